@@ -1,0 +1,161 @@
+//! A histogram of latencies: log-linear buckets, eight to each power of two, so that a quantile is off by at most 12.5%.
+//! From 1 µs (everything below counts as that) to 2^36 µs (19 hours).
+
+use crate::counter::{cells, slot};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Buckets to each power of two, as a power of two.
+const SUB_BITS: u32 = 3;
+/// Powers of two above the linear start.
+const OCTAVES: usize = 34;
+/// How many buckets there are.
+const BUCKETS: usize = (OCTAVES + 1) << SUB_BITS;
+
+/// Counts durations into buckets.
+#[derive(Debug)]
+pub struct Histogram {
+    shards: Box<[Shard]>,
+}
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Shard {
+    buckets: [AtomicU64; BUCKETS],
+    sum_micros: AtomicU64,
+}
+
+/// What a histogram held when it was read.
+#[derive(Clone, Debug)]
+pub struct HistogramSnapshot {
+    buckets: Vec<u64>,
+    /// All durations together, in microseconds.
+    pub sum_micros: u64,
+    /// How many durations were recorded.
+    pub count: u64,
+}
+
+impl Histogram {
+    /// An empty histogram.
+    #[must_use]
+    pub fn new() -> Self {
+        let shard = || Shard { buckets: std::array::from_fn(|_| AtomicU64::new(0)), sum_micros: AtomicU64::new(0) };
+        Self { shards: (0..cells()).map(|_| shard()).collect() }
+    }
+
+    /// Counts `duration`.
+    #[inline]
+    pub fn record(&self, duration: Duration) {
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let Some(shard) = self.shards.get(slot() & (self.shards.len() - 1)) else { return };
+        if let Some(bucket) = shard.buckets.get(bucket_of(micros)) {
+            bucket.fetch_add(1, Ordering::Relaxed);
+        }
+        shard.sum_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// What was recorded so far.
+    #[must_use]
+    pub fn snapshot(&self) -> HistogramSnapshot {
+        let mut buckets = vec![0u64; BUCKETS];
+        let mut sum_micros = 0u64;
+        for shard in &self.shards {
+            for (total, bucket) in buckets.iter_mut().zip(&shard.buckets) {
+                *total += bucket.load(Ordering::Relaxed);
+            }
+            sum_micros = sum_micros.wrapping_add(shard.sum_micros.load(Ordering::Relaxed));
+        }
+        let count = buckets.iter().sum();
+        HistogramSnapshot { buckets, sum_micros, count }
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HistogramSnapshot {
+    /// The duration below which the share `quantile` (0 to 1) of all lies: the upper edge of its bucket.
+    #[must_use]
+    pub fn quantile(&self, quantile: f64) -> Duration {
+        if self.count == 0 {
+            return Duration::ZERO;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank off by one in 2^53 does not matter"
+        )]
+        let rank = ((self.count as f64 * quantile.clamp(0.0, 1.0)).ceil() as u64).max(1);
+        let mut seen = 0;
+        for (index, count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if seen >= rank {
+                return Duration::from_micros(upper_edge_micros(index));
+            }
+        }
+        Duration::from_micros(upper_edge_micros(BUCKETS - 1))
+    }
+
+    /// How many durations were at most `limit`; exact where `limit` is the edge of a bucket, else rounded down.
+    #[must_use]
+    pub fn count_at_most(&self, limit: Duration) -> u64 {
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        self.buckets.iter().enumerate().take_while(|(index, _)| upper_edge_micros(*index) <= limit).map(|(_, n)| n).sum()
+    }
+}
+
+/// The bucket that counts `micros`.
+fn bucket_of(micros: u64) -> usize {
+    let linear = 1u64 << SUB_BITS;
+    if micros < linear {
+        return usize::try_from(micros).unwrap_or(0);
+    }
+    let octave = micros.ilog2() - SUB_BITS;
+    let sub = (micros >> octave) & (linear - 1);
+    let index = ((u64::from(octave) + 1) << SUB_BITS) | sub;
+    usize::try_from(index).unwrap_or(BUCKETS).min(BUCKETS - 1)
+}
+
+/// The largest number of microseconds that bucket `index` counts.
+fn upper_edge_micros(index: usize) -> u64 {
+    let index = index as u64;
+    let linear = 1u64 << SUB_BITS;
+    if index < linear {
+        return index;
+    }
+    let octave = (index >> SUB_BITS) - 1;
+    let sub = index & (linear - 1);
+    ((linear + sub + 1) << octave) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duration_falls_at_or_below_its_edge_and_within_an_eighth() {
+        for micros in (0..5000).chain([65_535, 65_536, 1_000_000, 3_600_000_000]) {
+            let edge = upper_edge_micros(bucket_of(micros));
+            assert!(edge >= micros, "{micros} > {edge}");
+            assert!(edge - micros <= micros / 8 + 1, "{micros} is far from {edge}");
+        }
+    }
+
+    #[test]
+    fn quantiles_find_the_middle_and_the_tail() {
+        let histogram = Histogram::new();
+        for millis in 1..=100 {
+            histogram.record(Duration::from_millis(millis));
+        }
+        let snapshot = histogram.snapshot();
+        assert_eq!(snapshot.count, 100);
+        let (p50, p99) = (snapshot.quantile(0.5).as_millis(), snapshot.quantile(0.99).as_millis());
+        assert!((50..=57).contains(&p50), "{p50}");
+        assert!((99..=112).contains(&p99), "{p99}");
+        assert_eq!(snapshot.quantile(1.0).as_millis(), snapshot.quantile(0.999).as_millis());
+    }
+}
