@@ -75,7 +75,7 @@ impl FromStr for ByteSize {
 impl fmt::Display for ByteSize {
     /// Exact: the largest binary unit that divides it, so that printing and reading again gives the same number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = UNITS[..4].iter().find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
+        let exact = UNITS[..4].iter().find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
         let (name, factor) = exact.copied().unwrap_or(("B", 1));
         write!(f, "{}{name}", self.0 / factor)
     }
