@@ -14,7 +14,7 @@ pub mod size;
 pub use blame::{Blame, Party};
 pub use clock::{Clock, Instant, ManualClock, SystemClock, WallTime};
 pub use duration::Span;
-pub use parameter::{Fallback, Kind, Parameter};
+pub use parameter::{Complaint, Fallback, Kind, Parameter};
 pub use runtime::{Random, Runtime, SeededRandom, SystemRandom, Task, TokioRuntime};
 pub use secret::Secret;
 pub use size::ByteSize;

@@ -82,3 +82,23 @@ pub enum Fallback {
     /// This value, written as in TOML: `"5m"`, `true`, `["GET", "HEAD"]`, `{}`.
     Toml(&'static str),
 }
+
+/// A rule between several fields that a configuration breaks. Rules about one field are the bounds of its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The field where a person would mend it, dotted as in the file, seen from the value that complains: `tls.key` from a
+    /// listener, `namespace.images.memory_max` from the settings of the cache.
+    pub field: String,
+    /// What is wrong, as the end of a sentence that begins with the field: "is larger than cache.memory (64MiB)".
+    pub problem: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Complaint {
+    /// A complaint about `field`.
+    #[must_use]
+    pub fn new(field: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into(), help: help.into() }
+    }
+}
