@@ -1,0 +1,41 @@
+# The front door. Each target says what it does in one line; the work is in scripts/ and cargo.
+#   make run UPSTREAM=http://127.0.0.1:3000     in front of a real API
+#   make run ARGS="--help"                      anything else for the program
+.DEFAULT_GOAL := help
+.PHONY: help run build test bench lint tidy reference clean setup
+
+UPSTREAM ?=
+ARGS ?=
+CARGO := scripts/with-env cargo
+
+help: ## List the targets
+	@echo "Peregrine. Targets of make:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+run: setup ## Install what is missing, build, run the demo (UPSTREAM=http://host:port: serve that instead; ARGS=…)
+	@$(CARGO) run --release -p peregrine -- $(if $(UPSTREAM),serve --upstream '$(UPSTREAM)',demo) $(ARGS)
+
+build: setup ## Build the program, optimised
+	@$(CARGO) build --release -p peregrine
+
+test: setup ## Run all tests (ARGS=… for cargo test)
+	@$(CARGO) test --workspace $(ARGS)
+
+bench: ## Measure against the budgets and the peers (installs nginx; ARGS=… for the bench)
+	@scripts/setup bench
+	@$(CARGO) run --release -p peregrine-bench -- $(ARGS)
+
+lint: ## Check everything that is no test: format, clippy, tidy, docs, dependencies, spelling, scripts
+	@scripts/lint
+
+tidy: setup ## Check the house rules only
+	@$(CARGO) xtask tidy
+
+reference: setup ## Write docs/reference/configuration.md anew from the parameter table
+	@$(CARGO) xtask reference
+
+clean: ## Remove what was built (the folder of cargo's in this user's cache)
+	@$(CARGO) clean
+
+setup:
+	@scripts/setup build

@@ -1,0 +1,48 @@
+# shellcheck shell=sh
+# What every script shares; sourced, never run. Sets:
+#   root              the checkout
+#   peregrine_cache   this user's folder for what is built and fetched; deleting it loses nothing but time
+#   CARGO_TARGET_DIR  where cargo builds, unless the caller chose a folder (docs/adr/0002-target-folder-in-the-users-cache.md)
+#   PATH              with cargo and the fetched tools on it
+set -eu
+
+: "${HOME:?HOME is not set: scripts need a home folder for what they build and fetch}"
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+peregrine_cache="${XDG_CACHE_HOME:-$HOME/.cache}/peregrine"
+: "${CARGO_TARGET_DIR:=$peregrine_cache/target}"
+
+# The checkers of `make lint`. Each version goes into a folder of its own, so changing a number here is all it takes.
+typos_version=1.52.0
+shellcheck_version=0.11.0.1
+cargo_deny_version=0.20.2
+cargo_machete_version=0.9.2
+tools="$peregrine_cache/tools"
+
+PATH="$tools/typos-$typos_version/bin:$tools/shellcheck-$shellcheck_version/bin:$PATH"
+PATH="$tools/cargo-deny-$cargo_deny_version/bin:$tools/cargo-machete-$cargo_machete_version/bin:$PATH"
+PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+export CARGO_TARGET_DIR PATH
+cd "$root"
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# One line of progress.
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+die() {
+    printf '%s: error: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# quietly COMMAND...: its output is shown only when it fails.
+quietly() {
+    mkdir -p "$peregrine_cache"
+    quiet_log=$(mktemp "$peregrine_cache/log.XXXXXX")
+    if "$@" >"$quiet_log" 2>&1 </dev/null; then
+        rm -f "$quiet_log"
+        return 0
+    fi
+    tail -n 40 "$quiet_log" >&2
+    rm -f "$quiet_log"
+    return 1
+}
