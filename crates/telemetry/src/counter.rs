@@ -21,7 +21,9 @@ impl Counter {
     /// A counter that stands at zero.
     #[must_use]
     pub fn new() -> Self {
-        Self { cells: (0..cells()).map(|_| Cell::default()).collect() }
+        Self {
+            cells: (0..cells()).map(|_| Cell::default()).collect(),
+        }
     }
 
     /// Counts `count` more.
@@ -41,7 +43,10 @@ impl Counter {
     /// What was counted so far.
     #[must_use]
     pub fn value(&self) -> u64 {
-        self.cells.iter().map(|cell| cell.0.load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+        self.cells
+            .iter()
+            .map(|cell| cell.0.load(Ordering::Relaxed))
+            .fold(0, u64::wrapping_add)
     }
 }
 
@@ -81,7 +86,10 @@ impl Gauge {
 
 /// How many cells a counter gets: a power of two, at least the number of cores where that is not too many.
 pub(crate) fn cells() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).next_power_of_two().min(CELLS_MAX)
+    std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .next_power_of_two()
+        .min(CELLS_MAX)
 }
 
 /// This thread's number, given out in turn, so that threads spread over the cells.

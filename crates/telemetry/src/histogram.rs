@@ -39,15 +39,22 @@ impl Histogram {
     /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
-        let shard = || Shard { buckets: std::array::from_fn(|_| AtomicU64::new(0)), sum_micros: AtomicU64::new(0) };
-        Self { shards: (0..cells()).map(|_| shard()).collect() }
+        let shard = || Shard {
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            sum_micros: AtomicU64::new(0),
+        };
+        Self {
+            shards: (0..cells()).map(|_| shard()).collect(),
+        }
     }
 
     /// Counts `duration`.
     #[inline]
     pub fn record(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let Some(shard) = self.shards.get(slot() & (self.shards.len() - 1)) else { return };
+        let Some(shard) = self.shards.get(slot() & (self.shards.len() - 1)) else {
+            return;
+        };
         if let Some(bucket) = shard.buckets.get(bucket_of(micros)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
@@ -66,7 +73,11 @@ impl Histogram {
             sum_micros = sum_micros.wrapping_add(shard.sum_micros.load(Ordering::Relaxed));
         }
         let count = buckets.iter().sum();
-        HistogramSnapshot { buckets, sum_micros, count }
+        HistogramSnapshot {
+            buckets,
+            sum_micros,
+            count,
+        }
     }
 }
 
@@ -104,7 +115,12 @@ impl HistogramSnapshot {
     #[must_use]
     pub fn count_at_most(&self, limit: Duration) -> u64 {
         let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-        self.buckets.iter().enumerate().take_while(|(index, _)| upper_edge_micros(*index) <= limit).map(|(_, n)| n).sum()
+        self.buckets
+            .iter()
+            .enumerate()
+            .take_while(|(index, _)| upper_edge_micros(*index) <= limit)
+            .map(|(_, n)| n)
+            .sum()
     }
 }
 

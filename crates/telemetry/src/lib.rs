@@ -1,11 +1,22 @@
 //! Counters, gauges and histograms that record without blocking, allocating or looking up a label; their text exposition;
-//! and the program's logs.
+//! the program's own log and the access log.
 //!
 //! A component creates its handles once, keeps them, and records through them. Labels exist only where handles are
-//! gathered for exposition.
+//! gathered for exposition. Neither log ever makes a request wait.
 
+pub mod access;
+pub mod config;
 pub mod counter;
+mod escape;
 pub mod histogram;
+pub mod logs;
+pub mod parameters;
+pub mod prometheus;
+pub mod time;
 
+pub use access::{Access, AccessLog};
+pub use config::LogConfig;
 pub use counter::{Counter, Gauge};
 pub use histogram::{Histogram, HistogramSnapshot};
+pub use parameters::PARAMETERS;
+pub use prometheus::Exposition;
