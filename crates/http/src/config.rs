@@ -1,0 +1,93 @@
+//! The typed configuration of routes, as `[[route]]` in the file gives it. Defaults stand in the parameter table.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// One `[[route]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteConfig {
+    /// The name in logs, metrics and `explain`.
+    pub name: Option<String>,
+    /// Which requests it takes.
+    #[serde(rename = "match")]
+    pub matches: MatchConfig,
+    /// The name of the upstream.
+    pub upstream: String,
+    /// The name of the strategy.
+    pub strategy: String,
+    /// The name of the namespace.
+    pub namespace: String,
+    /// Whether it caches at all.
+    pub cache: bool,
+    /// Templates of tags.
+    pub tags: Vec<String>,
+    /// Whether clients see the origin's tag fields.
+    pub keep_tags: bool,
+    /// What the key is made of.
+    pub key: KeyConfig,
+    /// What goes past the cache.
+    pub bypass: BypassConfig,
+    /// Edits on the way to the origin.
+    pub request_headers: EditConfig,
+    /// Edits on the way to the client.
+    pub response_headers: EditConfig,
+    /// Whether responses carry Cache-Status.
+    pub cache_status: bool,
+}
+
+/// Which requests a route takes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchConfig {
+    /// Pattern of the host.
+    pub host: String,
+    /// Pattern of the path.
+    pub path: String,
+    /// Methods; empty takes all.
+    pub methods: Vec<String>,
+    /// Field name to pattern of its value.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What the key is made of beside scheme, host, path and query.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyConfig {
+    /// Request fields in the key.
+    pub headers: Vec<String>,
+    /// Cookies in the key.
+    pub cookies: Vec<String>,
+    /// Patterns of cookies that `Vary: Cookie` does not see.
+    pub cookies_ignore: Vec<String>,
+    /// Patterns of query parameters outside the key.
+    pub query_ignore: Vec<String>,
+    /// Patterns of the only query parameters in the key.
+    pub query_only: Vec<String>,
+    /// Whether the order of query parameters does not matter.
+    pub query_sort: bool,
+}
+
+/// What goes past the cache.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BypassConfig {
+    /// Field name to pattern of its value.
+    pub headers: BTreeMap<String, String>,
+    /// Patterns of cookie names.
+    pub cookies: Vec<String>,
+    /// Patterns of query parameter names.
+    pub query: Vec<String>,
+    /// Patterns of paths.
+    pub paths: Vec<String>,
+}
+
+/// Edits of a message's fields: removals first, then settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditConfig {
+    /// Field name to new value.
+    pub set: BTreeMap<String, String>,
+    /// Field names to take off.
+    pub remove: Vec<String>,
+}

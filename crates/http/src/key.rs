@@ -1,0 +1,179 @@
+//! From a request to the text of its key. What a route leaves out of the key still reaches the origin; what it puts in
+//! stands behind a `#`, which no request target can hold, so that nobody can write one part into another.
+
+use crate::config::KeyConfig;
+use crate::pattern::Patterns;
+use crate::request::{RequestFacts, cookies};
+use http::{HeaderMap, HeaderName};
+use peregrine_cache::Selector;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use std::fmt::Write as _;
+
+/// What is escaped in the parts of a key that come from fields and cookies.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%').add(b'#').add(b'&').add(b'|').add(b' ');
+
+/// How a route makes keys.
+#[derive(Clone, Debug)]
+pub struct KeyRules {
+    headers: Vec<HeaderName>,
+    cookies: Vec<String>,
+    cookies_ignore: Patterns,
+    query_ignore: Patterns,
+    query_only: Patterns,
+    query_sort: bool,
+}
+
+impl KeyRules {
+    /// The rules of one route.
+    ///
+    /// # Errors
+    /// The first name that is no field name.
+    pub fn new(config: &KeyConfig) -> Result<Self, String> {
+        let name = |name: &String| name.parse().map_err(|_| name.clone());
+        Ok(Self {
+            headers: config.headers.iter().map(name).collect::<Result<_, _>>()?,
+            cookies: config.cookies.clone(),
+            cookies_ignore: Patterns::new(&config.cookies_ignore),
+            query_ignore: Patterns::new(&config.query_ignore),
+            query_only: Patterns::new(&config.query_only),
+            query_sort: config.query_sort,
+        })
+    }
+
+    /// Whether one URL can have several keys, because fields or cookies are part of it.
+    #[must_use]
+    pub fn splits_url(&self) -> bool {
+        !self.headers.is_empty() || !self.cookies.is_empty()
+    }
+
+    /// Path and query as they stand in the key, without the parts from fields and cookies.
+    #[must_use]
+    pub fn target(&self, request: &RequestFacts) -> String {
+        let Some(query) = request.query() else { return request.target.clone() };
+        if self.query_ignore.is_empty() && self.query_only.is_empty() && !self.query_sort {
+            return request.target.clone();
+        }
+        let name = |pair: &&str| pair.split_once('=').map_or(*pair, |(name, _)| name).to_owned();
+        let mut pairs: Vec<&str> = query
+            .split('&')
+            .filter(|pair| !self.query_ignore.any(&name(pair)))
+            .filter(|pair| self.query_only.is_empty() || self.query_only.any(&name(pair)))
+            .collect();
+        if self.query_sort {
+            // Stable and by name alone: values of one name keep their order, which an origin may read as a list.
+            pairs.sort_by_key(name);
+        }
+        if pairs.is_empty() {
+            return request.path().to_owned();
+        }
+        format!("{}?{}", request.path(), pairs.join("&"))
+    }
+
+    /// Appends the parts that come from fields and cookies to `target`.
+    pub fn append_parts(&self, request: &RequestFacts, target: &mut String) {
+        if !self.splits_url() {
+            return;
+        }
+        let mut separator = '#';
+        let mut part = |kind: &str, name: &str, value: &str| {
+            let _ = write!(target, "{separator}{kind}:{name}={}", utf8_percent_encode(value, ESCAPED));
+            separator = '&';
+        };
+        for name in &self.headers {
+            let values: Vec<_> = request.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            part("header", name.as_str(), &values.join(","));
+        }
+        for name in &self.cookies {
+            let value = request.cookies().find(|(key, _)| key == name).map_or("", |(_, value)| value);
+            part("cookie", name, value);
+        }
+    }
+}
+
+/// Renders the variant that a request asks for, for the cache's selectors (RFC 9111 §4.1).
+#[derive(Debug)]
+pub struct RequestVariants<'a> {
+    /// The request's fields.
+    pub headers: &'a HeaderMap,
+    /// The rules of its route.
+    pub rules: &'a KeyRules,
+}
+
+impl peregrine_cache::Variants for RequestVariants<'_> {
+    fn variant(&self, selector: &Selector, out: &mut String) {
+        let names: Vec<HeaderName> = selector.names().filter_map(|name| name.parse().ok()).collect();
+        if self.rules.cookies_ignore.is_empty() || !names.contains(&http::header::COOKIE) {
+            crate::policy::vary_value(&names, self.headers, out);
+            return;
+        }
+        let kept: Vec<String> = cookies(self.headers)
+            .filter(|(name, _)| !self.rules.cookies_ignore.any(name))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut headers = self.headers.clone();
+        headers.remove(http::header::COOKIE);
+        if let Ok(value) = kept.join("; ").parse()
+            && !kept.is_empty()
+        {
+            headers.insert(http::header::COOKIE, value);
+        }
+        crate::policy::vary_value(&names, &headers, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::facts_for_tests;
+
+    fn rules(edit: impl FnOnce(&mut KeyConfig)) -> KeyRules {
+        let mut config = KeyConfig {
+            headers: vec![],
+            cookies: vec![],
+            cookies_ignore: vec![],
+            query_ignore: vec![],
+            query_only: vec![],
+            query_sort: false,
+        };
+        edit(&mut config);
+        KeyRules::new(&config).unwrap()
+    }
+
+    fn target(rules: &KeyRules, url: &str, fields: &[(&str, &str)]) -> String {
+        let request = facts_for_tests("GET", url, fields);
+        let mut target = rules.target(&request);
+        rules.append_parts(&request, &mut target);
+        target
+    }
+
+    #[test]
+    fn without_rules_the_target_is_the_key() {
+        for url in ["/a?b=1&a=2&b=0", "/a?", "/a", "/%7Ea/../b?x"] {
+            assert_eq!(target(&rules(|_| {}), &format!("http://h{url}"), &[]), url);
+        }
+    }
+
+    #[test]
+    fn query_rules_choose_and_sort_parameters() {
+        let ignore = rules(|config| config.query_ignore = vec!["utm_*".into(), "gclid".into()]);
+        assert_eq!(target(&ignore, "http://h/a?utm_source=x&b=1&gclid=9&a=2", &[]), "/a?b=1&a=2");
+        assert_eq!(target(&ignore, "http://h/a?utm_source=x", &[]), "/a");
+        let only = rules(|config| config.query_only = vec!["page".into()]);
+        assert_eq!(target(&only, "http://h/a?x=1&page=2", &[]), "/a?page=2");
+        let sort = rules(|config| config.query_sort = true);
+        assert_eq!(target(&sort, "http://h/a?b=2&a=9&b=1", &[]), "/a?a=9&b=2&b=1");
+    }
+
+    #[test]
+    fn parts_cannot_be_written_into_each_other() {
+        let rules = rules(|config| {
+            config.headers = vec!["x-a".into()];
+            config.cookies = vec!["c".into()];
+        });
+        let honest = target(&rules, "http://h/a", &[("x-a", "1"), ("cookie", "c=2")]);
+        assert_eq!(honest, "/a#header:x-a=1&cookie:c=2");
+        let forged = target(&rules, "http://h/a", &[("x-a", "1&cookie:c=2")]);
+        assert_ne!(forged, honest);
+        assert_eq!(forged, "/a#header:x-a=1%26cookie:c=2&cookie:c=");
+    }
+}

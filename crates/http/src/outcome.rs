@@ -1,0 +1,172 @@
+//! What happened to one request. Every step writes its part; `deliver` renders `Cache-Status` from it, and `finish` seals
+//! it into the one event from which access log, metrics and `explain` derive.
+
+use crate::policy::cache_status::{CacheStatus, Forward};
+use crate::policy::{Decision, Reason};
+use crate::route::Route;
+use http::HeaderValue;
+use peregrine_base::{Instant, WallTime};
+use peregrine_net::upstream::Exchange;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How the cache took part in an answer. The name is the log word, the metric label and the docs' heading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheOutcome {
+    /// Nobody asked the cache: the answer is Peregrine's own, such as a missing route.
+    #[default]
+    Untouched,
+    /// A fresh entry answered.
+    Hit,
+    /// A stale entry answered while it is being renewed (RFC 5861 §3).
+    StaleWhileRevalidate,
+    /// A stale entry answered because the origin failed (RFC 5861 §4).
+    StaleIfError,
+    /// A stale entry answered because the origin takes longer than the soft limit of a load.
+    StaleWhileSlow,
+    /// A stale entry answered because the client accepts one (`max-stale`).
+    StaleAsked,
+    /// The origin said that the stored entry is still right.
+    Revalidated,
+    /// The origin answered, and the cache had been asked.
+    Miss,
+    /// Another request's load answered.
+    Collapsed,
+    /// The request went past the cache.
+    Bypass,
+}
+
+impl CacheOutcome {
+    /// All outcomes, in the order of their discriminants.
+    pub const ALL: [Self; 10] = [
+        Self::Untouched,
+        Self::Hit,
+        Self::StaleWhileRevalidate,
+        Self::StaleIfError,
+        Self::StaleWhileSlow,
+        Self::StaleAsked,
+        Self::Revalidated,
+        Self::Miss,
+        Self::Collapsed,
+        Self::Bypass,
+    ];
+
+    /// The word for logs and metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Hit => "hit",
+            Self::StaleWhileRevalidate => "stale_while_revalidate",
+            Self::StaleIfError => "stale_if_error",
+            Self::StaleWhileSlow => "stale_while_slow",
+            Self::StaleAsked => "stale_asked",
+            Self::Revalidated => "revalidated",
+            Self::Miss => "miss",
+            Self::Collapsed => "collapsed",
+            Self::Bypass => "bypass",
+        }
+    }
+
+    /// Whether a stored response answered without waiting for the origin.
+    #[must_use]
+    pub const fn is_hit(self) -> bool {
+        matches!(
+            self,
+            Self::Hit | Self::StaleWhileRevalidate | Self::StaleIfError | Self::StaleWhileSlow | Self::StaleAsked
+        )
+    }
+}
+
+/// What happened to one request, gathered step by step.
+#[derive(Debug)]
+pub struct Outcome {
+    /// When the request had been parsed.
+    pub started: Instant,
+    /// The same moment as people read it.
+    pub started_wall: WallTime,
+    /// The route that had it.
+    pub route: Option<Arc<Route>>,
+    /// How the cache took part.
+    pub cache: CacheOutcome,
+    /// Why the answer was or was not stored, or went past the cache.
+    pub decision: Option<Decision>,
+    /// The sentence for `Cache-Status: detail`, where it says more than the decision.
+    pub detail: Option<&'static str>,
+    /// Why the request went to the origin.
+    pub forward: Option<Forward>,
+    /// The status that the origin answered.
+    pub forward_status: Option<u16>,
+    /// Whether the answer is being stored.
+    pub stored: bool,
+    /// Seconds of freshness left; negative once stale.
+    pub ttl_s: Option<i64>,
+    /// What the way to the origin was like.
+    pub exchange: Option<Exchange>,
+    /// The word of the error that the client sees.
+    pub error: Option<&'static str>,
+}
+
+impl Outcome {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub const fn begin(started: Instant, started_wall: WallTime) -> Self {
+        Self {
+            started,
+            started_wall,
+            route: None,
+            cache: CacheOutcome::Untouched,
+            decision: None,
+            detail: None,
+            forward: None,
+            forward_status: None,
+            stored: false,
+            ttl_s: None,
+            exchange: None,
+            error: None,
+        }
+    }
+
+    /// A stored response answered.
+    pub fn served(&mut self, how: CacheOutcome, freshness_left_s: i64) {
+        self.cache = how;
+        self.ttl_s = Some(freshness_left_s);
+    }
+
+    /// The request goes to the origin.
+    pub fn forwarded(&mut self, how: CacheOutcome, why: Forward) {
+        self.cache = how;
+        self.forward = Some(why);
+    }
+
+    /// The reason that stands in logs and counts in statistics.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.decision.as_ref().map(|decision| decision.reason)
+    }
+
+    /// How long the origin took until its first byte.
+    #[must_use]
+    pub fn upstream_time(&self) -> Option<Duration> {
+        self.exchange.as_ref().map(|exchange| exchange.first_byte)
+    }
+
+    /// The field that tells a client what the cache did (RFC 9211).
+    #[must_use]
+    pub fn cache_status(&self) -> Option<HeaderValue> {
+        if self.cache == CacheOutcome::Untouched {
+            return None;
+        }
+        let status = CacheStatus {
+            hit: self.cache.is_hit(),
+            forward: self.forward.filter(|_| !self.cache.is_hit()),
+            forward_status: self.forward_status.filter(|_| !self.cache.is_hit()),
+            ttl_s: self.ttl_s,
+            stored: self.stored,
+            collapsed: self.cache == CacheOutcome::Collapsed,
+            key: None,
+            detail: self.detail.or_else(|| self.decision.as_ref().map(|decision| decision.reason.as_str())),
+        };
+        Some(status.to_header_value())
+    }
+}

@@ -1,0 +1,38 @@
+//! The rows of the parameter table that routes own.
+
+use peregrine_base::{Fallback, Kind, Parameter};
+
+/// Every parameter under `[[route]]`.
+pub const PARAMETERS: &[Parameter] = &[
+    row("route[].name", Kind::Text, Fallback::Absent, "The route's name in logs, metrics and `explain`; by default its host and path patterns."),
+    row("route[].match.host", Kind::Text, Fallback::Toml("\"*\""), "Pattern of the host, without port; `*` stands for any text."),
+    row("route[].match.path", Kind::Text, Fallback::Toml("\"*\""), "Pattern of the path; `*` stands for any text and crosses `/`."),
+    row("route[].match.methods", Kind::Texts, Fallback::Toml("[]"), "Methods that the route takes; an empty list takes all."),
+    row("route[].match.headers", Kind::TextMap, Fallback::Toml("{}"), "Request fields that must be there, each with a pattern of its value."),
+    row("route[].upstream", Kind::Text, Fallback::Required, "The name of the upstream that answers."),
+    row("route[].strategy", Kind::Text, Fallback::Toml("\"default\""), "The name of the strategy that decides about caching."),
+    row("route[].namespace", Kind::Text, Fallback::Toml("\"default\""), "The namespace whose quota and statistics the route's entries belong to."),
+    row("route[].cache", Kind::Flag, Fallback::Toml("true"), "Whether the route caches at all."),
+    row("route[].tags", Kind::Texts, Fallback::Toml("[]"), "Tags of every entry; `{host}`, `{path}`, `{path.2}`, `{query.id}` and `{header.x-shop}` are filled in, and a tag whose placeholder is empty is left out."),
+    row("route[].keep_tags", Kind::Flag, Fallback::Toml("false"), "Whether clients see the origin's Surrogate-Key and Cache-Tag fields."),
+    row("route[].key.headers", Kind::Texts, Fallback::Toml("[]"), "Request fields that are part of the key."),
+    row("route[].key.cookies", Kind::Texts, Fallback::Toml("[]"), "Cookies that are part of the key."),
+    row("route[].key.cookies_ignore", Kind::Texts, Fallback::Toml("[]"), "Patterns of cookies that do not count where a response varies by Cookie; they still reach the origin."),
+    row("route[].key.query_ignore", Kind::Texts, Fallback::Toml("[]"), "Patterns of query parameters that are left out of the key, such as `utm_*`; they still reach the origin."),
+    row("route[].key.query_only", Kind::Texts, Fallback::Toml("[]"), "Patterns of the only query parameters in the key; an empty list keeps all."),
+    row("route[].key.query_sort", Kind::Flag, Fallback::Toml("false"), "Whether the order of query parameters does not matter to the key."),
+    row("route[].bypass.headers", Kind::TextMap, Fallback::Toml("{}"), "Request fields that send a request past the cache, each with a pattern of its value."),
+    row("route[].bypass.cookies", Kind::Texts, Fallback::Toml("[]"), "Patterns of cookies whose presence sends a request past the cache."),
+    row("route[].bypass.query", Kind::Texts, Fallback::Toml("[]"), "Patterns of query parameters whose presence sends a request past the cache."),
+    row("route[].bypass.paths", Kind::Texts, Fallback::Toml("[]"), "Patterns of paths that go past the cache."),
+    row("route[].request_headers.set", Kind::TextMap, Fallback::Toml("{}"), "Fields to set on the request to the origin, replacing what is there."),
+    row("route[].request_headers.remove", Kind::Texts, Fallback::Toml("[]"), "Fields to take off the request to the origin."),
+    row("route[].response_headers.set", Kind::TextMap, Fallback::Toml("{}"), "Fields to set on the response to the client, replacing what is there."),
+    row("route[].response_headers.remove", Kind::Texts, Fallback::Toml("[]"), "Fields to take off the response to the client."),
+    row("route[].cache_status", Kind::Flag, Fallback::Toml("true"), "Whether responses carry Cache-Status (RFC 9211)."),
+];
+
+/// A row that a reload applies, as all of a route's do.
+const fn row(name: &'static str, kind: Kind, fallback: Fallback, about: &'static str) -> Parameter {
+    Parameter { name, kind, fallback, reload: true, about }
+}

@@ -1,0 +1,87 @@
+//! What a strategy and a route allow, as plain data that the data plane builds once, and the times of an exchange.
+
+use http::Method;
+use peregrine_base::WallTime;
+use std::time::Duration;
+
+/// Who decides how long a response is fresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// Only what the response says.
+    #[default]
+    Origin,
+    /// The strategy, where the response says nothing.
+    Fallback,
+    /// The strategy, over the origin's no-store, private, no-cache and must-revalidate too.
+    Force,
+}
+
+impl Freshness {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::Fallback => "fallback",
+            Self::Force => "force",
+        }
+    }
+}
+
+/// The methods whose requests ask the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Methods {
+    /// GET.
+    pub get: bool,
+    /// HEAD, answered from what GET stored.
+    pub head: bool,
+}
+
+impl Methods {
+    /// Whether requests with `method` ask the cache.
+    #[must_use]
+    pub fn contains(self, method: &Method) -> bool {
+        (self.get && method == Method::GET) || (self.head && method == Method::HEAD)
+    }
+}
+
+impl Default for Methods {
+    /// GET and HEAD.
+    fn default() -> Self {
+        Self { get: true, head: true }
+    }
+}
+
+/// What a strategy and a route allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Who decides about lifetimes.
+    pub freshness: Freshness,
+    /// The lifetime that [`Freshness::Fallback`] and [`Freshness::Force`] give.
+    pub ttl: Duration,
+    /// Whether a response without a lifetime but with Last-Modified gets 10% of its age.
+    pub heuristic: bool,
+    /// How long a stale response may be used while it is renewed, where the response does not say.
+    pub stale_while_revalidate: Duration,
+    /// How long a stale response may be used instead of an error, where the response does not say.
+    pub stale_if_error: Duration,
+    /// The lifetime of errors for which the origin gives none; zero: they are not stored.
+    pub negative_ttl: Duration,
+    /// The statuses that `negative_ttl` applies to.
+    pub negative_statuses: Vec<u16>,
+    /// The methods whose requests ask the cache.
+    pub methods: Methods,
+    /// Whether responses with Set-Cookie may be stored, cookie and all.
+    pub allow_set_cookie: bool,
+    /// Whether responses to requests with Authorization may be stored although the response does not say so.
+    pub allow_authorization: bool,
+}
+
+/// When an exchange with the origin took place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// When the response's head arrived.
+    pub received: WallTime,
+    /// How long that was after the request was sent, by the monotonic clock.
+    pub delay: Duration,
+}

@@ -1,0 +1,92 @@
+//! From a response to an entry: what the engine is told about it, and the flow of its body into the cache.
+
+use crate::head::StoredHead;
+use crate::identify::Asking;
+use crate::policy::{self, Plan};
+use http::HeaderMap;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PassReason, Selector};
+use peregrine_net::http::Body;
+use std::time::Duration;
+
+/// Begins an entry for a response that is to be stored.
+///
+/// # Errors
+/// Why the engine refuses it; followers are then already on their way.
+pub(crate) fn begin(lease: Lease, asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap, body: &Body) -> Result<Fill, PassReason> {
+    let Some(mut meta) = meta(asking, head, plan, origin) else {
+        lease.pass(PassReason::TooLarge);
+        return Err(PassReason::TooLarge);
+    };
+    meta.length = body.size_hint().exact();
+    lease.fill(meta).map_err(|refused| refused.reason)
+}
+
+/// Makes the stored entry fresh again.
+///
+/// # Errors
+/// Why the engine refuses it.
+pub(crate) fn renew(lease: Lease, asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap) -> Result<Hit, PassReason> {
+    let Some(meta) = meta(asking, head, plan, origin) else {
+        lease.pass(PassReason::TooLarge);
+        return Err(PassReason::TooLarge);
+    };
+    lease.renew(meta).map_err(|refused| refused.reason)
+}
+
+fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap) -> Option<Meta> {
+    let mut tags = policy::tags(origin);
+    tags.extend(asking.route.tags.iter().filter_map(|template| template.render(&asking.facts)));
+    tags.extend(asking.url_tag.clone());
+    Some(Meta {
+        head: head.encode()?,
+        tags,
+        initial_age: plan.initial_age,
+        fresh_for: plan.fresh_for,
+        jitter: plan.from_strategy,
+        swr: plan.swr,
+        sie: plan.sie,
+        length: None,
+        compressible: compressible(&head.headers),
+        selector: (!plan.vary.is_empty()).then(|| Selector::new(plan.vary.iter().map(http::HeaderName::as_str))),
+        must_validate: plan.must_validate,
+        negative: plan.negative,
+    })
+}
+
+/// Whether compressing a body of this type may pay: text and its relatives that the origin has not encoded.
+fn compressible(headers: &HeaderMap) -> bool {
+    if headers.contains_key(http::header::CONTENT_ENCODING) {
+        return false;
+    }
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.starts_with("text/")
+        || ["json", "xml", "javascript", "ecmascript", "yaml", "csv", "wasm", "graphql", "x-www-form-urlencoded"]
+            .iter()
+            .any(|word| kind.ends_with(word))
+}
+
+/// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored.
+pub(crate) async fn pump(mut fill: Fill, mut body: Body) {
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                // Trailers are not stored: RFC 9111 §3.1 lets a cache discard them.
+                let Ok(chunk) = frame.into_data() else { continue };
+                if fill.push(chunk).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the origin's body ended early");
+                fill.fail(LoadFailure::Broken);
+                return;
+            }
+        }
+    }
+    if let Finished::NotStored(reason) = fill.finish() {
+        tracing::debug!(reason = reason.as_str(), "a whole response was not stored");
+    }
+}

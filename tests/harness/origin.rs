@@ -1,0 +1,273 @@
+//! An origin that does as a scenario says: it answers each request with a script of bytes, waits and cuts, and remembers
+//! what it heard. Threads and plain sockets, so that nothing of Peregrine's own code stands behind it.
+
+use super::PATIENCE;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// A request as the origin heard it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub method: String,
+    pub target: String,
+    pub fields: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Heard {
+    /// The values of a field, joined as one list.
+    pub fn field(&self, name: &str) -> String {
+        let values = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        values.collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What the origin does for one request, step by step.
+#[derive(Clone, Default)]
+pub struct Reply {
+    steps: Vec<Step>,
+}
+
+#[derive(Clone)]
+enum Step {
+    Send(Vec<u8>),
+    /// Sends `byte` that many times, as fast as the other side reads; counts what went out.
+    Flood(u64, Arc<AtomicUsize>),
+    Wait(Gate),
+    Cut,
+}
+
+/// Something that a scenario opens when it is time.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let (open, changed) = &*self.0;
+        let guard = open.lock().unwrap();
+        drop(changed.wait_timeout_while(guard, PATIENCE, |open| !*open).unwrap());
+    }
+}
+
+impl Reply {
+    /// A whole answer with `Content-Length`.
+    pub fn ok(fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
+        Self::status(200, fields, body)
+    }
+
+    pub fn status(status: u16, fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
+        let length = if matches!(status, 204 | 304) { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        Self::default().send(head(status, fields) + &length + "\r\n").send(body)
+    }
+
+    /// Bytes as they are.
+    pub fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.steps.push(Step::Send(bytes.as_ref().to_vec()));
+        self
+    }
+
+    /// The head of an answer, up to and with the empty line.
+    pub fn head(self, status: u16, fields: &[(&str, &str)]) -> Self {
+        self.send(head(status, fields) + "\r\n")
+    }
+
+    /// One chunk of a chunked body; an empty one ends it.
+    pub fn chunk(self, bytes: &[u8]) -> Self {
+        self.send(format!("{:x}\r\n", bytes.len())).send(bytes).send("\r\n")
+    }
+
+    /// Waits for the gate before the next step.
+    pub fn wait(mut self, gate: &Gate) -> Self {
+        self.steps.push(Step::Wait(gate.clone()));
+        self
+    }
+
+    /// Sends `length` bytes without keeping them; `sent` counts.
+    pub fn flood(mut self, length: u64, sent: &Arc<AtomicUsize>) -> Self {
+        self.steps.push(Step::Flood(length, Arc::clone(sent)));
+        self
+    }
+
+    /// Closes the connection.
+    pub fn cut(mut self) -> Self {
+        self.steps.push(Step::Cut);
+        self
+    }
+}
+
+fn head(status: u16, fields: &[(&str, &str)]) -> String {
+    let mut text = format!("HTTP/1.1 {status} Told\r\n");
+    for (name, value) in fields {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text
+}
+
+type Script = Arc<dyn Fn(&Heard) -> Reply + Send + Sync>;
+
+/// An origin on a free port.
+pub struct Origin {
+    pub address: SocketAddr,
+    heard: Arc<Mutex<Vec<Heard>>>,
+    script: Arc<Mutex<Script>>,
+    stop: Arc<AtomicBool>,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Origin {
+    /// Starts one that answers by `script`.
+    pub fn start(script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let script: Script = Arc::new(script);
+        let origin = Self {
+            address,
+            heard: Arc::default(),
+            script: Arc::new(Mutex::new(script)),
+            stop: Arc::default(),
+            connections: Arc::default(),
+        };
+        origin.accept_on(listener);
+        origin
+    }
+
+    /// Answers by another script from now on.
+    pub fn now(&self, script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) {
+        *self.script.lock().unwrap() = Arc::new(script);
+    }
+
+    /// Everything heard so far.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// How many requests were heard.
+    pub fn count(&self) -> usize {
+        self.heard.lock().unwrap().len()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Refuses connections and cuts those there are, like a process that died.
+    pub fn die(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        for connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn accept_on(&self, listener: TcpListener) {
+        let (heard, script, stop) = (Arc::clone(&self.heard), Arc::clone(&self.script), Arc::clone(&self.stop));
+        let connections = Arc::clone(&self.connections);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                connections.lock().unwrap().push(stream.try_clone().unwrap());
+                let (heard, script) = (Arc::clone(&heard), Arc::clone(&script));
+                std::thread::spawn(move || converse(stream, &heard, &script));
+            }
+        });
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        self.die();
+    }
+}
+
+fn converse(stream: TcpStream, heard: &Mutex<Vec<Heard>>, script: &Mutex<Script>) {
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream);
+    while let Some(request) = listen(&mut reader) {
+        heard.lock().unwrap().push(request.clone());
+        let reply = Arc::clone(&script.lock().unwrap())(&request);
+        for step in reply.steps {
+            if !perform(step, reader.get_mut()) {
+                return;
+            }
+        }
+    }
+}
+
+/// Does one step; false when the conversation is over.
+fn perform(step: Step, stream: &mut TcpStream) -> bool {
+    match step {
+        Step::Send(bytes) => stream.write_all(&bytes).is_ok(),
+        Step::Wait(gate) => {
+            gate.pass();
+            true
+        }
+        Step::Flood(length, sent) => {
+            let block = vec![b'x'; 64 * 1024];
+            let mut left = length;
+            while left > 0 {
+                let next = usize::try_from(left.min(block.len() as u64)).unwrap();
+                if stream.write_all(&block[..next]).is_err() {
+                    return false;
+                }
+                sent.fetch_add(next, Ordering::SeqCst);
+                left -= next as u64;
+            }
+            true
+        }
+        Step::Cut => {
+            let _ = stream.shutdown(Shutdown::Both);
+            false
+        }
+    }
+}
+
+fn listen(reader: &mut BufReader<TcpStream>) -> Option<Heard> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut fields = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.trim_end().split_once(':') {
+            Some((name, value)) => fields.push((name.to_owned(), value.trim().to_owned())),
+            None => break,
+        }
+    }
+    let mut heard = Heard { method, target, fields, body: Vec::new() };
+    if heard.field("transfer-encoding").eq_ignore_ascii_case("chunked") {
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok()?;
+            let length = u64::from_str_radix(line.trim(), 16).ok()?;
+            reader.by_ref().take(length).read_to_end(&mut heard.body).ok()?;
+            reader.read_line(&mut String::new()).ok()?;
+            if length == 0 {
+                break;
+            }
+        }
+    } else if let Ok(length) = heard.field("content-length").parse() {
+        reader.by_ref().take(length).read_to_end(&mut heard.body).ok()?;
+    }
+    Some(heard)
+}
