@@ -38,7 +38,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Whether the line names the word itself, not something that ends in it: `~/x/home/` is not `/home/`.
+/// Whether the line names the word itself; what is only a part of a longer path names no machine.
 fn names(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
