@@ -1,2 +1,3 @@
-//! placeholder
+//! `peregrine`: see `peregrine --help`.
+
 fn main() {}

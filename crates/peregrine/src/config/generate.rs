@@ -1,0 +1,108 @@
+//! What is made from the parameter table, so that it cannot tell anything else than what the program does: explanations of
+//! single parameters, the default file, the JSON Schema and the reference page.
+
+mod default_file;
+mod explain;
+mod reference;
+mod schema;
+
+#[cfg(test)]
+mod tests;
+
+pub use default_file::default_file;
+pub use explain::{Explanation, explain};
+pub use reference::reference;
+pub use schema::schema;
+
+use peregrine_base::{Fallback, Kind, Parameter};
+
+/// The type of a parameter with its bounds, in words.
+fn type_in_words(kind: Kind) -> String {
+    match kind {
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Integer { min, max } => format!("a whole number from {min} to {max}"),
+        Kind::Number { min, max } => format!("a number from {min} to {max}"),
+        Kind::Duration { min, max } => format!("a duration from {min} to {max}"),
+        Kind::Size { min, max } => format!("a size from {min} to {max}"),
+        Kind::Text => "a text".to_owned(),
+        Kind::Secret => "a text that is never shown".to_owned(),
+        Kind::Choice(words) => format!("one of {}", quoted(words)),
+        Kind::Texts => "a list of texts".to_owned(),
+        Kind::Choices(words) => format!("a list of any of {}", quoted(words)),
+        Kind::Integers { min, max } => format!("a list of whole numbers from {min} to {max}"),
+        Kind::TextMap => "a table of texts".to_owned(),
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("\"{word}\""))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What holds when a parameter is not set, in words.
+fn fallback_in_words(fallback: Fallback) -> &'static str {
+    match fallback {
+        Fallback::Required => "none: it must be set",
+        Fallback::Absent => "not set",
+        Fallback::Toml(text) => text,
+    }
+}
+
+/// The environment variable that sets `row`; `NAME` and `0` stand for what the user chooses.
+fn variable(row: &Parameter) -> String {
+    let name = row.name.replace("[]", ".0").replace(".*", ".NAME").replace('.', "__");
+    format!("PEREGRINE__{}", name.to_uppercase())
+}
+
+/// Values for rows that have no default, so that an example shows something that works.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("upstream[].name", "\"api\""),
+    ("upstream[].targets", "[\"http://127.0.0.1:3000\"]"),
+    ("route[].upstream", "\"api\""),
+    ("route[].name", "\"products\""),
+    ("upstream[].health.path", "\"/healthz\""),
+    ("namespace.*.memory_max", "\"64MiB\""),
+];
+
+/// A value of `row` to show: its default, or else an example.
+fn sample(row: &Parameter) -> String {
+    if let Fallback::Toml(text) = row.fallback {
+        return text.to_owned();
+    }
+    let example = EXAMPLES
+        .iter()
+        .find(|(name, _)| *name == row.name)
+        .map(|(_, text)| *text);
+    example.map_or_else(|| sample_of_kind(row.kind), str::to_owned)
+}
+
+fn sample_of_kind(kind: Kind) -> String {
+    match kind {
+        Kind::Flag => "true".to_owned(),
+        Kind::Integer { min, .. } => min.to_string(),
+        Kind::Number { min, .. } => format!("{min:?}"),
+        Kind::Duration { max, .. } | Kind::Size { max, .. } => format!("\"{max}\""),
+        Kind::Text | Kind::Secret => "\"\"".to_owned(),
+        Kind::Choice(words) => quoted(&words[..1.min(words.len())]),
+        Kind::Texts | Kind::Choices(_) | Kind::Integers { .. } => "[]".to_owned(),
+        Kind::TextMap => "{}".to_owned(),
+    }
+}
+
+/// Breaks `text` into lines of at most `width` characters between words.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

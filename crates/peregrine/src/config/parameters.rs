@@ -1,0 +1,24 @@
+//! The program's own rows of the parameter table, and the joined table.
+
+use peregrine_base::{Fallback, Kind, Parameter};
+
+/// The rows of the program itself.
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "server.state_dir",
+        kind: Kind::Text,
+        fallback: Fallback::Toml("\"./.peregrine\""),
+        reload: false,
+        about: "The directory for what outlives a restart: today the admin token. It is created if it does not exist.",
+    },
+    Parameter {
+        name: "server.workers",
+        kind: Kind::Integer { min: 0, max: 1024 },
+        fallback: Fallback::Toml("0"),
+        reload: false,
+        about: "How many threads serve requests; 0 means one per core.",
+    },
+];
+
+/// The rows of every crate, in the order in which the reference shows them.
+pub const TABLE: &[&[Parameter]] = &[PARAMETERS];
