@@ -116,7 +116,12 @@ impl CacheControl {
     /// The Cache-Control of a message.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        Self::from_lines(headers.get_all(header::CACHE_CONTROL).iter().map(http::HeaderValue::as_bytes))
+        Self::from_lines(
+            headers
+                .get_all(header::CACHE_CONTROL)
+                .iter()
+                .map(http::HeaderValue::as_bytes),
+        )
     }
 
     /// The directives of the field lines `lines`.
@@ -215,15 +220,23 @@ pub(super) fn delta_seconds(text: &[u8]) -> Option<u32> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let seconds = text.iter().fold(0u32, |sum, digit| sum.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
+    let seconds = text.iter().fold(0u32, |sum, digit| {
+        sum.saturating_mul(10).saturating_add(u32::from(digit - b'0'))
+    });
     Some(seconds.min(DELTA_SECONDS_MAX))
 }
 
 /// The field names in a qualified directive; `None` if there are none, one is no field name, or one cannot be left out.
 fn field_names(text: &[u8]) -> Option<Vec<HeaderName>> {
     let mut names = Vec::new();
-    for member in text.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty()) {
-        let name = HeaderName::from_bytes(member).ok().filter(|name| !INSEPARABLE.contains(name))?;
+    for member in text
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+    {
+        let name = HeaderName::from_bytes(member)
+            .ok()
+            .filter(|name| !INSEPARABLE.contains(name))?;
         if !names.contains(&name) {
             names.push(name);
         }

@@ -79,7 +79,10 @@ impl Overridden {
 
     /// The overridden directives.
     pub fn iter(self) -> impl Iterator<Item = Directive> {
-        Directive::ALL.iter().copied().filter(move |directive| self.contains(*directive))
+        Directive::ALL
+            .iter()
+            .copied()
+            .filter(move |directive| self.contains(*directive))
     }
 
     /// Notes that `directive` was overridden if `it_applies`.
@@ -105,7 +108,11 @@ impl Decision {
     /// The decision for `reason`, resting on the reason's own clause.
     #[must_use]
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, clause: reason.clause(), overridden: Overridden::NONE }
+        Self {
+            reason,
+            clause: reason.clause(),
+            overridden: Overridden::NONE,
+        }
     }
 
     /// The sentence for people; it names what was overridden.

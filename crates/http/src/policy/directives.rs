@@ -29,7 +29,10 @@ pub(super) enum Argument<'a> {
 
 /// The members of one field line; empty members and members without a name are passed over.
 pub(super) fn directives(line: &[u8]) -> Directives<'_> {
-    Directives { rest: line, doubtful: false }
+    Directives {
+        rest: line,
+        doubtful: false,
+    }
 }
 
 /// Iterates over the members of one field line.
@@ -50,7 +53,11 @@ impl<'a> Iterator for Directives<'a> {
             let name_length = member.iter().position(|byte| !is_tchar(*byte)).unwrap_or(member.len());
             let (name, after_name) = member.split_at(name_length);
             if !name.is_empty() {
-                return Some(Directive { name, argument: argument(after_name), doubtful: self.doubtful });
+                return Some(Directive {
+                    name,
+                    argument: argument(after_name),
+                    doubtful: self.doubtful,
+                });
             }
         }
         None
@@ -75,7 +82,11 @@ impl Directives<'_> {
         }
         if quoted {
             self.doubtful = true;
-            return self.rest.iter().position(|byte| *byte == b',').unwrap_or(self.rest.len());
+            return self
+                .rest
+                .iter()
+                .position(|byte| *byte == b',')
+                .unwrap_or(self.rest.len());
         }
         self.rest.len()
     }
@@ -120,5 +131,8 @@ pub(super) fn is_token(text: &[u8]) -> bool {
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 const fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
 }

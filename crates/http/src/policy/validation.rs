@@ -1,0 +1,169 @@
+//! Validation in both directions (RFC 9111 §4.3): what to send to the origin to have a stored response confirmed, and
+//! whether a client's own copy is current (RFC 9110 §13).
+
+use super::date;
+use super::etag::EntityTag;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use peregrine_base::WallTime;
+
+/// The fields that make a request conditional or ask for a part. They are taken off a request whose answer is to be
+/// stored: that must be the whole response.
+const NARROWING: [HeaderName; 4] = [
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::RANGE,
+    header::IF_RANGE,
+];
+
+/// What a client with preconditions gets for a stored response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The response, or the part of it that was asked for.
+    Full,
+    /// 304: the client's own copy is current.
+    NotModified,
+}
+
+/// What a 304 from the origin says of the stored response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It is the one that has not changed.
+    Confirmed,
+    /// The 304 is about another version: the stored response must not be updated by it, nor used.
+    Mismatch,
+}
+
+/// The fields that ask the origin to confirm a stored response (§4.3.1); empty if it has no validator. They are sent as
+/// the origin wrote them.
+#[must_use]
+pub fn validators(stored: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let etag = stored
+        .get(header::ETAG)
+        .map(|etag| (header::IF_NONE_MATCH, etag.clone()));
+    let modified = stored
+        .get(header::LAST_MODIFIED)
+        .map(|modified| (header::IF_MODIFIED_SINCE, modified.clone()));
+    etag.into_iter().chain(modified).collect()
+}
+
+/// Whether a response can be validated.
+pub(super) fn has_validator(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
+}
+
+/// Takes off what asks for less than the whole response, so that the answer can be stored.
+pub fn ask_for_whole(request: &mut HeaderMap) {
+    for name in &NARROWING {
+        request.remove(name);
+    }
+}
+
+/// Whether a 304 confirms the stored response (§4.3.4). A 304 without validators does: it answers the question that was
+/// asked about this one.
+#[must_use]
+pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> Confirmation {
+    let tag = |headers: &HeaderMap, same: &dyn Fn(EntityTag<'_>) -> bool| {
+        headers
+            .get(header::ETAG)
+            .map(|etag| same(EntityTag::read(etag.as_bytes())))
+    };
+    let tags_agree = tag(not_modified, &|new| {
+        tag(stored, &|old| {
+            if new.is_strong() {
+                new.equals_strongly(old)
+            } else {
+                new.equals_weakly(old)
+            }
+        })
+        .unwrap_or(false)
+    });
+    let agrees = tags_agree.unwrap_or_else(|| {
+        let (new, old) = (
+            not_modified.get(header::LAST_MODIFIED),
+            stored.get(header::LAST_MODIFIED),
+        );
+        new.is_none() || old.is_none() || new == old
+    });
+    if agrees {
+        Confirmation::Confirmed
+    } else {
+        Confirmation::Mismatch
+    }
+}
+
+/// Evaluates a client's preconditions for a stored response (§4.3.2): If-None-Match, else If-Modified-Since. Those for
+/// the origin, If-Match and If-Unmodified-Since, never get here: such requests bypass the cache.
+#[must_use]
+pub fn evaluate_conditions(method: &Method, request: &HeaderMap, status: StatusCode, stored: &HeaderMap) -> Condition {
+    // Preconditions are ignored where the answer would not be a success anyway (RFC 9110 §13.2.1).
+    if !(*method == Method::GET || *method == Method::HEAD) || !status.is_success() {
+        return Condition::Full;
+    }
+    let current = if request.contains_key(header::IF_NONE_MATCH) {
+        none_match_finds(request, stored)
+    } else {
+        unmodified_since(request, stored)
+    };
+    if current {
+        Condition::NotModified
+    } else {
+        Condition::Full
+    }
+}
+
+/// Whether If-None-Match names the stored response, by weak comparison, or all by `*` (RFC 9110 §13.1.2).
+fn none_match_finds(request: &HeaderMap, stored: &HeaderMap) -> bool {
+    let lines: Vec<&[u8]> = request
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if lines == [b"*"] {
+        return true;
+    }
+    let Some(stored) = stored.get(header::ETAG).map(|etag| EntityTag::read(etag.as_bytes())) else {
+        return false;
+    };
+    lines
+        .iter()
+        .any(|line| EntityTag::list(line).any(|tag| tag.equals_weakly(stored)))
+}
+
+/// Whether the stored response is no younger than If-Modified-Since (RFC 9110 §13.1.3); Date stands in for a missing
+/// Last-Modified (RFC 9111 §4.3.2).
+fn unmodified_since(request: &HeaderMap, stored: &HeaderMap) -> bool {
+    let mut lines = request.get_all(header::IF_MODIFIED_SINCE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    // Only two-digit years need to know the time, and the stored response's own is near enough for them.
+    let now = date::field(stored, header::DATE, WallTime::default()).unwrap_or_default();
+    let modified = match stored.get(header::LAST_MODIFIED) {
+        Some(modified) => date::parse(modified.as_bytes(), now),
+        None => date::field(stored, header::DATE, now),
+    };
+    // A client that sends back what it got need not be understood to be believed.
+    stored.get(header::LAST_MODIFIED) == Some(line)
+        || matches!((modified, date::parse(line.as_bytes(), now)), (Some(modified), Some(since)) if modified <= since)
+}
+
+/// The head of a 304 for a stored response: without the fields that describe content which is not sent (RFC 9110
+/// §15.4.5). Last-Modified stays only where there is no ETag.
+#[must_use]
+pub fn not_modified_headers(stored: &HeaderMap) -> HeaderMap {
+    let mut headers = stored.clone();
+    for name in [
+        header::CONTENT_ENCODING,
+        header::CONTENT_LANGUAGE,
+        header::CONTENT_LENGTH,
+        header::CONTENT_RANGE,
+        header::CONTENT_TYPE,
+    ] {
+        headers.remove(name);
+    }
+    if headers.contains_key(header::ETAG) {
+        headers.remove(header::LAST_MODIFIED);
+    }
+    headers
+}
