@@ -18,8 +18,9 @@ run: setup ## Install what is missing, build, run the demo (UPSTREAM=http://host
 build: setup ## Build the program, optimised
 	@$(CARGO) build --release -p peregrine
 
-test: setup ## Run all tests (ARGS=… for cargo test)
-	@$(CARGO) test --workspace $(ARGS)
+test: setup ## Run all tests, those that explore thread interleavings too
+	@$(CARGO) test --workspace
+	@$(CARGO) test -p peregrine-cache --features shuttle shuttle
 
 bench: ## Measure against the budgets and the peers (installs nginx; ARGS=… for the bench)
 	@scripts/setup bench
