@@ -1,0 +1,69 @@
+//! What a bound cannot say is said by a complaint that names the field.
+
+use super::*;
+
+fn fields(result: Result<(), Vec<Complaint>>) -> Vec<String> {
+    result
+        .err()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|complaint| complaint.field)
+        .collect()
+}
+
+fn upstream(change: impl FnOnce(&mut UpstreamConfig)) -> UpstreamConfig {
+    let mut config = UpstreamConfig::defaults("api", &["http://127.0.0.1:3000"]);
+    change(&mut config);
+    config
+}
+
+#[test]
+fn an_upstream_says_what_is_wrong_with_it() {
+    let fixed = |name: &str| Some(HostRule::Fixed(name.to_owned()));
+    let targets = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    assert_eq!(fields(upstream(|_| {}).check()), [""; 0]);
+    assert_eq!(fields(upstream(|it| it.targets.clear()).check()), ["targets"]);
+    let some_wrong = targets(&["http://a:1", "a:1", "http://a/x"]);
+    assert_eq!(
+        fields(upstream(|it| it.targets = some_wrong).check()),
+        ["targets[1]", "targets[2]"]
+    );
+    assert_eq!(fields(upstream(|it| it.host = fixed("shop:80")).check()), [""; 0]);
+    assert_eq!(fields(upstream(|it| it.host = fixed("two words")).check()), ["host"]);
+    let late = upstream(|it| it.ejection.time_min = "1h".parse().unwrap());
+    assert_eq!(fields(late.check()), ["ejection.time_min"]);
+}
+
+#[test]
+fn words_for_the_host_are_told_from_names() {
+    for (text, rule) in [
+        ("keep", HostRule::Keep),
+        ("target", HostRule::Target),
+        ("a:1", HostRule::Fixed("a:1".into())),
+    ] {
+        assert_eq!(serde_json::from_value::<HostRule>(text.into()).unwrap(), rule);
+    }
+}
+
+#[test]
+fn trusted_proxies_are_addresses_or_networks() {
+    let mut config = ServerConfig::defaults();
+    assert!(config.check().is_ok());
+    config.trusted_proxies = vec!["10.0.0.0/8".into(), "lb".into()];
+    assert_eq!(fields(config.check()), ["trusted_proxies[1]"]);
+}
+
+#[test]
+fn a_listener_says_what_is_wrong_with_it() {
+    let cases = [
+        ("127.0.0.1:8080", "http", vec![]),
+        ("[::1]:0", "http", vec![]),
+        ("8080", "http", vec!["address"]),
+        ("localhost:8080", "resp", vec!["address", "protocol"]),
+    ];
+    for (address, protocol, expected) in cases {
+        let json = serde_json::json!({"address": address, "protocol": protocol});
+        let config: ListenerConfig = serde_json::from_value(json).unwrap();
+        assert_eq!(fields(config.check()), expected, "{address} {protocol}");
+    }
+}

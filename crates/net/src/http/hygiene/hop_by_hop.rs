@@ -1,0 +1,56 @@
+//! Fields that are meant for one connection only (RFC 9110 §7.6.1).
+
+use ::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Taken off every message.
+const HOP_BY_HOP: [HeaderName; 10] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// What `Connection` may not nominate: fields for every recipient, without which routing, framing, caching or the origin's
+/// idea of the client would change. Naming them is an attack or a mistake; the RFC forbids it to senders.
+const NEVER_NOMINATED: [HeaderName; 11] = [
+    HOST,
+    CONTENT_LENGTH,
+    CACHE_CONTROL,
+    VIA,
+    FORWARDED,
+    super::X_FORWARDED_FOR,
+    super::X_FORWARDED_HOST,
+    super::X_FORWARDED_PROTO,
+    super::X_REQUEST_ID,
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("set-cookie"),
+];
+
+/// Takes off what is meant for one connection only: the fields known for that, and those that `Connection` nominates.
+/// `TE` and `Trailer` go too: trailers are not passed on, which RFC 9110 §6.5.1 allows.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let nominations: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    let options = nominations
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    for option in options {
+        if let Ok(name) = HeaderName::from_bytes(option.trim_ascii())
+            && !NEVER_NOMINATED.contains(&name)
+        {
+            headers.remove(name);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What a proxy does to the fields of every message that it passes on (RFC 9110 §7.6): fields meant for one connection come
+//! off, `Via` goes on, and whom a request came from is told truthfully.
+//!
+//! The order for a request is [`strip_hop_by_hop`], then [`Forwarded::read`], [`Forwarded::write`] and [`request_id`], then
+//! [`add_via`]; for a response [`strip_hop_by_hop`] and [`add_via`].
+
+mod forwarded;
+mod hop_by_hop;
+
+pub use forwarded::{Forwarded, NetworkError, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+pub use hop_by_hop::strip_hop_by_hop;
+
+use crate::http::Peer;
+use ::http::header::VIA;
+use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use peregrine_base::Random;
+
+/// The name under which this proxy stands in `Via`.
+pub const VIA_NAME: &str = "peregrine";
+/// The field that names a request in the logs of everyone whom it passes.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest request id that is kept.
+const REQUEST_ID_LENGTH_MAX: usize = 128;
+
+/// Appends this proxy to `Via` (RFC 9110 §7.6.3); `version` is the one in which the message was received.
+pub fn add_via(headers: &mut HeaderMap, version: Version) {
+    headers.append(VIA, HeaderValue::from_static(via(version)));
+}
+
+const fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 | Version::HTTP_10 => "1.0 peregrine",
+        Version::HTTP_2 => "2.0 peregrine",
+        Version::HTTP_3 => "3.0 peregrine",
+        _ => "1.1 peregrine",
+    }
+}
+
+/// The id of a request, which is then in `headers`: the one it came with when it came from a trusted proxy and reads like
+/// an id, else a new one of 32 hexadecimal digits.
+pub fn request_id(headers: &mut HeaderMap, peer: &Peer, trusted: &TrustedProxies, random: &dyn Random) -> HeaderValue {
+    let mut given = headers.get_all(X_REQUEST_ID).iter();
+    if trusted.contains(peer.address.ip())
+        && let (Some(id), None) = (given.next(), given.next())
+        && is_request_id(id.as_bytes())
+    {
+        return id.clone();
+    }
+    let id = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
+    let id = HeaderValue::from_str(&id).expect("hexadecimal digits are a field value");
+    headers.insert(X_REQUEST_ID, id.clone());
+    id
+}
+
+/// Whether `text` may stand in logs as an id: not empty, not long, and nothing that needs escaping.
+fn is_request_id(text: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
+    !text.is_empty() && text.len() <= REQUEST_ID_LENGTH_MAX && text.iter().all(allowed)
+}
+
+#[cfg(test)]
+mod tests;

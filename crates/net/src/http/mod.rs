@@ -1,0 +1,49 @@
+//! HTTP towards the client: what a request and a response are made of here, who answers, and the hygiene that every
+//! message passes through.
+
+pub mod body;
+pub(crate) mod framing;
+pub mod hygiene;
+pub mod problem;
+pub mod serve;
+
+pub use body::{Body, BodyError, BodyFault};
+pub use framing::Refusal;
+pub use problem::{Fault, Problem};
+pub use serve::{ServeHandle, Server, ServerLimits, ServerParts, ServerStatus};
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+/// Answers requests.
+///
+/// The server guarantees that the framing of the request is beyond doubt, that its target is in origin form (`/path?query`
+/// or `*`), and that `Host` is there exactly once, valid, and that of an absolute target if the request line had one
+/// (except that a request of HTTP/1.0 may have none). Everything else is as the client sent it: the handler takes hop-by-hop
+/// fields off ([`hygiene::strip_hop_by_hop`]) and decides whom to believe ([`hygiene::Forwarded`]).
+///
+/// The future is dropped when the client goes away.
+pub trait Handler: Send + Sync + 'static {
+    /// The answer to `request`, which came from `peer`.
+    fn handle(&self, request: ::http::Request<Body>, peer: Peer)
+    -> impl Future<Output = ::http::Response<Body>> + Send;
+}
+
+/// Where a request came from: the other end of the connection, which may be a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The other end.
+    pub address: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
+impl Peer {
+    /// `https` or `http`, as this connection is.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
+}

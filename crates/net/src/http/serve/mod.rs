@@ -1,0 +1,240 @@
+//! Takes connections and serves HTTP/1.1 on them: this is the seam behind which the codec can be replaced. hyper reads and
+//! writes the messages; limits, time, refusals, drain and counting are ours.
+
+mod connection;
+mod request_body;
+mod socket;
+mod status;
+
+pub use status::ServerStatus;
+
+use crate::config::ServerConfig;
+use crate::drain::DrainWatch;
+use crate::http::{Handler, Peer, Refusal};
+use crate::listen::Listener;
+use peregrine_base::{Clock, Runtime};
+use status::Statistics;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many refused connections are told why at the same time; further ones are just closed.
+const REFUSALS_MAX: usize = 64;
+/// How long to leave the listener alone when the system has no file descriptors or memory left.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// The limits of the client's side; see the parameters `server.*`.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// The largest request head, in bytes.
+    pub header_size_max: usize,
+    /// The most fields of a request.
+    pub header_count_max: usize,
+    /// How long a request head may take.
+    pub header_timeout: Duration,
+    /// How long a connection without a request is kept.
+    pub keepalive_timeout: Duration,
+    /// How long a client may neither send a body that is waited for nor take what it is sent.
+    pub stall_timeout: Duration,
+    /// The most connections at the same time, over all listeners.
+    pub connections_max: usize,
+    /// The longest request target, in bytes.
+    pub uri_length_max: usize,
+    /// The largest request body, in bytes.
+    pub request_body_max: u64,
+}
+
+impl From<&ServerConfig> for ServerLimits {
+    fn from(config: &ServerConfig) -> Self {
+        Self {
+            header_size_max: config.header_size_max.as_usize(),
+            header_count_max: config.header_count_max as usize,
+            header_timeout: config.header_timeout.get(),
+            keepalive_timeout: config.keepalive_timeout.get(),
+            stall_timeout: config.stall_timeout.get(),
+            connections_max: config.connections_max as usize,
+            uri_length_max: config.uri_length_max.as_usize(),
+            request_body_max: config.request_body_max.as_u64(),
+        }
+    }
+}
+
+impl Default for ServerLimits {
+    /// Those of the parameter table.
+    fn default() -> Self {
+        Self::from(&ServerConfig::defaults())
+    }
+}
+
+/// What a server needs from outside.
+#[derive(Clone)]
+pub struct ServerParts {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where connections run.
+    pub runtime: Arc<dyn Runtime>,
+}
+
+/// Serves any number of listeners within common limits.
+pub struct Server(Arc<Shared>);
+
+/// What the connections of a server share.
+struct Shared {
+    limits: ServerLimits,
+    parts: ServerParts,
+    statistics: Statistics,
+    connections: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+/// A listener that is being served.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeHandle {
+    address: SocketAddr,
+}
+
+impl ServeHandle {
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Server {
+    /// A server that takes no connections yet.
+    #[must_use]
+    pub fn new(limits: ServerLimits, parts: ServerParts) -> Self {
+        let connections = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+        let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+        Self(Arc::new(Shared {
+            limits,
+            parts,
+            statistics: Statistics::default(),
+            connections,
+            refusals,
+        }))
+    }
+
+    /// Answers what arrives at `listener` with `handler` until `drain` starts: then the listener is closed, connections
+    /// without a request too, and the others after their response. The drain waits for them.
+    pub fn serve<H: Handler>(&self, listener: Listener, handler: Arc<H>, drain: DrainWatch) -> ServeHandle {
+        let address = listener.address();
+        let shared = Arc::clone(&self.0);
+        self.0
+            .parts
+            .runtime
+            .spawn(Box::pin(shared.accept(listener, handler, drain)));
+        ServeHandle { address }
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn status(&self) -> ServerStatus {
+        self.0.statistics.status(self.0.limits.connections_max)
+    }
+}
+
+impl Shared {
+    async fn accept<H: Handler>(self: Arc<Self>, listener: Listener, handler: Arc<H>, drain: DrainWatch) {
+        let mut started = pin!(drain.started());
+        let mut exhausted = false;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = started.as_mut() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => {
+                    exhausted = false;
+                    self.take(stream, address, &handler, &drain);
+                }
+                // The client was gone before it was taken: nothing to do about that.
+                Err(error) if is_about_the_connection(&error) => {}
+                Err(error) => {
+                    self.statistics.accept_failures.increment();
+                    if !exhausted {
+                        tracing::error!(%error, "no connection can be taken; trying again until it works");
+                    }
+                    exhausted = true;
+                    self.parts.runtime.sleep(EXHAUSTED_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take<H: Handler>(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        handler: &Arc<H>,
+        drain: &DrainWatch,
+    ) {
+        self.statistics.accepted.increment();
+        let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
+            return self.refuse(stream);
+        };
+        // Answers are written whole, so waiting for more to send only costs the client time. It fails when the client is
+        // gone already, which the first read will notice.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().unwrap_or(address);
+        let open = Open::new(Arc::clone(self), permit);
+        let peer = Peer {
+            address,
+            local,
+            tls: false,
+        };
+        let connection = connection::serve(stream, peer, open, Arc::clone(handler), drain.clone());
+        self.parts.runtime.spawn(Box::pin(connection));
+    }
+
+    /// Tells a client that there are too many connections, unless too many are being told already.
+    fn refuse(self: &Arc<Self>, stream: TcpStream) {
+        self.statistics.refuse(Refusal::ConnectionsMax);
+        if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+            let shared = Arc::clone(self);
+            self.parts.runtime.spawn(Box::pin(async move {
+                connection::refuse(stream, Refusal::ConnectionsMax, &shared).await;
+                drop(permit);
+            }));
+        }
+    }
+}
+
+/// Whether an error of accepting concerns the one connection, not the listener.
+fn is_about_the_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
+
+/// A connection that counts as open until it is dropped.
+struct Open {
+    shared: Arc<Shared>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, permit: OwnedSemaphorePermit) -> Self {
+        shared.statistics.open.add(1);
+        Self {
+            shared,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.statistics.open.add(-1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
