@@ -58,10 +58,14 @@ impl Reason {
             Self::Stale | Self::StaleForbidden | Self::StaleTooOld | Self::MustValidate | Self::Revalidated => {
                 Forward::Stale
             }
-            Self::RequestNoCache | Self::RequestMaxAge | Self::RequestMinFresh => Forward::Request,
+            Self::RequestNoCache
+            | Self::RequestMaxAge
+            | Self::RequestMinFresh
+            | Self::Precondition
+            | Self::RequestContent => Forward::Request,
             Self::Invalidated | Self::HitForMiss | Self::ValidatorMismatch => Forward::Miss,
             Self::Method | Self::UnsafeMethod => Forward::Method,
-            Self::CachingOff | Self::BypassRule | Self::Precondition | Self::RequestContent => Forward::Bypass,
+            Self::CachingOff | Self::BypassRule => Forward::Bypass,
             _ => return None,
         })
     }
@@ -73,11 +77,11 @@ pub struct CacheStatus<'a> {
     /// Answered from the cache, without waiting for the origin.
     pub hit: bool,
     /// Why the origin was asked; left out beside `hit`.
-    pub fwd: Option<Forward>,
+    pub forward: Option<Forward>,
     /// The origin's status, where it is not the one that the client gets.
-    pub fwd_status: Option<u16>,
+    pub forward_status: Option<u16>,
     /// Seconds for which the response stays fresh; negative for how long it has been stale.
-    pub ttl: Option<i64>,
+    pub ttl_s: Option<i64>,
     /// Whether the origin's response was stored.
     pub stored: bool,
     /// Whether the request shared the load of another one.
@@ -91,7 +95,7 @@ pub struct CacheStatus<'a> {
 impl CacheStatus<'_> {
     /// The member of the field that stands for this cache. Behind other caches it is appended to what they sent.
     #[must_use]
-    pub fn to_value(&self) -> HeaderValue {
+    pub fn to_header_value(&self) -> HeaderValue {
         let text = self.render();
         // Names, numbers, tokens and escaped strings are visible ASCII, which every field may hold.
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(CACHE_NAME))
@@ -102,9 +106,9 @@ impl CacheStatus<'_> {
         text.push_str(CACHE_NAME);
         if self.hit {
             text.push_str("; hit");
-        } else if let Some(forward) = self.fwd {
+        } else if let Some(forward) = self.forward {
             push(&mut text, format_args!("; fwd={}", forward.as_str()));
-            if let Some(status) = self.fwd_status {
+            if let Some(status) = self.forward_status {
                 push(&mut text, format_args!("; fwd-status={status}"));
             }
             if self.stored {
@@ -114,7 +118,7 @@ impl CacheStatus<'_> {
                 text.push_str("; collapsed");
             }
         }
-        if let Some(ttl) = self.ttl {
+        if let Some(ttl) = self.ttl_s {
             push(
                 &mut text,
                 format_args!("; ttl={}", ttl.clamp(-INTEGER_MAX, INTEGER_MAX)),

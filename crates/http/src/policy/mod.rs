@@ -7,8 +7,8 @@
 //! 1. [`admit_request`]: may the cache be asked, and on what conditions?
 //! 2. [`vary_value`]: which of the stored variants is meant?
 //! 3. For a stored response: [`evaluate_conditions`], [`select_range`]; on the origin's failure [`request_may_use_stale`].
-//! 4. On the way to the origin: [`ask_for_whole`], [`validators`].
-//! 5. For its answer: [`decide_storage`] and [`headers_to_store`], or after a 304 [`confirms`] and [`decide_renewal`];
+//! 4. On the way to the origin: [`validators`], beside nothing else that narrows the answer.
+//! 5. For its answer: [`decide_storage`] and [`headers_to_store`], or after a 304 [`decide_renewal`];
 //!    [`tags()`]; after an unsafe method [`invalidated_by`].
 //! 6. For the client: [`CacheStatus`].
 //!
@@ -17,7 +17,7 @@
 
 mod age;
 mod cache_control;
-mod cache_status;
+pub mod cache_status;
 mod date;
 mod decision;
 mod directives;
@@ -39,21 +39,19 @@ mod vary;
 
 pub use age::initial_age;
 pub use cache_control::{CacheControl, DELTA_SECONDS_MAX, Scope};
-pub use cache_status::{CACHE_NAME, CacheStatus, Forward};
+pub use cache_status::{CacheStatus, Forward};
 pub use date::parse as parse_date;
 pub use decision::{Clause, Decision, Directive, Overridden};
 pub use range::{RangeAnswer, select_range};
 pub use reason::{Group, Reason};
-pub use refresh::{TagFields, decide_renewal, headers_to_store, refresh_headers};
+pub use refresh::{Renewal, decide_renewal, headers_to_store};
 pub use request::{Asked, RequestVerdict, admit_request};
 pub use rules::{Freshness, Methods, Rules, Times};
 pub use stale::{StaleUse, forbids_stale, request_may_use_stale, stale_if_error_status};
 pub use storage::{Plan, Storage, decide_storage};
-pub use tags::{TAG_BYTES_MAX, TAGS_MAX, strip as strip_tags, tags};
+pub use tags::{TAG_BYTES_MAX, TAGS_MAX, tags};
 pub use unsafe_methods::{invalidated_by, is_safe};
-pub use validation::{
-    Condition, Confirmation, ask_for_whole, confirms, evaluate_conditions, not_modified_headers, validators,
-};
+pub use validation::{Condition, evaluate_conditions, not_modified_headers, validators};
 pub use vary::{VARY_NAMES_MAX, vary_names, vary_value};
 
 #[cfg(test)]

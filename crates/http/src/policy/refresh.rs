@@ -1,10 +1,12 @@
 //! What of a response's head is stored (RFC 9111 §3.1), and how a 304 updates it (§3.2, §4.3.4).
 
 use super::cache_control::CacheControl;
+use super::reason::Reason;
 use super::request::Asked;
 use super::rules::{Rules, Times};
-use super::storage::{Storage, decide_storage};
-use super::{date, tags};
+use super::storage::{Plan, Storage, decide_storage};
+use super::validation::confirms;
+use super::{date, decision::Decision};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
@@ -24,78 +26,89 @@ const NOT_STORED: [HeaderName; 11] = [
     header::UPGRADE,
 ];
 
-/// Fields that describe the stored content, which a 304 does not bring along.
-const NOT_REFRESHED: [HeaderName; 3] = [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::CONTENT_RANGE];
+/// Fields that describe the stored content, which a 304 does not bring along, and cookies, which are somebody's.
+const NOT_REFRESHED: [HeaderName; 4] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::SET_COOKIE,
+];
 
-/// Whether the fields that carry tags are stored, and so reach clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagFields {
-    /// They are left out.
-    Strip,
-    /// They are kept.
-    Keep,
+/// What a 304 makes of the stored response that it was asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The stored response is current, its head updated; keep it so.
+    Renewed(Plan),
+    /// The stored response is current, its head updated, but the 304 says that it may not be kept: it answers those who
+    /// waited for it and is then gone.
+    Once(Decision),
+    /// The 304 is about another version: the stored response may be neither updated by it nor used. Ask again for the
+    /// whole, without validators.
+    Mismatch(Decision),
 }
 
 /// The part of a response's head that is stored: without the fields of one hop, without Age (the engine counts), without
 /// what a qualified `no-cache="…"` or `private="…"` names (§5.2.2.4, §5.2.2.7), and with a Date (RFC 9110 §6.6.1).
 #[must_use]
-pub fn headers_to_store(headers: &HeaderMap, received: WallTime, tag_fields: TagFields) -> HeaderMap {
+pub fn headers_to_store(headers: &HeaderMap, received: WallTime) -> HeaderMap {
     let mut stored = headers.clone();
     for name in left_out(headers) {
         stored.remove(name);
     }
-    if tag_fields == TagFields::Strip {
-        tags::strip(&mut stored);
-    }
-    if !stored.contains_key(header::DATE)
-        && let Ok(date) = HeaderValue::from_str(&date::format(received))
-    {
-        stored.insert(header::DATE, date);
+    if !stored.contains_key(header::DATE) {
+        insert_date(&mut stored, received);
     }
     stored
 }
 
-/// Updates a stored head by that of a 304: each field of it replaces the stored lines of the same name, except those that
-/// describe the content or are not stored at all. A cookie is never added.
-pub fn refresh_headers(stored: &mut HeaderMap, fresh: &HeaderMap) {
-    let left_out: Vec<HeaderName> = left_out(fresh).collect();
-    for name in fresh.keys() {
-        if left_out.contains(name) || NOT_REFRESHED.contains(name) || *name == header::SET_COOKIE {
-            continue;
-        }
-        stored.remove(name);
-        for value in fresh.get_all(name) {
-            stored.append(name, value.clone());
-        }
-    }
-}
-
-/// Updates a stored head by that of a 304 and decides anew whether and how long the response is stored: the 304 may have
-/// made it private, or shortened its life. Ask [`confirms`](super::validation::confirms) first.
+/// Updates the stored head by that of a 304 that answered [`validators`](super::validators), and decides anew whether and
+/// how long the response is stored: the 304 may have made it private, or shortened its life.
 #[must_use]
 pub fn decide_renewal(
     asked: &Asked,
     status: StatusCode,
     stored: &mut HeaderMap,
-    fresh: &HeaderMap,
+    not_modified: &HeaderMap,
     rules: &Rules,
     times: Times,
-) -> Storage {
-    refresh_headers(stored, fresh);
+) -> Renewal {
+    if !confirms(stored, not_modified) {
+        return Renewal::Mismatch(Reason::ValidatorMismatch.into());
+    }
+    refresh_headers(stored, not_modified);
+    if !not_modified.contains_key(header::DATE) {
+        insert_date(stored, times.received);
+    }
     let mut judged = stored.clone();
-    // The age is that of the 304: its Age, and its Date or the time it came.
-    for name in [header::AGE, header::DATE] {
-        match fresh.get(&name) {
-            Some(value) => judged.insert(name, value.clone()),
-            None => judged.remove(name),
-        };
+    // Age is not stored, but the 304's own counts: it may come out of another cache.
+    if let Some(age) = not_modified.get(header::AGE) {
+        judged.insert(header::AGE, age.clone());
     }
-    if !fresh.contains_key(header::DATE)
-        && let Ok(date) = HeaderValue::from_str(&date::format(times.received))
-    {
-        stored.insert(header::DATE, date);
+    match decide_storage(asked, &Method::GET, status, &judged, rules, times) {
+        Storage::Store(plan) => Renewal::Renewed(plan),
+        Storage::Pass(decision) => Renewal::Once(decision),
     }
-    decide_storage(asked, &Method::GET, status, &judged, rules, times)
+}
+
+/// Replaces the stored lines of each field that the 304 has, except those that describe the content or are not stored at
+/// all (§3.2).
+fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap) {
+    let left_out: Vec<HeaderName> = left_out(not_modified).collect();
+    for name in not_modified.keys() {
+        if left_out.contains(name) || NOT_REFRESHED.contains(name) {
+            continue;
+        }
+        stored.remove(name);
+        for value in not_modified.get_all(name) {
+            stored.append(name, value.clone());
+        }
+    }
+}
+
+fn insert_date(headers: &mut HeaderMap, time: WallTime) {
+    if let Ok(date) = HeaderValue::from_str(&date::format(time)) {
+        headers.insert(header::DATE, date);
+    }
 }
 
 /// The fields of a response that are not stored.

@@ -26,7 +26,7 @@ pub const fn stale_if_error_status(status: StatusCode) -> bool {
 }
 
 /// Whether a request may get a stale response although the origin failed: `stale_for` is how long it has been stale,
-/// `window` the response's own limit ([`Plan::stale_if_error`](super::storage::Plan)), which a request may widen for
+/// `window` the response's own limit ([`Plan::sie`](super::storage::Plan)), which a request may widen for
 /// itself by stale-if-error. Forbidden by must-revalidate, proxy-revalidate, s-maxage and no-cache.
 #[must_use]
 pub fn request_may_use_stale(

@@ -31,10 +31,10 @@ pub struct Plan {
     pub fresh_for: Duration,
     /// The age it arrived with, to which the Age that is sent adds the time in the cache.
     pub initial_age: Duration,
-    /// How long after that it may be used while it is renewed.
-    pub stale_while_revalidate: Duration,
-    /// How long after that it may be used instead of an error.
-    pub stale_if_error: Duration,
+    /// How long after that it may be used while it is renewed (stale-while-revalidate).
+    pub swr: Duration,
+    /// How long after that it may be used instead of an error (stale-if-error).
+    pub sie: Duration,
     /// Whether it may be used only after validation, even while fresh.
     pub must_validate: bool,
     /// Whether the origin forbids every stale use, for clients who accept that (max-stale) too.
@@ -47,6 +47,27 @@ pub struct Plan {
     pub vary: Vec<HeaderName>,
     /// Whether it is an error.
     pub negative: bool,
+}
+
+impl Plan {
+    /// The plan for a stored response that the origin confirmed and at the same time made unfit for storing: it answers
+    /// the request that had it confirmed, and nobody afterwards.
+    #[must_use]
+    pub const fn once(decision: Decision) -> Self {
+        Self {
+            decision,
+            fresh_for: Duration::ZERO,
+            initial_age: Duration::ZERO,
+            swr: Duration::ZERO,
+            sie: Duration::ZERO,
+            must_validate: true,
+            stale_forbidden: true,
+            has_validator: false,
+            from_strategy: false,
+            vary: Vec::new(),
+            negative: false,
+        }
+    }
 }
 
 /// Decides whether the response of an exchange is stored.
@@ -108,6 +129,7 @@ impl Exchange<'_> {
         let overridden = self.directives_permit()?;
         let vary = vary::vary_names(self.headers)?;
         self.sharing_permits()?;
+        self.tags_permit()?;
         let lifetime = self.lifetime(&vary)?;
         self.arrange(lifetime, overridden, vary)
     }
@@ -183,6 +205,15 @@ impl Exchange<'_> {
         Ok(())
     }
 
+    /// A tag that were dropped would leave a response that its invalidation misses.
+    fn tags_permit(&self) -> Result<(), Decision> {
+        if super::tags::are_usable(self.headers) {
+            Ok(())
+        } else {
+            Err(Reason::TagsUnusable.into())
+        }
+    }
+
     /// The lifetime, zero for what is stored to be validated only.
     fn lifetime(&self, vary: &[HeaderName]) -> Result<Lifetime, Decision> {
         let found = freshness::lifetime(
@@ -220,7 +251,7 @@ impl Exchange<'_> {
         let must_validate = self.control.no_cache.is_everything() && !self.forced;
         let stale_forbidden = self.control.forbids_stale() && !self.forced;
         let has_validator = super::validation::has_validator(self.headers);
-        let [stale_while_revalidate, stale_if_error] = self.stale_windows(lifetime, stale_forbidden);
+        let [swr, sie] = self.stale_windows(lifetime, stale_forbidden);
         let mut plan = Plan {
             decision: Decision {
                 overridden,
@@ -228,8 +259,8 @@ impl Exchange<'_> {
             },
             fresh_for,
             initial_age,
-            stale_while_revalidate: stale_while_revalidate.saturating_sub(overdue),
-            stale_if_error: stale_if_error.saturating_sub(overdue),
+            swr: swr.saturating_sub(overdue),
+            sie: sie.saturating_sub(overdue),
             must_validate,
             stale_forbidden,
             has_validator,
@@ -237,8 +268,7 @@ impl Exchange<'_> {
             vary,
             negative: self.status.as_u16() >= 400,
         };
-        let unusable =
-            plan.fresh_for.is_zero() && plan.stale_while_revalidate.is_zero() && plan.stale_if_error.is_zero();
+        let unusable = plan.fresh_for.is_zero() && plan.swr.is_zero() && plan.sie.is_zero();
         match (must_validate, has_validator) {
             (true, false) => Err(Reason::NoCache.into()),
             (false, false) if unusable && self.control.unreadable => Err(Reason::FreshnessUnreadable.into()),

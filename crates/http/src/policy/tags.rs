@@ -1,8 +1,6 @@
 //! Tags from the origin: Surrogate-Key, separated by spaces, and Cache-Tag, separated by commas. A tag that were dropped
 //! would leave a response that its invalidation misses, so a response with unusable tags is not stored.
 
-use super::decision::Decision;
-use super::reason::Reason;
 use http::header::{HeaderMap, HeaderName};
 
 /// The most tags that a response may have.
@@ -13,38 +11,35 @@ pub const TAG_BYTES_MAX: usize = 1024;
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 
-/// The tags of a response, each once.
-///
-/// # Errors
-/// `tags_unusable` if they are more than [`TAGS_MAX`], or one is longer than [`TAG_BYTES_MAX`] or not UTF-8.
-pub fn tags(headers: &HeaderMap) -> Result<Vec<String>, Decision> {
-    let unusable = || Decision::new(Reason::TagsUnusable);
+/// The tags of a response that is stored, each once. [`decide_storage`](super::decide_storage) refuses responses with
+/// tags that are more than [`TAGS_MAX`], longer than [`TAG_BYTES_MAX`] or not UTF-8; here those are left out.
+#[must_use]
+pub fn tags(headers: &HeaderMap) -> Vec<String> {
     let mut tags: Vec<String> = Vec::new();
-    for (name, separator) in [(SURROGATE_KEY, " \t"), (CACHE_TAG, ",")] {
-        for line in headers.get_all(name) {
-            let line = std::str::from_utf8(line.as_bytes()).map_err(|_| unusable())?;
-            let members = line.split(|character| separator.contains(character));
-            for tag in members
-                .map(|member| member.trim_matches([' ', '\t']))
-                .filter(|tag| !tag.is_empty())
-            {
-                if tag.len() > TAG_BYTES_MAX {
-                    return Err(unusable());
-                }
-                if !tags.iter().any(|known| known == tag) {
-                    if tags.len() == TAGS_MAX {
-                        return Err(unusable());
-                    }
-                    tags.push(tag.to_owned());
-                }
-            }
+    for tag in raw(headers).filter_map(usable) {
+        if tags.len() < TAGS_MAX && !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
         }
     }
-    Ok(tags)
+    tags
 }
 
-/// Takes the fields that carry tags off a response.
-pub fn strip(headers: &mut HeaderMap) {
-    headers.remove(SURROGATE_KEY);
-    headers.remove(CACHE_TAG);
+/// Whether [`tags`] leaves none out.
+pub(super) fn are_usable(headers: &HeaderMap) -> bool {
+    raw(headers).count() <= TAGS_MAX && raw(headers).all(|tag| usable(tag).is_some())
+}
+
+/// The tags as they were sent.
+fn raw(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let keys = headers.get_all(SURROGATE_KEY).iter();
+    let keys = keys.flat_map(|line| line.as_bytes().split(|byte| matches!(byte, b' ' | b'\t')));
+    let lists = headers
+        .get_all(CACHE_TAG)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    keys.chain(lists).map(<[u8]>::trim_ascii).filter(|tag| !tag.is_empty())
+}
+
+fn usable(tag: &[u8]) -> Option<&str> {
+    std::str::from_utf8(tag).ok().filter(|tag| tag.len() <= TAG_BYTES_MAX)
 }

@@ -7,15 +7,6 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
 
-/// The fields that make a request conditional or ask for a part. They are taken off a request whose answer is to be
-/// stored: that must be the whole response.
-const NARROWING: [HeaderName; 4] = [
-    header::IF_NONE_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::RANGE,
-    header::IF_RANGE,
-];
-
 /// What a client with preconditions gets for a stored response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -23,15 +14,6 @@ pub enum Condition {
     Full,
     /// 304: the client's own copy is current.
     NotModified,
-}
-
-/// What a 304 from the origin says of the stored response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Confirmation {
-    /// It is the one that has not changed.
-    Confirmed,
-    /// The 304 is about another version: the stored response must not be updated by it, nor used.
-    Mismatch,
 }
 
 /// The fields that ask the origin to confirm a stored response (§4.3.1); empty if it has no validator. They are sent as
@@ -52,17 +34,9 @@ pub(super) fn has_validator(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
 
-/// Takes off what asks for less than the whole response, so that the answer can be stored.
-pub fn ask_for_whole(request: &mut HeaderMap) {
-    for name in &NARROWING {
-        request.remove(name);
-    }
-}
-
 /// Whether a 304 confirms the stored response (§4.3.4). A 304 without validators does: it answers the question that was
 /// asked about this one.
-#[must_use]
-pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> Confirmation {
+pub(super) fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
     let tag = |headers: &HeaderMap, same: &dyn Fn(EntityTag<'_>) -> bool| {
         headers
             .get(header::ETAG)
@@ -78,24 +52,25 @@ pub fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> Confirmation {
         })
         .unwrap_or(false)
     });
-    let agrees = tags_agree.unwrap_or_else(|| {
+    tags_agree.unwrap_or_else(|| {
         let (new, old) = (
             not_modified.get(header::LAST_MODIFIED),
             stored.get(header::LAST_MODIFIED),
         );
         new.is_none() || old.is_none() || new == old
-    });
-    if agrees {
-        Confirmation::Confirmed
-    } else {
-        Confirmation::Mismatch
-    }
+    })
 }
 
 /// Evaluates a client's preconditions for a stored response (§4.3.2): If-None-Match, else If-Modified-Since. Those for
 /// the origin, If-Match and If-Unmodified-Since, never get here: such requests bypass the cache.
 #[must_use]
-pub fn evaluate_conditions(method: &Method, request: &HeaderMap, status: StatusCode, stored: &HeaderMap) -> Condition {
+pub fn evaluate_conditions(
+    method: &Method,
+    request: &HeaderMap,
+    status: StatusCode,
+    stored: &HeaderMap,
+    now: WallTime,
+) -> Condition {
     // Preconditions are ignored where the answer would not be a success anyway (RFC 9110 §13.2.1).
     if !(*method == Method::GET || *method == Method::HEAD) || !status.is_success() {
         return Condition::Full;
@@ -103,7 +78,7 @@ pub fn evaluate_conditions(method: &Method, request: &HeaderMap, status: StatusC
     let current = if request.contains_key(header::IF_NONE_MATCH) {
         none_match_finds(request, stored)
     } else {
-        unmodified_since(request, stored)
+        unmodified_since(request, stored, now)
     };
     if current {
         Condition::NotModified
@@ -132,13 +107,11 @@ fn none_match_finds(request: &HeaderMap, stored: &HeaderMap) -> bool {
 
 /// Whether the stored response is no younger than If-Modified-Since (RFC 9110 §13.1.3); Date stands in for a missing
 /// Last-Modified (RFC 9111 §4.3.2).
-fn unmodified_since(request: &HeaderMap, stored: &HeaderMap) -> bool {
+fn unmodified_since(request: &HeaderMap, stored: &HeaderMap, now: WallTime) -> bool {
     let mut lines = request.get_all(header::IF_MODIFIED_SINCE).iter();
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return false;
     };
-    // Only two-digit years need to know the time, and the stored response's own is near enough for them.
-    let now = date::field(stored, header::DATE, WallTime::default()).unwrap_or_default();
     let modified = match stored.get(header::LAST_MODIFIED) {
         Some(modified) => date::parse(modified.as_bytes(), now),
         None => date::field(stored, header::DATE, now),

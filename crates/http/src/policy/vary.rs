@@ -47,24 +47,23 @@ pub fn vary_names(headers: &HeaderMap) -> Result<Vec<HeaderName>, Decision> {
 
 /// Appends the request's values of `names` to `out`, in a form that two requests share exactly if they may share a
 /// response: one line for each name, `-` for a field that is absent, `=` and its normalised value otherwise.
-pub fn vary_value<'a>(names: impl IntoIterator<Item = &'a str>, headers: &HeaderMap, out: &mut String) {
+pub fn vary_value(names: &[HeaderName], headers: &HeaderMap, out: &mut String) {
     for name in names {
         if !headers.contains_key(name) {
             out.push('-');
-        } else if name.eq_ignore_ascii_case("accept-encoding") {
+        } else if *name == header::ACCEPT_ENCODING {
             out.push('=');
             super::encodings::normalise(headers, out);
         } else {
             out.push('=');
-            let is_list = !NOT_LISTS.iter().any(|other| other.as_str().eq_ignore_ascii_case(name));
-            combine(name, headers, is_list, out);
+            combine(name, headers, !NOT_LISTS.contains(name), out);
         }
         out.push('\n');
     }
 }
 
 /// Appends the lines of the field `name` as one (RFC 9110 §5.3), without white space around commas where `is_list`.
-fn combine(name: &str, headers: &HeaderMap, is_list: bool, out: &mut String) {
+fn combine(name: &HeaderName, headers: &HeaderMap, is_list: bool, out: &mut String) {
     for (index, line) in headers.get_all(name).iter().enumerate() {
         if index > 0 {
             out.push(',');
