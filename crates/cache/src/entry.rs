@@ -1,0 +1,431 @@
+//! An entry: one allocation that holds the head of the entry, the texts it is found by, its tags, the caller's head and, up to
+//! [`PACKED_MAX`], the body. Larger bodies lie beside it in segments. What is not a value is an entry too: a selector says by
+//! which names the variants of a key differ, a marker that answers under the key could not be stored lately. So they count
+//! against the bound and make room like everything else.
+//!
+//! Times are kept as one instant and spans after it. The instant may lie before the clock's zero (a response that was a day
+//! old when it arrived on a machine that started an hour ago), so it is biased.
+
+use crate::ledger::Position;
+use crate::outcome::PassReason;
+use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use bytes::Bytes;
+use peregrine_base::Instant;
+use std::time::Duration;
+use triomphe::ThinArc;
+
+/// The largest body that lies in the same allocation as its entry.
+pub(crate) const PACKED_MAX: usize = 64 << 10;
+/// The size of the segments of larger bodies.
+pub(crate) const SEGMENT_BYTES: usize = 256 << 10;
+/// The longest tag, and the most bytes of all tags of an entry with a byte for each.
+pub(crate) const TAG_MAX: usize = 255;
+const TAGS_MAX: usize = u16::MAX as usize;
+/// What an entry occupies beside its tail: reference count and length (16), the allocator's own (8), and its place in the
+/// tier: a slab slot of 32 bytes and 5 bytes of hash table, both with the room that doubling leaves and ghosts (half again).
+const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 56;
+/// What a segment occupies beside its bytes.
+const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Bytes>() + 48;
+/// How long an entry is kept past its last window, because the origin may find it unchanged.
+const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
+/// Instants in entries are this many nanoseconds later than they are.
+const BIAS: u64 = 1 << 62;
+/// A renewal is under way; nobody else begins one.
+const RENEWING: u32 = u32::MAX;
+/// Bit of [`EntryHead::state`]: a soft invalidation reached the entry.
+const SOFTENED: u8 = 1;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A value.
+    Value,
+    /// The names by which the variants of the key differ; they are the entry's variant text.
+    Selector,
+    /// An answer under the key could not be stored.
+    Marker(PassReason),
+}
+
+/// How the body of an entry is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Identity,
+    Zstd,
+    Gzip,
+    Lz4,
+}
+
+/// What is fixed about an entry, before its texts.
+#[derive(Debug)]
+pub(crate) struct EntryHead {
+    position: u64,
+    checked: AtomicU64,
+    created: u64,
+    segments: Option<Box<Segments>>,
+    lifetime: u32,
+    stale_while_revalidate: u32,
+    stale_if_error: u32,
+    cost_us: u32,
+    hits: AtomicU32,
+    renew_after: AtomicU32,
+    head_len: u32,
+    key_len: u16,
+    variant_len: u16,
+    tags_len: u16,
+    namespace: u16,
+    kind: Kind,
+    flags: Flags,
+    state: AtomicU8,
+}
+
+#[derive(Debug)]
+struct Segments(Box<[Bytes]>);
+
+/// Encoding and rules of an entry in one byte.
+#[derive(Clone, Copy, Debug)]
+struct Flags(u8);
+
+#[cfg(not(feature = "shuttle"))]
+const _: () = assert!(size_of::<EntryHead>() <= 72, "the budget of memory per entry counts on this");
+
+/// An entry; cloning it counts a reference.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry(ThinArc<EntryHead, u8>);
+
+/// Everything that an entry is made of.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) namespace: u16,
+    pub(crate) key: &'a str,
+    pub(crate) variant: &'a str,
+    pub(crate) tags: &'a [String],
+    pub(crate) head: &'a [u8],
+    pub(crate) body: BodyDraft<'a>,
+    pub(crate) encoding: Encoding,
+    /// Read before the load began.
+    pub(crate) position: Position,
+    pub(crate) now: Instant,
+    /// How old the value is already.
+    pub(crate) age: Duration,
+    /// How long it is fresh from now on.
+    pub(crate) fresh_for: Duration,
+    pub(crate) stale_while_revalidate: Duration,
+    pub(crate) stale_if_error: Duration,
+    /// How long the load took.
+    pub(crate) cost: Duration,
+    pub(crate) must_validate: bool,
+    pub(crate) never_stale: bool,
+    pub(crate) negative: bool,
+}
+
+/// The body of an entry to be made.
+#[derive(Debug)]
+pub(crate) enum BodyDraft<'a> {
+    /// To be copied into the entry.
+    Packed(&'a [Bytes]),
+    /// To be kept as they are.
+    Segments(Box<[Bytes]>),
+}
+
+impl Flags {
+    fn of(draft: &Draft<'_>) -> Self {
+        let flag = |set: bool, bit: u8| u8::from(set) << bit;
+        Self(
+            draft.encoding as u8
+                | flag(draft.must_validate, 2)
+                | flag(draft.never_stale, 3)
+                | flag(draft.negative, 4),
+        )
+    }
+
+    fn encoding(self) -> Encoding {
+        match self.0 & 0b11 {
+            0 => Encoding::Identity,
+            1 => Encoding::Zstd,
+            2 => Encoding::Gzip,
+            _ => Encoding::Lz4,
+        }
+    }
+
+    fn has(self, bit: u8) -> bool {
+        self.0 & (1 << bit) != 0
+    }
+}
+
+/// `span` in 32 bits: milliseconds up to 24 days, seconds up to 68 years, rounded down.
+fn pack(span: Duration) -> u32 {
+    const SECONDS: u32 = 1 << 31;
+    match u32::try_from(span.as_millis()) {
+        Ok(millis) if millis < SECONDS => millis,
+        _ => u32::try_from(span.as_secs()).unwrap_or(u32::MAX).min(SECONDS - 2) | SECONDS,
+    }
+}
+
+/// The inverse of [`pack`].
+fn unpack(packed: u32) -> Duration {
+    const SECONDS: u32 = 1 << 31;
+    if packed & SECONDS == 0 {
+        Duration::from_millis(u64::from(packed))
+    } else {
+        Duration::from_secs(u64::from(packed & !SECONDS))
+    }
+}
+
+/// Whether `tags` fit an entry.
+pub(crate) fn tags_fit(tags: &[String]) -> bool {
+    tags.iter().all(|tag| tag.len() <= TAG_MAX) && tags.iter().map(|tag| tag.len() + 1).sum::<usize>() <= TAGS_MAX
+}
+
+impl Entry {
+    /// Makes the entry; nothing when a part is longer than its field or memory is refused.
+    pub(crate) fn new(draft: Draft<'_>) -> Option<Self> {
+        let tags_len: usize = draft.tags.iter().map(|tag| tag.len() + 1).sum();
+        let packed = match &draft.body {
+            BodyDraft::Packed(chunks) => chunks.iter().map(Bytes::len).sum(),
+            BodyDraft::Segments(_) => 0,
+        };
+        let mut tail = Vec::new();
+        tail.try_reserve_exact(draft.key.len() + draft.variant.len() + tags_len + draft.head.len() + packed).ok()?;
+        tail.extend_from_slice(draft.key.as_bytes());
+        tail.extend_from_slice(draft.variant.as_bytes());
+        for tag in draft.tags {
+            tail.push(u8::try_from(tag.len()).ok()?);
+            tail.extend_from_slice(tag.as_bytes());
+        }
+        tail.extend_from_slice(draft.head);
+        if let BodyDraft::Packed(chunks) = &draft.body {
+            chunks.iter().for_each(|chunk| tail.extend_from_slice(chunk));
+        }
+        let created = draft.now.as_nanos().saturating_add(BIAS);
+        let age = u64::try_from(draft.age.as_nanos()).unwrap_or(u64::MAX);
+        let head = EntryHead {
+            position: draft.position.lc,
+            checked: AtomicU64::new(draft.position.lc),
+            created: created.saturating_sub(age),
+            lifetime: pack(draft.age.saturating_add(draft.fresh_for)),
+            stale_while_revalidate: pack(draft.stale_while_revalidate),
+            stale_if_error: pack(draft.stale_if_error),
+            cost_us: u32::try_from(draft.cost.as_micros()).unwrap_or(u32::MAX),
+            hits: AtomicU32::new(0),
+            renew_after: AtomicU32::new(0),
+            head_len: u32::try_from(draft.head.len()).ok()?,
+            key_len: u16::try_from(draft.key.len()).ok()?,
+            variant_len: u16::try_from(draft.variant.len()).ok()?,
+            tags_len: u16::try_from(tags_len).ok()?,
+            namespace: draft.namespace,
+            kind: draft.kind,
+            flags: Flags::of(&draft),
+            state: AtomicU8::new(0),
+            segments: match draft.body {
+                BodyDraft::Packed(_) => None,
+                BodyDraft::Segments(segments) => Some(Box::new(Segments(segments))),
+            },
+        };
+        ThinArc::try_from_header_and_slice(head, &tail).ok().map(Self)
+    }
+
+    fn head_part(&self) -> &EntryHead {
+        &self.0.header.header
+    }
+
+    /// The part of the tail from `start` on that is `len` long.
+    fn part(&self, start: usize, len: usize) -> &[u8] {
+        self.0.slice.get(start..start + len).unwrap_or_default()
+    }
+
+    fn text(&self, start: usize, len: usize) -> &str {
+        // Written from texts by `new`; were it not so, nothing would match it, which is a miss.
+        std::str::from_utf8(self.part(start, len)).unwrap_or_default()
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.head_part().kind
+    }
+
+    pub(crate) fn namespace(&self) -> u16 {
+        self.head_part().namespace
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        self.text(0, usize::from(self.head_part().key_len))
+    }
+
+    /// The variant; of a selector its names.
+    pub(crate) fn variant(&self) -> &str {
+        let head = self.head_part();
+        self.text(usize::from(head.key_len), usize::from(head.variant_len))
+    }
+
+    /// Whether it is stored under this key and variant.
+    #[inline]
+    pub(crate) fn is_under(&self, key: &str, variant: &str) -> bool {
+        let head = self.head_part();
+        let (key_len, variant_len) = (usize::from(head.key_len), usize::from(head.variant_len));
+        self.part(0, key_len) == key.as_bytes() && self.part(key_len, variant_len) == variant.as_bytes()
+    }
+
+    pub(crate) fn tags(&self) -> Tags<'_> {
+        let head = self.head_part();
+        Tags { rest: self.part(usize::from(head.key_len) + usize::from(head.variant_len), usize::from(head.tags_len)) }
+    }
+
+    /// The caller's head.
+    pub(crate) fn head(&self) -> &[u8] {
+        let len = usize::try_from(self.head_part().head_len).unwrap_or(usize::MAX);
+        self.part(self.head_start(), len)
+    }
+
+    fn head_start(&self) -> usize {
+        let head = self.head_part();
+        usize::from(head.key_len) + usize::from(head.variant_len) + usize::from(head.tags_len)
+    }
+
+    /// The body as it is written, where it lies in the entry; empty where it lies in segments.
+    pub(crate) fn packed_body(&self) -> &[u8] {
+        let start = self.head_start() + self.head().len();
+        self.0.slice.get(start..).unwrap_or_default()
+    }
+
+    /// The body as it is written, where it lies in segments.
+    pub(crate) fn segments(&self) -> Option<&[Bytes]> {
+        self.head_part().segments.as_ref().map(|segments| &*segments.0)
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.head_part().flags.encoding()
+    }
+
+    pub(crate) fn must_validate(&self) -> bool {
+        self.head_part().flags.has(2)
+    }
+
+    pub(crate) fn never_stale(&self) -> bool {
+        self.head_part().flags.has(3)
+    }
+
+    pub(crate) fn negative(&self) -> bool {
+        self.head_part().flags.has(4)
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position { lc: self.head_part().position }
+    }
+
+    pub(crate) fn cost(&self) -> Duration {
+        Duration::from_micros(u64::from(self.head_part().cost_us))
+    }
+
+    /// How old the value is.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        Duration::from_nanos(now.as_nanos().saturating_add(BIAS).saturating_sub(self.head_part().created))
+    }
+
+    /// When the value was made; the clock's zero if that was earlier.
+    pub(crate) fn created(&self) -> Instant {
+        Instant::from_nanos(self.head_part().created.saturating_sub(BIAS))
+    }
+
+    /// From creation to the end of its freshness.
+    pub(crate) fn lifetime(&self) -> Duration {
+        unpack(self.head_part().lifetime)
+    }
+
+    pub(crate) fn fresh_until(&self) -> Instant {
+        let lifetime = u64::try_from(self.lifetime().as_nanos()).unwrap_or(u64::MAX);
+        Instant::from_nanos(self.head_part().created.saturating_add(lifetime).saturating_sub(BIAS))
+    }
+
+    pub(crate) fn stale_while_revalidate(&self) -> Duration {
+        unpack(self.head_part().stale_while_revalidate)
+    }
+
+    pub(crate) fn stale_if_error(&self) -> Duration {
+        unpack(self.head_part().stale_if_error)
+    }
+
+    /// When it is of no use to anybody.
+    pub(crate) fn useless_from(&self) -> Instant {
+        let fresh_until = self.fresh_until();
+        match self.kind() {
+            Kind::Value => {
+                let grace = self.stale_while_revalidate().max(self.stale_if_error());
+                fresh_until.after(grace).after(KEPT_FOR_VALIDATION)
+            }
+            Kind::Selector | Kind::Marker(_) => fresh_until,
+        }
+    }
+
+    /// Up to which position it was found good.
+    pub(crate) fn checked(&self) -> u64 {
+        self.head_part().checked.load(Ordering::Acquire)
+    }
+
+    /// Notes that it was found good, or soft, up to `lc`.
+    pub(crate) fn set_checked(&self, lc: u64, softened: bool) {
+        if softened {
+            self.head_part().state.fetch_or(SOFTENED, Ordering::Relaxed);
+        }
+        // Release: who skips the check because of this also sees the softening.
+        self.head_part().checked.store(lc, Ordering::Release);
+    }
+
+    /// Whether a soft invalidation reached it. To be asked after [`Entry::checked`].
+    pub(crate) fn softened(&self) -> bool {
+        self.head_part().state.load(Ordering::Relaxed) & SOFTENED != 0
+    }
+
+    /// Counts a hit.
+    pub(crate) fn hit(&self) {
+        self.head_part().hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hits(&self) -> u32 {
+        self.head_part().hits.load(Ordering::Relaxed)
+    }
+
+    /// Whether a renewal may begin now: none is under way, and none failed a moment ago.
+    pub(crate) fn renewal_due(&self, now: Instant) -> bool {
+        let after = self.head_part().renew_after.load(Ordering::Relaxed);
+        after != RENEWING && (after == 0 || self.age(now) >= unpack(after))
+    }
+
+    /// Notes that a renewal began.
+    pub(crate) fn renewing(&self) {
+        self.head_part().renew_after.store(RENEWING, Ordering::Relaxed);
+    }
+
+    /// Notes that a renewal ended without a new entry; the next may begin after `pause`.
+    pub(crate) fn renewal_failed(&self, now: Instant, pause: Duration) {
+        self.head_part().renew_after.store(pack(self.age(now).saturating_add(pause)), Ordering::Relaxed);
+    }
+
+    /// The bytes that it occupies, with everything that belongs to it.
+    pub(crate) fn weight(&self) -> u64 {
+        let segments: usize =
+            self.segments().map_or(0, |segments| segments.iter().map(|s| s.len() + SEGMENT_OVERHEAD_BYTES).sum());
+        (OVERHEAD_BYTES + self.0.slice.len() + segments) as u64
+    }
+
+    /// Whether both are the same entry, not only the same content.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        self.0.ptr() == other.0.ptr()
+    }
+}
+
+/// The tags of an entry.
+#[derive(Clone, Debug)]
+pub struct Tags<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (len, rest) = self.rest.split_first()?;
+        let (tag, rest) = rest.split_at_checked(usize::from(*len))?;
+        self.rest = rest;
+        std::str::from_utf8(tag).ok()
+    }
+}

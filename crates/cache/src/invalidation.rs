@@ -1,0 +1,85 @@
+//! Requests to invalidate, and the receipts for them.
+//!
+//! What a request reaches lies within namespaces: those of `namespaces` where any are named, else all, and never others than
+//! `scope` allows. With no other target a request means these namespaces as a whole.
+//!
+//! * A **tag** reaches every entry that carries it.
+//! * A **key** that is a whole key (as [`crate::Key::text`] gives it) reaches that key with all its variants. One that begins
+//!   with `/` reaches a path with its query on any host, one that begins with a scheme a URL, anything else a value by its
+//!   name; these reach all tenants and methods.
+//! * A **prefix** or **pattern** (in which `*` stands for any text, `/` included) is read in the same three ways, and matches
+//!   whole keys never.
+
+use serde::{Deserialize, Serialize};
+
+/// What to invalidate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Invalidation {
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Keys, paths, URLs or names, each matching as a whole.
+    pub keys: Vec<String>,
+    /// Beginnings of paths, URLs or names.
+    pub prefixes: Vec<String>,
+    /// Patterns over paths, URLs or names.
+    pub patterns: Vec<String>,
+    /// The namespaces in which the targets are looked for; with no other target these namespaces themselves.
+    pub namespaces: Vec<String>,
+    /// Everything.
+    pub all: bool,
+    /// The namespaces that the one who asks may touch; nothing: all. Not part of a request's text: it says who asks.
+    #[serde(skip)]
+    pub scope: Option<Vec<String>>,
+    /// Whether entries become stale instead of gone.
+    pub soft: bool,
+    /// Whether to count only.
+    pub dry_run: bool,
+}
+
+impl Invalidation {
+    /// A hard invalidation of `keys`.
+    #[must_use]
+    pub fn of_keys(keys: Vec<String>) -> Self {
+        Self { keys, ..Self::default() }
+    }
+
+    /// A hard invalidation of `tags`.
+    #[must_use]
+    pub fn of_tags(tags: Vec<String>) -> Self {
+        Self { tags, ..Self::default() }
+    }
+}
+
+/// What an invalidation did, layer by layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// A name for logs.
+    pub id: String,
+    /// How many entries it reached.
+    pub matched: Matched,
+    /// Where it holds.
+    pub layers: Vec<Layer>,
+}
+
+/// How many entries an invalidation reached; nothing where counting would take too long or there is nothing to count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Matched {
+    /// In this node's memory.
+    pub memory: Option<u64>,
+    /// In Redis.
+    pub redis: Option<u64>,
+}
+
+/// A part of the cache in which an invalidation holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// Its name.
+    pub layer: &'static str,
+    /// How many of its members confirmed.
+    pub confirmed: u64,
+    /// How many members it has.
+    pub of: u64,
+    /// How long that took, in milliseconds.
+    pub took_ms: u64,
+}

@@ -1,0 +1,225 @@
+//! Keys. A key reads `namespace|tenant|METHOD|scheme://host/path?query`, or `namespace|tenant|-|name` for values that callers
+//! of the API name. `|`, `%` and control bytes in namespace, tenant, method and name are written `%XX`; the URL stands last
+//! and as it is. HEAD shares the keys of GET.
+//!
+//! A key is found by a 64-bit hash (XXH3, seeded per process, so that nobody outside can aim at one slot) and accepted only
+//! if the whole text is the same: a collision costs a miss, never a wrong answer.
+
+use crate::namespace::Namespace;
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The longest text of a key, and of a variant; a longer key is not cached.
+pub(crate) const TEXT_MAX: usize = 16 << 10;
+/// What stands for the method in the key of a named value.
+const NAMED: &str = "-";
+
+/// What an entry is stored under.
+#[derive(Clone, Debug)]
+pub struct Key {
+    namespace: Arc<Namespace>,
+    text: String,
+    hash: u64,
+}
+
+impl Key {
+    /// The key of what a GET or HEAD for this URL gives. `authority` and `path_and_query` are taken as they are: normalise
+    /// before. A `#` in `path_and_query`, which no request target can hold, begins parts that tell keys of one URL apart;
+    /// invalidations by URL or path do not see them.
+    #[must_use]
+    pub fn http(namespace: &Arc<Namespace>, tenant: &str, scheme: &str, authority: &str, path_and_query: &str) -> Self {
+        Self::http_method(namespace, tenant, "GET", scheme, authority, path_and_query)
+    }
+
+    /// As [`Key::http`] for another method.
+    #[must_use]
+    pub fn http_method(
+        namespace: &Arc<Namespace>,
+        tenant: &str,
+        method: &str,
+        scheme: &str,
+        authority: &str,
+        path_and_query: &str,
+    ) -> Self {
+        let method = if method == "HEAD" { "GET" } else { method };
+        let room = method.len() + scheme.len() + 3 + authority.len() + path_and_query.len();
+        let mut text = start(namespace, tenant, room);
+        // A lone dash is a method name that HTTP allows and this key reserves.
+        if method == NAMED { text.push_str("%2D") } else { escape_into(method, &mut text) }
+        for part in ["|", scheme, "://", authority, path_and_query] {
+            text.push_str(part);
+        }
+        Self::finish(namespace, text)
+    }
+
+    /// The key of a value that a caller of the API names.
+    #[must_use]
+    pub fn named(namespace: &Arc<Namespace>, tenant: &str, name: &str) -> Self {
+        let mut text = start(namespace, tenant, name.len() + 2);
+        text.push_str(NAMED);
+        text.push('|');
+        escape_into(name, &mut text);
+        Self::finish(namespace, text)
+    }
+
+    fn finish(namespace: &Arc<Namespace>, text: String) -> Self {
+        let hash = xxh3_64_with_seed(text.as_bytes(), namespace.seed());
+        Self { namespace: Arc::clone(namespace), text, hash }
+    }
+
+    /// The whole key.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The namespace that it belongs to.
+    #[must_use]
+    pub fn namespace(&self) -> &Arc<Namespace> {
+        &self.namespace
+    }
+
+    /// Where it is looked for.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+/// Where the variant `variant` of the key with `hash` is looked for.
+pub(crate) fn variant_hash(hash: u64, variant: &str) -> u64 {
+    xxh3_64_with_seed(variant.as_bytes(), hash.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15)
+}
+
+/// `namespace|tenant|` with room for `more` bytes.
+fn start(namespace: &Namespace, tenant: &str, more: usize) -> String {
+    let mut text = String::with_capacity(namespace.escaped().len() + tenant.len() + 3 + more);
+    text.push_str(namespace.escaped());
+    text.push('|');
+    escape_into(tenant, &mut text);
+    text.push('|');
+    text
+}
+
+/// Whether `byte` cannot stand in a part of a key as it is.
+fn special(byte: u8) -> bool {
+    byte == b'|' || byte == b'%' || byte.is_ascii_control()
+}
+
+/// Appends `part` with everything that could be mistaken for a boundary written `%XX`.
+pub(crate) fn escape_into(part: &str, out: &mut String) {
+    if !part.bytes().any(special) {
+        out.push_str(part);
+        return;
+    }
+    for character in part.chars() {
+        match u8::try_from(character) {
+            Ok(byte) if special(byte) => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+            _ => out.push(character),
+        }
+    }
+}
+
+/// `part` as it was before [`escape_into`].
+fn unescape(part: &str) -> Cow<'_, str> {
+    if !part.contains('%') {
+        return Cow::Borrowed(part);
+    }
+    let mut out = String::with_capacity(part.len());
+    let mut rest = part;
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        let code = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(byte) => out.push(char::from(byte)),
+            None => out.push('%'),
+        }
+        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// What the text of a key is about, for invalidations.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Subject<'a> {
+    /// The URL without the parts behind a `#`, or the name as the caller of the API set it.
+    pub(crate) resource: Cow<'a, str>,
+    /// Path and query of a URL.
+    pub(crate) path: Option<&'a str>,
+}
+
+impl<'a> Subject<'a> {
+    /// Takes the text of a key apart. A text that is no key is a resource as a whole.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let mut parts = text.splitn(4, '|').skip(2);
+        let (Some(method), Some(rest)) = (parts.next(), parts.next()) else {
+            return Self { resource: Cow::Borrowed(text), path: None };
+        };
+        if method == NAMED {
+            return Self { resource: unescape(rest), path: None };
+        }
+        let url = rest.split_once('#').map_or(rest, |(url, _)| url);
+        let after_scheme = url.find("://").map_or(0, |at| at + 3);
+        let path = url.get(after_scheme..).and_then(|tail| tail.find('/')).and_then(|at| url.get(after_scheme + at..));
+        Self { resource: Cow::Borrowed(url), path }
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use super::*;
+
+    fn namespace(name: &str) -> Arc<Namespace> {
+        crate::testing::engine().namespace_for_tests(name)
+    }
+
+    #[test]
+    fn keys_read_as_documented() {
+        let shop = namespace("shop");
+        let text = |key: Key| key.text().to_owned();
+        assert_eq!(text(Key::http(&shop, "", "https", "h:1", "/a?b=|")), "shop||GET|https://h:1/a?b=|");
+        assert_eq!(text(Key::http_method(&shop, "t", "HEAD", "https", "h", "/")), "shop|t|GET|https://h/");
+        assert_eq!(text(Key::http_method(&shop, "t", "QUERY", "https", "h", "/")), "shop|t|QUERY|https://h/");
+        assert_eq!(text(Key::named(&shop, "a|b", "user:1%\n")), "shop|a%7Cb|-|user:1%25%0A");
+    }
+
+    #[test]
+    fn no_part_can_pretend_to_be_another() {
+        let (plain, trick) = (namespace("a"), namespace("a|b"));
+        let keys = [
+            Key::named(&plain, "b|c", "x"),
+            Key::named(&plain, "b", "c|x"),
+            Key::named(&trick, "c", "x"),
+            Key::named(&plain, "b%7Cc", "x"),
+            Key::http_method(&plain, "b|c", "-", "x", "", ""),
+            Key::named(&plain, "b|c", "x://"),
+        ];
+        for (at, one) in keys.iter().enumerate() {
+            assert!(keys.iter().skip(at + 1).all(|other| one.text() != other.text()), "{}", one.text());
+        }
+    }
+
+    #[test]
+    fn subjects_are_what_invalidations_see() {
+        let shop = namespace("shop");
+        let of = |key: &Key| {
+            let subject = Subject::of(key.text());
+            (subject.resource.into_owned(), subject.path.map(str::to_owned))
+        };
+        let url = Key::http(&shop, "t", "http", "h", "/a?b=1#cookie:c=2");
+        assert_eq!(of(&url), ("http://h/a?b=1".into(), Some("/a?b=1".into())));
+        assert_eq!(of(&Key::named(&shop, "", "50%|\u{e9}")), ("50%|\u{e9}".into(), None));
+    }
+}

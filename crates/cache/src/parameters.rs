@@ -1,0 +1,139 @@
+//! The engine's rows of the table of parameters.
+
+use peregrine_base::{Fallback, Kind, Parameter};
+
+/// The largest size that the table accepts: 4 GiB less one page, so that lengths fit 32 bits.
+const OBJECT_MAX: &str = "4095MiB";
+
+const fn row(name: &'static str, kind: Kind, fallback: &'static str, about: &'static str) -> Parameter {
+    Parameter { name, kind, fallback: Fallback::Toml(fallback), reload: true, about }
+}
+
+const fn absent(name: &'static str, kind: Kind, about: &'static str) -> Parameter {
+    Parameter { name, kind, fallback: Fallback::Absent, reload: true, about }
+}
+
+const fn duration(min: &'static str, max: &'static str) -> Kind {
+    Kind::Duration { min, max }
+}
+
+/// `cache.*`, `strategy.*.*` and `namespace.*.*`.
+pub const PARAMETERS: &[Parameter] = &[
+    row("cache.enabled", Kind::Flag, "true", "Whether anything is cached; `false` sends every request to the origin."),
+    row(
+        "cache.memory",
+        Kind::Size { min: "1MiB", max: "64TiB" },
+        "\"256MiB\"",
+        "The bound of all entries and of bodies under way together.",
+    ),
+    row("cache.eviction", Kind::Choice(&["clock-pro"]), "\"clock-pro\"", "The policy by which entries make room for others."),
+    row(
+        "cache.object_size_max",
+        Kind::Size { min: "1KiB", max: OBJECT_MAX },
+        "\"32MiB\"",
+        "The largest body that is stored, or shared by several askers while it loads.",
+    ),
+    absent(
+        "cache.in_flight_max",
+        Kind::Size { min: "64KiB", max: "16TiB" },
+        "The bound of bodies under way, a part of cache.memory; a quarter of it where nothing is set.",
+    ),
+    row(
+        "cache.loads_max",
+        Kind::Integer { min: 16, max: 1_000_000 },
+        "65536",
+        "How many loads may be under way; further ones load for themselves alone.",
+    ),
+    row(
+        "cache.reader_stall_max",
+        duration("1s", "10m"),
+        "\"30s\"",
+        "How long a client that takes nothing may hold up the others who read the same body while it is too large to be stored.",
+    ),
+    row("strategy.*.ttl", duration("0s", "3650d"), "\"5m\"", "The lifetime that the strategy gives; `freshness` says when."),
+    row(
+        "strategy.*.ttl_jitter",
+        Kind::Number { min: 0.0, max: 0.5 },
+        "0.0",
+        "The share by which a lifetime from the strategy is shortened at random, so that entries do not expire together.",
+    ),
+    row(
+        "strategy.*.freshness",
+        Kind::Choice(&["origin", "fallback", "force"]),
+        "\"origin\"",
+        "Who decides about lifetimes: the origin alone, the strategy where the origin says nothing, or the strategy always.",
+    ),
+    row("strategy.*.cache_methods", Kind::Texts, "[\"GET\", \"HEAD\"]", "The methods whose answers are stored."),
+    row(
+        "strategy.*.heuristic",
+        Kind::Flag,
+        "false",
+        "Whether a response with Last-Modified and no lifetime is fresh for a tenth of its age (RFC 9111, 4.2.2).",
+    ),
+    row(
+        "strategy.*.stale_while_revalidate",
+        duration("0s", "3650d"),
+        "\"0s\"",
+        "How long past its lifetime an entry is served while it is renewed in the background (RFC 5861, 3).",
+    ),
+    row(
+        "strategy.*.stale_if_error",
+        duration("0s", "3650d"),
+        "\"0s\"",
+        "How long past its lifetime an entry is served in place of a failure of the origin (RFC 5861, 4).",
+    ),
+    row(
+        "strategy.*.refresh_ahead",
+        Kind::Number { min: 0.0, max: 0.99 },
+        "0.0",
+        "From which share of its lifetime on an entry that is asked for is renewed in the background; 0 turns it off.",
+    ),
+    row(
+        "strategy.*.negative_ttl",
+        duration("0s", "365d"),
+        "\"0s\"",
+        "The lifetime of answers that say that something is not there; 0s treats them as any other answer.",
+    ),
+    row(
+        "strategy.*.negative_statuses",
+        Kind::Integers { min: 400, max: 599 },
+        "[404, 410]",
+        "The statuses that say that something is not there.",
+    ),
+    absent(
+        "strategy.*.load_soft_limit",
+        duration("1ms", "1h"),
+        "How long an asker waits for a load before a stale entry is served while the load goes on.",
+    ),
+    row(
+        "strategy.*.load_hard_limit",
+        duration("10ms", "1h"),
+        "\"1m\"",
+        "How long a load may take until its answer begins; the body that follows has the upstream's own limits.",
+    ),
+    row(
+        "strategy.*.hit_for_miss",
+        duration("0s", "1h"),
+        "\"30s\"",
+        "How long askers do not wait for each other's load after an answer that could not be stored.",
+    ),
+    row(
+        "strategy.*.compression",
+        Kind::Choice(&["auto", "zstd", "gzip", "lz4", "off"]),
+        "\"off\"",
+        "How stored bodies are compressed; kept only where it saves at least a tenth.",
+    ),
+    row("strategy.*.allow_set_cookie", Kind::Flag, "false", "Whether answers that set a cookie may be stored and shared."),
+    row(
+        "strategy.*.allow_authorization",
+        Kind::Flag,
+        "false",
+        "Whether answers to authorized requests may be stored and shared where RFC 9111, 3.5 does not allow it.",
+    ),
+    row("strategy.*.tiers", Kind::Choices(&["memory"]), "[\"memory\"]", "The tiers that keep the entries."),
+    absent(
+        "namespace.*.memory_max",
+        Kind::Size { min: "1MiB", max: "64TiB" },
+        "The namespace's own part of cache.memory, which no other namespace can take.",
+    ),
+];

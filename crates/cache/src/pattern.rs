@@ -1,0 +1,113 @@
+//! Globs: `*` stands for any text, `/` included, everything else for itself. Matching takes time linear in the text: the
+//! pieces between the stars are looked for from left to right, each where it first occurs, and nothing is tried twice.
+//! That suffices because with `*` as the only wildcard an earlier occurrence leaves more room for the rest.
+
+/// A pattern over texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob {
+    /// The text between the stars: one piece when there is no star, else one more than there are stars.
+    pieces: Box<[Box<str>]>,
+}
+
+impl Glob {
+    /// The pattern that `text` describes. Every text is a pattern.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self { pieces: text.split('*').map(Into::into).collect() }
+    }
+
+    /// The pattern of all texts that begin with `text`, in which a `*` stands for itself.
+    #[must_use]
+    pub fn prefix(text: &str) -> Self {
+        Self { pieces: Box::new([text.into(), "".into()]) }
+    }
+
+    /// Whether all of `text` matches.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let Some((first, rest)) = self.pieces.split_first() else { return text.is_empty() };
+        let Some((last, middle)) = rest.split_last() else { return &**first == text };
+        let Some(text) = text.strip_prefix(&**first) else { return false };
+        let Some(mut text) = text.strip_suffix(&**last) else { return false };
+        for piece in middle {
+            let Some(at) = text.find(&**piece) else { return false };
+            text = text.get(at + piece.len()..).unwrap_or_default();
+        }
+        true
+    }
+
+    /// The text before the first star.
+    #[must_use]
+    pub fn literal_start(&self) -> &str {
+        self.pieces.first().map_or("", |piece| piece)
+    }
+}
+
+impl std::fmt::Display for Glob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if index > 0 {
+                f.write_str("*")?;
+            }
+            f.write_str(piece)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, text, matches) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("/api/*", "/api/", true),
+            ("/api/*", "/api/v1/users", true),
+            ("/api/*", "/apis", false),
+            ("*.js", "/a/b.js", true),
+            ("*.js", ".json", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("*ab*ab", "abab", true),
+            ("*ab*ab", "ab", false),
+            ("a**b", "ab", true),
+            ("a?c", "abc", false),
+            ("ü*", "üx", true),
+        ] {
+            assert_eq!(Glob::new(pattern).matches(text), matches, "{pattern} on {text}");
+        }
+        assert!(Glob::prefix("a*").matches("a*b"));
+        assert!(!Glob::prefix("a*").matches("ab"));
+    }
+
+    #[test]
+    fn a_hostile_pattern_takes_linear_time() {
+        let (pattern, text) = ("a*".repeat(5000) + "b", "a".repeat(200_000));
+        assert!(!Glob::new(&pattern).matches(&text));
+    }
+
+    /// The textbook definition.
+    fn naive(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => text.is_empty(),
+            Some((b'*', rest)) => (0..=text.len()).any(|n| naive(rest, &text[n..])),
+            Some((byte, rest)) => text.first() == Some(byte) && naive(rest, &text[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_definition(pattern in "[ab*]{0,8}", text in "[ab]{0,10}") {
+            prop_assert_eq!(Glob::new(&pattern).matches(&text), naive(pattern.as_bytes(), text.as_bytes()));
+            prop_assert_eq!(Glob::new(&pattern).to_string(), pattern);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What the engine counts, per namespace, and how it shows it. Recording is a handful of additions to counters that have a
+//! cell per core; nothing here blocks, allocates or looks up a label.
+
+use crate::entry::Entry;
+use crate::namespace::NAMESPACES_MAX;
+use crate::outcome::{Eviction, MissReason, NotStored, PassReason, StaleWhy};
+use peregrine_telemetry::{Counter, Gauge};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// One counter for each of the reasons in an enum.
+#[derive(Debug)]
+pub(crate) struct PerReason(Box<[Counter]>);
+
+impl PerReason {
+    fn new(count: usize) -> Self {
+        Self((0..count).map(|_| Counter::new()).collect())
+    }
+
+    #[inline]
+    fn increment(&self, index: usize) {
+        if let Some(counter) = self.0.get(index) {
+            counter.increment();
+        }
+    }
+
+    fn named(&self, words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, u64> {
+        words.zip(self.0.iter().map(Counter::value)).filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn total(&self) -> u64 {
+        self.0.iter().map(Counter::value).sum()
+    }
+}
+
+/// The counters of a namespace.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) hits: Counter,
+    pub(crate) coalesced: Counter,
+    pub(crate) refreshes: Counter,
+    pub(crate) bypassed: Counter,
+    pub(crate) loads: Counter,
+    pub(crate) load_failures: Counter,
+    pub(crate) stored: Counter,
+    pub(crate) bytes_served: Counter,
+    pub(crate) load_micros: Counter,
+    pub(crate) saved_micros: Counter,
+    /// Bytes in memory now.
+    pub(crate) bytes: Gauge,
+    /// Entries in memory now.
+    pub(crate) entries: Gauge,
+    stale: PerReason,
+    misses: PerReason,
+    passed: PerReason,
+    not_stored: PerReason,
+    evictions: PerReason,
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        Self {
+            hits: Counter::new(),
+            coalesced: Counter::new(),
+            refreshes: Counter::new(),
+            bypassed: Counter::new(),
+            loads: Counter::new(),
+            load_failures: Counter::new(),
+            stored: Counter::new(),
+            bytes_served: Counter::new(),
+            load_micros: Counter::new(),
+            saved_micros: Counter::new(),
+            bytes: Gauge::new(),
+            entries: Gauge::new(),
+            stale: PerReason::new(StaleWhy::ALL.len()),
+            misses: PerReason::new(MissReason::ALL.len()),
+            passed: PerReason::new(PassReason::ALL.len()),
+            not_stored: PerReason::new(NotStored::ALL.len()),
+            evictions: PerReason::new(Eviction::ALL.len()),
+        }
+    }
+
+    pub(crate) fn missed(&self, why: MissReason) {
+        self.misses.increment(why as usize);
+    }
+
+    pub(crate) fn stale_served(&self, why: StaleWhy) {
+        self.stale.increment(why as usize);
+    }
+
+    pub(crate) fn passed(&self, why: PassReason) {
+        self.passed.increment(why as usize);
+    }
+
+    pub(crate) fn not_stored(&self, why: NotStored) {
+        self.not_stored.increment(why as usize);
+    }
+
+    pub(crate) fn evicted(&self, why: Eviction) {
+        self.evictions.increment(why as usize);
+    }
+
+    pub(crate) fn loaded(&self, took: Duration) {
+        self.loads.increment();
+        self.load_micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn snapshot(&self) -> NamespaceStatistics {
+        let words = |words: &'static [PassReason]| words.iter().map(|reason| reason.as_str());
+        NamespaceStatistics {
+            hits: self.hits.value(),
+            misses: self.misses.total(),
+            misses_by_reason: self.misses.named(MissReason::ALL.iter().map(|reason| reason.as_str())),
+            stale_served: self.stale.total(),
+            stale_by_reason: self.stale.named(StaleWhy::ALL.iter().map(|reason| reason.as_str())),
+            coalesced: self.coalesced.value(),
+            refreshes: self.refreshes.value(),
+            bypassed: self.bypassed.value(),
+            loads: self.loads.value(),
+            load_failures: self.load_failures.value(),
+            stored: self.stored.value(),
+            passed_by_reason: self.passed.named(words(PassReason::ALL)),
+            not_stored_by_reason: self.not_stored.named(NotStored::ALL.iter().map(|reason| reason.as_str())),
+            evictions_by_cause: self.evictions.named(Eviction::ALL.iter().map(|reason| reason.as_str())),
+            bytes_served: self.bytes_served.value(),
+            load_time_ms: self.load_micros.value() / 1000,
+            load_time_saved_ms: self.saved_micros.value() / 1000,
+            bytes: u64::try_from(self.bytes.value()).unwrap_or(0),
+            entries: u64::try_from(self.entries.value()).unwrap_or(0),
+            memory_max: None,
+        }
+    }
+}
+
+/// The counters of all namespaces by their number, for who holds entries and no namespace. Reading it takes no lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory(Arc<[OnceLock<Arc<Counters>>]>);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        Self((0..NAMESPACES_MAX).map(|_| OnceLock::new()).collect())
+    }
+
+    /// The counters of namespace `id`, made when they are first asked for; nothing past the last number.
+    pub(crate) fn counters(&self, id: u16) -> Option<&Arc<Counters>> {
+        self.0.get(usize::from(id)).map(|slot| slot.get_or_init(|| Arc::new(Counters::new())))
+    }
+
+    fn account(&self, entry: &Entry, direction: i64) {
+        if let Some(counters) = self.counters(entry.namespace()) {
+            counters.bytes.add(direction * i64::try_from(entry.weight()).unwrap_or(i64::MAX));
+            counters.entries.add(direction);
+        }
+    }
+
+    /// `entry` is about to enter a tier.
+    pub(crate) fn entered(&self, entry: &Entry) {
+        self.account(entry, 1);
+    }
+
+    /// `entry` left a tier, or did not enter it after all.
+    pub(crate) fn withdrawn(&self, entry: &Entry) {
+        self.account(entry, -1);
+    }
+
+    /// Counts the reason why `entry` is in no tier.
+    pub(crate) fn evicted(&self, entry: &Entry, why: Eviction) {
+        if let Some(counters) = self.counters(entry.namespace()) {
+            counters.evicted(why);
+        }
+    }
+
+    /// `entry` left a tier for the reason `why`.
+    pub(crate) fn left(&self, entry: &Entry, why: Eviction) {
+        self.withdrawn(entry);
+        self.evicted(entry, why);
+    }
+}
+
+/// What happened in a namespace since the start, and what it holds now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NamespaceStatistics {
+    /// Lookups that found something fresh.
+    pub hits: u64,
+    /// Lookups that found nothing that could be served at once.
+    pub misses: u64,
+    /// The misses by [`MissReason`].
+    pub misses_by_reason: BTreeMap<&'static str, u64>,
+    /// Lookups that found something stale that could be served at once.
+    pub stale_served: u64,
+    /// These by [`StaleWhy`].
+    pub stale_by_reason: BTreeMap<&'static str, u64>,
+    /// Misses that another's load answered.
+    pub coalesced: u64,
+    /// Loads that renewed an entry in the background.
+    pub refreshes: u64,
+    /// Lookups that were told to go past the cache.
+    pub bypassed: u64,
+    /// Loads that came to an end, whatever it was.
+    pub loads: u64,
+    /// Loads that failed.
+    pub load_failures: u64,
+    /// Answers that were stored.
+    pub stored: u64,
+    /// Answers that could not be stored, by [`PassReason`].
+    pub passed_by_reason: BTreeMap<&'static str, u64>,
+    /// Bodies that were to be stored and are not, by [`NotStored`].
+    pub not_stored_by_reason: BTreeMap<&'static str, u64>,
+    /// Entries that left memory, by [`Eviction`].
+    pub evictions_by_cause: BTreeMap<&'static str, u64>,
+    /// Bytes of bodies served from memory, as they are before stored compression.
+    pub bytes_served: u64,
+    /// Time that loads took together, in milliseconds.
+    pub load_time_ms: u64,
+    /// Time that hits would have taken as loads, by what the load of each entry took, in milliseconds.
+    pub load_time_saved_ms: u64,
+    /// Bytes that the entries occupy, with everything that belongs to them.
+    pub bytes: u64,
+    /// How many entries there are, with markers and selectors.
+    pub entries: u64,
+    /// The namespace's own part of the memory, if it has one.
+    pub memory_max: Option<u64>,
+}
+
+impl NamespaceStatistics {
+    /// Adds `other` to the totals.
+    fn add(&mut self, other: &Self) {
+        let join = |into: &mut BTreeMap<&'static str, u64>, from: &BTreeMap<&'static str, u64>| {
+            for (word, count) in from {
+                *into.entry(word).or_default() += count;
+            }
+        };
+        self.hits += other.hits;
+        self.misses += other.misses;
+        join(&mut self.misses_by_reason, &other.misses_by_reason);
+        self.stale_served += other.stale_served;
+        join(&mut self.stale_by_reason, &other.stale_by_reason);
+        self.coalesced += other.coalesced;
+        self.refreshes += other.refreshes;
+        self.bypassed += other.bypassed;
+        self.loads += other.loads;
+        self.load_failures += other.load_failures;
+        self.stored += other.stored;
+        join(&mut self.passed_by_reason, &other.passed_by_reason);
+        join(&mut self.not_stored_by_reason, &other.not_stored_by_reason);
+        join(&mut self.evictions_by_cause, &other.evictions_by_cause);
+        self.bytes_served += other.bytes_served;
+        self.load_time_ms += other.load_time_ms;
+        self.load_time_saved_ms += other.load_time_saved_ms;
+        self.bytes += other.bytes;
+        self.entries += other.entries;
+    }
+}
+
+/// What happened in the engine since the start, and what it holds now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Statistics {
+    /// Everything together.
+    pub total: NamespaceStatistics,
+    /// Each namespace.
+    pub namespaces: BTreeMap<String, NamespaceStatistics>,
+    /// The bound of the memory in bytes.
+    pub memory_max: u64,
+    /// Bytes of bodies under way.
+    pub in_flight_bytes: u64,
+    /// Loads under way.
+    pub loads_under_way: u64,
+    /// Targets of invalidations that are remembered.
+    pub targets: u64,
+    /// Patterns and prefixes that are remembered.
+    pub patterns: u64,
+}
+
+impl Statistics {
+    /// The totals of `namespaces`.
+    pub(crate) fn totals(namespaces: &BTreeMap<String, NamespaceStatistics>) -> NamespaceStatistics {
+        namespaces.values().fold(NamespaceStatistics::default(), |mut total, one| {
+            total.add(one);
+            total
+        })
+    }
+}
