@@ -14,7 +14,7 @@ const TEXT_MAX: usize = 512;
 pub struct Selector(Arc<str>);
 
 /// Renders the variant that an asker wants.
-pub trait Variants {
+pub trait Variants: Sync {
     /// Appends to `out` what this asker has under the names of `selector`. The same request must give the same text every
     /// time, and requests for which one answer will do should give the same text, so values are to be normalised. Must not
     /// call the engine.

@@ -3,22 +3,24 @@
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
-use crate::load::Reading;
 use crate::outcome::Outcome;
 use crate::policy::{self, Condition, RangeAnswer};
 use crate::request::RequestFacts;
 use crate::route::Route;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use peregrine_base::Party;
 use peregrine_base::{Instant, WallTime};
-use peregrine_cache::{Hit, Reader};
-use peregrine_net::http::Body;
+use peregrine_cache::{Hit, LoadFailure, Reader};
 use peregrine_net::http::hygiene;
+use peregrine_net::http::{Body, BodyError, BodyFault};
 
 /// Where the origin's tags stand.
-const TAG_FIELDS: [HeaderName; 2] = [HeaderName::from_static("surrogate-key"), HeaderName::from_static("cache-tag")];
+const TAG_FIELDS: [HeaderName; 2] = [
+    HeaderName::from_static("surrogate-key"),
+    HeaderName::from_static("cache-tag"),
+];
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A stored response as the answer: whole, a part of it, or only that nothing changed.
 pub(crate) fn stored(asking: &Asking, hit: &Hit, now: Instant, wall: WallTime) -> Result<Response<Body>, Failure> {
@@ -27,10 +29,12 @@ pub(crate) fn stored(asking: &Asking, hit: &Hit, now: Instant, wall: WallTime) -
     };
     headers.insert(header::AGE, HeaderValue::from(hit.age(now).as_secs()));
     let request = &asking.facts;
-    match policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) {
-        Condition::Full => {}
-        Condition::NotModified => return Ok(bodiless(StatusCode::NOT_MODIFIED, not_modified(headers))),
-        Condition::PreconditionFailed => return Ok(bodiless(StatusCode::PRECONDITION_FAILED, HeaderMap::new())),
+    if policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) == Condition::NotModified
+    {
+        return Ok(bodiless(
+            StatusCode::NOT_MODIFIED,
+            policy::not_modified_headers(&headers),
+        ));
     }
     let length = hit.length();
     if asking.asked.range && request.method == Method::GET && status == StatusCode::OK {
@@ -44,22 +48,27 @@ pub(crate) fn stored(asking: &Asking, hit: &Hit, now: Instant, wall: WallTime) -
     if request.method == Method::HEAD {
         return Ok(bodiless(status, headers));
     }
-    Ok(respond(status, headers, Body::chunks(hit.body().chunks().collect())))
+    Ok(respond(status, headers, Body::chunks(hit.body().chunks())))
 }
 
 /// A response whose body is still arriving.
-pub(crate) fn reading(asking: &Asking, reading: Reading, wall: WallTime) -> Response<Body> {
-    let Reading { head: StoredHead { status, mut headers }, reader, .. } = reading;
+pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wall: WallTime) -> Response<Body> {
+    let StoredHead { status, mut headers } = head;
     let request = &asking.facts;
-    match policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) {
-        Condition::Full => {}
-        Condition::NotModified => return bodiless(StatusCode::NOT_MODIFIED, not_modified(headers)),
-        Condition::PreconditionFailed => return bodiless(StatusCode::PRECONDITION_FAILED, HeaderMap::new()),
+    if policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) == Condition::NotModified
+    {
+        return bodiless(StatusCode::NOT_MODIFIED, policy::not_modified_headers(&headers));
     }
-    if let Some(length) = reader.length() {
+    let length = reader.length();
+    if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    respond(status, headers, Body::stream(ReaderBody::new(reader)))
+    let body = Body::from_poll(length, move |context| {
+        reader
+            .poll_next(context)
+            .map(|next| next.map(|chunk| chunk.map_err(|failure| BodyError::new(fault_of(failure), Party::Upstream))))
+    });
+    respond(status, headers, body)
 }
 
 /// A response straight from the origin.
@@ -69,41 +78,48 @@ pub(crate) fn direct(response: Response<Body>) -> Response<Body> {
     Response::from_parts(head, body)
 }
 
+/// What a failed load means for a body of which a part has been sent.
+const fn fault_of(failure: LoadFailure) -> BodyFault {
+    match failure {
+        LoadFailure::TimedOut => BodyFault::TotalTimeout,
+        LoadFailure::Stalled => BodyFault::IdleTimeout,
+        LoadFailure::Abandoned | LoadFailure::Refused => BodyFault::Abandoned,
+        _ => BodyFault::Truncated,
+    }
+}
+
 /// What every answer gets on its way out, whoever made it.
-pub(crate) fn complete(answer: Result<Response<Body>, Failure>, facts: &RequestFacts, outcome: &mut Outcome) -> Response<Body> {
+pub(crate) fn complete(
+    answer: Result<Response<Body>, Failure>,
+    facts: &RequestFacts,
+    outcome: &mut Outcome,
+) -> Response<Body> {
     let mut response = answer.unwrap_or_else(|failure| {
         outcome.error = Some(failure.as_str());
         failure.answer()
     });
+    let status = response.status().as_u16();
     let headers = response.headers_mut();
     hygiene::add_via(headers, http::Version::HTTP_11);
     if let Some(route) = &outcome.route {
-        decorate(headers, route, outcome);
+        decorate(headers, route, outcome, status);
     }
     if let Ok(id) = HeaderValue::from_str(&facts.request_id) {
-        headers.insert(X_REQUEST_ID, id);
+        headers.insert(hygiene::X_REQUEST_ID, id);
     }
     response
 }
 
-fn decorate(headers: &mut HeaderMap, route: &Route, outcome: &Outcome) {
+fn decorate(headers: &mut HeaderMap, route: &Route, outcome: &Outcome, status: u16) {
     if !route.keep_tags {
         for name in &TAG_FIELDS {
             headers.remove(name);
         }
     }
-    if let Some(status) = outcome.cache_status().filter(|_| route.cache_status) {
+    if let Some(status) = outcome.cache_status(status).filter(|_| route.cache_status) {
         headers.append(CACHE_STATUS, status);
     }
     route.response_edits.apply(headers);
-}
-
-/// The fields of a 304: those of the 200 without what describes the body that is not there (RFC 9110 §15.4.5).
-fn not_modified(mut headers: HeaderMap) -> HeaderMap {
-    for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_RANGE] {
-        headers.remove(name);
-    }
-    headers
 }
 
 fn part(hit: &Hit, mut headers: HeaderMap, start: u64, end_exclusive: u64, length: u64) -> Response<Body> {
@@ -112,7 +128,11 @@ fn part(hit: &Hit, mut headers: HeaderMap, start: u64, end_exclusive: u64, lengt
         headers.insert(header::CONTENT_RANGE, value);
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end_exclusive - start));
-    respond(StatusCode::PARTIAL_CONTENT, headers, Body::chunks(slice(hit.body().chunks(), start, end_exclusive)))
+    respond(
+        StatusCode::PARTIAL_CONTENT,
+        headers,
+        Body::chunks(slice(hit.body().chunks(), start, end_exclusive)),
+    )
 }
 
 /// The bytes from `start` to `end_exclusive` of a body in chunks, without a copy.
@@ -153,27 +173,28 @@ fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body>
     response
 }
 
-/// A load's body as it arrives.
-struct ReaderBody {
-    reader: Reader,
-    left: Option<u64>,
-}
-
-impl ReaderBody {
-    fn new(reader: Reader) -> Self {
-        let left = reader.length();
-        Self { reader, left }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_slice_over_chunks_is_exactly_the_range() {
-        let chunks = || [Bytes::from_static(b"abc"), Bytes::from_static(b""), Bytes::from_static(b"defg")].into_iter();
-        for (start, end, expected) in [(0, 7, "abcdefg"), (2, 4, "cd"), (3, 7, "defg"), (6, 7, "g"), (0, 1, "a"), (4, 4, "")] {
+        let chunks = || {
+            [
+                Bytes::from_static(b"abc"),
+                Bytes::from_static(b""),
+                Bytes::from_static(b"defg"),
+            ]
+            .into_iter()
+        };
+        for (start, end, expected) in [
+            (0, 7, "abcdefg"),
+            (2, 4, "cd"),
+            (3, 7, "defg"),
+            (6, 7, "g"),
+            (0, 1, "a"),
+            (4, 4, ""),
+        ] {
             let joined: Vec<u8> = slice(chunks(), start, end).concat();
             assert_eq!(String::from_utf8(joined).unwrap(), expected, "{start}..{end}");
         }

@@ -1,19 +1,17 @@
 //! Why a request got no answer from the origin or the cache, and what the client reads instead (RFC 9457).
 
-use crate::policy::Decision;
 use http::{HeaderValue, Response, StatusCode, header};
 use peregrine_admission::ShedReason;
 use peregrine_base::Blame;
 use peregrine_cache::LoadFailure;
 use peregrine_net::http::{Body, Problem};
 use peregrine_net::upstream::UpstreamError;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The request is not one that can be served.
-    Request(Problem),
     /// No route takes it.
     NoRoute,
     /// The asker has used up its due.
@@ -23,7 +21,7 @@ pub(crate) enum Failure {
     /// The breaker of the upstream is open.
     Open { retry_after: Duration },
     /// `only-if-cached`, and nothing usable is stored (RFC 9111 §5.2.1.7).
-    OnlyIfCached(Decision),
+    OnlyIfCached,
     /// The origin, or the way to it, failed.
     Upstream(UpstreamError),
     /// The load that this request waited for failed.
@@ -34,12 +32,11 @@ impl Failure {
     /// The word for logs and metric labels.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
-            Self::Request(_) => "bad_request",
             Self::NoRoute => "no_route",
             Self::Throttled { .. } => "throttled",
             Self::Shed(reason) => reason.as_str(),
             Self::Open { .. } => "breaker_open",
-            Self::OnlyIfCached(_) => "only_if_cached",
+            Self::OnlyIfCached => "only_if_cached",
             Self::Upstream(error) => error.as_str(),
             Self::Load(failure) => failure.as_str(),
         }
@@ -48,43 +45,66 @@ impl Failure {
     /// What the client reads.
     pub(crate) fn answer(self) -> Response<Body> {
         match self {
-            Self::Request(problem) => problem.into_response(),
-            Self::NoRoute => problem(StatusCode::NOT_FOUND, "no_route", "No route takes this host, path and method."),
-            Self::Throttled { retry_after } => {
-                later(problem(StatusCode::TOO_MANY_REQUESTS, "throttled", "Too many requests; ask again later."), retry_after)
-            }
+            Self::NoRoute => problem(
+                StatusCode::NOT_FOUND,
+                "no_route",
+                "No route takes this host, path and method.",
+            ),
+            Self::Throttled { retry_after } => later(
+                problem(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "throttled",
+                    "Too many requests; ask again later.",
+                ),
+                retry_after,
+            ),
             Self::Shed(_) => later(
-                problem(StatusCode::SERVICE_UNAVAILABLE, "shed", "There is more work than can be done; ask again later."),
+                problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "shed",
+                    "There is more work than can be done; ask again later.",
+                ),
                 Duration::from_secs(1),
             ),
-            Self::Open { retry_after } => {
-                later(problem(StatusCode::SERVICE_UNAVAILABLE, "breaker_open", "The origin is being spared; ask again later."), retry_after)
-            }
-            Self::OnlyIfCached(_) => {
-                problem(StatusCode::GATEWAY_TIMEOUT, "only_if_cached", "Nothing usable is stored, and the request allows no other answer.")
-            }
-            Self::Upstream(error) => problem(error.status(), error.as_str(), &error.public()),
+            Self::Open { retry_after } => later(
+                problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "breaker_open",
+                    "The origin is being spared; ask again later.",
+                ),
+                retry_after,
+            ),
+            Self::OnlyIfCached => problem(
+                StatusCode::GATEWAY_TIMEOUT,
+                "only_if_cached",
+                "Nothing usable is stored, and the request allows no other answer.",
+            ),
+            Self::Upstream(error) => problem(error.status(), error.as_str(), error.public()),
             Self::Load(failure) => {
                 let status = match failure {
                     LoadFailure::TimedOut => StatusCode::GATEWAY_TIMEOUT,
                     _ => StatusCode::BAD_GATEWAY,
                 };
-                problem(status, failure.as_str(), "The origin did not answer a request like this one.")
+                problem(
+                    status,
+                    failure.as_str(),
+                    "The origin did not answer a request like this one.",
+                )
             }
         }
     }
 }
 
-/// A problem of one kind; errors are never stored by caches further down.
-fn problem(status: StatusCode, kind: &'static str, detail: &str) -> Response<Body> {
-    let mut response = Problem::new(status, kind).detail(detail).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+/// A problem of one kind.
+fn problem(status: StatusCode, kind: &'static str, detail: impl Into<Cow<'static, str>>) -> Response<Body> {
+    Problem::new(status, kind).detail(detail).into_response()
 }
 
 /// Adds when to ask again, in whole seconds, at least one.
 fn later(mut response: Response<Body>, after: Duration) -> Response<Body> {
     let seconds = after.as_secs().max(1);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

@@ -6,7 +6,7 @@ use crate::recent::{Recent, Remembered};
 use crate::request::{RequestFacts, field};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use peregrine_net::http::{Body, BodyError};
 use peregrine_telemetry::access::Access;
 use std::pin::Pin;
@@ -24,12 +24,28 @@ pub(crate) struct Sealing {
 }
 
 /// Puts the end of `response` under watch; an answer whose bytes are at hand is sealed at once.
-pub(crate) fn seal(parts: &Parts, recent: &Recent, facts: Arc<RequestFacts>, outcome: Outcome, response: Response<Body>) -> Response<Body> {
+pub(crate) fn seal(
+    parts: &Parts,
+    recent: &Recent,
+    facts: Arc<RequestFacts>,
+    outcome: Outcome,
+    response: Response<Body>,
+) -> Response<Body> {
     remember(recent, &facts, &outcome, response.status(), response.headers());
-    let mut sealing = Sealing { parts: parts.clone(), status: response.status(), facts, outcome, bytes_sent: 0, broken: None };
-    if !response.body().is_stream() {
-        let bodiless = sealing.facts.method == Method::HEAD;
-        sealing.bytes_sent = if bodiless { 0 } else { response.body().length().unwrap_or(0) };
+    let mut sealing = Sealing {
+        parts: parts.clone(),
+        status: response.status(),
+        facts,
+        outcome,
+        bytes_sent: 0,
+        broken: None,
+    };
+    if response.body().is_at_hand() || sealing.facts.method == Method::HEAD {
+        sealing.bytes_sent = if sealing.facts.method == Method::HEAD {
+            0
+        } else {
+            response.body().length().unwrap_or(0)
+        };
         return response;
     }
     response.map(|body| Body::stream(Watched { body, sealing }))
@@ -46,8 +62,11 @@ fn remember(recent: &Recent, facts: &RequestFacts, outcome: &Outcome, status: St
         when: outcome.started_wall,
         status: status.as_u16(),
         cache: outcome.cache,
-        decision: outcome.decision.clone(),
-        cache_status: headers.get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned),
+        decision: outcome.decision,
+        cache_status: headers
+            .get("cache-status")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
     });
 }
 
@@ -59,7 +78,9 @@ impl Drop for Sealing {
             self.outcome.error = Some(error.fault.as_str());
         }
         if let Some(route) = route {
-            route.metrics.record(&self.outcome, self.status, duration, self.bytes_sent);
+            route
+                .metrics
+                .record(&self.outcome, self.status, duration, self.bytes_sent);
         }
         let facts = &self.facts;
         let agent = field(&facts.headers, &header::USER_AGENT);
@@ -97,10 +118,15 @@ impl http_body::Body for Watched {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
-            Poll::Ready(Some(Ok(frame))) => self.sealing.bytes_sent += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Poll::Ready(Some(Ok(frame))) => {
+                self.sealing.bytes_sent += frame.data_ref().map_or(0, |data| data.len() as u64)
+            }
             Poll::Ready(Some(Err(error))) => self.sealing.broken = Some(*error),
             Poll::Ready(None) | Poll::Pending => {}
         }

@@ -1,25 +1,25 @@
 //! The head of a stored response as the bytes that the engine keeps: the status, then each field with its lengths.
 //! Written and read only here; the engine sees bytes.
 
-use bytes::{Bytes, BytesMut, BufMut, Buf};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 /// The most that a stored head may measure, in bytes. A response with a larger one is passed on and not stored.
-pub const STORED_HEAD_MAX_BYTES: usize = 64 * 1024;
+pub(crate) const STORED_HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// A stored response's status and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredHead {
+pub(crate) struct StoredHead {
     /// The status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The fields that are stored with it.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 impl StoredHead {
     /// The head as bytes; nothing when it is larger than [`STORED_HEAD_MAX_BYTES`].
     #[must_use]
-    pub fn encode(&self) -> Option<Bytes> {
+    pub(crate) fn encode(&self) -> Option<Bytes> {
         let mut out = BytesMut::with_capacity(512);
         out.put_u16(self.status.as_u16());
         for (name, value) in &self.headers {
@@ -36,7 +36,7 @@ impl StoredHead {
 
     /// The head that `bytes` hold; nothing when they are damaged, which makes the entry a miss.
     #[must_use]
-    pub fn decode(mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let status = StatusCode::from_u16(take_u16(&mut bytes)?).ok()?;
         let mut headers = HeaderMap::with_capacity(16);
         while !bytes.is_empty() {
@@ -71,7 +71,10 @@ mod tests {
         headers.append("link", "<a>".parse().unwrap());
         headers.append("link", "<b>".parse().unwrap());
         headers.append("x-latin", HeaderValue::from_bytes(b"\xe9").unwrap());
-        let head = StoredHead { status: StatusCode::NOT_FOUND, headers };
+        let head = StoredHead {
+            status: StatusCode::NOT_FOUND,
+            headers,
+        };
         assert_eq!(StoredHead::decode(&head.encode().unwrap()), Some(head));
     }
 
@@ -81,7 +84,14 @@ mod tests {
         for _ in 0..STORED_HEAD_MAX_BYTES / 1000 {
             headers.append("x-filler", "a".repeat(1000).parse().unwrap());
         }
-        assert_eq!(StoredHead { status: StatusCode::OK, headers }.encode(), None);
+        assert_eq!(
+            StoredHead {
+                status: StatusCode::OK,
+                headers
+            }
+            .encode(),
+            None
+        );
     }
 
     proptest! {

@@ -1,10 +1,10 @@
 //! Who asks for what: whether a request may use the cache, under which key, and on which terms.
 
+use crate::head::StoredHead;
 use crate::key::RequestVariants;
-use crate::policy::cache_status::Forward;
-use crate::policy::{Asked, Decision, Reason, RequestVerdict, admit_request};
+use crate::policy::{Asked, Decision, Forward, Reason, RequestVerdict, StaleUse, admit_request, request_may_use_stale};
 use crate::request::RequestFacts;
-use crate::route::Route;
+use crate::route::{BypassRule, Route};
 use http::Method;
 use http_body::Body as _;
 use peregrine_base::Instant;
@@ -22,6 +22,8 @@ pub(crate) enum Identity {
         why: Forward,
         /// The reason.
         decision: Decision,
+        /// The rule of the route, where one decided.
+        rule: Option<BypassRule>,
     },
 }
 
@@ -36,8 +38,6 @@ pub(crate) struct Asking {
     pub(crate) asked: Asked,
     /// The entry that it asks for.
     pub(crate) key: Key,
-    /// The tag that reaches all keys of this URL, where a URL has several.
-    pub(crate) url_tag: Option<String>,
     /// Whether it may load for others. A HEAD or a range brings no whole body, and `no-store` nothing to keep.
     pub(crate) leads: bool,
 }
@@ -46,35 +46,59 @@ impl Identity {
     /// Decides how `facts` stand to the cache.
     pub(crate) fn of(facts: &Arc<RequestFacts>, route: &Arc<Route>, body: &Body) -> Self {
         if let Some(rule) = route.bypass(facts) {
-            return Self::Past { why: Forward::Bypass, decision: Decision::of(Reason::RouteBypass).with_detail(rule.as_str()) };
+            let reason = if rule == BypassRule::Route {
+                Reason::CachingOff
+            } else {
+                Reason::BypassRule
+            };
+            return Self::Past {
+                why: Forward::Bypass,
+                decision: Decision::new(reason),
+                rule: Some(rule),
+            };
         }
         let asked = match admit_request(&facts.method, &facts.headers, &route.rules) {
-            RequestVerdict::Use(asked) => asked,
+            RequestVerdict::Use(asked) => Asked {
+                cookie: asked.cookie && !route.key.covers_cookies(facts),
+                ..asked
+            },
             RequestVerdict::Bypass(decision) => {
-                let why = if decision.reason == Reason::Method { Forward::Method } else { Forward::Request };
-                return Self::Past { why, decision };
+                let why = if matches!(decision.reason, Reason::Method | Reason::UnsafeMethod) {
+                    Forward::Method
+                } else {
+                    Forward::Request
+                };
+                return Self::Past {
+                    why,
+                    decision,
+                    rule: None,
+                };
             }
         };
         if !body.is_end_stream() {
-            return Self::Past { why: Forward::Request, decision: Decision::of(Reason::RequestBody) };
+            return Self::Past {
+                why: Forward::Request,
+                decision: Decision::new(Reason::RequestContent),
+                rule: None,
+            };
         }
-        let (key, url_tag) = key_of(facts, route);
+        let key = key_of(facts, route);
         let leads = facts.method == Method::GET && !asked.range && !asked.no_store;
-        Self::Cached(Box::new(Asking { facts: Arc::clone(facts), route: Arc::clone(route), asked, key, url_tag, leads }))
+        Self::Cached(Box::new(Asking {
+            facts: Arc::clone(facts),
+            route: Arc::clone(route),
+            asked,
+            key,
+            leads,
+        }))
     }
 }
 
-/// The key of `facts` on `route`, and the tag of its URL where the route splits URLs into several keys.
-pub(crate) fn key_of(facts: &RequestFacts, route: &Route) -> (Key, Option<String>) {
+/// The key of `facts` on `route`.
+pub(crate) fn key_of(facts: &RequestFacts, route: &Route) -> Key {
     let mut target = route.key.target(facts);
-    let url_tag = route.key.splits_url().then(|| url_tag(facts, &target));
     route.key.append_parts(facts, &mut target);
-    (Key::http(&route.namespace, "", facts.scheme, &facts.authority, &target), url_tag)
-}
-
-/// A tag for all keys of one URL.
-fn url_tag(facts: &RequestFacts, target: &str) -> String {
-    format!("url:{}://{}{target}", facts.scheme, facts.authority)
+    Key::http(&route.namespace, "", facts.scheme, &facts.authority, &target)
 }
 
 impl Asking {
@@ -94,11 +118,23 @@ impl Asking {
 
     /// Renders the variant that this request asks for.
     pub(crate) fn variants(&self) -> RequestVariants<'_> {
-        RequestVariants { headers: &self.facts.headers, rules: &self.route.key }
+        RequestVariants {
+            headers: &self.facts.headers,
+            rules: &self.route.key,
+        }
     }
 
     /// Whether a stale response may stand in for a failed or slow load. A client that asked for validation gets none.
     pub(crate) fn stale_allowed(&self, hit: &Hit, now: Instant) -> bool {
-        !self.asked.validate && hit.stale_if_error_until().max(hit.stale_while_revalidate_until()) > now
+        let Some(head) = StoredHead::decode(hit.head()).filter(|_| !self.asked.validate) else {
+            return false;
+        };
+        let window = hit.stale_if_error_until().since(hit.fresh_until());
+        let stale_for = now.since(hit.fresh_until());
+        let rules = &self.route.rules;
+        matches!(
+            request_may_use_stale(&self.asked, head.status, &head.headers, rules, stale_for, window),
+            StaleUse::Allowed(_)
+        )
     }
 }

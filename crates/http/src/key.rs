@@ -5,8 +5,8 @@ use crate::config::KeyConfig;
 use crate::pattern::Patterns;
 use crate::request::{RequestFacts, cookies};
 use http::{HeaderMap, HeaderName};
-use peregrine_cache::Selector;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use peregrine_cache::Selector;
 use std::fmt::Write as _;
 
 /// What is escaped in the parts of a key that come from fields and cookies.
@@ -40,16 +40,20 @@ impl KeyRules {
         })
     }
 
-    /// Whether one URL can have several keys, because fields or cookies are part of it.
+    /// Whether every cookie of a request is part of its key or declared to be of no influence.
     #[must_use]
-    pub fn splits_url(&self) -> bool {
-        !self.headers.is_empty() || !self.cookies.is_empty()
+    pub fn covers_cookies(&self, request: &RequestFacts) -> bool {
+        request
+            .cookies()
+            .all(|(name, _)| self.cookies.iter().any(|own| own == name) || self.cookies_ignore.any(name))
     }
 
     /// Path and query as they stand in the key, without the parts from fields and cookies.
     #[must_use]
     pub fn target(&self, request: &RequestFacts) -> String {
-        let Some(query) = request.query() else { return request.target.clone() };
+        let Some(query) = request.query() else {
+            return request.target.clone();
+        };
         if self.query_ignore.is_empty() && self.query_only.is_empty() && !self.query_sort {
             return request.target.clone();
         }
@@ -71,20 +75,29 @@ impl KeyRules {
 
     /// Appends the parts that come from fields and cookies to `target`.
     pub fn append_parts(&self, request: &RequestFacts, target: &mut String) {
-        if !self.splits_url() {
-            return;
-        }
         let mut separator = '#';
         let mut part = |kind: &str, name: &str, value: &str| {
-            let _ = write!(target, "{separator}{kind}:{name}={}", utf8_percent_encode(value, ESCAPED));
+            let _ = write!(
+                target,
+                "{separator}{kind}:{name}={}",
+                utf8_percent_encode(value, ESCAPED)
+            );
             separator = '&';
         };
         for name in &self.headers {
-            let values: Vec<_> = request.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let values: Vec<_> = request
+                .headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
             part("header", name.as_str(), &values.join(","));
         }
         for name in &self.cookies {
-            let value = request.cookies().find(|(key, _)| key == name).map_or("", |(_, value)| value);
+            let value = request
+                .cookies()
+                .find(|(key, _)| key == name)
+                .map_or("", |(_, value)| value);
             part("cookie", name, value);
         }
     }
@@ -92,11 +105,11 @@ impl KeyRules {
 
 /// Renders the variant that a request asks for, for the cache's selectors (RFC 9111 §4.1).
 #[derive(Debug)]
-pub struct RequestVariants<'a> {
+pub(crate) struct RequestVariants<'a> {
     /// The request's fields.
-    pub headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
     /// The rules of its route.
-    pub rules: &'a KeyRules,
+    pub(crate) rules: &'a KeyRules,
 }
 
 impl peregrine_cache::Variants for RequestVariants<'_> {
@@ -156,7 +169,10 @@ mod tests {
     #[test]
     fn query_rules_choose_and_sort_parameters() {
         let ignore = rules(|config| config.query_ignore = vec!["utm_*".into(), "gclid".into()]);
-        assert_eq!(target(&ignore, "http://h/a?utm_source=x&b=1&gclid=9&a=2", &[]), "/a?b=1&a=2");
+        assert_eq!(
+            target(&ignore, "http://h/a?utm_source=x&b=1&gclid=9&a=2", &[]),
+            "/a?b=1&a=2"
+        );
         assert_eq!(target(&ignore, "http://h/a?utm_source=x", &[]), "/a");
         let only = rules(|config| config.query_only = vec!["page".into()]);
         assert_eq!(target(&only, "http://h/a?x=1&page=2", &[]), "/a?page=2");

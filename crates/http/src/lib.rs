@@ -1,1 +1,45 @@
-//! placeholder
+//! The HTTP data plane: a caching reverse proxy.
+//!
+//! [`Plane`] is what the server calls for every request; `plane.rs` tells the way of a request from top to bottom. The
+//! caching rules are a pure state machine in [`policy`], which knows neither sockets nor the engine. The engine
+//! (`peregrine-cache`) knows no HTTP: heads reach it as bytes, `Vary` as a selector.
+//!
+//! Deliberately absent: state of its own beside the route table, and any name that is looked up while a request waits.
+
+mod advice;
+mod config;
+mod deliver;
+mod explain;
+mod failure;
+mod finish;
+mod head;
+mod identify;
+mod key;
+mod load;
+mod metrics;
+mod outcome;
+mod outgoing;
+mod own;
+mod parameters;
+mod pass;
+mod pattern;
+mod plane;
+pub mod policy;
+mod reasons;
+mod receive;
+mod recent;
+mod request;
+mod route;
+mod store;
+mod template;
+
+pub use advice::{Share, Summary};
+pub use config::{BypassConfig, EditConfig, KeyConfig, MatchConfig, RouteConfig};
+pub use explain::{EntryFacts, Explanation, State, Step};
+pub use metrics::RouteMetrics;
+pub use outcome::CacheOutcome;
+pub use own::{OwnRequest, Warmed};
+pub use parameters::PARAMETERS;
+pub use plane::{Parts, Plane};
+pub use recent::Remembered;
+pub use route::{Route, RouteTable, Surroundings};

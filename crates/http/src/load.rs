@@ -6,15 +6,14 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::outgoing;
 use crate::plane::Parts;
-use crate::policy::{self, Decision, Plan, Reason, Storage, Times};
+use crate::policy::{self, Decision, Plan, Renewal, Storage, Times};
 use crate::reasons;
 use crate::store;
-use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
-use peregrine_base::{Clock, Instant, WallTime};
+use http::{HeaderMap, Method, Response, StatusCode};
+use peregrine_base::Clock;
 use peregrine_cache::{Fill, Hit, Lease, LoadFailure, Reader};
 use peregrine_net::http::Body;
-use peregrine_net::upstream::{Exchange, Retry, UpstreamError};
+use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -59,17 +58,27 @@ impl Reading {
     /// The response that another request loads; nothing when its stored head cannot be read.
     pub(crate) fn following(reader: Reader) -> Option<Self> {
         let head = StoredHead::decode(reader.head())?;
-        Some(Self { head, reader, facts: LoadFacts::default() })
+        Some(Self {
+            head,
+            reader,
+            facts: LoadFacts::default(),
+        })
     }
 }
 
 /// Starts the load that `lease` stands for. The future may be dropped: the load goes on for the cache.
 pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl Future<Output = Loaded> + Send + use<> {
     let (give, take) = oneshot::channel();
-    let load = Load { asking: Arc::clone(asking), clock: Arc::clone(&parts.clock) };
+    let load = Load {
+        asking: Arc::clone(asking),
+        clock: Arc::clone(&parts.clock),
+    };
     let limit = parts.runtime.sleep(asking.route.strategy.load_hard_limit());
     parts.runtime.spawn(Box::pin(load.run(lease, limit, give)));
-    async { take.await.unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned))) }
+    async {
+        take.await
+            .unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned)))
+    }
 }
 
 struct Load {
@@ -82,16 +91,17 @@ struct Arrived {
     response: Response<Body>,
     exchange: Exchange,
     times: Times,
+    /// After a 304 about what is stored: its head with the new fields, and how it is kept, if it may be.
+    renewal: Option<(StoredHead, Result<Plan, Decision>)>,
 }
 
 impl Load {
     async fn run(self, lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
-        tokio::pin!(limit);
         let arrived = tokio::select! {
             arrived = self.fetch(lease.stale()) => arrived,
-            () = &mut limit => Err(Failure::Load(LoadFailure::TimedOut)),
+            () = limit => Err(Failure::Load(LoadFailure::TimedOut)),
         };
-        let arrived = match arrived {
+        let mut arrived = match arrived {
             Ok(arrived) => arrived,
             Err(failure) => {
                 lease.fail(reasons::load_failure(&failure));
@@ -99,99 +109,168 @@ impl Load {
                 return;
             }
         };
-        let Some((fill, body)) = self.settle(lease, arrived, give) else { return };
-        tokio::select! {
-            () = store::pump(fill, body) => {}
-            () = limit => tracing::debug!(key = self.asking.key.text(), "a load ran into its hard limit"),
+        if self.stale_answers_for(arrived.response.status(), lease.stale()) {
+            lease.fail(LoadFailure::Status);
+            let _ = give.send(Loaded::Failed(Failure::Load(LoadFailure::Status)));
+            return;
+        }
+        if let (Some((head, kept)), Some(stale)) = (arrived.renewal.take(), lease.stale().cloned()) {
+            let _ = give.send(self.renew(lease, arrived, stale, &head, kept));
+            return;
+        }
+        if let Some((fill, body)) = self.settle(lease, arrived, give) {
+            store::pump(fill, body).await;
         }
     }
 
     /// Asks the origin, for a validation where something stale is there.
     async fn fetch(&self, stale: Option<&Hit>) -> Result<Arrived, Failure> {
-        let stored = stale.and_then(|hit| StoredHead::decode(hit.head()));
-        let request = outgoing::load(&self.asking.facts, &self.asking.route, stored.as_ref().map(|head| &head.headers));
-        let (requested, started) = (self.clock.wall(), self.clock.now());
+        let Some(mut head) = stale.and_then(|hit| StoredHead::decode(hit.head())) else {
+            return self.send(None).await;
+        };
+        let mut arrived = self.send(Some(&head.headers)).await?;
+        if arrived.response.status() != StatusCode::NOT_MODIFIED {
+            return Ok(arrived);
+        }
+        let Asking { asked, route, .. } = &*self.asking;
+        let fresh = arrived.response.headers();
+        arrived.renewal = match policy::decide_renewal(
+            asked,
+            head.status,
+            &mut head.headers,
+            fresh,
+            &route.rules,
+            arrived.times,
+        ) {
+            Renewal::Renewed(plan) => Some((head, Ok(plan))),
+            Renewal::Once(decision) => Some((head, Err(decision))),
+            // The 304 is about another version than the stored one and answers nothing (RFC 9111 §4.3.4).
+            Renewal::Mismatch(_) => return self.send(None).await,
+        };
+        Ok(arrived)
+    }
+
+    async fn send(&self, stored: Option<&HeaderMap>) -> Result<Arrived, Failure> {
+        let request = outgoing::load(&self.asking.facts, &self.asking.route, stored);
+        let started = self.clock.now();
         let sent = self.asking.route.upstream.send(request, Retry::Safe).await;
         let (response, exchange) = sent.map_err(Failure::Upstream)?;
-        let times = Times { requested, received: self.clock.wall(), delay: self.clock.now().since(started) };
-        Ok(Arrived { response, exchange, times })
+        let times = Times {
+            received: self.clock.wall(),
+            delay: self.clock.now().since(started),
+        };
+        Ok(Arrived {
+            response,
+            exchange,
+            times,
+            renewal: None,
+        })
     }
 
     /// Decides what becomes of the response, and gives the client its part. What is left is to fill the entry.
     fn settle(&self, lease: Lease, arrived: Arrived, give: oneshot::Sender<Loaded>) -> Option<(Fill, Body)> {
-        let status = arrived.response.status();
-        if self.stale_answers_for(status, &lease) {
-            lease.fail(LoadFailure::Status);
-            let _ = give.send(Loaded::Failed(Failure::Load(LoadFailure::Status)));
-            return None;
-        }
-        if status == StatusCode::NOT_MODIFIED && lease.stale().is_some() {
-            let _ = give.send(self.renew(lease, arrived));
-            return None;
-        }
-        let Arrived { response, exchange, times } = arrived;
-        let mut facts = LoadFacts { exchange: Some(exchange), status: Some(status), ..LoadFacts::default() };
-        let (head, body) = response.into_parts();
-        let direct = |head, body, facts| Loaded::Direct { response: Response::from_parts(head, body), facts };
-        let plan = match self.plan(status, &head.headers, times) {
-            Storage::Store(plan) => plan,
-            Storage::Pass(decision) => {
+        let Arrived {
+            response,
+            exchange,
+            times,
+            ..
+        } = arrived;
+        let status = response.status();
+        let mut facts = LoadFacts {
+            exchange: Some(exchange),
+            status: Some(status),
+            ..LoadFacts::default()
+        };
+        let (plan, tags) = match self.plan(&response, times) {
+            Ok(planned) => planned,
+            Err(decision) => {
                 lease.pass(reasons::pass_reason(decision.reason));
                 facts.decision = Some(decision);
-                let _ = give.send(direct(head, body, facts));
+                let _ = give.send(Loaded::Direct { response, facts });
                 return None;
             }
         };
-        let stored = StoredHead { status, headers: policy::headers_to_store(&head.headers) };
-        match store::begin(lease, &self.asking, &stored, &plan, &head.headers, &body) {
+        let stored = StoredHead {
+            status,
+            headers: policy::headers_to_store(response.headers(), times.received),
+        };
+        match store::begin(lease, &self.asking, &stored, &plan, tags, response.body()) {
             Ok(fill) => {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
                 facts.decision = Some(plan.decision);
-                let reading = Reading { head: stored, reader: fill.reader(), facts };
+                let reading = Reading {
+                    head: stored,
+                    reader: fill.reader(),
+                    facts,
+                };
                 let _ = give.send(Loaded::Reading(reading));
-                Some((fill, body))
+                Some((fill, response.into_body()))
             }
             Err(reason) => {
-                facts.decision = Some(Decision::of(reasons::of_pass(reason)));
-                let _ = give.send(direct(head, body, facts));
+                facts.decision = Some(Decision::new(reasons::of_pass(reason)));
+                let _ = give.send(Loaded::Direct { response, facts });
                 None
             }
         }
     }
 
+    /// How the response is stored, with its tags.
+    fn plan(&self, response: &Response<Body>, times: Times) -> Result<(Plan, Vec<String>), Decision> {
+        let Asking { asked, route, .. } = &*self.asking;
+        match policy::decide_storage(
+            asked,
+            &Method::GET,
+            response.status(),
+            response.headers(),
+            &route.rules,
+            times,
+        ) {
+            Storage::Store(plan) => Ok((plan, policy::tags(response.headers()))),
+            Storage::Pass(decision) => Err(decision),
+        }
+    }
+
     /// Whether the origin's answer is a failure that a stale entry may hide (RFC 5861 §4).
-    fn stale_answers_for(&self, status: StatusCode, lease: &Lease) -> bool {
+    fn stale_answers_for(&self, status: StatusCode, stale: Option<&Hit>) -> bool {
         policy::stale_if_error_status(status)
-            && lease.stale().is_some_and(|hit| hit.stale_if_error_until() > self.clock.now())
-            && !self.asking.asked.validate
+            && stale.is_some_and(|hit| self.asking.stale_allowed(hit, self.clock.now()))
     }
 
-    fn plan(&self, status: StatusCode, headers: &HeaderMap, times: Times) -> Storage {
-        policy::decide_storage(&self.asking.asked, &self.asking.facts.method, status, headers, &self.asking.route.rules, times)
-    }
-
-    /// The stored response with the fields of a 304 (RFC 9111 §4.3.4).
-    fn renew(&self, lease: Lease, arrived: Arrived) -> Loaded {
-        let Arrived { response, exchange, times } = arrived;
-        let Some(mut head) = lease.stale().and_then(|hit| StoredHead::decode(hit.head())) else {
-            lease.fail(LoadFailure::Broken);
-            return Loaded::Failed(Failure::Load(LoadFailure::Broken));
+    /// The stored response with the fields of a 304. One that may not be kept any longer still answers this request.
+    fn renew(
+        &self,
+        lease: Lease,
+        arrived: Arrived,
+        stale: Hit,
+        head: &StoredHead,
+        kept: Result<Plan, Decision>,
+    ) -> Loaded {
+        let Arrived { response, exchange, .. } = arrived;
+        let mut facts = LoadFacts {
+            exchange: Some(exchange),
+            status: Some(StatusCode::NOT_MODIFIED),
+            ..LoadFacts::default()
         };
-        policy::refresh_headers(&mut head.headers, response.headers());
-        let mut facts = LoadFacts { exchange: Some(exchange), status: Some(StatusCode::NOT_MODIFIED), stored: true, ..LoadFacts::default() };
-        let plan = match self.plan(head.status, &head.headers, times) {
-            Storage::Store(plan) => plan,
-            // The origin says that the stored response is right but may not be kept: it answers this once.
-            Storage::Pass(decision) => Plan::once(decision),
-        };
-        let fresh = response.headers();
-        match store::renew(lease, &self.asking, &head, &plan, fresh) {
-            Ok(hit) => {
+        let mut tags = policy::tags(response.headers());
+        if tags.is_empty() {
+            tags = stale.tags().map(str::to_owned).collect();
+        }
+        let renewed = match kept {
+            Ok(plan) => {
                 facts.decision = Some(plan.decision);
-                Loaded::Renewed { hit, facts }
+                store::renew(lease, &self.asking, head, &plan, tags).ok()
             }
-            Err(_) => Loaded::Failed(Failure::Load(LoadFailure::Broken)),
+            Err(decision) => {
+                facts.decision = Some(decision);
+                lease.pass(reasons::pass_reason(decision.reason));
+                None
+            }
+        };
+        facts.stored = renewed.is_some();
+        Loaded::Renewed {
+            hit: renewed.unwrap_or(stale),
+            facts,
         }
     }
 }

@@ -64,13 +64,18 @@ impl RouteMetrics {
 
     /// How often each outcome happened.
     pub fn outcomes(&self) -> impl Iterator<Item = (CacheOutcome, u64)> {
-        CacheOutcome::ALL.iter().map(|outcome| (*outcome, self.outcomes[*outcome as usize].value()))
+        CacheOutcome::ALL
+            .iter()
+            .map(|outcome| (*outcome, self.outcomes[*outcome as usize].value()))
     }
 
     /// How often each reason was given, the common ones first; reasons that were never given are left out.
     #[must_use]
     pub fn reasons(&self) -> Vec<(Reason, u64)> {
-        let counted = Reason::ALL.iter().zip(&self.reasons).map(|(reason, counter)| (*reason, counter.value()));
+        let counted = Reason::ALL
+            .iter()
+            .zip(&self.reasons)
+            .map(|(reason, counter)| (*reason, counter.value()));
         let mut reasons: Vec<_> = counted.filter(|(_, count)| *count > 0).collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         reasons
@@ -78,6 +83,8 @@ impl RouteMetrics {
 
     /// How often each class of status was answered: "1xx" to "5xx".
     pub fn statuses(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(self.statuses.iter().map(Counter::value))
+        ["1xx", "2xx", "3xx", "4xx", "5xx"]
+            .into_iter()
+            .zip(self.statuses.iter().map(Counter::value))
     }
 }

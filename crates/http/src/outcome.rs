@@ -1,11 +1,12 @@
 //! What happened to one request. Every step writes its part; `deliver` renders `Cache-Status` from it, and `finish` seals
 //! it into the one event from which access log, metrics and `explain` derive.
 
-use crate::policy::cache_status::{CacheStatus, Forward};
-use crate::policy::{Decision, Reason};
+use crate::load::LoadFacts;
+use crate::policy::{CacheStatus, Decision, Forward, Reason};
 use crate::route::Route;
 use http::HeaderValue;
 use peregrine_base::{Instant, WallTime};
+use peregrine_cache::StaleWhy;
 use peregrine_net::upstream::Exchange;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,15 @@ impl CacheOutcome {
         }
     }
 
+    /// How a stale entry that the engine hands out is called here.
+    #[must_use]
+    pub(crate) const fn of_stale(why: StaleWhy) -> Self {
+        match why {
+            StaleWhy::WhileRevalidate => Self::StaleWhileRevalidate,
+            StaleWhy::Asked => Self::StaleAsked,
+        }
+    }
+
     /// Whether a stored response answered without waiting for the origin.
     #[must_use]
     pub const fn is_hit(self) -> bool {
@@ -80,37 +90,37 @@ impl CacheOutcome {
 
 /// What happened to one request, gathered step by step.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// When the request had been parsed.
-    pub started: Instant,
+    pub(crate) started: Instant,
     /// The same moment as people read it.
-    pub started_wall: WallTime,
+    pub(crate) started_wall: WallTime,
     /// The route that had it.
-    pub route: Option<Arc<Route>>,
+    pub(crate) route: Option<Arc<Route>>,
     /// How the cache took part.
-    pub cache: CacheOutcome,
+    pub(crate) cache: CacheOutcome,
     /// Why the answer was or was not stored, or went past the cache.
-    pub decision: Option<Decision>,
+    pub(crate) decision: Option<Decision>,
     /// The sentence for `Cache-Status: detail`, where it says more than the decision.
-    pub detail: Option<&'static str>,
+    pub(crate) detail: Option<&'static str>,
     /// Why the request went to the origin.
-    pub forward: Option<Forward>,
+    pub(crate) forward: Option<Forward>,
     /// The status that the origin answered.
-    pub forward_status: Option<u16>,
+    pub(crate) forward_status: Option<u16>,
     /// Whether the answer is being stored.
-    pub stored: bool,
+    pub(crate) stored: bool,
     /// Seconds of freshness left; negative once stale.
-    pub ttl_s: Option<i64>,
+    pub(crate) ttl_s: Option<i64>,
     /// What the way to the origin was like.
-    pub exchange: Option<Exchange>,
+    pub(crate) exchange: Option<Exchange>,
     /// The word of the error that the client sees.
-    pub error: Option<&'static str>,
+    pub(crate) error: Option<&'static str>,
 }
 
 impl Outcome {
     /// Nothing has happened yet.
     #[must_use]
-    pub const fn begin(started: Instant, started_wall: WallTime) -> Self {
+    pub(crate) const fn begin(started: Instant, started_wall: WallTime) -> Self {
         Self {
             started,
             started_wall,
@@ -128,44 +138,57 @@ impl Outcome {
     }
 
     /// A stored response answered.
-    pub fn served(&mut self, how: CacheOutcome, freshness_left_s: i64) {
+    pub(crate) fn served(&mut self, how: CacheOutcome, freshness_left_s: i64) {
         self.cache = how;
         self.ttl_s = Some(freshness_left_s);
     }
 
     /// The request goes to the origin.
-    pub fn forwarded(&mut self, how: CacheOutcome, why: Forward) {
+    pub(crate) fn forwarded(&mut self, how: CacheOutcome, why: Forward) {
         self.cache = how;
         self.forward = Some(why);
     }
 
+    /// A load brought an answer.
+    pub(crate) fn loaded(&mut self, facts: LoadFacts) {
+        self.decision = facts.decision.or(self.decision);
+        self.forward_status = facts.status.map(|status| status.as_u16());
+        self.exchange = facts.exchange;
+        self.stored = facts.stored;
+        self.ttl_s = facts.ttl_s;
+    }
+
     /// The reason that stands in logs and counts in statistics.
     #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
-        self.decision.as_ref().map(|decision| decision.reason)
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.decision.map(|decision| decision.reason)
     }
 
     /// How long the origin took until its first byte.
     #[must_use]
-    pub fn upstream_time(&self) -> Option<Duration> {
+    pub(crate) fn upstream_time(&self) -> Option<Duration> {
         self.exchange.as_ref().map(|exchange| exchange.first_byte)
     }
 
-    /// The field that tells a client what the cache did (RFC 9211).
+    /// The field that tells a client what the cache did (RFC 9211); `answered` is the status that it gets.
     #[must_use]
-    pub fn cache_status(&self) -> Option<HeaderValue> {
+    pub(crate) fn cache_status(&self, answered: u16) -> Option<HeaderValue> {
         if self.cache == CacheOutcome::Untouched {
             return None;
         }
         let status = CacheStatus {
             hit: self.cache.is_hit(),
             forward: self.forward.filter(|_| !self.cache.is_hit()),
-            forward_status: self.forward_status.filter(|_| !self.cache.is_hit()),
+            forward_status: self
+                .forward_status
+                .filter(|status| !self.cache.is_hit() && *status != answered),
             ttl_s: self.ttl_s,
             stored: self.stored,
             collapsed: self.cache == CacheOutcome::Collapsed,
             key: None,
-            detail: self.detail.or_else(|| self.decision.as_ref().map(|decision| decision.reason.as_str())),
+            detail: self
+                .detail
+                .or_else(|| self.decision.map(|decision| decision.reason.as_str())),
         };
         Some(status.to_header_value())
     }

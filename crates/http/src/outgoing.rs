@@ -6,7 +6,7 @@ use crate::route::Route;
 use http::{HeaderMap, HeaderName, Method, Request, header};
 use peregrine_net::http::Body;
 
-/// Fields that make a request conditional or partial. A load wants the whole response, because it is for everybody.
+/// Fields that make a request conditional or partial.
 const CONDITIONS: [HeaderName; 6] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
@@ -16,7 +16,7 @@ const CONDITIONS: [HeaderName; 6] = [
     header::RANGE,
 ];
 
-/// The request of a load; with the validators of what is stored, where something is.
+/// The request of a load, for the whole response, because it is for everybody; with the validators of what is stored, where something is.
 pub(crate) fn load(facts: &RequestFacts, route: &Route, stored: Option<&HeaderMap>) -> Request<Body> {
     let mut request = build(facts, route, Method::GET, Body::empty());
     for name in &CONDITIONS {

@@ -4,7 +4,6 @@
 
 use crate::deliver;
 use crate::failure::Failure;
-use crate::identify::key_of;
 use crate::outcome::Outcome;
 use crate::outgoing;
 use crate::plane::Plane;
@@ -18,8 +17,18 @@ use peregrine_net::upstream::Retry;
 use std::sync::Arc;
 
 /// Passes the request on and its answer back.
-pub(crate) async fn forward(plane: &Plane, facts: &RequestFacts, route: &Arc<Route>, body: Body, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
-    let retry = if facts.method.is_idempotent() { Retry::Safe } else { Retry::Never };
+pub(crate) async fn forward(
+    plane: &Plane,
+    facts: &RequestFacts,
+    route: &Arc<Route>,
+    body: Body,
+    outcome: &mut Outcome,
+) -> Result<Response<Body>, Failure> {
+    let retry = if facts.method.is_idempotent() {
+        Retry::Safe
+    } else {
+        Retry::Never
+    };
     let sent = route.upstream.send(outgoing::forward(facts, route, body), retry).await;
     let (response, exchange) = match sent {
         Ok(answered) => answered,
@@ -32,12 +41,12 @@ pub(crate) async fn forward(plane: &Plane, facts: &RequestFacts, route: &Arc<Rou
     outcome.exchange = Some(exchange);
     outcome.forward_status = Some(response.status().as_u16());
     invalidate_changed(plane, facts, response.status(), response.headers()).await;
-    Ok(deliver::direct(route, response))
+    Ok(deliver::direct(response))
 }
 
 /// Invalidates the URLs that a successful write changed, under whatever route their GET takes.
 async fn invalidate_changed(plane: &Plane, facts: &RequestFacts, status: StatusCode, headers: &HeaderMap) {
-    if facts.method.is_safe() {
+    if policy::is_safe(&facts.method) {
         return;
     }
     let Ok(url) = facts.url().parse() else { return };
@@ -46,10 +55,23 @@ async fn invalidate_changed(plane: &Plane, facts: &RequestFacts, status: StatusC
         let mut read = facts.clone();
         read.method = Method::GET;
         read.authority = normal_authority(facts.scheme, uri.authority().map_or("", http::uri::Authority::as_str));
-        read.target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        read.target = uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str)
+            .to_owned();
         let table = plane.table();
         let Some(route) = table.find(&read) else { continue };
-        let (key, url_tag) = key_of(&read, route);
-        plane.parts.engine.invalidate(&Invalidation::of_key(&key, url_tag)).await;
+        // By URL, which reaches every key that fields and cookies split it into.
+        let key = format!("{}://{}{}", read.scheme, read.authority, route.key.target(&read));
+        let scope = Some(vec![route.namespace.name().to_owned()]);
+        plane
+            .parts
+            .engine
+            .invalidate(&Invalidation {
+                keys: vec![key],
+                scope,
+                ..Invalidation::default()
+            })
+            .await;
     }
 }

@@ -4,23 +4,23 @@ use peregrine_cache::Glob;
 
 /// Several patterns of which one is to match.
 #[derive(Clone, Debug, Default)]
-pub struct Patterns(Vec<Glob>);
+pub(crate) struct Patterns(Vec<Glob>);
 
 impl Patterns {
     /// The patterns in `texts`.
-    pub fn new(texts: &[String]) -> Self {
+    pub(crate) fn new(texts: &[String]) -> Self {
         Self(texts.iter().map(|text| Glob::new(text)).collect())
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether one of them matches all of `text`.
     #[must_use]
-    pub fn any(&self, text: &str) -> bool {
+    pub(crate) fn any(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(text))
     }
 }

@@ -6,28 +6,36 @@
 //! state of its own beside the route table, which a reload swaps whole.
 
 use crate::failure::Failure;
-use crate::identify::Identity;
+use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
 use crate::outcome::{CacheOutcome, Outcome};
-use crate::policy::cache_status::Forward;
-use crate::policy::{Decision, Reason, RequestVerdict};
+use crate::policy::{Decision, Forward, Reason};
+use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
-use crate::route::{Route, RouteTable};
+use crate::route::{BypassRule, Route, RouteTable};
 use crate::{deliver, finish, pass, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
-use peregrine_base::{Clock, Runtime};
-use peregrine_cache::{Bypass, Engine, Followed, Follower, Hit, Lease, Lookup};
+use peregrine_base::{Clock, Instant, Random, Runtime};
+use peregrine_cache::{Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::access::AccessLog;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// How often a request looks up again after a load that it could not use, before it loads for itself alone.
 const LOOKUPS_MAX: usize = 4;
+
+/// Seconds of freshness left; negative once stale.
+fn freshness_left_s(hit: &Hit, now: Instant) -> i64 {
+    let until = hit.fresh_until();
+    let (left, over) = (until.since(now).as_secs(), now.since(until).as_secs());
+    i64::try_from(left)
+        .unwrap_or(i64::MAX)
+        .saturating_sub(i64::try_from(over).unwrap_or(i64::MAX))
+}
 
 /// What the plane is made of.
 #[derive(Clone)]
@@ -38,6 +46,8 @@ pub struct Parts {
     pub admit: Arc<dyn Admit>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Request ids.
+    pub random: Arc<dyn Random>,
     /// Spawning and sleeping.
     pub runtime: Arc<dyn Runtime>,
     /// Where finished requests are written down.
@@ -52,11 +62,31 @@ pub struct Plane {
     trusted: ArcSwap<TrustedProxies>,
 }
 
+impl Handler for Plane {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let mut outcome = Outcome::begin(self.parts.clock.now(), self.parts.clock.wall());
+        match receive::receive(request, &peer, &self.trusted.load(), &*self.parts.random) {
+            Ok((facts, body)) => {
+                let facts = Arc::new(facts);
+                let answer = self.serve(&facts, body, &mut outcome).await;
+                let response = deliver::complete(answer, &facts, &mut outcome);
+                finish::seal(&self.parts, &self.recent, facts, outcome, response)
+            }
+            Err(problem) => problem.into_response(),
+        }
+    }
+}
+
 impl Plane {
     /// A plane that serves `table`.
     #[must_use]
     pub fn new(parts: Parts, table: RouteTable, trusted: TrustedProxies) -> Self {
-        Self { parts, recent: Recent::new(), table: ArcSwap::from_pointee(table), trusted: ArcSwap::from_pointee(trusted) }
+        Self {
+            parts,
+            recent: Recent::new(),
+            table: ArcSwap::from_pointee(table),
+            trusted: ArcSwap::from_pointee(trusted),
+        }
     }
 
     /// The routes as they are now.
@@ -71,14 +101,20 @@ impl Plane {
         self.trusted.store(Arc::new(trusted));
     }
 
-    /// The whole way of one request, up to the answer.
-    async fn serve(&self, facts: &Arc<RequestFacts>, body: Body, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+    /// From `route` to `store`: the way of one request up to its answer.
+    pub(crate) async fn serve(
+        &self,
+        facts: &Arc<RequestFacts>,
+        body: Body,
+        outcome: &mut Outcome,
+    ) -> Result<Response<Body>, Failure> {
         let route = self.route(facts)?;
         outcome.route = Some(Arc::clone(&route));
         let _permit = self.admit(&route)?;
         match Identity::of(facts, &route, &body) {
             Identity::Cached(asking) => self.lookup(&Arc::new(*asking), outcome).await,
-            Identity::Past { why, decision } => {
+            Identity::Past { why, decision, rule } => {
+                outcome.detail = rule.map(BypassRule::as_str);
                 outcome.forwarded(CacheOutcome::Bypass, why);
                 outcome.decision = Some(decision);
                 pass::forward(self, facts, &route, body, outcome).await
@@ -91,7 +127,11 @@ impl Plane {
     }
 
     fn admit(&self, route: &Route) -> Result<Permit, Failure> {
-        let request = Admission { route: &route.name, tenant: "", namespace: route.namespace.name() };
+        let request = Admission {
+            route: &route.name,
+            tenant: "",
+            namespace: route.namespace.name(),
+        };
         match self.parts.admit.admit(&request) {
             Verdict::Admit(permit) => Ok(permit),
             Verdict::Throttle { retry_after, .. } => Err(Failure::Throttled { retry_after }),
@@ -102,8 +142,13 @@ impl Plane {
 
     /// Asks the cache until it answers; a request that could not use several loads in a row loads for itself.
     async fn lookup(&self, asking: &Arc<Asking>, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+        let variants = asking.variants();
         for _ in 0..LOOKUPS_MAX {
-            match self.parts.engine.lookup(&asking.key, &asking.ask(self.parts.clock.now())) {
+            match self
+                .parts
+                .engine
+                .lookup(&asking.key, &asking.ask(&variants, self.parts.clock.now()))
+            {
                 Lookup::Fresh { hit, refresh } => {
                     self.refresh(asking, refresh);
                     return self.hit(asking, hit, CacheOutcome::Hit, outcome);
@@ -121,7 +166,11 @@ impl Plane {
                 Lookup::Bypass(reason) => return self.past(asking, reason, outcome).await,
             }
         }
-        self.past(asking, Bypass::Contended, outcome).await
+        let lease = self
+            .parts
+            .engine
+            .lead_alone(&asking.key, &asking.ask(&variants, self.parts.clock.now()));
+        self.lead(asking, lease, outcome).await
     }
 
     /// Renews an entry in the background; its answer reaches nobody but the cache.
@@ -132,7 +181,13 @@ impl Plane {
     }
 
     /// A stored response answers.
-    fn hit(&self, asking: &Asking, hit: Hit, how: CacheOutcome, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+    fn hit(
+        &self,
+        asking: &Asking,
+        hit: Hit,
+        how: CacheOutcome,
+        outcome: &mut Outcome,
+    ) -> Result<Response<Body>, Failure> {
         let now = self.parts.clock.now();
         outcome.served(how, freshness_left_s(&hit, now));
         deliver::stored(asking, &hit, now, self.parts.clock.wall())
@@ -141,66 +196,123 @@ impl Plane {
     /// This request's load answers, for itself and for its followers.
     async fn lead(&self, asking: &Arc<Asking>, lease: Lease, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
         let stale = lease.stale().cloned();
-        let forward = if stale.is_some() { Forward::Stale } else { Forward::UriMiss };
-        outcome.forwarded(CacheOutcome::Miss, forward);
+        let why = reasons::of_miss(lease.why(), &asking.asked);
+        outcome.decision = Some(Decision::new(why));
+        outcome.forwarded(CacheOutcome::Miss, why.forward().unwrap_or(Forward::Miss));
         let loading = load::start(&self.parts, asking, lease);
         let Some(loaded) = self.within_soft_limit(asking, stale.as_ref(), loading).await else {
-            return self.stale_answer(asking, stale, CacheOutcome::StaleWhileSlow, outcome);
+            return self.stale_or(
+                asking,
+                stale,
+                CacheOutcome::StaleWhileSlow,
+                Failure::Load(LoadFailure::TimedOut),
+                outcome,
+            );
         };
         match loaded {
             Loaded::Reading(reading) => {
-                outcome.loaded(&reading.facts);
-                Ok(deliver::reading(asking, reading, self.parts.clock.wall()))
+                outcome.loaded(reading.facts);
+                Ok(deliver::reading(
+                    asking,
+                    reading.head,
+                    reading.reader,
+                    self.parts.clock.wall(),
+                ))
             }
             Loaded::Renewed { hit, facts } => {
-                outcome.loaded(&facts);
-                let answer = self.hit(asking, hit, CacheOutcome::Revalidated, outcome);
-                outcome.forward = Some(Forward::Stale);
-                answer
+                outcome.loaded(facts);
+                self.hit(asking, hit, CacheOutcome::Revalidated, outcome)
             }
             Loaded::Direct { response, facts } => {
-                outcome.loaded(&facts);
-                Ok(deliver::direct(&asking.route, response))
+                outcome.loaded(facts);
+                Ok(deliver::direct(response))
             }
-            Loaded::Failed(failure) => self.stale_or(asking, stale, failure, outcome),
+            Loaded::Failed(failure) => self.stale_or(asking, stale, CacheOutcome::StaleIfError, failure, outcome),
         }
     }
 
     /// Another request's load answers; nothing when this request has to look up again.
-    async fn follow(&self, asking: &Arc<Asking>, mut follower: Follower, outcome: &mut Outcome) -> Option<Result<Response<Body>, Failure>> {
+    async fn follow(
+        &self,
+        asking: &Arc<Asking>,
+        mut follower: Follower,
+        outcome: &mut Outcome,
+    ) -> Option<Result<Response<Body>, Failure>> {
         let stale = follower.stale().cloned();
         let variants = asking.variants();
         let waiting = async { follower.wait(&variants).await };
         let Some(followed) = self.within_soft_limit(asking, stale.as_ref(), waiting).await else {
-            return Some(self.stale_answer(asking, stale, CacheOutcome::StaleWhileSlow, outcome));
+            return Some(self.stale_or(
+                asking,
+                stale,
+                CacheOutcome::StaleWhileSlow,
+                Failure::Load(LoadFailure::TimedOut),
+                outcome,
+            ));
         };
-        outcome.forwarded(CacheOutcome::Collapsed, if stale.is_some() { Forward::Stale } else { Forward::UriMiss });
+        outcome.forwarded(
+            CacheOutcome::Collapsed,
+            if stale.is_some() {
+                Forward::Stale
+            } else {
+                Forward::UriMiss
+            },
+        );
         Some(match followed {
             Followed::Stream(reader) => match load::Reading::following(reader) {
-                Some(reading) => Ok(deliver::reading(asking, reading, self.parts.clock.wall())),
+                Some(reading) => Ok(deliver::reading(
+                    asking,
+                    reading.head,
+                    reading.reader,
+                    self.parts.clock.wall(),
+                )),
                 None => return None,
             },
             Followed::Serve(hit) => self.hit(asking, hit, CacheOutcome::Collapsed, outcome),
             Followed::Again => return None,
             Followed::Passed(reason) => self.past(asking, Bypass::HitForMiss(reason), outcome).await,
-            Followed::Failed(failure) => self.stale_or(asking, stale, Failure::Load(failure), outcome),
+            Followed::Failed(failure) => self.stale_or(
+                asking,
+                stale,
+                CacheOutcome::StaleIfError,
+                Failure::Load(failure),
+                outcome,
+            ),
         })
     }
 
     /// The request goes past the cache after the cache was asked.
     async fn past(&self, asking: &Asking, bypass: Bypass, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
-        let decision = Decision::of_bypass(bypass);
+        let decision = Decision::new(reasons::of_bypass(bypass));
         if asking.asked.only_if_cached {
-            return Err(Failure::OnlyIfCached(decision));
+            outcome.decision = Some(Decision::new(Reason::OnlyIfCached));
+            return Err(Failure::OnlyIfCached);
         }
-        outcome.forwarded(CacheOutcome::Bypass, if asking.leads { Forward::Bypass } else { Forward::UriMiss });
+        outcome.forwarded(
+            CacheOutcome::Bypass,
+            if asking.leads {
+                Forward::Bypass
+            } else {
+                Forward::UriMiss
+            },
+        );
         outcome.decision = Some(decision);
+        outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
         pass::forward(self, &asking.facts, &asking.route, Body::empty(), outcome).await
     }
 
     /// Waits for a load; nothing once the strategy's soft limit has passed and a stale answer may stand in for it.
-    async fn within_soft_limit<T>(&self, asking: &Asking, stale: Option<&Hit>, loading: impl Future<Output = T>) -> Option<T> {
-        let limit = asking.route.strategy.load_soft_limit().filter(|_| stale.is_some_and(|hit| asking.stale_allowed(hit, self.parts.clock.now())));
+    async fn within_soft_limit<T>(
+        &self,
+        asking: &Asking,
+        stale: Option<&Hit>,
+        loading: impl Future<Output = T>,
+    ) -> Option<T> {
+        let limit = asking
+            .route
+            .strategy
+            .load_soft_limit()
+            .filter(|_| stale.is_some_and(|hit| asking.stale_allowed(hit, self.parts.clock.now())));
         let Some(limit) = limit else { return Some(loading.await) };
         tokio::select! {
             loaded = loading => Some(loaded),
@@ -209,11 +321,18 @@ impl Plane {
     }
 
     /// A stale answer where one is allowed, else the failure (RFC 5861 §4).
-    fn stale_or(&self, asking: &Asking, stale: Option<Hit>, failure: Failure, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+    fn stale_or(
+        &self,
+        asking: &Asking,
+        stale: Option<Hit>,
+        how: CacheOutcome,
+        failure: Failure,
+        outcome: &mut Outcome,
+    ) -> Result<Response<Body>, Failure> {
         match stale.filter(|hit| asking.stale_allowed(hit, self.parts.clock.now())) {
             Some(hit) => {
-                outcome.error = Some(failure.as_str());
-                self.hit(asking, hit, CacheOutcome::StaleIfError, outcome)
+                outcome.detail = Some(failure.as_str());
+                self.hit(asking, hit, how, outcome)
             }
             None => Err(failure),
         }

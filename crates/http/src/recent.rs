@@ -38,7 +38,10 @@ pub(crate) struct Recent {
 
 impl Recent {
     pub(crate) fn new() -> Self {
-        Self { places: (0..PLACES).map(|_| Mutex::new(None)).collect(), hasher: RandomState::new() }
+        Self {
+            places: (0..PLACES).map(|_| Mutex::new(None)).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Takes the place of the URL.

@@ -21,6 +21,8 @@ pub struct RequestFacts {
     pub client: IpAddr,
     /// The number that follows the request through logs.
     pub request_id: String,
+    /// How many bytes the request's body has, where that is known.
+    pub body_length: Option<u64>,
 }
 
 impl RequestFacts {
@@ -33,7 +35,9 @@ impl RequestFacts {
     /// The path, beginning with `/`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+        self.target
+            .split_once('?')
+            .map_or(self.target.as_str(), |(path, _)| path)
     }
 
     /// The query without its question mark, where there is one.
@@ -45,7 +49,10 @@ impl RequestFacts {
     /// The names and values of the query's parameters, undecoded.
     pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let query = self.query().unwrap_or_default();
-        query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
     }
 
     /// The first value of a query parameter.
@@ -68,7 +75,10 @@ impl RequestFacts {
 
 /// The names and values of the cookies in `headers`.
 pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let fields = headers.get_all(http::header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let fields = headers
+        .get_all(http::header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
     fields.flat_map(|field| field.split(';')).filter_map(|pair| {
         let pair = pair.trim();
         (!pair.is_empty()).then(|| pair.split_once('=').unwrap_or((pair, "")))
@@ -85,7 +95,7 @@ fn host_of(authority: &str) -> &str {
 
 /// An authority in lower case, without the port that its scheme has anyway (RFC 9110 §4.2.3).
 #[must_use]
-pub fn normal_authority(scheme: &str, authority: &str) -> String {
+pub(crate) fn normal_authority(scheme: &str, authority: &str) -> String {
     let authority = authority.to_ascii_lowercase();
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     match authority.strip_suffix(default_port) {
@@ -96,8 +106,11 @@ pub fn normal_authority(scheme: &str, authority: &str) -> String {
 
 /// The first value of a field as text; empty where there is none.
 #[must_use]
-pub fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+pub(crate) fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 /// Facts made from a method, a URL and fields, for tests of this crate.
@@ -108,15 +121,23 @@ pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) 
     for (name, value) in fields {
         headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     }
-    let scheme = if uri.scheme_str() == Some("https") { "https" } else { "http" };
+    let scheme = if uri.scheme_str() == Some("https") {
+        "https"
+    } else {
+        "http"
+    };
     RequestFacts {
         method: method.parse().unwrap(),
         scheme,
         authority: normal_authority(scheme, uri.authority().unwrap().as_str()),
-        target: uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
+        target: uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str)
+            .to_owned(),
         headers,
         client: IpAddr::from([127, 0, 0, 1]),
         request_id: "test".to_owned(),
+        body_length: Some(0),
     }
 }
 
@@ -143,6 +164,9 @@ mod tests {
     #[test]
     fn cookies_are_read_from_all_fields() {
         let facts = facts_for_tests("GET", "http://a/", &[("cookie", "a=1; b=2=3;;c"), ("cookie", "d=4")]);
-        assert_eq!(facts.cookies().collect::<Vec<_>>(), [("a", "1"), ("b", "2=3"), ("c", ""), ("d", "4")]);
+        assert_eq!(
+            facts.cookies().collect::<Vec<_>>(),
+            [("a", "1"), ("b", "2=3"), ("c", ""), ("d", "4")]
+        );
     }
 }

@@ -9,14 +9,13 @@ use crate::policy::{Freshness, Methods, Rules};
 use crate::request::RequestFacts;
 use crate::template::Template;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use peregrine_base::parameter::Complaint;
+use peregrine_base::Complaint;
 use peregrine_cache::{Engine, Glob, Namespace, Strategy};
 use peregrine_net::upstream::Upstream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One route, resolved.
-#[derive(Debug)]
 pub struct Route {
     /// The name in logs, metrics and `explain`.
     pub name: Arc<str>,
@@ -92,6 +91,14 @@ pub enum BypassRule {
     Path,
 }
 
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Route {
     /// Whether the route takes `request`.
     #[must_use]
@@ -147,7 +154,10 @@ impl FieldPatterns {
 }
 
 fn matches(headers: &HeaderMap, name: &HeaderName, pattern: &Glob) -> bool {
-    headers.get_all(name).iter().any(|value| value.to_str().is_ok_and(|text| pattern.matches(text)))
+    headers
+        .get_all(name)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|text| pattern.matches(text)))
 }
 
 impl Edits {
@@ -169,7 +179,7 @@ pub struct RouteTable {
 }
 
 /// What route configurations are resolved against.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
     /// Strategies and namespaces.
     pub engine: &'a Engine,
@@ -188,10 +198,17 @@ impl RouteTable {
         let mut routes = Vec::with_capacity(configs.len());
         let mut complaints = Vec::new();
         for (index, config) in configs.iter().enumerate() {
-            let mut resolving = Resolving { index, complaints: &mut complaints };
+            let mut resolving = Resolving {
+                index,
+                complaints: &mut complaints,
+            };
             routes.extend(resolving.route(config, surroundings).map(Arc::new));
         }
-        if complaints.is_empty() { Ok(Self { routes }) } else { Err(complaints) }
+        if complaints.is_empty() {
+            Ok(Self { routes })
+        } else {
+            Err(complaints)
+        }
     }
 
     /// The route that has `request`.
@@ -206,7 +223,10 @@ impl RouteTable {
     }
 
     fn metrics(&self, name: &str) -> Option<Arc<RouteMetrics>> {
-        self.routes.iter().find(|route| *route.name == *name).map(|route| Arc::clone(&route.metrics))
+        self.routes
+            .iter()
+            .find(|route| *route.name == *name)
+            .map(|route| Arc::clone(&route.metrics))
     }
 }
 
@@ -219,11 +239,29 @@ struct Resolving<'a> {
 impl Resolving<'_> {
     fn route(&mut self, config: &RouteConfig, surroundings: Surroundings<'_>) -> Option<Route> {
         let name = config.name.clone().unwrap_or_else(|| default_name(config));
-        let upstream = self.named("upstream", &config.upstream, surroundings.upstreams.get(&config.upstream).cloned());
-        let strategy = self.named("strategy", &config.strategy, surroundings.engine.strategy(&config.strategy));
-        let namespace = self.named("namespace", &config.namespace, surroundings.engine.namespace(&config.namespace));
+        let upstream = self.named(
+            "upstream",
+            &config.upstream,
+            surroundings.upstreams.get(&config.upstream).cloned(),
+        );
+        let strategy = self.named(
+            "strategy",
+            &config.strategy,
+            surroundings.engine.strategy(&config.strategy),
+        );
+        let namespace = self.named(
+            "namespace",
+            &config.namespace,
+            surroundings.engine.namespace(&config.namespace),
+        );
         let key = KeyRules::new(&config.key)
-            .map_err(|name| self.complain("key.headers", format!("`{name}` is no field name"), "use a name such as \"accept-language\""))
+            .map_err(|name| {
+                self.complain(
+                    "key.headers",
+                    format!("`{name}` is no field name"),
+                    "use a name such as \"accept-language\"",
+                )
+            })
             .ok();
         let matcher = self.matcher(config);
         let bypass = Bypass {
@@ -235,7 +273,10 @@ impl Resolving<'_> {
         let tags = config.tags.iter().filter_map(|tag| self.template(tag)).collect();
         let request_edits = self.edits("request_headers", &config.request_headers);
         let response_edits = self.edits("response_headers", &config.response_headers);
-        let metrics = surroundings.before.and_then(|table| table.metrics(&name)).unwrap_or_default();
+        let metrics = surroundings
+            .before
+            .and_then(|table| table.metrics(&name))
+            .unwrap_or_default();
         let strategy = strategy?;
         Some(Route {
             name: name.into(),
@@ -260,7 +301,11 @@ impl Resolving<'_> {
         let methods = config.matches.methods.iter().filter_map(|text| match text.parse() {
             Ok(method) => Some(method),
             Err(_) => {
-                self.complain("match.methods", format!("`{text}` is no method"), "use names such as \"GET\" or \"POST\"");
+                self.complain(
+                    "match.methods",
+                    format!("`{text}` is no method"),
+                    "use names such as \"GET\" or \"POST\"",
+                );
                 None
             }
         });
@@ -274,41 +319,64 @@ impl Resolving<'_> {
 
     fn named<T>(&mut self, field: &str, name: &str, found: Option<T>) -> Option<T> {
         if found.is_none() {
-            self.complain(field, format!("there is no {field} `{name}`"), "define it, or correct the name");
+            self.complain(
+                field,
+                format!("there is no {field} `{name}`"),
+                "define it, or correct the name",
+            );
         }
         found
     }
 
     fn template(&mut self, text: &str) -> Option<Template> {
-        Template::parse(text).map_err(|error| self.complain("tags", error.to_string(), "correct the tag")).ok()
+        Template::parse(text)
+            .map_err(|error| self.complain("tags", error.to_string(), "correct the tag"))
+            .ok()
     }
 
     fn field_patterns(&mut self, field: &str, config: &BTreeMap<String, String>) -> FieldPatterns {
-        let patterns = config.iter().filter_map(|(name, pattern)| Some((self.field_name(field, name)?, Glob::new(pattern))));
+        let patterns = config
+            .iter()
+            .filter_map(|(name, pattern)| Some((self.field_name(field, name)?, Glob::new(pattern))));
         FieldPatterns(patterns.collect())
     }
 
     fn edits(&mut self, field: &str, config: &EditConfig) -> Edits {
-        let remove = config.remove.iter().filter_map(|name| self.field_name(&format!("{field}.remove"), name)).collect();
+        let remove = config
+            .remove
+            .iter()
+            .filter_map(|name| self.field_name(&format!("{field}.remove"), name))
+            .collect();
         let field = format!("{field}.set");
         let set = config.set.iter().filter_map(|(name, value)| {
             let name = self.field_name(&field, name)?;
             match HeaderValue::from_str(value) {
                 Ok(value) => Some((name, value)),
                 Err(_) => {
-                    self.complain(&field, format!("the value of `{name}` is not visible ASCII"), "escape or shorten it");
+                    self.complain(
+                        &field,
+                        format!("the value of `{name}` is not visible ASCII"),
+                        "escape or shorten it",
+                    );
                     None
                 }
             }
         });
-        Edits { set: set.collect(), remove }
+        Edits {
+            set: set.collect(),
+            remove,
+        }
     }
 
     fn field_name(&mut self, field: &str, name: &str) -> Option<HeaderName> {
         match name.parse() {
             Ok(name) => Some(name),
             Err(_) => {
-                self.complain(field, format!("`{name}` is no field name"), "use a name such as \"x-device\"");
+                self.complain(
+                    field,
+                    format!("`{name}` is no field name"),
+                    "use a name such as \"x-device\"",
+                );
                 None
             }
         }
@@ -316,13 +384,21 @@ impl Resolving<'_> {
 
     fn complain(&mut self, field: &str, problem: String, help: &str) {
         let field = format!("route[{}].{field}", self.index);
-        self.complaints.push(Complaint { field, problem, help: help.to_owned() });
+        self.complaints.push(Complaint {
+            field,
+            problem,
+            help: help.to_owned(),
+        });
     }
 }
 
 /// A route without a name is called by what it matches.
 fn default_name(config: &RouteConfig) -> String {
-    let host = if config.matches.host == "*" { "" } else { config.matches.host.as_str() };
+    let host = if config.matches.host == "*" {
+        ""
+    } else {
+        config.matches.host.as_str()
+    };
     let methods = config.matches.methods.join(",");
     let separator = if methods.is_empty() { "" } else { " " };
     format!("{methods}{separator}{host}{}", config.matches.path)
@@ -330,7 +406,25 @@ fn default_name(config: &RouteConfig) -> String {
 
 /// A strategy as the policy reads it.
 fn rules_of(strategy: &Strategy) -> Rules {
-    let _ = (Freshness::Origin, Methods::default());
-    let _ = strategy;
-    unimplemented!()
+    let methods = strategy.cache_methods();
+    let has = |name: &str| methods.iter().any(|method| method.eq_ignore_ascii_case(name));
+    Rules {
+        freshness: match strategy.freshness() {
+            peregrine_cache::Freshness::Origin => Freshness::Origin,
+            peregrine_cache::Freshness::Fallback => Freshness::Fallback,
+            peregrine_cache::Freshness::Force => Freshness::Force,
+        },
+        ttl: strategy.ttl(),
+        heuristic: strategy.heuristic(),
+        stale_while_revalidate: strategy.stale_while_revalidate(),
+        stale_if_error: strategy.stale_if_error(),
+        negative_ttl: strategy.negative_ttl(),
+        negative_statuses: strategy.negative_statuses().to_vec(),
+        methods: Methods {
+            get: has("GET"),
+            head: has("HEAD"),
+        },
+        allow_set_cookie: strategy.allow_set_cookie(),
+        allow_authorization: strategy.allow_authorization(),
+    }
 }

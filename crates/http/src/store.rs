@@ -2,43 +2,57 @@
 
 use crate::head::StoredHead;
 use crate::identify::Asking;
-use crate::policy::{self, Plan};
+use crate::policy::Plan;
 use http::HeaderMap;
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PassReason, Selector};
 use peregrine_net::http::Body;
-use std::time::Duration;
 
 /// Begins an entry for a response that is to be stored.
 ///
 /// # Errors
 /// Why the engine refuses it; followers are then already on their way.
-pub(crate) fn begin(lease: Lease, asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap, body: &Body) -> Result<Fill, PassReason> {
-    let Some(mut meta) = meta(asking, head, plan, origin) else {
+pub(crate) fn begin(
+    lease: Lease,
+    asking: &Asking,
+    head: &StoredHead,
+    plan: &Plan,
+    tags: Vec<String>,
+    body: &Body,
+) -> Result<Fill, PassReason> {
+    let Some(mut meta) = meta(asking, head, plan, tags) else {
         lease.pass(PassReason::TooLarge);
         return Err(PassReason::TooLarge);
     };
-    meta.length = body.size_hint().exact();
-    lease.fill(meta).map_err(|refused| refused.reason)
+    meta.length = body.length();
+    lease.fill(meta, &asking.variants()).map_err(|refused| refused.reason)
 }
 
 /// Makes the stored entry fresh again.
 ///
 /// # Errors
 /// Why the engine refuses it.
-pub(crate) fn renew(lease: Lease, asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap) -> Result<Hit, PassReason> {
-    let Some(meta) = meta(asking, head, plan, origin) else {
+pub(crate) fn renew(
+    lease: Lease,
+    asking: &Asking,
+    head: &StoredHead,
+    plan: &Plan,
+    tags: Vec<String>,
+) -> Result<Hit, PassReason> {
+    let Some(meta) = meta(asking, head, plan, tags) else {
         lease.pass(PassReason::TooLarge);
         return Err(PassReason::TooLarge);
     };
-    lease.renew(meta).map_err(|refused| refused.reason)
+    lease.renew(meta, &asking.variants()).map_err(|refused| refused.reason)
 }
 
-fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap) -> Option<Meta> {
-    let mut tags = policy::tags(origin);
-    tags.extend(asking.route.tags.iter().filter_map(|template| template.render(&asking.facts)));
-    tags.extend(asking.url_tag.clone());
+fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) -> Option<Meta> {
+    tags.extend(
+        asking
+            .route
+            .tags
+            .iter()
+            .filter_map(|template| template.render(&asking.facts)),
+    );
     Some(Meta {
         head: head.encode()?,
         tags,
@@ -49,8 +63,9 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, origin: &HeaderMap) -> 
         sie: plan.sie,
         length: None,
         compressible: compressible(&head.headers),
-        selector: (!plan.vary.is_empty()).then(|| Selector::new(plan.vary.iter().map(http::HeaderName::as_str))),
+        selector: Selector::new(plan.vary.iter().map(http::HeaderName::as_str)),
         must_validate: plan.must_validate,
+        never_stale: plan.stale_forbidden,
         negative: plan.negative,
     })
 }
@@ -60,21 +75,33 @@ fn compressible(headers: &HeaderMap) -> bool {
     if headers.contains_key(http::header::CONTENT_ENCODING) {
         return false;
     }
-    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind.starts_with("text/")
-        || ["json", "xml", "javascript", "ecmascript", "yaml", "csv", "wasm", "graphql", "x-www-form-urlencoded"]
-            .iter()
-            .any(|word| kind.ends_with(word))
+        || [
+            "json",
+            "xml",
+            "javascript",
+            "ecmascript",
+            "yaml",
+            "csv",
+            "wasm",
+            "graphql",
+            "x-www-form-urlencoded",
+        ]
+        .iter()
+        .any(|word| kind.ends_with(word))
 }
 
 /// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored.
 pub(crate) async fn pump(mut fill: Fill, mut body: Body) {
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => {
-                // Trailers are not stored: RFC 9111 §3.1 lets a cache discard them.
-                let Ok(chunk) = frame.into_data() else { continue };
+    // Trailers are passed over: RFC 9111 §3.1 lets a cache discard them.
+    while let Some(next) = body.next().await {
+        match next {
+            Ok(chunk) => {
                 if fill.push(chunk).await.is_err() {
                     return;
                 }

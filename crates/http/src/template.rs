@@ -27,7 +27,9 @@ pub enum TemplateError {
     #[error("`{0}` has a brace without its partner: write `{{name}}`")]
     Brace(String),
     /// Nobody knows the placeholder.
-    #[error("`{{{0}}}` is no placeholder: use {{host}}, {{path}}, {{path.N}} (N from 1), {{query.NAME}} or {{header.NAME}}")]
+    #[error(
+        "`{{{0}}}` is no placeholder: use {{host}}, {{path}}, {{path.N}} (N from 1), {{query.NAME}} or {{header.NAME}}"
+    )]
     Unknown(String),
 }
 
@@ -64,7 +66,11 @@ impl Template {
                 Part::Text(text) => Some(text.as_str()),
                 Part::Host => Some(request.host()),
                 Part::Path => Some(request.path()),
-                Part::Segment(number) => request.path().split('/').filter(|segment| !segment.is_empty()).nth(number - 1),
+                Part::Segment(number) => request
+                    .path()
+                    .split('/')
+                    .filter(|segment| !segment.is_empty())
+                    .nth(number - 1),
                 Part::Query(name) => request.query_value(name),
                 Part::Header(name) => request.headers.get(name).and_then(|value| value.to_str().ok()),
             };
@@ -96,7 +102,11 @@ mod tests {
 
     #[test]
     fn fills_in_placeholders_and_leaves_out_tags_without_a_value() {
-        let request = facts_for_tests("GET", "http://Shop.example:8080/products/17?lang=de&empty=", &[("x-shop", "north")]);
+        let request = facts_for_tests(
+            "GET",
+            "http://Shop.example:8080/products/17?lang=de&empty=",
+            &[("x-shop", "north")],
+        );
         for (template, tag) in [
             ("api", Some("api")),
             ("product-{path.2}", Some("product-17")),
@@ -107,13 +117,26 @@ mod tests {
             ("x{query.empty}", None),
             ("{path.3}", None),
         ] {
-            assert_eq!(Template::parse(template).unwrap().render(&request).as_deref(), tag, "{template}");
+            assert_eq!(
+                Template::parse(template).unwrap().render(&request).as_deref(),
+                tag,
+                "{template}"
+            );
         }
     }
 
     #[test]
     fn refuses_what_is_no_template() {
-        for template in ["{", "a}b", "{path", "{path.0}", "{nonsense}", "{query.}", "{header.a b}", "}{"] {
+        for template in [
+            "{",
+            "a}b",
+            "{path",
+            "{path.0}",
+            "{nonsense}",
+            "{query.}",
+            "{header.a b}",
+            "}{",
+        ] {
             assert!(Template::parse(template).is_err(), "{template}");
         }
     }

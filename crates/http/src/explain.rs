@@ -1,0 +1,194 @@
+//! Why a URL is served as it is: the steps that a request would take now, what lies in the cache, and what became of the
+//! last answer. Nothing is counted by asking.
+
+use crate::identify::{Asking, Identity};
+use crate::own::OwnRequest;
+use crate::plane::Plane;
+use crate::policy::{Decision, Reason};
+use crate::reasons;
+use crate::recent::Remembered;
+use crate::route::Route;
+use peregrine_base::Instant;
+use peregrine_cache::{Hit, Peek, StaleWhy, Usable};
+use peregrine_net::http::Body;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a URL is served as it is.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The effective URL.
+    pub url: String,
+    /// The route that takes it.
+    pub route: Option<Arc<Route>>,
+    /// The key.
+    pub key: Option<String>,
+    /// What lies under it.
+    pub state: State,
+    /// The entry that would answer, or nearly.
+    pub entry: Option<EntryFacts>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The last answer that did not come from the cache.
+    pub last: Option<Remembered>,
+    /// What would change the outcome.
+    pub advice: Option<&'static str>,
+}
+
+/// What lies under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A fresh entry.
+    Fresh,
+    /// A stale one.
+    Stale,
+    /// Nothing.
+    Absent,
+    /// A marker of an answer that could not be stored.
+    HitForMiss,
+    /// The request does not ask the cache.
+    Bypass,
+    /// No route takes the request.
+    NotRouted,
+}
+
+/// What is known of an entry.
+#[derive(Clone, Debug)]
+pub struct EntryFacts {
+    /// What selects its variant.
+    pub variant: String,
+    /// Its age.
+    pub age: Duration,
+    /// Seconds of freshness left; negative once stale.
+    pub ttl_s: f64,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Bytes of its body.
+    pub length_bytes: u64,
+    /// Bytes that it occupies.
+    pub stored_bytes: u64,
+    /// How often it was served.
+    pub hits: u64,
+}
+
+/// One step and what it decides.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The step's name.
+    pub step: &'static str,
+    /// What comes of it.
+    pub outcome: String,
+    /// Why.
+    pub decision: Option<Decision>,
+}
+
+impl Plane {
+    /// Explains `request`; with `fetch` it is made first, so that there is an answer to explain.
+    pub async fn explain(&self, request: &OwnRequest, fetch: bool) -> Explanation {
+        let facts = Arc::new(request.facts());
+        let fetched = if fetch { Some(self.own(request).await) } else { None };
+        let mut told = Explanation {
+            url: facts.url(),
+            route: None,
+            key: None,
+            state: State::NotRouted,
+            entry: None,
+            steps: Vec::new(),
+            last: self.recent.recall(&facts.url()),
+            advice: None,
+        };
+        let Some(route) = self.table().find(&facts).cloned() else {
+            told.step("route", "no route takes it", None);
+            return told;
+        };
+        told.step("route", &route.name, None);
+        told.route = Some(Arc::clone(&route));
+        match Identity::of(&facts, &route, &Body::empty()) {
+            Identity::Past { decision, rule, .. } => {
+                told.state = State::Bypass;
+                told.step(
+                    "identify",
+                    rule.map_or("past the cache", crate::route::BypassRule::as_str),
+                    Some(decision),
+                );
+            }
+            Identity::Cached(asking) => {
+                told.step("identify", asking.key.text(), None);
+                told.key = Some(asking.key.text().to_owned());
+                let now = self.parts.clock.now();
+                let peek = self
+                    .parts
+                    .engine
+                    .peek(&asking.key, &asking.ask(&asking.variants(), now));
+                told.look(&asking, &peek, now);
+            }
+        }
+        if let Some((response, outcome)) = fetched {
+            let cache = outcome.cache.as_str();
+            told.step(
+                "fetch",
+                &format!("{} ({cache})", response.status().as_u16()),
+                outcome.decision,
+            );
+        } else if let Some(last) = told.last.clone() {
+            told.step(
+                "last answer",
+                &format!("{} ({})", last.status, last.cache.as_str()),
+                last.decision,
+            );
+        }
+        told.advice = told.steps.iter().rev().find_map(|step| step.decision?.reason.advice());
+        told
+    }
+}
+
+impl Explanation {
+    fn step(&mut self, step: &'static str, outcome: &str, decision: Option<Decision>) {
+        self.steps.push(Step {
+            step,
+            outcome: outcome.to_owned(),
+            decision,
+        });
+    }
+
+    /// What the lookup finds.
+    fn look(&mut self, asking: &Asking, peek: &Peek, now: Instant) {
+        self.entry = peek.hit.as_ref().map(|hit| EntryFacts::of(hit, now));
+        let (state, outcome, reason) = match (&peek.usable, peek.marker) {
+            (Ok(Usable::Fresh), _) => (State::Fresh, "hit", Reason::Fresh),
+            (Ok(Usable::Stale(StaleWhy::WhileRevalidate)), _) => (State::Stale, "hit", Reason::StaleWhileRevalidate),
+            (Ok(Usable::Stale(StaleWhy::Asked)), _) => (State::Stale, "hit", Reason::StaleAsked),
+            (Err(_), Some(marker)) => (State::HitForMiss, "miss", reasons::of_pass(marker)),
+            (Err(miss), None) => {
+                let state = if peek.hit.is_some() {
+                    State::Stale
+                } else {
+                    State::Absent
+                };
+                (state, "miss", reasons::of_miss(*miss, &asking.asked))
+            }
+        };
+        self.state = state;
+        let outcome = if peek.loading {
+            format!("{outcome}, a load is under way")
+        } else {
+            outcome.to_owned()
+        };
+        self.step("lookup", &outcome, Some(Decision::new(reason)));
+    }
+}
+
+impl EntryFacts {
+    fn of(hit: &Hit, now: Instant) -> Self {
+        let until = hit.fresh_until();
+        Self {
+            variant: hit.variant().to_owned(),
+            age: hit.age(now),
+            ttl_s: until.since(now).as_secs_f64() - now.since(until).as_secs_f64(),
+            tags: hit.tags().map(str::to_owned).collect(),
+            length_bytes: hit.length(),
+            stored_bytes: hit.stored_bytes(),
+            hits: hit.hits(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The first step: from what arrived to what is known of it. Fields that end at this hop come off, whom the request came
+//! from is settled, and the effective URL is put together.
+
+use crate::request::{RequestFacts, normal_authority};
+use http::{HeaderValue, Request, StatusCode, header};
+use peregrine_base::Random;
+use peregrine_net::http::hygiene::{self, Forwarded, TrustedProxies};
+use peregrine_net::http::{Body, Peer, Problem};
+
+/// Reads a request.
+///
+/// # Errors
+/// A problem for the client when there is no URL that could be asked for.
+pub(crate) fn receive(
+    request: Request<Body>,
+    peer: &Peer,
+    trusted: &TrustedProxies,
+    random: &dyn Random,
+) -> Result<(RequestFacts, Body), Problem> {
+    let (head, body) = request.into_parts();
+    let mut headers = head.headers;
+    hygiene::strip_hop_by_hop(&mut headers);
+    let forwarded = Forwarded::read(&headers, peer, trusted);
+    forwarded.write(&mut headers, peer);
+    let request_id = hygiene::request_id(&mut headers, peer, trusted, random);
+    hygiene::add_via(&mut headers, head.version);
+    let Some(target) = head
+        .uri
+        .path_and_query()
+        .map(|target| target.as_str())
+        .filter(|target| target.starts_with('/'))
+    else {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_target")
+            .detail("The request target must be a path, such as /products?page=2."));
+    };
+    let scheme = if forwarded.https { "https" } else { "http" };
+    let host = forwarded.host.as_ref().and_then(|host| host.to_str().ok());
+    let host = host.map_or_else(|| peer.local.to_string(), str::to_owned);
+    if !headers.contains_key(header::HOST)
+        && let Ok(value) = HeaderValue::from_str(&host)
+    {
+        // HTTP/1.0 clients need not send one, origins want one.
+        headers.insert(header::HOST, value);
+    }
+    let facts = RequestFacts {
+        method: head.method,
+        scheme,
+        authority: normal_authority(scheme, &host),
+        target: target.to_owned(),
+        headers,
+        client: forwarded.client,
+        request_id: request_id.to_str().unwrap_or_default().to_owned(),
+        body_length: body.length(),
+    };
+    Ok((facts, body))
+}
