@@ -1,0 +1,32 @@
+//! GET `cache/stats`: what the cache did, and why it did not do more.
+
+use peregrine_cache::Statistics;
+use serde::{Deserialize, Serialize};
+
+/// What the cache did so far.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatisticsReport {
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Requests that went through the planes.
+    pub requests: u64,
+    /// Why requests were not served from the cache, or not stored, the most frequent reason first.
+    pub reasons: Vec<ReasonShare>,
+    /// The engine's own numbers.
+    pub cache: Statistics,
+}
+
+/// How often a reason held.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct ReasonShare {
+    /// The reason's word.
+    pub reason: String,
+    /// How many requests.
+    pub count: u64,
+    /// Their share of all, 0 to 1.
+    pub share: f64,
+    /// The reason for people.
+    pub sentence: String,
+    /// What would change it, if something would.
+    pub advice: Option<String>,
+}

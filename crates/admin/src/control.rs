@@ -1,0 +1,48 @@
+//! What the admin API needs of the program. The API reads requests, checks them and writes answers; the program, which
+//! alone knows the engine, the planes and the configuration, carries them out.
+
+use crate::api::explain::{ExplainRequest, Explanation};
+use crate::api::health::{Health, Readiness};
+use crate::api::operation::{Operation, Outcome};
+use crate::api::preload::{PreloadReport, PreloadRequest};
+use crate::api::reload::Reloaded;
+use crate::api::statistics::StatisticsReport;
+use crate::refusal::Refusal;
+use peregrine_cache::{Invalidation, Receipt};
+use peregrine_telemetry::Exposition;
+use std::future::Future;
+use std::pin::Pin;
+
+/// Work on its way to an answer. It is dropped when the client goes away.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
+
+/// The program, as the admin API sees it. Inputs have been checked for what can be checked without knowing the program:
+/// their shape, their bounds, and that they name something.
+pub trait Control: Send + Sync + 'static {
+    /// Whether requests should be sent here. Asked often; answers at once.
+    fn readiness(&self) -> Readiness;
+
+    /// How everything is.
+    fn health(&self) -> Health;
+
+    /// What the cache did so far.
+    fn statistics(&self) -> StatisticsReport;
+
+    /// Adds every metric there is.
+    fn metrics(&self, exposition: &mut Exposition);
+
+    /// Why a URL is served as it is.
+    fn explain(&self, request: ExplainRequest) -> Answering<'_, Explanation>;
+
+    /// Reads or changes entries; answers as the same variant of [`Outcome`] as the [`crate::api::operation::Act`] has.
+    fn operation(&self, operation: Operation) -> Answering<'_, Outcome>;
+
+    /// Makes entries stale or gone; when it answers, that holds.
+    fn invalidate(&self, invalidation: Invalidation) -> Answering<'_, Receipt>;
+
+    /// Loads URLs into the cache; answers when all are done.
+    fn preload(&self, request: PreloadRequest) -> Answering<'_, PreloadReport>;
+
+    /// Reads the configuration again and applies what a reload can.
+    fn reload(&self) -> Answering<'_, Reloaded>;
+}

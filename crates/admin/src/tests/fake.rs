@@ -1,0 +1,275 @@
+//! A program that notes what it is asked to do, and a client that talks to the handler.
+
+use crate::api::explain::{EntryState, ExplainRequest, Explanation};
+use crate::api::health::{Health, HealthStatus, Readiness};
+use crate::api::operation::{Act, Item, Operation, Outcome};
+use crate::api::preload::{PreloadReport, PreloadRequest};
+use crate::api::reload::Reloaded;
+use crate::api::statistics::{ReasonShare, StatisticsReport};
+use crate::{Admin, AdminConfig, Answering, Control, Refusal};
+use bytes::Bytes;
+use http::request::Builder;
+use http::{HeaderMap, Request, StatusCode};
+use parking_lot::Mutex;
+use peregrine_base::{ByteSize, ManualClock, Secret, Span};
+use peregrine_cache::{Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Statistics};
+use peregrine_net::http::{Body, Handler, Peer};
+use peregrine_telemetry::Exposition;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// A program that does nothing but note what it was asked.
+#[derive(Default)]
+pub(super) struct Fake {
+    asked: Mutex<Vec<String>>,
+    pub(super) starting: Mutex<bool>,
+    pub(super) refuses: Mutex<Option<Refusal>>,
+}
+
+impl Fake {
+    /// What it was asked since the last look.
+    pub(super) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock())
+    }
+
+    fn note<T: Send + 'static>(&self, what: &impl Debug, answer: T) -> Answering<'_, T> {
+        self.asked.lock().push(format!("{what:?}"));
+        let refusal = self.refuses.lock().take();
+        Box::pin(async move { refusal.map_or(Ok(answer), Err) })
+    }
+}
+
+pub(super) fn receipt() -> Receipt {
+    Receipt {
+        id: "r1".to_owned(),
+        matched: Matched {
+            memory: Some(2),
+            redis: None,
+        },
+        layers: vec![Layer {
+            layer: "memory",
+            confirmed: 1,
+            of: 1,
+            took_ms: 0,
+        }],
+    }
+}
+
+impl Control for Fake {
+    fn readiness(&self) -> Readiness {
+        if *self.starting.lock() {
+            Readiness::Starting
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            status: HealthStatus::Ok,
+            readiness: self.readiness(),
+            version: "0.1.0".to_owned(),
+            uptime_s: 7,
+            complaints: Vec::new(),
+            upstreams: Vec::new(),
+        }
+    }
+
+    fn statistics(&self) -> StatisticsReport {
+        let cache = Statistics {
+            total: NamespaceStatistics::default(),
+            namespaces: BTreeMap::new(),
+            memory_max: 1 << 20,
+            in_flight_bytes: 0,
+            loads_under_way: 0,
+            targets: 0,
+            patterns: 0,
+        };
+        let reason = ReasonShare {
+            reason: "no_freshness".to_owned(),
+            count: 81,
+            share: 0.81,
+            sentence: "no freshness from the origin".to_owned(),
+            advice: Some("`freshness = \"fallback\"` would cache these".to_owned()),
+        };
+        StatisticsReport {
+            uptime_s: 7,
+            requests: 100,
+            reasons: vec![reason],
+            cache,
+        }
+    }
+
+    fn metrics(&self, exposition: &mut Exposition) {
+        exposition.counter("peregrine_requests_total", "Requests.", &[], 100u64);
+    }
+
+    fn explain(&self, request: ExplainRequest) -> Answering<'_, Explanation> {
+        let explanation = Explanation {
+            url: request.url.clone(),
+            method: request.method.clone(),
+            state: EntryState::Fresh,
+            ..Explanation::default()
+        };
+        self.note(&request, explanation)
+    }
+
+    fn operation(&self, operation: Operation) -> Answering<'_, Outcome> {
+        let item = |value: &'static [u8]| Item {
+            value: Bytes::from_static(value),
+            age: Duration::from_millis(1500),
+            ttl: Duration::from_secs(60),
+            tags: vec!["a".to_owned()],
+        };
+        let outcome = match &operation.act {
+            Act::Get(key) if key == "absent" => Outcome::Got(None),
+            Act::Get(key) if key == "binary" => Outcome::Got(Some(item(b"\xff\x00"))),
+            Act::Get(_) => Outcome::Got(Some(item("grün".as_bytes()))),
+            Act::Set(..) => Outcome::Set(1),
+            Act::Delete(_) => Outcome::Deleted(true),
+            Act::GetMany(keys) => Outcome::GotMany(keys.iter().map(|key| (key == "a").then(|| item(b"1"))).collect()),
+            Act::Clear => Outcome::Cleared(receipt()),
+        };
+        self.note(&operation, outcome)
+    }
+
+    fn invalidate(&self, invalidation: Invalidation) -> Answering<'_, Receipt> {
+        self.note(&invalidation, receipt())
+    }
+
+    fn preload(&self, request: PreloadRequest) -> Answering<'_, PreloadReport> {
+        self.note(
+            &request,
+            PreloadReport {
+                stored: 1,
+                ..PreloadReport::default()
+            },
+        )
+    }
+
+    fn reload(&self) -> Answering<'_, Reloaded> {
+        self.note(
+            &"reload",
+            Reloaded {
+                applied: vec!["log.level".to_owned()],
+                needs_restart: Vec::new(),
+            },
+        )
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Read {
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The word at the end of a problem's type.
+    pub(super) fn kind(&self) -> String {
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{:?}",
+            self.body
+        );
+        let kind = self.json()["type"].as_str().unwrap().to_owned();
+        kind.strip_prefix("urn:peregrine:problem:").unwrap().to_owned()
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) admin: Arc<Admin>,
+    pub(super) fake: Arc<Fake>,
+    pub(super) clock: Arc<ManualClock>,
+}
+
+pub(super) fn config() -> AdminConfig {
+    AdminConfig {
+        enabled: true,
+        address: "127.0.0.1:0".parse().unwrap(),
+        allowed_hosts: vec!["Peregrine.internal".to_owned()],
+        metrics_open: false,
+        body_max: ByteSize::kib(64),
+        token_attempts_max: 3,
+        token_attempts_window: Span::new(Duration::from_secs(60)),
+    }
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with(&config())
+    }
+
+    pub(super) fn with(config: &AdminConfig) -> Self {
+        let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
+        let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
+        let admin = Admin::new(control, config, Secret::new(TOKEN), Arc::<ManualClock>::clone(&clock));
+        Self {
+            admin: Arc::new(admin),
+            fake,
+            clock,
+        }
+    }
+
+    /// Sends `request` as from `address`.
+    pub(super) async fn send_from(&self, address: &str, tls: bool, request: Request<Body>) -> Read {
+        let peer = Peer {
+            address: address.parse().unwrap(),
+            local: "127.0.0.1:9180".parse().unwrap(),
+            tls,
+        };
+        let (parts, body) = self.admin.handle(request, peer).await.into_parts();
+        let body = body.collect(1 << 20).await.unwrap();
+        Read {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(super) async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Read {
+        self.send_from("127.0.0.1:50000", false, request.body(Body::full(body)).unwrap())
+            .await
+    }
+
+    /// GET with token.
+    pub(super) async fn get(&self, path: &str) -> Read {
+        self.send(request("GET", path), "").await
+    }
+
+    /// A changing call with token and JSON.
+    pub(super) async fn call(&self, method: &str, path: &str, body: &str) -> Read {
+        self.send(
+            request(method, path).header("content-type", "application/json"),
+            body.to_owned(),
+        )
+        .await
+    }
+}
+
+/// A request as it should be, with token, without a body's type.
+pub(super) fn request(method: &str, path: &str) -> Builder {
+    plain(method, path).header("authorization", format!("Bearer {TOKEN}"))
+}
+
+/// A request without token.
+pub(super) fn plain(method: &str, path: &str) -> Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "127.0.0.1:9180")
+}
