@@ -136,10 +136,17 @@ impl CacheControl {
         control
     }
 
-    /// Whether the origin forbids any use after the response is stale (RFC 9111 §4.2.4; s-maxage: §5.2.2.10).
+    /// Whether a stale response must be validated, whoever would take it as it is: by must-revalidate, proxy-revalidate, or
+    /// s-maxage, which implies the latter (§5.2.2.10).
+    #[must_use]
+    pub const fn demands_revalidation(&self) -> bool {
+        self.must_revalidate || self.proxy_revalidate || self.s_maxage.is_some()
+    }
+
+    /// Whether the origin forbids every stale use (RFC 9111 §4.2.4).
     #[must_use]
     pub const fn forbids_stale(&self) -> bool {
-        self.must_revalidate || self.proxy_revalidate || self.s_maxage.is_some() || self.no_cache.is_everything()
+        self.demands_revalidation() || self.no_cache.is_everything()
     }
 
     /// Takes one directive into account; unknown ones are ignored (§5.2.3).

@@ -121,9 +121,9 @@ reasons! {
     Forwarded {
         UriMiss "uri_miss" 9111 "4" "fetched: nothing is stored under this key";
         VaryMiss "vary_miss" 9111 "4.1" "fetched: what is stored answers other values of the fields that Vary names"
-            "let the origin vary on fewer fields, or normalise them on the route";
+            "let the origin vary on fewer fields";
         Stale "stale" 9111 "4.2.4" "fetched: what is stored is stale"
-            "a longer lifetime from the origin, or `stale_while_revalidate`, would have answered at once";
+            "a longer lifetime from the origin, or a longer `stale_while_revalidate`, would have answered at once";
         Invalidated "invalidated" 9111 "4.4" "fetched: what was stored has been invalidated";
         MustValidate "must_validate" 9111 "5.2.2.4" "fetched: what is stored may not be used before the origin confirms it (no-cache)"
             "`freshness = \"force\"` would override the origin's no-cache";
@@ -137,7 +137,8 @@ reasons! {
             "a longer `stale_if_error` would have answered";
         ValidatorMismatch "validator_mismatch" 9111 "4.3.4"
             "fetched again: the origin's 304 confirmed a version that is not the stored one";
-        HitForMiss "hit_for_miss" 9111 "4" "fetched without waiting: the last answer under this key could not be stored";
+        HitForMiss "hit_for_miss" 9111 "4" "fetched without waiting: the last answer under this key could not be stored"
+            "see why that was so; a shorter `hit_for_miss` tries again sooner";
         OnlyIfCached "only_if_cached" 9111 "5.2.1.7" "not fetched: the client asked for a stored answer only, and none may be used";
     }
     Bypassed {
@@ -146,9 +147,9 @@ reasons! {
         RequestContent "request_content" 9110 "9.3.1" "not cached: the request carries content, which is no part of the key";
         Precondition "precondition" 9111 "4.3.2"
             "not cached: If-Match and If-Unmodified-Since are for the origin to evaluate";
-        CachingOff "caching_off" 9111 "3" "not cached: the route does not cache" "turn caching on for the route";
+        CachingOff "caching_off" 9111 "3" "not cached: the route does not cache" "`cache = true` turns caching on for the route";
         BypassRule "bypass_rule" 9111 "3" "not cached: a bypass condition of the route matched"
-            "change the route's bypass conditions";
+            "change `bypass` of the route";
     }
     Stored {
         StoredSMaxage "stored_s_maxage" 9111 "5.2.2.10" "stored: lifetime from s-maxage";
@@ -177,7 +178,7 @@ reasons! {
             "let the origin drop the cookie or name it in `no-cache=\"set-cookie\"`, or set `allow_set_cookie = true`";
         Cookie "cookie" 9111 "7.3"
             "not stored: the request has cookies and the origin does not say that the answer is for everyone"
-            "ignore the route's harmless cookies, or let the origin send a lifetime, `public` or `Vary: Cookie`";
+            "name harmless cookies in `key.cookies_ignore`, or let the origin send a lifetime, `public` or `Vary: Cookie`";
         VaryStar "vary_star" 9111 "4.1" "not stored: Vary names * or something that is no field"
             "let the origin name the fields that it varies on";
         VaryTooWide "vary_too_wide" 9111 "4.1" "not stored: Vary names more fields than are kept apart"

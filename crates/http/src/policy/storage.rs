@@ -181,10 +181,7 @@ impl Exchange<'_> {
             overridden.note(Directive::NoStore, no_store);
             overridden.note(Directive::Private, control.private.is_everything());
             overridden.note(Directive::NoCache, control.no_cache.is_everything());
-            overridden.note(
-                Directive::MustRevalidate,
-                control.forbids_stale() && !control.no_cache.is_everything(),
-            );
+            overridden.note(Directive::MustRevalidate, control.demands_revalidation());
         }
         Ok(overridden)
     }

@@ -46,7 +46,7 @@ const ROWS: &[[&str; 4]] = &[
         "force=300 swr=30 sie=60",
         "",
         "200 | Cache-Control: no-store, no-cache, must-revalidate, private | Expires: 0",
-        "stored_force 300s swr=30 sie=60 strategy over:no-store over:private over:no-cache",
+        "stored_force 300s swr=30 sie=60 strategy over:no-store over:private over:no-cache over:must-revalidate",
     ],
     [
         "force=300",

@@ -1,1 +1,137 @@
-//! x
+//! Ranges out of a stored response: RFC 9110 §14.
+
+use super::*;
+
+/// Clause, request, stored fields, length, answer.
+const ROWS: &[[&str; 5]] = &[
+    ["§14.1.2", "", "", "100", "whole"],
+    ["§14.1.2", "Range: bytes=0-9", "", "100", "0..10"],
+    ["§14.1.2", "Range: bytes=0-0", "", "100", "0..1"],
+    ["§14.1.2", "Range: bytes=10-", "", "100", "10..100"],
+    ["§14.1.2", "Range: bytes=99-", "", "100", "99..100"],
+    ["§14.1.2", "Range: bytes=0-99", "", "100", "0..100"],
+    ["§14.1.2", "Range: bytes=0-100", "", "100", "0..100"],
+    [
+        "§14.1.2",
+        "Range: bytes=50-99999999999999999999999",
+        "",
+        "100",
+        "50..100",
+    ],
+    ["§14.1.2", "Range: bytes=-10", "", "100", "90..100"],
+    ["§14.1.2", "Range: bytes=-100", "", "100", "0..100"],
+    ["§14.1.2", "Range: bytes=-1000", "", "100", "0..100"],
+    ["§14.1.2", "Range: bytes=-99999999999999999999999", "", "100", "0..100"],
+    // Nothing of what there is.
+    ["§14.1.2", "Range: bytes=100-", "", "100", "unsatisfiable"],
+    ["§14.1.2", "Range: bytes=100-200", "", "100", "unsatisfiable"],
+    [
+        "§14.1.2",
+        "Range: bytes=99999999999999999999999-",
+        "",
+        "100",
+        "unsatisfiable",
+    ],
+    ["§14.1.2", "Range: bytes=-0", "", "100", "unsatisfiable"],
+    ["§14.1.2", "Range: bytes=0-", "", "0", "unsatisfiable"],
+    ["§14.1.2", "Range: bytes=-5", "", "0", "whole"],
+    // What cannot be read, other units and several ranges are ignored.
+    ["§14.2", "Range: bytes=9-0", "", "100", "whole"],
+    ["§14.2", "Range: bytes=", "", "100", "whole"],
+    ["§14.2", "Range: bytes=-", "", "100", "whole"],
+    ["§14.2", "Range: bytes", "", "100", "whole"],
+    ["§14.2", "Range: bytes 0-9", "", "100", "whole"],
+    ["§14.2", "Range: bytes=a-9", "", "100", "whole"],
+    ["§14.2", "Range: bytes=0-9x", "", "100", "whole"],
+    ["§14.2", "Range: bytes=+0-9", "", "100", "whole"],
+    ["§14.2", "Range: bytes=0 - 9", "", "100", "whole"],
+    ["§14.2", "Range: bytes=--9", "", "100", "whole"],
+    ["§14.2", "Range: lines=0-9", "", "100", "whole"],
+    ["§14.2", "Range: bytes=0-9,20-29", "", "100", "whole"],
+    ["§14.2", "Range: bytes=0-9 | Range: bytes=20-29", "", "100", "whole"],
+    ["§14.1", "Range: BYTES=0-9", "", "100", "0..10"],
+    // RFC 9110 §13.1.5: If-Range, by strong comparison.
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: \"a\"",
+        "ETag: \"a\"",
+        "100",
+        "0..10",
+    ],
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: \"b\"",
+        "ETag: \"a\"",
+        "100",
+        "whole",
+    ],
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: W/\"a\"",
+        "ETag: \"a\"",
+        "100",
+        "whole",
+    ],
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: W/\"a\"",
+        "ETag: W/\"a\"",
+        "100",
+        "whole",
+    ],
+    ["§13.1.5", "Range: bytes=0-9 | If-Range: \"a\"", "", "100", "whole"],
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: \"a\" | If-Range: \"a\"",
+        "ETag: \"a\"",
+        "100",
+        "whole",
+    ],
+    [
+        "§13.1.5",
+        "Range: bytes=200- | If-Range: \"b\"",
+        "ETag: \"a\"",
+        "100",
+        "whole",
+    ],
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: Thu, 01 Jan 2015 00:00:00 GMT",
+        "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "100",
+        "0..10",
+    ],
+    [
+        "§13.1.5",
+        "Range: bytes=0-9 | If-Range: Fri, 02 Jan 2015 00:00:00 GMT",
+        "Last-Modified: Thu, 01 Jan 2015 00:00:00 GMT | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "100",
+        "whole",
+    ],
+    // RFC 9110 §8.8.2.2: changed within the second in which it was sent, a date says nothing for sure.
+    [
+        "§8.8.2.2",
+        "Range: bytes=0-9 | If-Range: Thu, 01 Jan 2026 00:00:00 GMT",
+        "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "100",
+        "whole",
+    ],
+    [
+        "§8.8.2.2",
+        "Range: bytes=0-9 | If-Range: x",
+        "Last-Modified: x | Date: y",
+        "100",
+        "whole",
+    ],
+];
+
+#[test]
+fn which_part_a_request_gets() {
+    check(ROWS, |[_, request, stored, length, _]| {
+        match select_range(&fields(request), &fields(stored), length.parse().unwrap()) {
+            RangeAnswer::Whole => "whole".to_owned(),
+            RangeAnswer::Unsatisfiable => "unsatisfiable".to_owned(),
+            RangeAnswer::Part { start, end_exclusive } => format!("{start}..{end_exclusive}"),
+        }
+    });
+}
