@@ -67,7 +67,7 @@ async fn broken_json_names_line_column_and_field() {
         assert_eq!(faults[0].0, field, "{body}: {faults:?}");
         assert!(faults[0].1.starts_with(detail), "{body}: {faults:?}");
     }
-    let deep = "[".repeat(100_000);
+    let deep = "[".repeat(10_000);
     let faults = refused("POST", "cache/operation", &format!("{{\"op\": {deep}")).await;
     assert_eq!(faults[0].0, "op");
 }
