@@ -4,4 +4,11 @@
 //!
 //! Nothing here is part of serving: no data plane imports it.
 
+pub mod chance;
+pub mod checker;
+pub mod drive;
 pub mod load;
+pub mod mix;
+pub mod progress;
+pub mod report;
+pub mod shop;
