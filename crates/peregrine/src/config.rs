@@ -25,6 +25,7 @@ mod tests;
 pub use effective::{Change, Effective};
 pub use environment::Environment;
 pub use fault::{Fault, Faults};
+pub use generate::Explanation;
 pub use parameters::{PARAMETERS, TABLE};
 pub use settings::{ServerSettings, Settings};
 

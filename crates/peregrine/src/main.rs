@@ -1,3 +1,7 @@
 //! `peregrine`: see `peregrine --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    peregrine::cli::main()
+}

@@ -29,6 +29,20 @@ impl Environment {
     }
 }
 
+impl Environment {
+    /// The same without what sets fields, for a configuration that only a command uses.
+    pub(crate) fn without_fields(&self) -> Self {
+        let sets = |name: &str| name.starts_with(PREFIX) || NAMED.iter().any(|(named, _)| *named == name);
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, _)| !sets(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    }
+}
+
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(variables: [(&str, &str); N]) -> Self {
         Self(

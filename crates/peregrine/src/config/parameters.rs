@@ -21,4 +21,11 @@ pub const PARAMETERS: &[Parameter] = &[
 ];
 
 /// The rows of every crate, in the order in which the reference shows them.
-pub const TABLE: &[&[Parameter]] = &[PARAMETERS];
+pub const TABLE: &[&[Parameter]] = &[
+    PARAMETERS,
+    peregrine_net::PARAMETERS,
+    peregrine_admin::PARAMETERS,
+    peregrine_http::PARAMETERS,
+    peregrine_cache::PARAMETERS,
+    peregrine_telemetry::PARAMETERS,
+];

@@ -3,10 +3,15 @@
 use super::fault::Fault;
 use super::node::{self, Fields, Node, Source, Value};
 use super::parameters::PARAMETERS;
+use peregrine_admin::AdminConfig;
 use peregrine_base::{Complaint, Parameter};
+use peregrine_cache::{CacheConfig, NamespaceConfig, StrategyConfig};
+use peregrine_http::config::RouteConfig;
+use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
 use peregrine_telemetry::LogConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Everything that is configured.
@@ -14,8 +19,54 @@ use std::path::PathBuf;
 pub struct Settings {
     /// What the program itself takes from `[server]`.
     pub server: ServerSettings,
+    /// What listeners take from `[server]`.
+    pub limits: ServerConfig,
+    /// `[[listener]]`, at least one.
+    pub listeners: Vec<ListenerConfig>,
+    /// `[admin]`.
+    pub admin: AdminConfig,
+    /// `[[upstream]]`, in order.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// `[[route]]`, in order.
+    pub routes: Vec<RouteConfig>,
+    /// `[strategy.NAME]`, `default` among them.
+    pub strategies: BTreeMap<String, StrategyConfig>,
+    /// `[namespace.NAME]`, `default` among them.
+    pub namespaces: BTreeMap<String, NamespaceConfig>,
+    /// `[cache]`.
+    pub cache: CacheConfig,
     /// `[log]`.
     pub log: LogConfig,
+}
+
+impl Settings {
+    /// What the engine takes.
+    #[must_use]
+    pub fn engine(&self) -> peregrine_cache::Settings {
+        peregrine_cache::Settings {
+            cache: self.cache.clone(),
+            strategies: self.strategies.clone(),
+            namespaces: self.namespaces.clone(),
+        }
+    }
+
+    /// What it amounts to, in a few words.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let addresses: Vec<&str> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.address.as_str())
+            .collect();
+        format!(
+            "{}, {}, listening on {}, {} of memory",
+            counted(self.routes.len(), "route"),
+            counted(self.upstreams.len(), "upstream"),
+            addresses.join(" and "),
+            self.cache.memory,
+        )
+    }
 }
 
 /// What the program itself takes from `[server]`.
@@ -33,11 +84,13 @@ pub struct ServerSettings {
 /// # Errors
 /// With every fault that only the rooms know, such as an address that cannot be one.
 pub(super) fn typed(root: &Node) -> Result<Settings, Vec<Fault>> {
-    let mut reader = Reader { root, faults: Vec::new() };
-    let server = reader.part("server", PARAMETERS);
-    let log = reader.one("log");
-    match (server, log) {
-        (Some(server), Some(log)) if reader.faults.is_empty() => Ok(Settings { server, log }),
+    let mut reader = Reader {
+        root,
+        faults: Vec::new(),
+    };
+    let settings = reader.settings();
+    match settings {
+        Some(settings) if reader.faults.is_empty() => Ok(settings),
         _ => Err(reader.faults),
     }
 }
@@ -48,25 +101,110 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Every section, so that the faults of all of them are found; then the rules within and between them.
+    fn settings(&mut self) -> Option<Settings> {
+        let server = self.part("server", PARAMETERS);
+        let limits = self.part("server", peregrine_net::PARAMETERS);
+        let (listeners, upstreams, routes) = (self.array("listener"), self.array("upstream"), self.array("route"));
+        let (strategies, namespaces) = (self.named("strategy"), self.named("namespace"));
+        let (admin, cache, log) = (self.one("admin"), self.one("cache"), self.one("log"));
+        let settings = Settings {
+            server: server?,
+            limits: limits?,
+            listeners,
+            admin: admin?,
+            upstreams,
+            routes,
+            strategies,
+            namespaces,
+            cache: cache?,
+            log: log?,
+        };
+        if self.faults.is_empty() {
+            self.check(&settings);
+        }
+        Some(settings)
+    }
+
+    fn check(&mut self, settings: &Settings) {
+        self.complain("server", settings.limits.check());
+        for (index, listener) in settings.listeners.iter().enumerate() {
+            self.complain(&node::element("listener", index), listener.check());
+        }
+        for (index, upstream) in settings.upstreams.iter().enumerate() {
+            self.complain(&node::element("upstream", index), upstream.check());
+        }
+        self.complain("", settings.engine().check());
+        let needed = [
+            ("listener", settings.listeners.is_empty(), "nobody could ask"),
+            ("upstream", settings.upstreams.is_empty(), "nobody could answer"),
+            (
+                "route",
+                settings.routes.is_empty(),
+                "every request would be answered with 404",
+            ),
+        ];
+        for (array, is_empty, why) in needed {
+            if is_empty {
+                self.fault(array, format!("there is none: {why}"), &format!("add a [[{array}]]"));
+            }
+        }
+    }
+
+    /// Every element of the array of tables `name`.
+    fn array<T: DeserializeOwned>(&mut self, name: &str) -> Vec<T> {
+        let elements = self.root.get(name).map_or(&[] as &[Node], Node::elements);
+        elements
+            .iter()
+            .enumerate()
+            .filter_map(|(index, node)| self.read(node, &node::element(name, index)))
+            .collect()
+    }
+
+    /// Every table under `name` by its name.
+    fn named<T: DeserializeOwned>(&mut self, name: &str) -> BTreeMap<String, T> {
+        let fields = self.root.get(name).and_then(Node::fields).into_iter().flatten();
+        fields
+            .filter_map(|(key, node)| Some((key.clone(), self.read(node, &node::field(name, key))?)))
+            .collect()
+    }
+
     /// The value at `path` as a `T`.
     fn one<T: DeserializeOwned>(&mut self, path: &str) -> Option<T> {
-        let node = self.root.at(path)?.clone();
-        self.read(&node, path)
+        self.read(self.root.at(path)?, path)
     }
 
     /// Those fields of the table at `path` that `rows` own, as a `T`: several rooms share `[server]`.
     fn part<T: DeserializeOwned>(&mut self, path: &str, rows: &[Parameter]) -> Option<T> {
         let node = self.root.at(path)?;
-        let owned = |name: &str| rows.iter().any(|row| row.name.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')) == Some(name));
-        let fields: Fields = node.fields()?.iter().filter(|(name, _)| owned(name)).map(|(name, node)| (name.clone(), node.clone())).collect();
-        self.read(&Node { value: Value::Table(fields), ..node.clone() }, path)
+        let owned = |name: &str| {
+            rows.iter()
+                .any(|row| row.name.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')) == Some(name))
+        };
+        let fields: Fields = node
+            .fields()?
+            .iter()
+            .filter(|(name, _)| owned(name))
+            .map(|(name, node)| (name.clone(), node.clone()))
+            .collect();
+        self.read(
+            &Node {
+                value: Value::Table(fields),
+                ..node.clone()
+            },
+            path,
+        )
     }
 
     fn read<T: DeserializeOwned>(&mut self, node: &Node, path: &str) -> Option<T> {
         serde_path_to_error::deserialize(serde_json::Value::from(node))
             .map_err(|error| {
                 let inside = error.path().to_string();
-                let field = if inside == "." { path.to_owned() } else { node::field(path, &inside) };
+                let field = if inside == "." {
+                    path.to_owned()
+                } else {
+                    node::field(path, &inside)
+                };
                 self.fault(&field, error.inner().to_string(), "");
             })
             .ok()
@@ -82,8 +220,16 @@ impl Reader<'_> {
     fn fault(&mut self, field: &str, problem: String, help: &str) {
         let node = self.root.nearest(field);
         // The name of a field that exists is the better mark when its value is a whole table.
-        let source = if matches!(node.value, Value::Table(_)) { &node.name } else { &node.source };
-        let source = if *source == Source::File(0..0) { &Source::Default } else { source };
+        let source = if matches!(node.value, Value::Table(_)) {
+            &node.name
+        } else {
+            &node.source
+        };
+        let source = if *source == Source::File(0..0) {
+            &Source::Default
+        } else {
+            source
+        };
         self.faults.push(Fault::new(source, field, problem).help(help));
     }
 }

@@ -82,16 +82,4 @@ impl Shape {
             Self::Array(_) | Self::Named(_) => false,
         }
     }
-
-    /// The row that describes the value at `path` (`route[0].match.path` or `route[].match.path`), if it is a value.
-    pub(crate) fn row(&self, path: &str) -> Option<&'static Parameter> {
-        let (step, rest) = path.split_once('.').map_or((path, ""), |(step, rest)| (step, rest));
-        let name = step.split_once('[').map_or(step, |(name, _)| name);
-        match self.field(name)? {
-            Self::Value(row) => Some(row),
-            Self::Named(inside) => inside.row(rest.split_once('.')?.1),
-            Self::Array(inside) => inside.row(rest),
-            table => table.row(rest),
-        }
-    }
 }

@@ -76,11 +76,6 @@ impl SourceText {
         &self.text
     }
 
-    /// Its name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The line and column of byte `offset`, both from 1; columns count characters.
     pub(crate) fn line_and_column(&self, offset: usize) -> (usize, usize) {
         let before = &self.text[..self.text.floor_char_boundary(offset)];

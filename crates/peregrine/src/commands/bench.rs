@@ -1,0 +1,180 @@
+//! `peregrine bench URL [URL]`: load on one URL, or on two by turns, and what it showed.
+
+mod report;
+
+use crate::cli::Output;
+use crate::{Failure, commands, print};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use peregrine_base::Span;
+use peregrine_lab::load::{self, BenchPlan, Load, LoadReport, Pace, Progress, Roots, Settings, Target};
+use std::sync::Arc;
+
+/// What can be said to `bench`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Sends the same request again and again over many connections and measures how long the answers take. \
+                  Without --rate it is a closed loop: each connection asks again as soon as it is answered, and a second \
+                  table puts back what a stall kept from being sent. With --rate it is an open loop: requests come at their \
+                  own times, and their latency counts from when they were due. Two URLs are measured one after the other \
+                  and shown side by side.",
+    after_help = "Examples:\n  \
+        peregrine bench http://127.0.0.1:8080/products\n  \
+        peregrine bench http://127.0.0.1:3000/products http://127.0.0.1:8080/products\n  \
+        peregrine bench --rate 2000 --duration 30s -H 'Accept-Encoding: gzip' http://127.0.0.1:8080/"
+)]
+pub struct Arguments {
+    /// The URL to ask for.
+    url: String,
+    /// A second URL to set beside it, such as the same page through Peregrine.
+    other: Option<String>,
+    /// How many connections.
+    #[arg(short, long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// How long to measure.
+    #[arg(short, long, default_value = "10s", value_name = "TIME")]
+    duration: Span,
+    /// Send this many requests instead, however long it takes.
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
+    requests: Option<u64>,
+    /// How long to run before measuring.
+    #[arg(long, default_value = "1s", value_name = "TIME")]
+    warm_up: Span,
+    /// Open loop: so many requests per second, whatever the answers do.
+    #[arg(short, long, value_name = "N")]
+    rate: Option<f64>,
+    /// How the requests of an open loop are spread.
+    #[arg(long, value_enum, default_value_t = Arrivals::Even, requires = "rate")]
+    arrivals: Arrivals,
+    /// How long a request may take.
+    #[arg(long, default_value = "30s", value_name = "TIME")]
+    timeout: Span,
+    /// The method.
+    #[arg(short = 'X', long, default_value = "GET")]
+    method: String,
+    /// A header, as "Name: value"; may be given several times.
+    #[arg(short = 'H', long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// The body.
+    #[arg(long, value_name = "TEXT")]
+    data: Option<String>,
+    /// All chance comes from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// How the requests of an open loop are spread.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Arrivals {
+    /// In equal steps.
+    Even,
+    /// In bursts and lulls, as users arrive.
+    Poisson,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a URL cannot be reached, or an argument makes no sense.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let headers: Vec<(String, String)> = arguments
+        .header
+        .iter()
+        .map(|text| commands::header(text))
+        .collect::<Result<_, _>>()?;
+    let reports = commands::block_on(async {
+        let mut reports = Vec::new();
+        for url in [Some(&arguments.url), arguments.other.as_ref()].into_iter().flatten() {
+            reports.push(measure(arguments, url, &headers).await?);
+        }
+        Ok::<_, Failure>(reports)
+    })??;
+    if arguments.output.json {
+        print::json(&reports)?;
+    } else {
+        print::line(&report::in_words(&reports))?;
+    }
+    match reports.iter().find(|report| report.answers == 0) {
+        Some(report) => Err(Failure::Failed(format!("{} gave no answer", report.target))),
+        None => Ok(()),
+    }
+}
+
+async fn measure(arguments: &Arguments, url: &str, headers: &[(String, String)]) -> Result<LoadReport, Failure> {
+    let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
+    let (target, path) = Target::from_url(url, &Roots::System)
+        .await
+        .map_err(|error| match error {
+            load::TargetError::Url(_) => usage(&error),
+            other => Failure::Failed(other.to_string()),
+        })?;
+    let body = arguments.data.as_deref().map(str::as_bytes);
+    let method = arguments.method.to_ascii_uppercase();
+    let plan = BenchPlan::new(&target, &path, &method, headers, body).map_err(|error| usage(&error))?;
+    let bar = progress_bar(url);
+    let shown = bar.clone();
+    let load = Load {
+        name: url.to_owned(),
+        target,
+        plan: Arc::new(plan),
+        observer: Arc::new(()),
+        settings: settings(arguments),
+        on_progress: Some(Box::new(move |progress: &Progress| show(&shown, progress))),
+        stop: None,
+    };
+    let report = load::run(load).await;
+    bar.finish_and_clear();
+    report.map_err(|error| match error {
+        load::LoadError::Settings(_) => usage(&error),
+        other => Failure::Failed(other.to_string()),
+    })
+}
+
+fn settings(arguments: &Arguments) -> Settings {
+    let arrivals = match arguments.arrivals {
+        Arrivals::Even => load::Arrivals::Even,
+        Arrivals::Poisson => load::Arrivals::Poisson,
+    };
+    Settings {
+        connections: arguments.connections.into(),
+        pace: arguments
+            .rate
+            .map_or(Pace::Closed, |rate_per_s| Pace::Open { rate_per_s, arrivals }),
+        limit: arguments
+            .requests
+            .map_or(load::Limit::Time(arguments.duration.get()), load::Limit::Requests),
+        warm_up: arguments.warm_up.get(),
+        request_time_max: arguments.timeout.get(),
+        seed: arguments.seed,
+        ..Settings::default()
+    }
+}
+
+/// A bar that is drawn only where a person watches.
+fn progress_bar(url: &str) -> ProgressBar {
+    if !print::is_watched() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}%  {msg}");
+    let bar = ProgressBar::new(1000).with_style(style.expect("the template is well formed").progress_chars("=> "));
+    bar.set_prefix(url.to_owned());
+    bar
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a thousand"
+)]
+fn show(bar: &ProgressBar, progress: &Progress) {
+    bar.set_position((progress.done.clamp(0.0, 1.0) * 1000.0) as u64);
+    let phase = if progress.is_warming_up { "warming up, " } else { "" };
+    let failures = if progress.failures > 0 {
+        format!(", {} failed", progress.failures)
+    } else {
+        String::new()
+    };
+    bar.set_message(format!("{phase}{:.0} requests/s{failures}", progress.requests_per_s));
+}

@@ -1,0 +1,91 @@
+//! `peregrine check [FILE]`: every mistake in a configuration, and what it amounts to if there is none.
+
+use super::found::{self, Found};
+use crate::cli::Output;
+use crate::config::{self, Effective, Environment, Faults, Origin, Overrides};
+use crate::{Failure, print};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What can be said to `check`.
+#[derive(Debug, Args)]
+#[command(
+    long_about = "Reads a configuration as `serve` would, with the environment, and lists every mistake with its file, line \
+                  and column: unknown fields with the nearest valid name, wrong types, impossible values, names that do not \
+                  exist. Nothing is started.",
+    after_help = "Examples:\n  \
+        peregrine check                     peregrine.toml in this directory, or PEREGRINE_CONFIG\n  \
+        peregrine check staging.toml\n  \
+        peregrine check --json staging.toml"
+)]
+pub struct Arguments {
+    /// The file; without it PEREGRINE_CONFIG, or peregrine.toml in this directory.
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// The result as JSON.
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    valid: bool,
+    errors: Vec<Problem>,
+    warnings: Vec<String>,
+    values: Vec<Effective>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    place: String,
+    field: String,
+    problem: String,
+    help: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration has mistakes, or there is none.
+pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
+    let Found { path, .. } = found::file(arguments.file.as_deref(), environment)
+        .ok_or_else(|| Failure::Usage("there is no peregrine.toml here: name the file to check".to_owned()))?;
+    let file = path.display().to_string();
+    let loaded = config::load(&Origin::File(path), &Overrides::default(), environment);
+    if arguments.output.json {
+        let valid = loaded.is_ok();
+        let errors = loaded.as_ref().err().map(problems).unwrap_or_default();
+        let resolved = loaded.ok().map(|loaded| loaded.resolved);
+        let warnings = resolved
+            .as_ref()
+            .map(|resolved| resolved.warnings.clone())
+            .unwrap_or_default();
+        let values = resolved.map(|resolved| resolved.effective()).unwrap_or_default();
+        print::json(&Report {
+            file,
+            valid,
+            errors,
+            warnings,
+            values,
+        })?;
+        return if valid { Ok(()) } else { Err(Failure::ToldConfiguration) };
+    }
+    let loaded = loaded?;
+    loaded
+        .resolved
+        .warnings
+        .iter()
+        .for_each(|warning| print::note(&format!("warning: {warning}")));
+    print::line(&format!("{file} is valid: {}", loaded.settings.summary()))
+}
+
+fn problems(faults: &Faults) -> Vec<Problem> {
+    let problem = |fault: &config::Fault| Problem {
+        place: faults.place(fault),
+        field: fault.field.clone(),
+        problem: fault.problem.clone(),
+        help: fault.help.clone(),
+    };
+    faults.all().iter().map(problem).collect()
+}
