@@ -119,7 +119,8 @@ reasons! {
             "raise `load_soft_limit` to wait longer for the origin";
     }
     Forwarded {
-        UriMiss "uri_miss" 9111 "4" "fetched: nothing is stored under this key";
+        UriMiss "uri_miss" 9111 "4" "fetched: nothing is stored under this key"
+            "`peregrine warm` loads before anybody asks; more `cache.memory` keeps entries longer";
         VaryMiss "vary_miss" 9111 "4.1" "fetched: what is stored answers other values of the fields that Vary names"
             "let the origin vary on fewer fields";
         Stale "stale" 9111 "4.2.4" "fetched: what is stored is stale"
@@ -203,8 +204,10 @@ reasons! {
             "let the origin send fewer and shorter tags";
         TooLarge "too_large" 9111 "3" "not stored: larger than the cache keeps" "raise `cache.object_size_max`";
         NoRoom "no_room" 9111 "3" "not stored: the cache has no room for it" "raise `cache.memory` or the namespace's `memory_max`";
-        LengthMismatch "length_mismatch" 9112 "8" "not stored: the body is not as long as announced";
+        LengthMismatch "length_mismatch" 9112 "8" "not stored: the body is not as long as announced"
+            "let the origin announce the length that it sends";
         Overtaken "overtaken" 9111 "4.4" "not stored: it was invalidated while it loaded";
-        LoadFailed "load_failed" 9112 "8" "not stored: the origin failed before the response was whole";
+        LoadFailed "load_failed" 9112 "8" "not stored: the origin failed before the response was whole"
+            "see what the origin suffers from; `stats` shows its errors";
     }
 }

@@ -11,6 +11,7 @@ mod reasons;
 mod requests;
 mod stale;
 mod storing;
+mod strategies;
 mod unsafe_methods;
 mod validation;
 mod vary;
