@@ -5,7 +5,7 @@ pub mod origin;
 pub mod program;
 
 pub use client::{Answer, Client, get, request};
-pub use origin::{Heard, Origin, Reply};
+pub use origin::{Gate, Heard, Origin, Reply};
 pub use program::Peregrine;
 
 use std::time::{Duration, Instant};

@@ -158,6 +158,11 @@ impl Origin {
         self.heard.lock().unwrap().len()
     }
 
+    /// How many connections were accepted.
+    pub fn connections(&self) -> usize {
+        self.connections.lock().unwrap().len()
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -62,7 +62,7 @@ impl ServerConfig {
 }
 
 /// One `[[listener]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListenerConfig {
     /// Where it listens.
@@ -113,7 +113,7 @@ impl ListenerConfig {
 }
 
 /// One `[[upstream]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// How routes name it.
@@ -199,7 +199,7 @@ pub enum HttpVersion {
 }
 
 /// When a target is left out, and for how long.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EjectionConfig {
     /// How many failures in a row leave a target out; 0 never does.
@@ -211,7 +211,7 @@ pub struct EjectionConfig {
 }
 
 /// TLS towards `https` targets.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamTlsConfig {
     /// A PEM file with the certificates that are trusted instead of the system's.

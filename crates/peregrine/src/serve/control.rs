@@ -1,0 +1,271 @@
+//! What the admin API asks of the program, answered from the rooms.
+
+use super::program::Program;
+use peregrine_admin::api::explain::{EntryState, ExplainRequest, Explanation, LastOutcome, Step};
+use peregrine_admin::api::health::{Health, HealthStatus, Readiness};
+use peregrine_admin::api::operation::{Act, Item, Operation, Outcome, SetOptions};
+use peregrine_admin::api::preload::{PreloadProblem, PreloadReport, PreloadRequest};
+use peregrine_admin::api::reload::Reloaded;
+use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport};
+use peregrine_admin::{Answering, Control, Refusal};
+use peregrine_cache::{Hit, Invalidation, Namespace, Receipt};
+use peregrine_http::{OwnRequest, State, Summary, Warmed};
+use peregrine_net::upstream::{Health as TargetHealth, UpstreamStatus};
+use peregrine_telemetry::Exposition;
+use peregrine_telemetry::time::Rfc3339;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// How many of the problems of a preload are named.
+const PROBLEMS_MAX: usize = 20;
+
+impl Control for Program {
+    fn readiness(&self) -> Readiness {
+        if self.draining.is_started() { Readiness::Draining } else { Readiness::Ready }
+    }
+
+    fn health(&self) -> Health {
+        let upstreams: Vec<UpstreamStatus> = self.upstreams.load().values().map(|upstream| upstream.status()).collect();
+        let mut complaints = Vec::new();
+        let mut status = HealthStatus::Ok;
+        for upstream in &upstreams {
+            let healthy = upstream.targets.iter().filter(|target| target.health == TargetHealth::Healthy).count();
+            let of = upstream.targets.len();
+            if healthy == 0 {
+                status = HealthStatus::Failing;
+                complaints.push(format!("upstream `{}`: none of its {of} targets answers", upstream.name));
+            } else if healthy < of {
+                status = status_at_least_degraded(status);
+                complaints.push(format!("upstream `{}`: {} of its {of} targets are left out", upstream.name, of - healthy));
+            }
+        }
+        Health {
+            status,
+            readiness: self.readiness(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.uptime().as_secs(),
+            complaints,
+            upstreams,
+        }
+    }
+
+    fn statistics(&self) -> StatisticsReport {
+        let summary = Summary::of(&self.plane.table());
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+        let share = |count: u64| count as f64 / summary.requests.max(1) as f64;
+        let reasons = summary.reasons.iter().map(|reason| ReasonShare {
+            reason: reason.reason.to_owned(),
+            count: reason.requests,
+            share: share(reason.requests),
+            sentence: reason.sentence.to_owned(),
+            advice: reason.advice.map(str::to_owned),
+        });
+        StatisticsReport {
+            uptime_s: self.uptime().as_secs(),
+            requests: summary.requests,
+            reasons: reasons.collect(),
+            cache: self.engine.statistics(),
+        }
+    }
+
+    fn metrics(&self, exposition: &mut Exposition) {
+        super::metrics::expose(self, exposition);
+    }
+
+    fn explain(&self, request: ExplainRequest) -> Answering<'_, Explanation> {
+        Box::pin(async move {
+            let own = own_request(&request.url, &request.method, &request.headers)?;
+            let told = self.plane.explain(&own, request.fetch).await;
+            Ok(explanation(told, request.method))
+        })
+    }
+
+    fn operation(&self, operation: Operation) -> Answering<'_, Outcome> {
+        Box::pin(async move { self.operate(operation).await })
+    }
+
+    fn invalidate(&self, invalidation: Invalidation) -> Answering<'_, Receipt> {
+        Box::pin(async move {
+            let receipt = self.engine.invalidate(&invalidation).await;
+            tracing::info!(id = receipt.id, dry_run = invalidation.dry_run, soft = invalidation.soft, "invalidated");
+            Ok(receipt)
+        })
+    }
+
+    fn preload(&self, request: PreloadRequest) -> Answering<'_, PreloadReport> {
+        Box::pin(async move { self.preload_all(request).await })
+    }
+
+    fn reload(&self) -> Answering<'_, Reloaded> {
+        Box::pin(async move {
+            let reloaded = self.reload_now().map_err(|failure| Refusal::conflict(format!("not reloaded: {failure}")))?;
+            Ok(Reloaded { applied: reloaded.applied, needs_restart: reloaded.needs_restart })
+        })
+    }
+}
+
+impl Program {
+    pub(super) fn uptime(&self) -> Duration {
+        Self::clock().now().since(self.started)
+    }
+
+    fn named(&self, namespace: &str) -> Result<Arc<Namespace>, Refusal> {
+        self.engine.namespace(namespace).ok_or_else(|| Refusal::not_found(format!("There is no namespace `{namespace}`.")))
+    }
+
+    async fn operate(&self, operation: Operation) -> Result<Outcome, Refusal> {
+        let namespace = self.named(&operation.namespace)?;
+        let get = |key: &str| self.engine.get(&namespace, key).map(|hit| self.item(&hit));
+        Ok(match operation.act {
+            Act::Get(key) => Outcome::Got(get(&key)),
+            Act::GetMany(keys) => Outcome::GotMany(keys.iter().map(|key| get(key)).collect()),
+            Act::Delete(key) => Outcome::Deleted(self.engine.delete(&namespace, &key)),
+            Act::Set(values, options) => {
+                let options = self.set_options(options)?;
+                Outcome::Set(self.engine.mset(&namespace, values, &options))
+            }
+            Act::Clear => {
+                let cleared = Invalidation { namespaces: vec![operation.namespace], ..Invalidation::default() };
+                Outcome::Cleared(self.engine.invalidate(&cleared).await)
+            }
+        })
+    }
+
+    fn set_options(&self, options: SetOptions) -> Result<peregrine_cache::SetOptions, Refusal> {
+        let strategy = match options.strategy {
+            None => None,
+            Some(name) => {
+                let found = self.engine.strategy(&name);
+                Some(found.ok_or_else(|| Refusal::not_found(format!("There is no strategy `{name}`.")))?)
+            }
+        };
+        Ok(peregrine_cache::SetOptions { ttl: options.ttl, strategy, tags: options.tags })
+    }
+
+    fn item(&self, hit: &Hit) -> Item {
+        let now = Self::clock().now();
+        Item {
+            value: hit.body().to_bytes(),
+            age: hit.age(now),
+            ttl: hit.fresh_until().since(now),
+            tags: hit.tags().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Loads the URLs at the rate and with the concurrency that were asked for.
+    async fn preload_all(&self, request: PreloadRequest) -> Result<PreloadReport, Refusal> {
+        let started = Self::clock().now();
+        let pause = Duration::from_secs(1) / request.rate.max(1);
+        let mut report = PreloadReport::default();
+        let mut underway: JoinSet<(String, Warmed)> = JoinSet::new();
+        let mut ticks = tokio::time::interval(pause);
+        for url in request.urls {
+            let own = own_request(&url, "GET", &request.headers)?;
+            if underway.len() >= usize::try_from(request.concurrency).unwrap_or(usize::MAX) {
+                count(&mut report, underway.join_next().await);
+            }
+            ticks.tick().await;
+            let plane = Arc::clone(&self.plane);
+            underway.spawn(async move { (url, plane.warm(&own).await) });
+        }
+        while let Some(warmed) = underway.join_next().await {
+            count(&mut report, Some(warmed));
+        }
+        report.took_ms = u64::try_from(Self::clock().now().since(started).as_millis()).unwrap_or(u64::MAX);
+        Ok(report)
+    }
+}
+
+/// Counts what became of one URL.
+fn count(report: &mut PreloadReport, warmed: Option<Result<(String, Warmed), tokio::task::JoinError>>) {
+    let Some(Ok((url, warmed))) = warmed else {
+        report.failed += 1;
+        return;
+    };
+    let problem = match warmed {
+        Warmed::Stored => return report.stored += 1,
+        Warmed::Fresh => return report.fresh += 1,
+        Warmed::NotStored(status, reason) => {
+            report.not_stored += 1;
+            PreloadProblem { url, status: Some(status), reason: reason.to_owned() }
+        }
+        Warmed::Failed(status, reason) => {
+            report.failed += 1;
+            PreloadProblem { url, status: Some(status), reason: reason.to_owned() }
+        }
+    };
+    if report.problems.len() < PROBLEMS_MAX {
+        report.problems.push(problem);
+    }
+}
+
+const fn status_at_least_degraded(status: HealthStatus) -> HealthStatus {
+    match status {
+        HealthStatus::Failing => HealthStatus::Failing,
+        _ => HealthStatus::Degraded,
+    }
+}
+
+/// A request of Peregrine's own, from texts that the API has checked already.
+fn own_request(url: &str, method: &str, headers: &BTreeMap<String, String>) -> Result<OwnRequest, Refusal> {
+    let unusable = |what: &str| Refusal::failed(format!("{what} cannot be used"));
+    let mut fields = http::HeaderMap::new();
+    for (name, value) in headers {
+        let name: http::HeaderName = name.parse().map_err(|_| unusable(name))?;
+        fields.append(name, value.parse().map_err(|_| unusable(value))?);
+    }
+    Ok(OwnRequest {
+        url: url.parse().map_err(|_| unusable(url))?,
+        method: method.parse().map_err(|_| unusable(method))?,
+        headers: fields,
+    })
+}
+
+/// What the plane tells, as the API writes it.
+fn explanation(told: peregrine_http::Explanation, method: String) -> Explanation {
+    let route = told.route.as_deref();
+    let entry = told.entry.as_ref();
+    let steps = told.steps.iter().map(|step| Step {
+        step: step.step.to_owned(),
+        outcome: step.outcome.clone(),
+        reason: step.decision.map(|decision| decision.reason.as_str().to_owned()),
+        clause: step.decision.map(|decision| decision.clause.to_string()),
+        sentence: step.decision.map(|decision| decision.sentence()),
+    });
+    let last = told.last.as_ref().map(|last| LastOutcome {
+        when: Rfc3339(last.when).to_string(),
+        cache_status: last.cache_status.clone().unwrap_or_default(),
+        decision: last.decision.map(|decision| decision.reason.as_str().to_owned()),
+        clause: last.decision.map(|decision| decision.clause.to_string()),
+        sentence: last.decision.map(|decision| decision.sentence()),
+    });
+    Explanation {
+        method,
+        route: route.map(|route| route.name.to_string()),
+        upstream: route.map(|route| route.upstream.name().to_string()),
+        strategy: route.map(|route| route.strategy.name().to_owned()),
+        namespace: route.map(|route| route.namespace.name().to_owned()),
+        key: told.key.clone(),
+        variant: entry.map(|entry| entry.variant.clone()).filter(|variant| !variant.is_empty()),
+        state: match told.state {
+            State::Fresh => EntryState::Fresh,
+            State::Stale => EntryState::Stale,
+            State::Absent => EntryState::Absent,
+            State::HitForMiss => EntryState::HitForMiss,
+            State::Bypass => EntryState::Bypass,
+            State::NotRouted => EntryState::NotRouted,
+        },
+        age_s: entry.map(|entry| entry.age.as_secs_f64()),
+        ttl_s: entry.map(|entry| entry.ttl_s),
+        tags: entry.map(|entry| entry.tags.clone()).unwrap_or_default(),
+        size: entry.map(|entry| entry.length_bytes),
+        hits: entry.map(|entry| entry.hits),
+        stored_encoding: None,
+        steps: steps.collect(),
+        last,
+        advice: told.advice.map(str::to_owned),
+        url: told.url,
+    }
+}

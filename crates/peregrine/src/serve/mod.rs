@@ -1,0 +1,148 @@
+//! The wiring: from settings to a running Peregrine. What is decided about traffic is decided in the rooms; here they are
+//! made, joined, told of reloads and drained.
+
+mod advice;
+mod control;
+mod metrics;
+mod program;
+mod reload;
+mod signals;
+
+use crate::Failure;
+use crate::config::{Environment, Loaded, Origin, Overrides};
+use crate::print;
+use peregrine_admin::{Admin, Control, token};
+use peregrine_base::{Runtime, Secret, TokioRuntime};
+use peregrine_net::drain::{self, Drain};
+use peregrine_net::http::{Server, ServerLimits, ServerParts};
+use peregrine_net::listen::Listener;
+use peregrine_telemetry::logs;
+use program::Program;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use reload::Source;
+
+/// How long the last lines of the access log may take to be written at the end.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// A Peregrine that serves.
+pub struct Running {
+    /// Where it takes requests, in the order of the listeners.
+    pub addresses: Vec<SocketAddr>,
+    /// Where its admin API is; nothing when it is off.
+    pub admin: Option<SocketAddr>,
+    /// The token of the admin API.
+    pub token: Option<token::Token>,
+    program: Arc<Program>,
+    drain: Drain,
+}
+
+/// Serves what `loaded` configures until it is told to stop; the other arguments are for reading it again.
+///
+/// # Errors
+/// When it cannot start, or requests were cut off at its end.
+pub fn run(loaded: Loaded, origin: Origin, overrides: Overrides, environment: &Environment) -> Result<(), Failure> {
+    let log = logs::init(&loaded.settings.log).map_err(|error| Failure::Failed(error.to_string()))?;
+    let source = Source { origin, overrides, environment: environment.clone() };
+    let runtime = runtime(loaded.settings.server.workers)?;
+    runtime.block_on(async {
+        let running = start(loaded, Some(source), Some(log)).await?;
+        running.announce()?;
+        signals::until_stopped(&running.program).await?;
+        running.stop().await
+    })
+}
+
+/// The runtime that serves, with `workers` threads; 0 means one for each core.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if workers > 0 {
+        builder.worker_threads(workers);
+    }
+    builder.enable_all().build().map_err(|error| Failure::Failed(format!("cannot start: {error}")))
+}
+
+/// Starts what `loaded` configures. With `source` it can be reloaded, with `log` a reload changes the level.
+///
+/// # Errors
+/// When an address is taken, a file cannot be used, or a name in the configuration leads nowhere.
+pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::LogHandle>) -> Result<Running, Failure> {
+    for warning in &loaded.resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let settings = loaded.settings.clone();
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
+    let (drain, watch) = drain::channel();
+    let parts = ServerParts { clock: Program::clock(), runtime };
+    let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
+    let program = Program::new(loaded, source, log, server, watch.clone())?;
+    let mut addresses = Vec::new();
+    for listener in &settings.listeners {
+        let address = listener.socket_address().map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
+        let listener = bind(address, "listen", "listener[].address")?;
+        addresses.push(program.server.serve(listener, Arc::clone(&program.plane), watch.clone()).address());
+    }
+    let (mut admin, mut admin_token) = (None, None);
+    if settings.admin.enabled {
+        let environment = program.source.as_ref().and_then(|source| source.environment.get("PEREGRINE_ADMIN_TOKEN").map(Secret::new));
+        let token = token::load_or_create(&settings.server.state_dir, environment);
+        let token = token.map_err(|error| Failure::Failed(error.to_string()))?;
+        let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
+        let handler = Admin::new(control, &settings.admin, token.secret.clone(), Program::clock());
+        let listener = bind(settings.admin.address, "admin", "admin.address")?;
+        let server = Server::new(ServerLimits::default(), parts);
+        admin = Some(server.serve(listener, Arc::new(handler), watch).address());
+        admin_token = Some(token);
+    }
+    program.begin();
+    Ok(Running { addresses, admin, token: admin_token, program, drain })
+}
+
+/// Binds `address`; an error names the option and the field that choose another.
+fn bind(address: SocketAddr, option: &str, field: &str) -> Result<Listener, Failure> {
+    Listener::bind(address).map_err(|error| {
+        Failure::Failed(format!("{error}\n  choose another address with --{option} ADDRESS or {field} in the configuration; port 0 takes any free one"))
+    })
+}
+
+impl Running {
+    /// Says where it serves, for people and for scripts that wait for it.
+    fn announce(&self) -> Result<(), Failure> {
+        let targets = self.program.targets().join(", ");
+        print::line(&format!("Peregrine {}", env!("CARGO_PKG_VERSION")))?;
+        for address in &self.addresses {
+            print::line(&format!("  serving  http://{address} in front of {targets}"))?;
+        }
+        if let (Some(address), Some(token)) = (self.admin, &self.token) {
+            let place = match &token.source {
+                token::TokenSource::Environment => "token from PEREGRINE_ADMIN_TOKEN".to_owned(),
+                token::TokenSource::File(path) | token::TokenSource::Created(path) => format!("token in {}", path.display()),
+            };
+            print::line(&format!("  admin    http://{address} ({place})"))?;
+        }
+        print::line("  ready    Ctrl-C to stop, SIGHUP to reload")
+    }
+
+    /// Lets requests under way finish, within `server.drain_time`, and ends.
+    ///
+    /// # Errors
+    /// When some had to be cut off.
+    pub async fn stop(self) -> Result<(), Failure> {
+        let limit = self.program.drain_time();
+        tracing::info!(open = self.drain.open(), limit_s = limit.as_secs(), "draining");
+        self.drain.start();
+        let drained = self.drain.finished(limit, &TokioRuntime).await;
+        self.program.access_log.flush(FLUSH_LIMIT);
+        if drained.open == 0 {
+            tracing::info!("stopped");
+            Ok(())
+        } else {
+            Err(Failure::Failed(format!("{} requests were still under way after server.drain_time ({limit:?}) and were cut off", drained.open)))
+        }
+    }
+}

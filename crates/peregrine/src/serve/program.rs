@@ -1,0 +1,128 @@
+//! The program's one object: it holds the rooms while they serve.
+
+use super::reload::Source;
+use crate::Failure;
+use crate::config::{Loaded, Settings};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use peregrine_admission::Permissive;
+use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_cache::Engine;
+use peregrine_http::{Plane, RouteTable, Surroundings};
+use peregrine_net::config::UpstreamConfig;
+use peregrine_net::drain::DrainWatch;
+use peregrine_net::http::Server;
+use peregrine_net::http::hygiene::TrustedProxies;
+use peregrine_net::upstream::{Upstream, UpstreamParts};
+use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::logs::LogHandle;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Upstreams by name.
+pub(super) type Upstreams = BTreeMap<String, Arc<Upstream>>;
+
+/// The rooms, joined.
+pub(super) struct Program {
+    pub(super) engine: Arc<Engine>,
+    pub(super) plane: Arc<Plane>,
+    pub(super) server: Server,
+    pub(super) upstreams: ArcSwap<Upstreams>,
+    pub(super) access_log: Arc<AccessLog>,
+    pub(super) log: Option<LogHandle>,
+    pub(super) source: Option<Source>,
+    /// What holds now. Held while a reload is under way, so that two cannot cross.
+    pub(super) loaded: Mutex<Loaded>,
+    pub(super) started: Instant,
+    pub(super) draining: DrainWatch,
+}
+
+impl Program {
+    /// The machine's clock.
+    pub(super) fn clock() -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    pub(super) fn new(
+        loaded: Loaded,
+        source: Option<Source>,
+        log: Option<LogHandle>,
+        server: Server,
+        draining: DrainWatch,
+    ) -> Result<Arc<Self>, Failure> {
+        let settings = &loaded.settings;
+        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let parts = peregrine_cache::Parts { clock: Self::clock(), runtime: Arc::clone(&runtime), random: Arc::clone(&random) };
+        let engine = Engine::new(parts, settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
+        let upstreams = upstreams(settings, None)?;
+        let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
+        let table = RouteTable::new(&settings.routes, surroundings).map_err(|complaints| refused(&complaints))?;
+        let access_log = AccessLog::start(&settings.log);
+        let access_log = access_log.map_err(|error| Failure::Failed(format!("log.access_path {}: {error}", settings.log.access_path)))?;
+        let access_log = Arc::new(access_log);
+        let parts = peregrine_http::Parts {
+            engine: Arc::clone(&engine),
+            admit: Arc::new(Permissive),
+            clock: Self::clock(),
+            random,
+            runtime,
+            access_log: Arc::clone(&access_log),
+        };
+        let plane = Arc::new(Plane::new(parts, table, trusted(settings)?));
+        Ok(Arc::new(Self {
+            engine,
+            plane,
+            server,
+            upstreams: ArcSwap::from_pointee(upstreams),
+            access_log,
+            log,
+            source,
+            loaded: Mutex::new(loaded),
+            started: Self::clock().now(),
+            draining,
+        }))
+    }
+
+    /// Starts what runs beside the requests.
+    pub(super) fn begin(self: &Arc<Self>) {
+        self.engine.run_sweeper();
+        super::advice::watch(Arc::downgrade(self));
+    }
+
+    /// The targets of all upstreams, as people know them.
+    pub(super) fn targets(&self) -> Vec<String> {
+        self.loaded.lock().settings.upstreams.iter().flat_map(|upstream| upstream.targets.clone()).collect()
+    }
+
+    pub(super) fn drain_time(&self) -> Duration {
+        self.loaded.lock().settings.limits.drain_time.get()
+    }
+}
+
+/// The upstreams of `settings`; those that `before` has with the same configuration go on with their connections.
+pub(super) fn upstreams(settings: &Settings, before: Option<(&Settings, &Upstreams)>) -> Result<Upstreams, Failure> {
+    let parts = || UpstreamParts { clock: Program::clock(), runtime: Arc::new(TokioRuntime), random: Arc::new(SystemRandom) };
+    let kept = |config: &UpstreamConfig| {
+        let (old, running) = before?;
+        old.upstreams.iter().any(|old| old == config).then(|| running.get(&config.name).cloned())?
+    };
+    let make = |config: &UpstreamConfig| match kept(config) {
+        Some(upstream) => Ok((config.name.clone(), upstream)),
+        None => Upstream::new(config, parts()).map(|upstream| (config.name.clone(), upstream)),
+    };
+    settings.upstreams.iter().map(make).collect::<Result<_, _>>().map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Whose forwarded fields are believed.
+pub(super) fn trusted(settings: &Settings) -> Result<TrustedProxies, Failure> {
+    let texts = settings.limits.trusted_proxies.iter().map(String::as_str);
+    TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.trusted_proxies: {error}")))
+}
+
+/// What the rooms complain about, a line each.
+pub(super) fn refused(complaints: &[Complaint]) -> Failure {
+    let lines = complaints.iter().map(|complaint| format!("{}: {}; {}", complaint.field, complaint.problem, complaint.help));
+    Failure::Usage(lines.collect::<Vec<_>>().join("\n"))
+}

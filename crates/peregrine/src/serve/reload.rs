@@ -1,0 +1,86 @@
+//! Reading the configuration again while requests are served. What cannot hold as a whole changes nothing: the running
+//! configuration stays, and the error says why. Requests under way finish by the old routes.
+
+use super::program::{self, Program};
+use crate::Failure;
+use crate::config::{self, Change, Environment, Origin, Overrides};
+use peregrine_http::{RouteTable, Surroundings};
+
+/// Where the configuration came from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file, or what stands for it.
+    pub origin: Origin,
+    /// What the command line sets over it.
+    pub overrides: Overrides,
+    /// The environment.
+    pub environment: Environment,
+}
+
+/// What changed, and from when on it holds.
+#[derive(Debug, Default)]
+pub(super) struct Reloaded {
+    pub(super) applied: Vec<String>,
+    pub(super) needs_restart: Vec<String>,
+}
+
+impl Program {
+    /// Reads the configuration again and applies what a reload can.
+    pub(super) fn reload_now(&self) -> Result<Reloaded, Failure> {
+        let Some(source) = &self.source else {
+            return Err(Failure::Failed("this Peregrine was started without a configuration that could be read again".to_owned()));
+        };
+        let mut current = self.loaded.lock();
+        let new = config::load(&source.origin, &source.overrides, &source.environment)?;
+        let changes = current.resolved.changes(&new.resolved);
+        let settings = &new.settings;
+        let trusted = program::trusted(settings)?;
+        let before = self.upstreams.load();
+        let upstreams = program::upstreams(settings, Some((&current.settings, &before)))?;
+        // The engine first, because routes are resolved against its strategies and namespaces. Should the routes then be
+        // refused, it goes back to what it had.
+        self.engine.reconfigure(settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
+        let table = self.plane.table();
+        let surroundings = Surroundings { engine: &self.engine, upstreams: &upstreams, before: Some(&table) };
+        let table = match RouteTable::new(&settings.routes, surroundings) {
+            Ok(table) => table,
+            Err(complaints) => {
+                if let Err(error) = self.engine.reconfigure(current.settings.engine()) {
+                    tracing::error!(%error, "the engine does not go back to the configuration that held before");
+                }
+                return Err(program::refused(&complaints));
+            }
+        };
+        if let Err(error) = self.access_log.reconfigure(&settings.log) {
+            tracing::error!(path = settings.log.access_path, %error, "the access log stays where it was");
+        }
+        if let Some(log) = &self.log {
+            log.set_level(settings.log.level);
+        }
+        self.plane.reconfigure(table, trusted);
+        self.upstreams.store(upstreams.into());
+        *current = new;
+        Ok(Reloaded::of(changes))
+    }
+
+    /// As [`Program::reload_now`], for a signal: says what came of it in the log.
+    pub(super) fn reload_and_log(&self) {
+        match self.reload_now() {
+            Ok(reloaded) => {
+                tracing::info!(applied = reloaded.applied.join(", "), "reloaded");
+                if !reloaded.needs_restart.is_empty() {
+                    tracing::warn!(parameters = reloaded.needs_restart.join(", "), "these changes hold from the next start on");
+                }
+            }
+            Err(failure) => tracing::error!(reason = %failure, "not reloaded: the running configuration stays"),
+        }
+    }
+}
+
+impl Reloaded {
+    fn of(changes: Vec<Change>) -> Self {
+        let (applied, needs_restart): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| change.reload);
+        let fields = |changes: Vec<Change>| changes.into_iter().map(|change| change.field).collect();
+        Self { applied: fields(applied), needs_restart: fields(needs_restart) }
+    }
+}
