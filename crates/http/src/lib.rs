@@ -7,7 +7,7 @@
 //! Deliberately absent: state of its own beside the route table, and any name that is looked up while a request waits.
 
 mod advice;
-mod config;
+pub mod config;
 mod deliver;
 mod explain;
 mod failure;
@@ -34,7 +34,6 @@ mod store;
 mod template;
 
 pub use advice::{Share, Summary};
-pub use config::{BypassConfig, EditConfig, KeyConfig, MatchConfig, RouteConfig};
 pub use explain::{EntryFacts, Explanation, State, Step};
 pub use metrics::RouteMetrics;
 pub use outcome::CacheOutcome;
