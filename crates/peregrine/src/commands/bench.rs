@@ -1,13 +1,12 @@
 //! `peregrine bench URL [URL]`: load on one URL, or on two by turns, and what it showed.
 
-mod report;
-
 use crate::cli::Output;
 use crate::{Failure, commands, print};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use peregrine_base::Span;
-use peregrine_lab::load::{self, BenchPlan, Load, LoadReport, Pace, Progress, Roots, Settings, Target};
+use peregrine_lab::load::{self, BenchPlan, Load, LoadReport, Pace, Roots, Settings, Target};
+use peregrine_lab::progress::Show;
+use peregrine_lab::report::{self, Look};
 use std::sync::Arc;
 
 /// What can be said to `bench`.
@@ -94,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.output.json {
         print::json(&reports)?;
     } else {
-        print::line(&report::in_words(&reports))?;
+        print::line(&report::runs(&reports, &Look::of_stdout()))?;
     }
     match reports.iter().find(|report| report.answers == 0) {
         Some(report) => Err(Failure::Failed(format!("{} gave no answer", report.target))),
@@ -113,20 +112,16 @@ async fn measure(arguments: &Arguments, url: &str, headers: &[(String, String)])
     let body = arguments.data.as_deref().map(str::as_bytes);
     let method = arguments.method.to_ascii_uppercase();
     let plan = BenchPlan::new(&target, &path, &method, headers, body).map_err(|error| usage(&error))?;
-    let bar = progress_bar(url);
-    let shown = bar.clone();
     let load = Load {
         name: url.to_owned(),
         target,
         plan: Arc::new(plan),
         observer: Arc::new(()),
         settings: settings(arguments),
-        on_progress: Some(Box::new(move |progress: &Progress| show(&shown, progress))),
+        on_progress: Show::Stderr.callback(url),
         stop: None,
     };
-    let report = load::run(load).await;
-    bar.finish_and_clear();
-    report.map_err(|error| match error {
+    load::run(load).await.map_err(|error| match error {
         load::LoadError::Settings(_) => usage(&error),
         other => Failure::Failed(other.to_string()),
     })
@@ -150,31 +145,4 @@ fn settings(arguments: &Arguments) -> Settings {
         seed: arguments.seed,
         ..Settings::default()
     }
-}
-
-/// A bar that is drawn only where a person watches.
-fn progress_bar(url: &str) -> ProgressBar {
-    if !print::is_watched() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}%  {msg}");
-    let bar = ProgressBar::new(1000).with_style(style.expect("the template is well formed").progress_chars("=> "));
-    bar.set_prefix(url.to_owned());
-    bar
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a thousand"
-)]
-fn show(bar: &ProgressBar, progress: &Progress) {
-    bar.set_position((progress.done.clamp(0.0, 1.0) * 1000.0) as u64);
-    let phase = if progress.is_warming_up { "warming up, " } else { "" };
-    let failures = if progress.failures > 0 {
-        format!(", {} failed", progress.failures)
-    } else {
-        String::new()
-    };
-    bar.set_message(format!("{phase}{:.0} requests/s{failures}", progress.requests_per_s));
 }

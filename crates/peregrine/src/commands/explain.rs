@@ -3,11 +3,12 @@
 use crate::cli::Output;
 use crate::client::{Address, Client};
 use crate::config::Environment;
-use crate::print::{self, units};
+use crate::print;
 use crate::{Failure, commands};
 use clap::Args;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use peregrine_admin::api::explain::{EntryState, Explanation, LastOutcome, Step};
+use peregrine_lab::report::units;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -116,7 +117,7 @@ fn in_words(explanation: &Explanation) -> String {
 }
 
 fn state(explanation: &Explanation) -> String {
-    let span = |seconds: f64| units::time(Duration::try_from_secs_f64(seconds.abs()).unwrap_or_default());
+    let span = |seconds: f64| print::time(Duration::try_from_secs_f64(seconds.abs()).unwrap_or_default());
     let age = explanation
         .age_s
         .map(|age| format!(", {} old", span(age)))
@@ -201,6 +202,6 @@ mod tests {
             age_s: Some(48.0),
             ..explanation
         };
-        assert_eq!(state(&fresh), "is in the cache, fresh for another 4.20 min, 48.0 s old");
+        assert_eq!(state(&fresh), "is in the cache, fresh for another 4m12s, 48 s old");
     }
 }

@@ -3,9 +3,10 @@
 use crate::cli::Output;
 use crate::client::{Address, Client};
 use crate::config::Environment;
-use crate::print::{self, units};
+use crate::print;
 use crate::{Failure, commands};
 use clap::Args;
+use peregrine_lab::report::units;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -3,10 +3,11 @@
 use crate::cli::Output;
 use crate::client::{Address, Client};
 use crate::config::Environment;
-use crate::print::{self, units};
+use crate::print;
 use crate::{Failure, commands};
 use clap::Args;
 use peregrine_admin::api::statistics::ReasonShare;
+use peregrine_lab::report::units;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -91,8 +92,8 @@ fn in_words(report: &Report) -> String {
     let mut text = format!(
         "{} requests in {}; {} of lookups answered from the cache; {} of {} in use by {} entries\n\n",
         units::count(report.requests),
-        units::time(Duration::from_secs(report.uptime_s)),
-        units::share_of(total.answered(), total.lookups()),
+        print::time(Duration::from_secs(report.uptime_s)),
+        print::share_of(total.answered(), total.lookups()),
         units::bytes(total.bytes),
         units::bytes(report.cache.memory_max),
         units::count(total.entries),
@@ -112,7 +113,7 @@ fn in_words(report: &Report) -> String {
     let mut add = |name: &str, namespace: &Namespace| {
         table.add_row([
             name.to_owned(),
-            units::share_of(namespace.answered(), namespace.lookups()),
+            print::share_of(namespace.answered(), namespace.lookups()),
             units::count(namespace.hits),
             units::count(namespace.stale_served),
             units::count(namespace.coalesced),
@@ -120,7 +121,7 @@ fn in_words(report: &Report) -> String {
             units::count(namespace.bypassed),
             units::count(namespace.evictions_by_cause.values().sum()),
             units::bytes(namespace.bytes_served),
-            units::time(Duration::from_millis(namespace.load_time_saved_ms)),
+            print::time(Duration::from_millis(namespace.load_time_saved_ms)),
         ]);
     };
     report
@@ -170,9 +171,9 @@ mod tests {
         }));
         let text = in_words(&report.unwrap());
         for expected in [
-            "1,234 requests in 60.0 s; 90.0% of lookups answered from the cache; 4.00 KiB of 256 MiB in use by 3 entries",
+            "1,234 requests in 1m; 90.0% of lookups answered from the cache; 4 KiB of 256 MiB in use by 3 entries",
             "default",
-            "90.0 s",
+            "1m30s",
             " 81.0%  no freshness from the origin (no_freshness)\n          `freshness = \"fallback\"` would cache these",
         ] {
             assert!(text.contains(expected), "{expected}\nis not in\n{text}");

@@ -5,11 +5,12 @@ mod source;
 use crate::cli::Output;
 use crate::client::{Address, Client};
 use crate::config::Environment;
-use crate::print::{self, units};
+use crate::print;
 use crate::{Failure, commands};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use peregrine_admin::api::preload::{PreloadReport, PreloadRequest};
+use peregrine_lab::report::units;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -142,7 +143,7 @@ fn in_words(summary: &Summary) -> String {
         units::count(report.fresh),
         units::count(report.not_stored),
         units::count(report.failed),
-        units::time(Duration::from_millis(report.took_ms)),
+        print::time(Duration::from_millis(report.took_ms)),
     ]);
     let mut text = table.trim_fmt();
     for problem in &report.problems {

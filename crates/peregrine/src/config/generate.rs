@@ -59,11 +59,16 @@ fn variable(row: &Parameter) -> String {
 
 /// Values for rows that have no default, so that an example shows something that works.
 const EXAMPLES: &[(&str, &str)] = &[
+    ("listener[].address", "\"127.0.0.1:8080\""),
     ("upstream[].name", "\"api\""),
     ("upstream[].targets", "[\"http://127.0.0.1:3000\"]"),
     ("route[].upstream", "\"api\""),
     ("route[].name", "\"products\""),
-    ("upstream[].health.path", "\"/healthz\""),
+    ("upstream[].host", "\"keep\""),
+    ("upstream[].total_timeout", "\"5m\""),
+    ("upstream[].tls.roots", "\"/etc/ssl/certs/ca-certificates.crt\""),
+    ("strategy.*.load_soft_limit", "\"500ms\""),
+    ("cache.in_flight_max", "\"64MiB\""),
     ("namespace.*.memory_max", "\"64MiB\""),
 ];
 

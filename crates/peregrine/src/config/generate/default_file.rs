@@ -1,7 +1,7 @@
 //! `peregrine config default`: a complete `peregrine.toml`. What must be set is set to an example; everything else stands
 //! in a comment with its default, so that a default which changes in a later version applies.
 
-use super::{fallback_in_words, sample, type_in_words, wrapped};
+use super::{sample, type_in_words, wrapped};
 use crate::config::shape::Shape;
 use peregrine_base::{Fallback, Parameter};
 use std::fmt::Write;
@@ -50,8 +50,9 @@ fn fields(file: &mut String, shape: &Shape, prefix: &str, active: bool) {
 fn field(file: &mut String, row: &Parameter, name: &str, active: bool) {
     let restart = if row.reload { "" } else { " A change needs a restart." };
     let default = match row.fallback {
-        Fallback::Toml(_) => String::new(),
-        other => format!(" Default: {}.", fallback_in_words(other)),
+        Fallback::Toml(_) => "",
+        Fallback::Required => " It must be set.",
+        Fallback::Absent => " It is not set by default.",
     };
     let about = format!("{} ({}){default}{restart}", row.about, type_in_words(row.kind));
     for line in wrapped(&about, WIDTH) {

@@ -1,7 +1,7 @@
 //! What is made from a table, held against the program that reads it.
 
 use super::*;
-use crate::config::{Environment, Origin, Overrides, TABLE, resolve};
+use crate::config::{Environment, Origin, Overrides, TABLE, load};
 use serde_json::{Value, json};
 
 fn check(text: &str) -> Result<crate::config::Resolved, crate::config::Faults> {
@@ -9,7 +9,7 @@ fn check(text: &str) -> Result<crate::config::Resolved, crate::config::Faults> {
         name: "default".to_owned(),
         text: text.to_owned(),
     };
-    resolve(TABLE, &origin, &Overrides::default(), &Environment::default())
+    load(&origin, &Overrides::default(), &Environment::default()).map(|loaded| loaded.resolved)
 }
 
 #[test]
