@@ -11,5 +11,7 @@ pub mod listen;
 pub mod parameters;
 pub(crate) mod timer;
 pub mod upstream;
+#[cfg(test)]
+mod wire;
 
 pub use parameters::PARAMETERS;

@@ -89,6 +89,12 @@ impl Body {
         http_body::Body::is_end_stream(self)
     }
 
+    /// Whether all bytes are here already, so that nothing can go wrong with them any more.
+    #[must_use]
+    pub const fn is_at_hand(&self) -> bool {
+        !matches!(self.0, Source::Stream(_))
+    }
+
     /// The same bytes once more, when they are at hand; `None` for a stream.
     #[must_use]
     pub fn replay(&self) -> Option<Self> {

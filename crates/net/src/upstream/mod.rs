@@ -1,19 +1,34 @@
 //! Requests to origins: which target, on which connection, within which time, and whether again.
 
+mod attempts;
+mod connect;
+mod ejection;
 mod error;
+mod incoming;
+mod latency;
+mod member;
+mod outgoing;
+mod pool;
 mod status;
 mod target;
+mod tls;
 
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use status::{Health, TargetStatus, UpstreamStatus};
 pub use target::{Target, TargetError};
 
-use crate::config::UpstreamConfig;
+use crate::config::{Balance, UpstreamConfig};
 use crate::http::Body;
 use ::http::{Request, Response, Version};
-use peregrine_base::{Clock, Random, Runtime};
+use attempts::{Attempts, Next};
+use ejection::Need;
+use member::{Member, Ticket};
+use outgoing::Outgoing;
+use peregrine_base::{Clock, Instant, Random, Runtime, Span};
+use peregrine_telemetry::Counter;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What an upstream needs from outside.
@@ -85,10 +100,23 @@ pub struct Exchange {
     pub first_byte: Duration,
 }
 
+/// The limits of an upstream that are not those of a pool.
+pub(crate) struct Settings {
+    first_byte_timeout: Duration,
+    idle_timeout: Duration,
+    total_timeout: Option<Duration>,
+    retries_max: u32,
+}
+
 /// A group of servers that answer the same requests.
 pub struct Upstream {
     name: Arc<str>,
-    targets: Vec<Target>,
+    members: Vec<Arc<Member>>,
+    balance: Balance,
+    rotation: AtomicUsize,
+    settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
+    no_healthy_target: Counter,
 }
 
 impl Upstream {
@@ -96,7 +124,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamConfigError`], to be read by whoever wrote the configuration.
-    pub fn new(config: &UpstreamConfig, _parts: UpstreamParts) -> Result<Arc<Self>, UpstreamConfigError> {
+    pub fn new(config: &UpstreamConfig, parts: UpstreamParts) -> Result<Arc<Self>, UpstreamConfigError> {
         let parse = |text: &String| {
             Target::parse(text).map_err(|error| UpstreamConfigError::Target {
                 upstream: config.name.clone(),
@@ -105,9 +133,30 @@ impl Upstream {
             })
         };
         let targets = config.targets.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        if targets.is_empty() {
+            return Err(UpstreamConfigError::NoTargets(config.name.clone()));
+        }
+        let tls = targets
+            .iter()
+            .any(Target::is_tls)
+            .then(|| tls::connector(config))
+            .transpose()?;
+        let settings = Arc::new(Settings {
+            first_byte_timeout: config.first_byte_timeout.get(),
+            idle_timeout: config.idle_timeout.get(),
+            total_timeout: config.total_timeout.map(Span::get),
+            retries_max: config.retries_max,
+        });
+        let member = |target| Member::new(config, target, &settings, tls.as_ref(), &parts);
         Ok(Arc::new(Self {
             name: config.name.as_str().into(),
-            targets,
+            members: targets.into_iter().map(member).collect(),
+            balance: config.balance,
+            // Several programs that start together should not all begin with the same target.
+            rotation: AtomicUsize::new(usize::try_from(parts.random.next_u64() >> 33).unwrap_or(0)),
+            settings: Arc::clone(&settings),
+            clock: parts.clock,
+            no_healthy_target: Counter::new(),
         }))
     }
 
@@ -129,13 +178,88 @@ impl Upstream {
     /// [`UpstreamError`] when there is no response to pass on. Whatever a target answers, 5xx included, is a response.
     pub async fn send(
         &self,
-        _request: Request<Body>,
-        _retry: Retry,
+        request: Request<Body>,
+        retry: Retry,
     ) -> Result<(Response<Body>, Exchange), UpstreamError> {
-        std::future::ready(Err(
-            UpstreamError::new(UpstreamErrorKind::NoHealthyTarget).at(self.targets[0].name())
-        ))
-        .await
+        let deadline = self
+            .settings
+            .total_timeout
+            .map_or(Instant::FAR, |limit| self.clock.now().after(limit));
+        let mut attempts = Attempts::new(self.members.len(), self.settings.retries_max);
+        let mut outgoing = Outgoing::new(request);
+        let mut choice = self.choose(&attempts.tried)?;
+        loop {
+            let replay = if retry == Retry::Safe { outgoing.replay() } else { None };
+            let (index, ticket) = choice;
+            let failed = match Member::attempt(ticket, outgoing, attempts.fresh, deadline).await {
+                Ok((response, exchange)) => {
+                    return Ok((
+                        response,
+                        Exchange {
+                            attempts: attempts.count(),
+                            ..exchange
+                        },
+                    ));
+                }
+                Err(failed) => failed,
+            };
+            let Some(again) = failed.unsent.map(|unsent| *unsent).or(replay) else {
+                return Err(failed.error);
+            };
+            let next = attempts.next(index, failed.error.kind, failed.reused);
+            let Some(next) = self.follow(next, index, &attempts) else {
+                return Err(failed.error);
+            };
+            self.members[index].retried();
+            (outgoing, choice) = (again, next);
+        }
+    }
+
+    /// Where a request goes after a failure, if anywhere.
+    fn follow(&self, next: Next, failed: usize, attempts: &Attempts) -> Option<(usize, Ticket)> {
+        let same = || {
+            self.members[failed]
+                .admit(self.clock.now(), Need::Any)
+                .map(|ticket| (failed, ticket))
+        };
+        match next {
+            Next::Stop => None,
+            Next::Same => same(),
+            Next::Other => self.choose_among(&attempts.tried, Need::Any),
+            Next::OtherOrSame => self.choose_among(&attempts.tried, Need::Any).or_else(same),
+        }
+    }
+
+    /// The target for a request, and the right to send it there.
+    fn choose(&self, tried: &[bool]) -> Result<(usize, Ticket), UpstreamError> {
+        let choice = self
+            .choose_among(tried, Need::Any)
+            .or_else(|| self.choose_among(tried, Need::LastResort));
+        choice.ok_or_else(|| {
+            self.no_healthy_target.increment();
+            UpstreamError::new(UpstreamErrorKind::NoHealthyTarget)
+        })
+    }
+
+    /// The best of the targets that were not tried yet and are not left out.
+    fn choose_among(&self, tried: &[bool], need: Need) -> Option<(usize, Ticket)> {
+        let now = self.clock.now();
+        let count = self.members.len();
+        let first = self.rotation.fetch_add(1, Ordering::Relaxed);
+        let mut order: Vec<usize> = (0..count).map(|step| first.wrapping_add(step) % count).collect();
+        order.retain(|index| !tried[*index]);
+        if self.balance == Balance::LeastLatency && order.len() > 1 {
+            // Stable, so that targets which cost the same take turns.
+            let mut costs: Vec<(f64, usize)> = order
+                .iter()
+                .map(|index| (self.members[*index].cost(now), *index))
+                .collect();
+            costs.sort_by(|one, other| one.0.total_cmp(&other.0));
+            order = costs.into_iter().map(|(_, index)| index).collect();
+        }
+        order
+            .into_iter()
+            .find_map(|index| Some((index, self.members[index].admit(now, need)?)))
     }
 
     /// What it does and did.
@@ -143,8 +267,11 @@ impl Upstream {
     pub fn status(&self) -> UpstreamStatus {
         UpstreamStatus {
             name: Arc::clone(&self.name),
-            no_healthy_target: 0,
-            targets: Vec::new(),
+            no_healthy_target: self.no_healthy_target.value(),
+            targets: self.members.iter().map(|member| member.status()).collect(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Whether a failed request is sent again, and where. Only ever asked for requests that may be: nothing of them was sent, or
+//! sending them twice does no harm. How many are sent again is bounded for each request; a budget over all of them comes
+//! with admission.
+
+use super::error::UpstreamErrorKind;
+
+/// What a request went through so far.
+pub(crate) struct Attempts {
+    /// The targets that failed it.
+    pub(crate) tried: Vec<bool>,
+    /// The next attempt must not use a connection that was kept.
+    pub(crate) fresh: bool,
+    retries_left: u32,
+    count: u32,
+}
+
+/// Where to send a request next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nowhere.
+    Stop,
+    /// To the same target.
+    Same,
+    /// To another target.
+    Other,
+    /// To another target, or to the same when there is no other.
+    OtherOrSame,
+}
+
+impl Attempts {
+    pub(crate) fn new(targets: usize, retries_max: u32) -> Self {
+        Self {
+            tried: vec![false; targets],
+            fresh: false,
+            retries_left: retries_max,
+            count: 1,
+        }
+    }
+
+    /// How often the request was sent.
+    pub(crate) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// What to do after the target `index` failed with `kind`; `reused` when over a connection that was kept.
+    pub(crate) fn next(&mut self, index: usize, kind: UpstreamErrorKind, reused: bool) -> Next {
+        use UpstreamErrorKind as Kind;
+        if reused && kind == Kind::Broken && !self.fresh {
+            // The target closed a connection that was idle: no failure, and no retry that counts. Once is enough, because
+            // the next connection is a fresh one.
+            self.fresh = true;
+            self.count += 1;
+            return Next::Same;
+        }
+        let next = match kind {
+            // The next connection may fare better, even at the same target.
+            Kind::Broken => Next::OtherOrSame,
+            // The same target would only fail the same way.
+            Kind::Resolve
+            | Kind::Connect
+            | Kind::ConnectTimeout
+            | Kind::Tls
+            | Kind::Protocol
+            | Kind::FirstByteTimeout
+            | Kind::TooManyWaiting
+            | Kind::WaitTimeout => Next::Other,
+            Kind::TotalTimeout | Kind::NoHealthyTarget | Kind::RequestBody(_) => Next::Stop,
+        };
+        if next == Next::Stop || self.retries_left == 0 {
+            return Next::Stop;
+        }
+        self.retries_left -= 1;
+        self.count += 1;
+        self.tried[index] = true;
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use UpstreamErrorKind as Kind;
+
+    #[test]
+    fn a_kept_connection_that_was_closed_costs_no_retry_but_only_once() {
+        let mut attempts = Attempts::new(1, 0);
+        assert_eq!(attempts.next(0, Kind::Broken, true), Next::Same);
+        assert!(attempts.fresh);
+        assert_eq!(attempts.next(0, Kind::Broken, true), Next::Stop);
+    }
+
+    #[test]
+    fn retries_are_bounded_and_go_elsewhere() {
+        let mut attempts = Attempts::new(3, 2);
+        assert_eq!(attempts.next(0, Kind::Connect, false), Next::Other);
+        assert_eq!(attempts.next(1, Kind::Broken, false), Next::OtherOrSame);
+        assert_eq!(attempts.next(2, Kind::Broken, false), Next::Stop);
+        assert_eq!((attempts.tried, attempts.count), (vec![true, true, false], 3));
+    }
+
+    #[test]
+    fn what_would_not_help_is_not_tried() {
+        for kind in [
+            Kind::TotalTimeout,
+            Kind::NoHealthyTarget,
+            Kind::RequestBody(crate::http::BodyFault::Truncated),
+        ] {
+            assert_eq!(Attempts::new(2, 5).next(0, kind, false), Next::Stop);
+        }
+    }
+}

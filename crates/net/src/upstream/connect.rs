@@ -1,0 +1,177 @@
+//! Making a connection to a target: name, TCP, TLS, and the protocol that both agree on. One time limit covers all of it.
+
+use super::UpstreamParts;
+use super::error::{UpstreamError, UpstreamErrorKind};
+use super::outgoing::SentBody;
+use super::target::Target;
+use super::tls::ALPN_H2;
+use crate::config::HttpVersion;
+use crate::timer::Timer;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use peregrine_base::Instant;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// The read buffer of an HTTP/1.1 connection: bounds the head of a response and what is read ahead of its body.
+const BUFFER_BYTES_MAX: usize = 128 << 10;
+/// The most fields of a response.
+const HEADERS_MAX: usize = 200;
+/// How much of one HTTP/2 response may be on its way before it is read.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// The same for all responses of a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// How often an HTTP/2 connection in use is asked whether it still lives.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A connection ready for requests.
+pub(crate) enum Dialed {
+    Http1(http1::SendRequest<SentBody>),
+    Http2(http2::SendRequest<SentBody>),
+}
+
+/// How to connect to a target.
+pub(crate) struct Dialer {
+    pub(crate) version: HttpVersion,
+    pub(crate) timeout: Duration,
+    pub(crate) tls: Option<TlsConnector>,
+    pub(crate) parts: UpstreamParts,
+}
+
+impl Dialer {
+    /// Connects within the limit and not past `deadline`.
+    pub(crate) async fn dial(&self, target: &Target, deadline: Instant) -> Result<Dialed, UpstreamError> {
+        let limit = self.parts.clock.now().after(self.timeout);
+        let mut timer = Timer::new(Arc::clone(&self.parts.clock), Arc::clone(&self.parts.runtime));
+        tokio::select! {
+            biased;
+            dialed = self.dial_without_limit(target) => dialed,
+            () = timer.until(limit.min(deadline)) => Err(UpstreamError::new(
+                if deadline < limit { UpstreamErrorKind::TotalTimeout } else { UpstreamErrorKind::ConnectTimeout },
+            )),
+        }
+    }
+
+    async fn dial_without_limit(&self, target: &Target) -> Result<Dialed, UpstreamError> {
+        let stream = self.connect(target).await?;
+        let (Some(tls), Some(name)) = (&self.tls, target.server_name()) else {
+            return match self.version {
+                HttpVersion::Http2 => self.http2(stream).await,
+                HttpVersion::Auto | HttpVersion::Http1 => self.http1(stream).await,
+            };
+        };
+        let stream = tls.connect(name.clone(), stream).await;
+        let stream = stream.map_err(|error| UpstreamError::because(UpstreamErrorKind::Tls, error))?;
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
+        match (h2, self.version) {
+            (true, _) => self.http2(stream).await,
+            (false, HttpVersion::Http2) => Err(UpstreamError::because(
+                UpstreamErrorKind::Protocol,
+                "TLS did not agree on HTTP/2",
+            )),
+            (false, HttpVersion::Auto | HttpVersion::Http1) => self.http1(stream).await,
+        }
+    }
+
+    /// Tries the addresses of the name one after the other; each gets its share of the time, so that one which does not
+    /// answer leaves some to the next.
+    async fn connect(&self, target: &Target) -> Result<TcpStream, UpstreamError> {
+        let addresses = resolve(target).await?;
+        let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let end = self.parts.clock.now().after(self.timeout);
+        for address in addresses {
+            let share = end.since(self.parts.clock.now()) / left.max(1);
+            left -= 1;
+            let connected = tokio::select! {
+                biased;
+                connected = TcpStream::connect(address) => connected,
+                () = self.parts.runtime.sleep(share) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            match connected {
+                Ok(stream) => {
+                    // Requests are written whole, so waiting for more to send only costs time. A failure shows at the
+                    // first use.
+                    let _ = stream.set_nodelay(true);
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        let timed_out = last.kind() == io::ErrorKind::TimedOut;
+        let kind = if timed_out {
+            UpstreamErrorKind::ConnectTimeout
+        } else {
+            UpstreamErrorKind::Connect
+        };
+        Err(UpstreamError::because(kind, last))
+    }
+
+    async fn http1<S>(&self, stream: S) -> Result<Dialed, UpstreamError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX);
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(handshake_failed)?;
+        self.run(connection);
+        Ok(Dialed::Http1(sender))
+    }
+
+    async fn http2<S>(&self, stream: S) -> Result<Dialed, UpstreamError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_INTERVAL)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX));
+        let (sender, connection) = builder
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(handshake_failed)?;
+        self.run(connection);
+        Ok(Dialed::Http2(sender))
+    }
+
+    /// Runs a connection until nobody holds its sending half any more. Its errors reach whoever uses it.
+    fn run<C>(&self, connection: C)
+    where
+        C: Future<Output = hyper::Result<()>> + Send + 'static,
+    {
+        self.parts.runtime.spawn(Box::pin(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to an origin ended");
+            }
+        }));
+    }
+}
+
+fn handshake_failed(error: hyper::Error) -> UpstreamError {
+    UpstreamError::because(UpstreamErrorKind::Protocol, error)
+}
+
+/// The addresses of a target, asked for anew each time so that a change of the name is noticed.
+async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, UpstreamError> {
+    let found = tokio::net::lookup_host((target.host(), target.port())).await;
+    let addresses: Vec<SocketAddr> = found
+        .map_err(|error| UpstreamError::because(UpstreamErrorKind::Resolve, error))?
+        .collect();
+    if addresses.is_empty() {
+        Err(UpstreamError::new(UpstreamErrorKind::Resolve))
+    } else {
+        Ok(addresses)
+    }
+}

@@ -1,0 +1,264 @@
+//! Passive health: a target that fails several times in a row is left out for a while, each further time for twice as long
+//! up to a bound; then one request probes it. The outlier detection of Envoy with the half-open state of a circuit breaker,
+//! judged only by what real requests meet.
+//!
+//! A response counts as a success when its body is whole, so that a target which answers well and then breaks off is left
+//! out too. What happens to requests that were sent before the target was left out changes nothing any more.
+
+use super::status::Health;
+use crate::config::EjectionConfig;
+use parking_lot::Mutex;
+use peregrine_base::Instant;
+use std::time::Duration;
+
+/// Whether a target may get requests.
+#[derive(Debug)]
+pub(crate) struct Ejection {
+    rule: EjectionConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Failures in a row.
+    failures: u32,
+    /// How often in a row it was left out; decides for how long.
+    times: u32,
+    left_out: Option<LeftOut>,
+    /// When it came back last.
+    back_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LeftOut {
+    since: Instant,
+    until: Instant,
+    probing: bool,
+}
+
+/// How a request may go to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is healthy.
+    Normal,
+    /// It was left out, and this request tries whether it is back.
+    Probe,
+}
+
+/// Why a target is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// There may be others.
+    Any,
+    /// All others are left out too: probe earlier, so that an upstream whose targets all failed is back soon after they are.
+    LastResort,
+}
+
+impl Ejection {
+    pub(crate) fn new(rule: EjectionConfig) -> Self {
+        Self {
+            rule,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether and how a request may go there; a probe must be followed by a verdict or by [`Ejection::release_probe`].
+    pub(crate) fn admit(&self, now: Instant, need: Need) -> Option<Admission> {
+        let mut state = self.state.lock();
+        let Some(left_out) = &mut state.left_out else {
+            return Some(Admission::Normal);
+        };
+        let from = match need {
+            Need::Any => left_out.until,
+            Need::LastResort => left_out.until.min(left_out.since.after(self.rule.time_min.get())),
+        };
+        if left_out.probing || now < from {
+            return None;
+        }
+        left_out.probing = true;
+        Some(Admission::Probe)
+    }
+
+    /// A probe ended without telling anything about the target.
+    pub(crate) fn release_probe(&self) {
+        if let Some(left_out) = &mut self.state.lock().left_out {
+            left_out.probing = false;
+        }
+    }
+
+    /// A probe was answered: the target is back. True when it was left out before.
+    pub(crate) fn probe_succeeded(&self, now: Instant) -> bool {
+        let mut state = self.state.lock();
+        state.failures = 0;
+        state.back_at = now;
+        state.left_out.take().is_some()
+    }
+
+    /// A response came whole.
+    pub(crate) fn succeeded(&self, now: Instant) {
+        let mut state = self.state.lock();
+        if state.left_out.is_none() {
+            state.failures = 0;
+            if state.times > 0 && now >= state.back_at.after(self.rule.time_max.get()) {
+                state.times = 0;
+            }
+        }
+    }
+
+    /// A request failed; for how long the target is now left out, if that began with it.
+    pub(crate) fn failed(&self, now: Instant, admission: Admission) -> Option<Duration> {
+        let mut state = self.state.lock();
+        match (state.left_out.is_some(), admission) {
+            (true, Admission::Normal) => None,
+            (true, Admission::Probe) => Some(self.leave_out(&mut state, now)),
+            (false, _) => {
+                state.failures = state.failures.saturating_add(1);
+                let enough = self.rule.failures > 0 && state.failures >= self.rule.failures;
+                enough.then(|| self.leave_out(&mut state, now))
+            }
+        }
+    }
+
+    fn leave_out(&self, state: &mut State, now: Instant) -> Duration {
+        let factor = 1u32.checked_shl(state.times).unwrap_or(u32::MAX);
+        let span = self
+            .rule
+            .time_min
+            .get()
+            .saturating_mul(factor)
+            .min(self.rule.time_max.get());
+        state.times = state.times.saturating_add(1);
+        state.left_out = Some(LeftOut {
+            since: now,
+            until: now.after(span),
+            probing: false,
+        });
+        span
+    }
+
+    /// Health and failures in a row, to be shown.
+    pub(crate) fn health(&self) -> (Health, u32) {
+        let state = self.state.lock();
+        let health = match state.left_out {
+            None => Health::Healthy,
+            Some(LeftOut { probing: true, .. }) => Health::Probing,
+            Some(_) => Health::Ejected,
+        };
+        (health, state.failures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Instant = Instant::from_nanos(1_000_000_000_000);
+
+    fn at(seconds: u64) -> Instant {
+        T0.after(Duration::from_secs(seconds))
+    }
+
+    fn ejection(failures: u32) -> Ejection {
+        let (time_min, time_max) = ("2s".parse().unwrap(), "10s".parse().unwrap());
+        Ejection::new(EjectionConfig {
+            failures,
+            time_min,
+            time_max,
+        })
+    }
+
+    fn secs(span: Option<Duration>) -> Option<u64> {
+        span.map(|span| span.as_secs())
+    }
+
+    #[test]
+    fn only_failures_in_a_row_leave_a_target_out() {
+        let ejection = ejection(3);
+        for _ in 0..10 {
+            assert_eq!(ejection.failed(T0, Admission::Normal), None);
+            assert_eq!(ejection.failed(T0, Admission::Normal), None);
+            ejection.succeeded(T0);
+        }
+        assert_eq!(ejection.admit(T0, Need::Any), Some(Admission::Normal));
+        assert_eq!(
+            secs([(); 3].map(|()| ejection.failed(T0, Admission::Normal))[2]),
+            Some(2)
+        );
+        assert_eq!(ejection.admit(T0, Need::Any), None);
+    }
+
+    #[test]
+    fn one_request_probes_and_each_time_is_longer_up_to_the_bound() {
+        let ejection = ejection(1);
+        assert_eq!(secs(ejection.failed(at(0), Admission::Normal)), Some(2));
+        assert_eq!(ejection.admit(at(1), Need::Any), None);
+        let mut now = 2;
+        for expected in [4, 8, 10, 10] {
+            assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe));
+            assert_eq!(ejection.admit(at(now), Need::Any), None, "one request only");
+            assert_eq!(ejection.health().0, Health::Probing);
+            assert_eq!(secs(ejection.failed(at(now), Admission::Probe)), Some(expected));
+            now += expected;
+        }
+        assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe));
+        assert!(ejection.probe_succeeded(at(now)));
+        assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Normal));
+    }
+
+    #[test]
+    fn a_probe_that_tells_nothing_is_given_to_the_next() {
+        let ejection = ejection(1);
+        ejection.failed(at(0), Admission::Normal);
+        assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe));
+        ejection.release_probe();
+        assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe));
+    }
+
+    #[test]
+    fn what_was_sent_before_changes_nothing() {
+        let ejection = ejection(1);
+        ejection.failed(at(0), Admission::Normal);
+        assert_eq!(ejection.failed(at(1), Admission::Normal), None);
+        ejection.succeeded(at(1));
+        assert_eq!(ejection.admit(at(1), Need::Any), None);
+        assert_eq!(
+            ejection.admit(at(2), Need::Any),
+            Some(Admission::Probe),
+            "the time did not grow"
+        );
+    }
+
+    #[test]
+    fn the_last_resort_is_probed_after_the_shortest_time() {
+        let ejection = ejection(1);
+        ejection.failed(at(0), Admission::Normal);
+        ejection.admit(at(2), Need::Any);
+        ejection.failed(at(2), Admission::Probe);
+        assert_eq!(ejection.admit(at(4), Need::Any), None, "left out for 4 s");
+        assert_eq!(ejection.admit(at(3), Need::LastResort), None);
+        assert_eq!(ejection.admit(at(4), Need::LastResort), Some(Admission::Probe));
+    }
+
+    #[test]
+    fn a_long_good_time_is_rewarded() {
+        let ejection = ejection(1);
+        ejection.failed(at(0), Admission::Normal);
+        ejection.admit(at(2), Need::Any);
+        ejection.probe_succeeded(at(2));
+        assert_eq!(
+            secs(ejection.failed(at(3), Admission::Normal)),
+            Some(4),
+            "again soon after"
+        );
+        ejection.admit(at(7), Need::Any);
+        ejection.probe_succeeded(at(7));
+        ejection.succeeded(at(17));
+        assert_eq!(secs(ejection.failed(at(18), Admission::Normal)), Some(2), "long after");
+    }
+
+    #[test]
+    fn zero_failures_never_leaves_out() {
+        let ejection = ejection(0);
+        assert!((0..100).all(|_| ejection.failed(T0, Admission::Normal).is_none()));
+    }
+}

@@ -1,0 +1,132 @@
+//! The body of a response on its way in. It keeps to the time limits, ends cleanly only when it is whole, and then gives its
+//! connection back; dropped before, it takes the connection with it.
+
+use super::member::Ticket;
+use super::outgoing::Sending;
+use super::pool::Connection;
+use crate::http::{BodyError, BodyFault};
+use crate::timer::Timer;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use peregrine_base::{Instant, Party};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+pub(crate) struct ResponseBody {
+    incoming: Incoming,
+    /// `None` once the body is over, one way or the other.
+    held: Option<Held>,
+    timer: Timer,
+    idle_timeout: Duration,
+    deadline: Instant,
+    /// Since when the next piece is waited for. A reader who takes his time is not the origin's fault.
+    waiting_since: Option<Instant>,
+}
+
+/// What a response holds while it is under way.
+pub(crate) struct Held {
+    pub(crate) connection: Connection,
+    pub(crate) ticket: Ticket,
+    pub(crate) sending: Option<Arc<Sending>>,
+    pub(crate) keep: Keep,
+}
+
+/// Whether the connection may be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// The target closes it.
+    No,
+    /// As long as we like, or as long as the target says.
+    Yes(Option<Duration>),
+}
+
+impl Held {
+    /// The response was read to its end.
+    pub(crate) fn finish(self) {
+        self.ticket.succeeded();
+        let sent = self.sending.is_none_or(|sending| sending.is_whole());
+        // A response may come before the request was sent whole; what is left of the request would then stand before the
+        // next one.
+        if let Keep::Yes(limit) = self.keep
+            && sent
+        {
+            self.ticket.member().pool().give_back(self.connection, limit);
+        }
+    }
+}
+
+impl ResponseBody {
+    pub(crate) fn new(incoming: Incoming, held: Held, timer: Timer, idle_timeout: Duration, deadline: Instant) -> Self {
+        Self {
+            incoming,
+            held: Some(held),
+            timer,
+            idle_timeout,
+            deadline,
+            waiting_since: None,
+        }
+    }
+
+    fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(held) = self.held.take() {
+            held.ticket.body_failed(fault);
+        }
+        Poll::Ready(Some(Err(BodyError::new(fault, Party::Upstream))))
+    }
+
+    fn finish(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.finish();
+        }
+    }
+}
+
+impl http_body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.held.is_none() {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.waiting_since = None;
+                if self.incoming.is_end_stream() {
+                    self.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let fault = BodyError::from_hyper(&error, Party::Upstream).fault;
+                self.fail(fault)
+            }
+            Poll::Pending => {
+                let now = self.timer.now();
+                let idle = self.waiting_since.get_or_insert(now).after(self.idle_timeout);
+                let (deadline, fault) = if idle <= self.deadline {
+                    (idle, BodyFault::IdleTimeout)
+                } else {
+                    (self.deadline, BodyFault::TotalTimeout)
+                };
+                ready!(self.timer.poll_until(deadline, cx));
+                self.fail(fault)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,357 @@
+//! The connections to one target. Every request under way holds a permit, so their number is bounded whatever the version
+//! of HTTP; who finds none waits in line, and the line is bounded in length and time. An HTTP/1.1 connection serves one
+//! request after the other and is kept between them; an HTTP/2 connection serves many at once.
+//!
+//! A connection is only opened while no idle one is there, so there are never more of them than permits.
+
+use super::UpstreamParts;
+use super::connect::{Dialed, Dialer};
+use super::error::{UpstreamError, UpstreamErrorKind};
+use super::outgoing::SentBody;
+use super::status::TargetStatistics;
+use super::target::Target;
+use crate::config::{HttpVersion, UpstreamConfig};
+use crate::timer::Timer;
+use hyper::client::conn::{http1, http2};
+use parking_lot::Mutex;
+use peregrine_base::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most requests at once on one HTTP/2 connection. Where the target takes fewer, the others wait on the connection within
+/// their time limits.
+const STREAMS_MAX: usize = 100;
+
+pub(crate) struct Pool {
+    dialer: Dialer,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    waiters_max: usize,
+    wait_timeout: Duration,
+    idle_max: usize,
+    keepalive_time: Duration,
+    kept: Mutex<Kept>,
+    /// Held while a connection is made that many requests can share, so that only one is made for all who ask.
+    sharing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// HTTP/1.1 connections without a request, the one used last at the end.
+    idle: Vec<Idle>,
+    /// HTTP/2 connections.
+    shared: Vec<Shared>,
+    /// Whether the target spoke HTTP/2 when it was last asked.
+    speaks_http2: Option<bool>,
+    /// Whether a task looks after connections that are idle for too long.
+    swept: bool,
+}
+
+struct Idle {
+    sender: http1::SendRequest<SentBody>,
+    until: Instant,
+}
+
+struct Shared {
+    sender: http2::SendRequest<SentBody>,
+    load: Arc<Load>,
+}
+
+/// The requests on a shared connection.
+struct Load {
+    streams: AtomicUsize,
+    until: Mutex<Instant>,
+}
+
+/// A connection for one request. Dropped, it is closed (HTTP/1.1) or its stream is over (HTTP/2).
+pub(crate) struct Connection {
+    pub(crate) lane: Lane,
+    /// Whether it had served requests before.
+    pub(crate) reused: bool,
+    permit: OwnedSemaphorePermit,
+}
+
+/// The half of a connection that sends.
+pub(crate) enum Lane {
+    Http1(http1::SendRequest<SentBody>),
+    Http2 {
+        sender: http2::SendRequest<SentBody>,
+        _stream: Stream,
+    },
+}
+
+/// A request on a shared connection, counted until it is dropped.
+pub(crate) struct Stream {
+    load: Arc<Load>,
+    idle_until: IdleUntil,
+}
+
+/// Tells until when a connection that becomes idle now is kept.
+#[derive(Clone)]
+struct IdleUntil {
+    parts: UpstreamParts,
+    keepalive_time: Duration,
+}
+
+impl IdleUntil {
+    fn now(&self) -> Instant {
+        self.parts.clock.now().after(self.keepalive_time)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        *self.load.until.lock() = self.idle_until.now();
+        self.load.streams.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(config: &UpstreamConfig, dialer: Dialer) -> Self {
+        Self {
+            dialer,
+            permits: Arc::new(Semaphore::new(config.connections_max as usize)),
+            waiting: AtomicUsize::new(0),
+            waiters_max: config.waiters_max as usize,
+            wait_timeout: config.wait_timeout.get(),
+            idle_max: config.idle_max as usize,
+            keepalive_time: config.keepalive_time.get(),
+            kept: Mutex::default(),
+            sharing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// A connection for one request; `fresh` when one that was kept just proved dead, and the others may be too.
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        target: &Target,
+        fresh: bool,
+        deadline: Instant,
+        statistics: &TargetStatistics,
+    ) -> Result<Connection, UpstreamError> {
+        let permit = self.permit(deadline, statistics).await?;
+        let kept = if fresh { None } else { self.kept(target).await };
+        let (lane, reused) = match kept {
+            Some(lane) => (lane, true),
+            None => self.dial(target, fresh, deadline, statistics).await?,
+        };
+        if reused {
+            statistics.reuses.increment();
+        }
+        Ok(Connection { lane, reused, permit })
+    }
+
+    /// Waits in line for the right to have one more request under way.
+    async fn permit(
+        &self,
+        deadline: Instant,
+        statistics: &TargetStatistics,
+    ) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(permit);
+        }
+        let _waiting = Waiting::enter(&self.waiting, self.waiters_max)
+            .ok_or_else(|| UpstreamError::new(UpstreamErrorKind::TooManyWaiting))?;
+        statistics.waits.increment();
+        let parts = &self.dialer.parts;
+        let limit = parts.clock.now().after(self.wait_timeout);
+        let mut timer = Timer::new(Arc::clone(&parts.clock), Arc::clone(&parts.runtime));
+        let timed_out = if deadline < limit {
+            UpstreamErrorKind::TotalTimeout
+        } else {
+            UpstreamErrorKind::WaitTimeout
+        };
+        tokio::select! {
+            biased;
+            permit = Arc::clone(&self.permits).acquire_owned() => {
+                permit.map_err(|closed| UpstreamError::because(UpstreamErrorKind::WaitTimeout, closed))
+            }
+            () = timer.until(limit.min(deadline)) => Err(UpstreamError::new(timed_out)),
+        }
+    }
+
+    /// A connection that is there already.
+    async fn kept(&self, target: &Target) -> Option<Lane> {
+        if let Some(lane) = self.shared() {
+            return Some(lane);
+        }
+        loop {
+            let now = self.dialer.parts.clock.now();
+            let mut idle = self.kept.lock().idle.pop()?;
+            // A connection whose last response just ended needs a moment to notice it; a dead one says so.
+            if idle.until > now && idle.sender.ready().await.is_ok() {
+                return Some(Lane::Http1(idle.sender));
+            }
+            tracing::trace!(target = %target.name(), "a kept connection was closed meanwhile");
+        }
+    }
+
+    /// A place on the shared connection with the fewest requests.
+    fn shared(&self) -> Option<Lane> {
+        let mut kept = self.kept.lock();
+        kept.shared.retain(|shared| !shared.sender.is_closed());
+        let least = kept
+            .shared
+            .iter()
+            .min_by_key(|shared| shared.load.streams.load(Ordering::Acquire))?;
+        if least.load.streams.load(Ordering::Acquire) >= STREAMS_MAX {
+            return None;
+        }
+        Some(self.stream(least.sender.clone(), &least.load))
+    }
+
+    fn stream(&self, sender: http2::SendRequest<SentBody>, load: &Arc<Load>) -> Lane {
+        load.streams.fetch_add(1, Ordering::AcqRel);
+        Lane::Http2 {
+            sender,
+            _stream: Stream {
+                load: Arc::clone(load),
+                idle_until: self.idle_until(),
+            },
+        }
+    }
+
+    fn idle_until(&self) -> IdleUntil {
+        IdleUntil {
+            parts: self.dialer.parts.clone(),
+            keepalive_time: self.keepalive_time,
+        }
+    }
+
+    /// A new connection, or a place on one that someone else made meanwhile.
+    async fn dial(
+        self: &Arc<Self>,
+        target: &Target,
+        fresh: bool,
+        deadline: Instant,
+        statistics: &TargetStatistics,
+    ) -> Result<(Lane, bool), UpstreamError> {
+        let may_share = match self.dialer.version {
+            HttpVersion::Http1 => false,
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => target.is_tls() && self.kept.lock().speaks_http2 != Some(false),
+        };
+        let _sharing = if may_share {
+            Some(self.sharing.lock().await)
+        } else {
+            None
+        };
+        if may_share
+            && !fresh
+            && let Some(lane) = self.shared()
+        {
+            return Ok((lane, true));
+        }
+        statistics.connects.increment();
+        let dialed = self.dialer.dial(target, deadline).await?;
+        let mut kept = self.kept.lock();
+        kept.speaks_http2 = Some(matches!(dialed, Dialed::Http2(_)));
+        match dialed {
+            Dialed::Http1(sender) => Ok((Lane::Http1(sender), false)),
+            Dialed::Http2(sender) => {
+                let load = Arc::new(Load {
+                    streams: AtomicUsize::new(0),
+                    until: Mutex::new(Instant::FAR),
+                });
+                let lane = self.stream(sender.clone(), &load);
+                kept.shared.push(Shared { sender, load });
+                self.sweep(&mut kept);
+                Ok((lane, false))
+            }
+        }
+    }
+
+    /// Takes a connection back after its response was read to the end. `limit` is how long the target keeps it, if it said.
+    pub(crate) fn give_back(self: &Arc<Self>, connection: Connection, limit: Option<Duration>) {
+        let Connection { lane, permit, .. } = connection;
+        if let Lane::Http1(sender) = lane
+            && !sender.is_closed()
+        {
+            let span = limit.map_or(self.keepalive_time, |limit| limit.min(self.keepalive_time));
+            let until = self.dialer.parts.clock.now().after(span);
+            let mut kept = self.kept.lock();
+            if kept.idle.len() < self.idle_max && !span.is_zero() {
+                kept.idle.push(Idle { sender, until });
+                self.sweep(&mut kept);
+            }
+        }
+        // Only now may the next one in line open a connection: it finds this one.
+        drop(permit);
+    }
+
+    /// Sees to it that connections which are idle for too long are closed, also when no request comes.
+    fn sweep(self: &Arc<Self>, kept: &mut Kept) {
+        if std::mem::replace(&mut kept.swept, true) {
+            return;
+        }
+        let pool = Arc::downgrade(self);
+        let runtime = Arc::clone(&self.dialer.parts.runtime);
+        let pause = self
+            .keepalive_time
+            .clamp(Duration::from_millis(100), Duration::from_secs(5));
+        self.dialer.parts.runtime.spawn(Box::pin(async move {
+            loop {
+                runtime.sleep(pause).await;
+                let Some(pool) = pool.upgrade() else { return };
+                if pool.close_overdue() == 0 {
+                    return;
+                }
+            }
+        }));
+    }
+
+    /// Closes what is idle for too long; how many connections are left. None left ends the sweeping.
+    fn close_overdue(&self) -> usize {
+        let now = self.dialer.parts.clock.now();
+        let mut kept = self.kept.lock();
+        kept.idle.retain(|idle| idle.until > now && !idle.sender.is_closed());
+        kept.shared.retain(|shared| {
+            let idle = shared.load.streams.load(Ordering::Acquire) == 0;
+            let overdue = idle && *shared.load.until.lock() <= now;
+            !overdue && !shared.sender.is_closed()
+        });
+        let left = kept.idle.len() + kept.shared.len();
+        kept.swept = left > 0;
+        left
+    }
+
+    /// Connections without a request, to be shown.
+    pub(crate) fn idle(&self) -> usize {
+        let kept = self.kept.lock();
+        let unused = |shared: &&Shared| shared.load.streams.load(Ordering::Acquire) == 0;
+        kept.idle.len() + kept.shared.iter().filter(unused).count()
+    }
+
+    /// Whether every connection without a request is known to be closed.
+    #[cfg(test)]
+    pub(crate) fn idle_is_closed(&self) -> bool {
+        self.kept.lock().idle.iter().all(|idle| idle.sender.is_closed())
+    }
+
+    /// Requests in line, to be shown.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+/// A place in the line.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(waiting: &'a AtomicUsize, max: usize) -> Option<Self> {
+        let room = |count: usize| (count < max).then_some(count + 1);
+        // Made only when there is room: a place that was never taken must not be given up.
+        waiting
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
+            .ok()
+            .map(|_| Self(waiting))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,227 @@
+//! TLS with an authority of our own, and HTTP/2 with and without it.
+
+use super::*;
+use http_body_util::{BodyExt, Full};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::convert::Infallible;
+use std::sync::atomic::AtomicUsize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+
+/// An authority, whose certificate lies in a file, and a server with a certificate for `localhost`.
+struct Secure {
+    port: u16,
+    roots: PathBuf,
+    accepted: Arc<AtomicUsize>,
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.roots);
+    }
+}
+
+/// Says how it was asked.
+async fn answer(request: Request<hyper::body::Incoming>) -> Result<Response<Full<bytes::Bytes>>, Infallible> {
+    let (version, uri, headers) = (request.version(), request.uri().clone(), request.headers().clone());
+    let sent = request
+        .into_body()
+        .collect()
+        .await
+        .map_or(0, |body| body.to_bytes().len());
+    let host = uri
+        .authority()
+        .map_or_else(|| headers["host"].to_str().unwrap(), |authority| authority.as_str());
+    Ok(Response::new(Full::from(format!(
+        "{version:?} {host} {} {sent}",
+        uri.path()
+    ))))
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, h2: bool) {
+    let io = TokioIo::new(stream);
+    let _ = if h2 {
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(io, service_fn(answer))
+            .await
+    } else {
+        hyper::server::conn::http1::Builder::new()
+            .serve_connection(io, service_fn(answer))
+            .await
+    };
+}
+
+/// A server with TLS that agrees on one of `protocols`.
+async fn secure(protocols: &[&str]) -> Secure {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = authority.self_signed(&authority_key).unwrap();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .signed_by(&key, &issuer)
+        .unwrap();
+
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
+        .unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&accepted);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    serve(stream, h2).await;
+                }
+            });
+        }
+    });
+    let roots = std::env::temp_dir().join(format!("peregrine-net-{}-{port}.pem", std::process::id()));
+    std::fs::write(&roots, root.pem()).unwrap();
+    Secure { port, roots, accepted }
+}
+
+impl Secure {
+    fn upstream(&self, host: &str, change: impl FnOnce(&mut UpstreamConfig)) -> Arc<Upstream> {
+        upstream_of(&[&format!("https://{host}:{}", self.port)], |config| {
+            config.tls.roots = Some(self.roots.clone());
+            change(config);
+        })
+    }
+}
+
+#[tokio::test]
+async fn tls_agrees_on_the_version() {
+    let table = [
+        (&["h2", "http/1.1"][..], HttpVersion::Auto, Ok("HTTP/2.0")),
+        (&["http/1.1"], HttpVersion::Auto, Ok("HTTP/1.1")),
+        (&[], HttpVersion::Auto, Ok("HTTP/1.1")),
+        (&["h2", "http/1.1"], HttpVersion::Http1, Ok("HTTP/1.1")),
+        (&["h2"], HttpVersion::Http2, Ok("HTTP/2.0")),
+        (&[], HttpVersion::Http2, Err(UpstreamErrorKind::Protocol)),
+    ];
+    for (protocols, version, expected) in table {
+        let server = secure(protocols).await;
+        let upstream = server.upstream("localhost", |config| config.http_version = version);
+        for _ in 0..2 {
+            let found = fetch(&upstream, request("PUT", "/a?b", Body::full("abc")), Retry::Safe).await;
+            let found = found.map(|(body, exchange)| (body, exchange.version));
+            match expected {
+                Ok(version) => {
+                    let (body, answered) = found.unwrap();
+                    // The target's own name, as is the rule for https.
+                    assert_eq!(
+                        (body, format!("{answered:?}")),
+                        (format!("{version} localhost:{} /a 3", server.port), version.to_owned())
+                    );
+                }
+                Err(kind) => assert_eq!(found.unwrap_err().kind, kind),
+            }
+        }
+        assert_eq!(
+            server.accepted.load(Ordering::SeqCst),
+            if expected.is_ok() { 1 } else { 2 },
+            "{protocols:?} {version:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn certificates_are_verified() {
+    let (server, other) = (secure(&["h2"]).await, secure(&["h2"]).await);
+    let wrong_name = server.upstream("127.0.0.1", |_| {});
+    assert_eq!(
+        failure(&wrong_name, get("/"), Retry::Safe).await,
+        UpstreamErrorKind::Tls
+    );
+    let wrong_authority = server.upstream("localhost", |config| config.tls.roots = Some(other.roots.clone()));
+    let error = wrong_authority.send(get("/"), Retry::Safe).await.err().unwrap();
+    assert_eq!((error.as_str(), error.status().as_u16()), ("tls", 502));
+    assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+    let system = server.upstream("localhost", |config| config.tls.roots = None);
+    assert_eq!(failure(&system, get("/"), Retry::Safe).await, UpstreamErrorKind::Tls);
+}
+
+#[tokio::test]
+async fn roots_that_cannot_be_used_are_refused_with_a_reason() {
+    let directory = std::env::temp_dir();
+    let empty = directory.join(format!("peregrine-net-{}-empty.pem", std::process::id()));
+    std::fs::write(&empty, "nothing").unwrap();
+    for (path, word) in [
+        (directory.join("peregrine-net-missing.pem"), "cannot be read"),
+        (empty.clone(), "no certificate"),
+    ] {
+        let mut config = UpstreamConfig::defaults("test", &["https://localhost"]);
+        config.tls.roots = Some(path);
+        let (clock, runtime) = (Arc::new(SystemClock), Arc::new(TokioRuntime));
+        let error = Upstream::new(
+            &config,
+            UpstreamParts {
+                clock,
+                runtime,
+                random: Arc::new(SeededRandom::new(1)),
+            },
+        );
+        let text = error.err().unwrap().to_string();
+        assert!(text.contains(word), "{text}");
+    }
+    std::fs::remove_file(empty).unwrap();
+}
+
+#[tokio::test]
+async fn one_http2_connection_serves_many_requests_at_once() {
+    let server = secure(&["h2"]).await;
+    let upstream = server.upstream("localhost", |_| {});
+    let mut askers = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let upstream = Arc::clone(&upstream);
+        askers.spawn(async move { fetch(&upstream, get("/"), Retry::Safe).await.unwrap() });
+    }
+    assert_eq!(askers.join_all().await.len(), 50);
+    assert_eq!(
+        (server.accepted.load(Ordering::SeqCst), target(&upstream).connects),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn http2_without_tls_by_prior_knowledge() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, true));
+        }
+    });
+    let upstream = upstream_of(&[&url], |config| config.http_version = HttpVersion::Http2);
+    for _ in 0..3 {
+        // Host is kept, as is the rule for http.
+        let (body, exchange) = fetch(&upstream, request("POST", "/a", stream("abc")), Retry::Never)
+            .await
+            .unwrap();
+        assert_eq!(
+            (body.as_str(), exchange.version),
+            ("HTTP/2.0 shop /a 3", Version::HTTP_2)
+        );
+    }
+    assert_eq!(target(&upstream).connects, 1);
+}
