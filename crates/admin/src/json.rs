@@ -22,18 +22,15 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
     // serde would take an array for an object, its elements as the fields in their order.
     match text.trim_ascii_start().first() {
         Some(b'{') => {}
-        Some(_) => return Err(Refusal::invalid(vec![fault("", "the body is not a JSON object")])),
+        Some(_) => return Err(Refusal::invalid(vec![fault("body", "is not a JSON object")])),
         None => {
-            return Err(Refusal::invalid(vec![fault(
-                "",
-                "the body is empty; a JSON object is expected",
-            )]));
+            return Err(Refusal::invalid(vec![fault("body", "is empty; a JSON object is expected")]));
         }
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer)
         .map_err(|error| wrong(&field_at(error.path()), error.inner()))?;
-    deserializer.end().map_err(|error| wrong("", &error))?;
+    deserializer.end().map_err(|error| wrong("body", &error))?;
     Ok(value)
 }
 
@@ -50,7 +47,7 @@ fn field_at(path: &Path) -> String {
             Segment::Unknown => break,
         }
     }
-    field
+    if field.is_empty() { "body".to_owned() } else { field }
 }
 
 fn wrong(field: &str, error: &serde_json::Error) -> Refusal {

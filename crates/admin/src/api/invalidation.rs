@@ -20,7 +20,7 @@ impl Checked for Invalidation {
         ];
         if !self.all && lists.iter().all(|(_, names)| names.is_empty()) {
             faults.push(fault(
-                "",
+                "body",
                 "names nothing: give tags, keys, prefixes, patterns or namespaces, or `\"all\": true`",
             ));
         }

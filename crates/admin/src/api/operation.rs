@@ -22,9 +22,6 @@ pub struct OperationRequest {
     /// Where; `default` when it is not given.
     #[serde(default = "default_namespace")]
     pub namespace: String,
-    /// Whose; nobody's in particular when it is not given.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tenant: String,
     /// For get, set and delete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -89,8 +86,6 @@ pub enum Encoding {
 pub struct Operation {
     /// Where.
     pub namespace: String,
-    /// Whose; empty for nobody's in particular.
-    pub tenant: String,
     /// What.
     pub act: Act,
 }
@@ -154,10 +149,10 @@ impl OperationRequest {
     pub(crate) fn into_operation(self) -> Result<Operation, Vec<Fault>> {
         let mut faults = Vec::new();
         self.check(&mut faults);
-        let (namespace, tenant) = (self.namespace.clone(), self.tenant.clone());
+        let namespace = self.namespace.clone();
         let act = self.into_act(&mut faults);
         if faults.is_empty() {
-            Ok(Operation { namespace, tenant, act })
+            Ok(Operation { namespace, act })
         } else {
             Err(faults)
         }

@@ -153,7 +153,7 @@ async fn operations_read_and_write_values() {
 async fn values_arrive_decoded_with_their_options() {
     let bench = Bench::new();
     let body = json!({
-        "op": "mset", "namespace": "n", "tenant": "t", "values": {"a": "/wA="}, "encoding": "base64", "ttl": "1m30s",
+        "op": "mset", "namespace": "n", "values": {"a": "/wA="}, "encoding": "base64", "ttl": "1m30s",
         "tags": ["x"], "strategy": "s",
     });
     bench
@@ -162,7 +162,7 @@ async fn values_arrive_decoded_with_their_options() {
     assert_eq!(
         bench.fake.asked(),
         [
-            "Operation { namespace: \"n\", tenant: \"t\", act: Set([(\"a\", b\"\\xff\\0\")], SetOptions { ttl: Some(90s), \
+            "Operation { namespace: \"n\", act: Set([(\"a\", b\"\\xff\\0\")], SetOptions { ttl: Some(90s), \
           tags: [\"x\"], strategy: Some(\"s\") }) }"
         ]
     );

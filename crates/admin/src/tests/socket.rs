@@ -13,7 +13,10 @@ use tokio::net::TcpStream;
 /// Serves the API on a free port.
 fn serve(bench: &Bench) -> (SocketAddr, Drain) {
     let (drain, watch) = drain::channel();
-    let parts = ServerParts { clock: Arc::new(SystemClock), runtime: Arc::new(TokioRuntime) };
+    let parts = ServerParts {
+        clock: Arc::new(SystemClock),
+        runtime: Arc::new(TokioRuntime),
+    };
     let server = Server::new(ServerLimits::default(), parts);
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = server.serve(listener, Arc::clone(&bench.admin), watch).address();
@@ -44,15 +47,37 @@ async fn a_client_gets_answers_and_problems() {
     let host = address.to_string();
     let json = "Content-Type: application/json\r\n";
     let health = exchange(address, &request("GET", "/api/performance/health", &host, "", "")).await;
-    assert!(health.starts_with("HTTP/1.1 200 ") && health.contains("\"status\":\"ok\""), "{health}");
-    let receipt =
-        exchange(address, &request("POST", "/api/performance/cache/invalidate", &host, json, "{\"tags\":[\"a\"]}")).await;
-    assert!(receipt.starts_with("HTTP/1.1 200 ") && receipt.ends_with("\"took_ms\":0}]}"), "{receipt}");
+    assert!(
+        health.starts_with("HTTP/1.1 200 ") && health.contains("\"status\":\"ok\""),
+        "{health}"
+    );
+    let receipt = exchange(
+        address,
+        &request(
+            "POST",
+            "/api/performance/cache/invalidate",
+            &host,
+            json,
+            "{\"tags\":[\"a\"]}",
+        ),
+    )
+    .await;
+    assert!(
+        receipt.starts_with("HTTP/1.1 200 ") && receipt.ends_with("\"took_ms\":0}]}"),
+        "{receipt}"
+    );
     assert_eq!(bench.fake.asked().len(), 1);
     let rebound = exchange(address, &request("GET", "/api/performance/health", "evil.test", "", "")).await;
-    assert!(rebound.starts_with("HTTP/1.1 403 ") && rebound.contains("application/problem+json"), "{rebound}");
+    assert!(
+        rebound.starts_with("HTTP/1.1 403 ") && rebound.contains("application/problem+json"),
+        "{rebound}"
+    );
     let foreign = format!("{json}Origin: http://evil.test\r\n");
-    let foreign = exchange(address, &request("DELETE", "/api/performance/cache", &host, &foreign, "")).await;
+    let foreign = exchange(
+        address,
+        &request("DELETE", "/api/performance/cache", &host, &foreign, ""),
+    )
+    .await;
     assert!(foreign.starts_with("HTTP/1.1 403 "), "{foreign}");
     assert!(bench.fake.asked().is_empty());
 }
@@ -62,7 +87,10 @@ async fn head_has_the_length_and_no_body() {
     let bench = Bench::new();
     let (address, _drain) = serve(&bench);
     let head = exchange(address, &request("HEAD", "/healthz", "localhost", "", "")).await;
-    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
     assert!(head.to_ascii_lowercase().contains("content-length: 3\r\n"), "{head}");
 }
 
@@ -84,7 +112,10 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_sent() {
          {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n"
     );
     let answer = exchange(address, &head).await;
-    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 413 ") && answer.contains("body_too_large"),
+        "{answer}"
+    );
     assert!(bench.fake.asked().is_empty());
 }
 
@@ -93,12 +124,22 @@ async fn a_body_that_ends_early_changes_nothing() {
     let bench = Bench::new();
     let (address, _drain) = serve(&bench);
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let head = request("POST", "/api/performance/cache/clear", "localhost", "Content-Type: application/json\r\n", "{}");
+    let head = request(
+        "POST",
+        "/api/performance/cache/clear",
+        "localhost",
+        "Content-Type: application/json\r\n",
+        "{}",
+    );
     let cut = head.replace("Content-Length: 2", "Content-Length: 20");
     stream.write_all(cut.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
+    assert!(
+        !answer.starts_with(b"HTTP/1.1 200"),
+        "{:?}",
+        String::from_utf8_lossy(&answer)
+    );
     assert!(bench.fake.asked().is_empty());
 }
