@@ -89,8 +89,8 @@ const RENEWED: &[[&str; 5]] = &[
     [
         "§4.2.3",
         "ETag: \"a\" | Cache-Control: max-age=60 | Date: Wed, 31 Dec 2025 00:00:00 GMT",
-        "Age: 20 | Date: Wed, 31 Dec 2025 23:59:40 GMT",
-        "etag: \"a\" | cache-control: max-age=60 | date: Wed, 31 Dec 2025 23:59:40 GMT",
+        "Age: 20 | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "etag: \"a\" | cache-control: max-age=60 | date: Thu, 01 Jan 2026 00:00:00 GMT",
         "stored_max_age 40s age=20",
     ],
     // The 304 may change its mind about storing.

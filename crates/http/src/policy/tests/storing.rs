@@ -21,6 +21,7 @@ const ROWS: &[[&str; 4]] = &[
     ["§3", "", "302 | Cache-Control: max-age=60", "stored_max_age 60s"],
     ["§3", "", "302", "status"],
     ["§3", "", "307", "status"],
+    ["§3", "", "307 | Cache-Control: public", "no_freshness"],
     ["§3", "", "404", "no_freshness"],
     ["§3", "", "404 | Cache-Control: max-age=60", "stored_max_age 60s error"],
     ["§3", "", "400 | Cache-Control: max-age=60", "stored_max_age 60s error"],

@@ -123,6 +123,7 @@ const ROWS: &[[&str; 4]] = &[
         "stored_fallback 300s strategy",
     ],
     ["§4.2.2", "fallback=300", "404", "no_freshness"],
+    ["§4.2.2", "fallback=300", "404 | Cache-Control: public", "no_freshness"],
     ["§4.2.2", "fallback=300", "500", "status"],
     ["§4.2.2", "fallback=0", "200", "no_freshness"],
     ["§4.2.2", "ttl=300", "200", "no_freshness"],

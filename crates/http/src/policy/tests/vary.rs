@@ -121,6 +121,13 @@ const ROWS: &[[&str; 5]] = &[
     ],
     ["§12.5.3", "accept-encoding", "", "Accept-Encoding: gzip", "other"],
     ["§12.5.3", "accept-encoding", "", "Accept-Encoding:", "other"],
+    [
+        "§12.5.3",
+        "accept-encoding",
+        "Accept-Encoding: gzip, identity, *;q=0",
+        "Accept-Encoding: gzip, *;q=0",
+        "other",
+    ],
 ];
 
 #[test]
