@@ -5,8 +5,8 @@ use http::header::{HeaderMap, HeaderName};
 
 /// The most tags that a response may have.
 pub const TAGS_MAX: usize = 256;
-/// The most bytes in a tag.
-pub const TAG_BYTES_MAX: usize = 1024;
+/// The most bytes in a tag; the engine keeps its length in one.
+pub const TAG_BYTES_MAX: usize = 255;
 
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
