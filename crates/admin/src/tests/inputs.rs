@@ -43,7 +43,7 @@ async fn broken_json_names_line_column_and_field() {
         ),
         (
             "{\"tags\": [], \"tags\": []}",
-            "",
+            "body",
             "line 1, column 19: duplicate field `tags`",
         ),
         (
