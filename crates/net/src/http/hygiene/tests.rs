@@ -124,113 +124,114 @@ fn via_is_appended_to_what_is_there() {
 /// Peer, fields; then what is believed (client, https, host) and what goes on (For, Proto, Host, Forwarded).
 type Case<'a> = (&'a str, Fields<'a>, (&'a str, bool, &'a str), [&'a str; 4]);
 
+const WAYS: &[Case<'_>] = &[
+    // Nobody in front.
+    (
+        "192.0.2.1",
+        &[],
+        ("192.0.2.1", false, "h"),
+        ["192.0.2.1", "http", "h", ""],
+    ),
+    // A client that makes things up.
+    (
+        "192.0.2.1",
+        &[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "evil"),
+            ("forwarded", "for=1.1.1.1;proto=https"),
+            ("x-real-ip", "1.1.1.1"),
+        ],
+        ("192.0.2.1", false, "h"),
+        ["192.0.2.1", "http", "h", ""],
+    ),
+    // A trusted proxy.
+    (
+        "10.0.0.1",
+        &[
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop"),
+        ],
+        ("192.0.2.1", true, "shop"),
+        ["192.0.2.1, 10.0.0.1", "https", "shop", ""],
+    ),
+    // A client that lies to a trusted proxy: the last address that is not trusted counts.
+    (
+        "10.0.0.1",
+        &[("x-forwarded-for", "1.1.1.1, 192.0.2.1, 10.0.0.2")],
+        ("192.0.2.1", false, "h"),
+        ["1.1.1.1, 192.0.2.1, 10.0.0.2, 10.0.0.1", "http", "h", ""],
+    ),
+    // The same over two lines.
+    (
+        "10.0.0.1",
+        &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "192.0.2.1")],
+        ("192.0.2.1", false, "h"),
+        ["1.1.1.1, 192.0.2.1, 10.0.0.1", "http", "h", ""],
+    ),
+    // Everyone on the way is trusted: the first.
+    (
+        "10.0.0.1",
+        &[("x-forwarded-for", "10.0.0.9, 10.0.0.2")],
+        ("10.0.0.9", false, "h"),
+        ["10.0.0.9, 10.0.0.2, 10.0.0.1", "http", "h", ""],
+    ),
+    // A hop that hides ends what can be known.
+    (
+        "10.0.0.1",
+        &[("x-forwarded-for", "192.0.2.1, unknown, 10.0.0.2")],
+        ("10.0.0.2", false, "h"),
+        ["192.0.2.1, unknown, 10.0.0.2, 10.0.0.1", "http", "h", ""],
+    ),
+    // Ports and IPv6.
+    (
+        "10.0.0.1",
+        &[("x-forwarded-for", "[2001:db8::1]:99")],
+        ("2001:db8::1", false, "h"),
+        ["[2001:db8::1]:99, 10.0.0.1", "http", "h", ""],
+    ),
+    (
+        "::ffff:10.0.0.1",
+        &[("x-forwarded-for", "192.0.2.1:99")],
+        ("192.0.2.1", false, "h"),
+        ["192.0.2.1:99, 10.0.0.1", "http", "h", ""],
+    ),
+    // RFC 7239 alone.
+    (
+        "fd00::1",
+        &[(
+            "forwarded",
+            "for=\"[2001:db8::1]:99\";proto=HTTPS;host=\"shop:80\", For=fd00::2",
+        )],
+        ("2001:db8::1", true, "shop:80"),
+        [
+            "fd00::1",
+            "https",
+            "shop:80",
+            "for=\"[2001:db8::1]:99\";proto=HTTPS;host=\"shop:80\", For=fd00::2, for=\"[fd00::1]\"",
+        ],
+    ),
+    // Both: the older one counts.
+    (
+        "10.0.0.1",
+        &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "192.0.2.1")],
+        ("192.0.2.1", false, "h"),
+        ["192.0.2.1, 10.0.0.1", "http", "h", "for=1.1.1.1, for=10.0.0.1"],
+    ),
+    // A host that is none.
+    (
+        "10.0.0.1",
+        &[("x-forwarded-host", "a b")],
+        ("10.0.0.1", false, "h"),
+        ["10.0.0.1", "http", "h", ""],
+    ),
+];
+
 #[test]
 fn forwarded_fields_are_believed_from_trusted_proxies_only() {
     let trusted = TrustedProxies::parse(["10.0.0.0/8", "fd00::/8"]).unwrap();
-    let table: &[Case<'_>] = &[
-        // Nobody in front.
-        (
-            "192.0.2.1",
-            &[],
-            ("192.0.2.1", false, "h"),
-            ["192.0.2.1", "http", "h", ""],
-        ),
-        // A client that makes things up.
-        (
-            "192.0.2.1",
-            &[
-                ("x-forwarded-for", "1.1.1.1"),
-                ("x-forwarded-proto", "https"),
-                ("x-forwarded-host", "evil"),
-                ("forwarded", "for=1.1.1.1;proto=https"),
-                ("x-real-ip", "1.1.1.1"),
-            ],
-            ("192.0.2.1", false, "h"),
-            ["192.0.2.1", "http", "h", ""],
-        ),
-        // A trusted proxy.
-        (
-            "10.0.0.1",
-            &[
-                ("x-forwarded-for", "192.0.2.1"),
-                ("x-forwarded-proto", "https"),
-                ("x-forwarded-host", "shop"),
-            ],
-            ("192.0.2.1", true, "shop"),
-            ["192.0.2.1, 10.0.0.1", "https", "shop", ""],
-        ),
-        // A client that lies to a trusted proxy: the last address that is not trusted counts.
-        (
-            "10.0.0.1",
-            &[("x-forwarded-for", "1.1.1.1, 192.0.2.1, 10.0.0.2")],
-            ("192.0.2.1", false, "h"),
-            ["1.1.1.1, 192.0.2.1, 10.0.0.2, 10.0.0.1", "http", "h", ""],
-        ),
-        // The same over two lines.
-        (
-            "10.0.0.1",
-            &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "192.0.2.1")],
-            ("192.0.2.1", false, "h"),
-            ["1.1.1.1, 192.0.2.1, 10.0.0.1", "http", "h", ""],
-        ),
-        // Everyone on the way is trusted: the first.
-        (
-            "10.0.0.1",
-            &[("x-forwarded-for", "10.0.0.9, 10.0.0.2")],
-            ("10.0.0.9", false, "h"),
-            ["10.0.0.9, 10.0.0.2, 10.0.0.1", "http", "h", ""],
-        ),
-        // A hop that hides ends what can be known.
-        (
-            "10.0.0.1",
-            &[("x-forwarded-for", "192.0.2.1, unknown, 10.0.0.2")],
-            ("10.0.0.2", false, "h"),
-            ["192.0.2.1, unknown, 10.0.0.2, 10.0.0.1", "http", "h", ""],
-        ),
-        // Ports and IPv6.
-        (
-            "10.0.0.1",
-            &[("x-forwarded-for", "[2001:db8::1]:99")],
-            ("2001:db8::1", false, "h"),
-            ["[2001:db8::1]:99, 10.0.0.1", "http", "h", ""],
-        ),
-        (
-            "::ffff:10.0.0.1",
-            &[("x-forwarded-for", "192.0.2.1:99")],
-            ("192.0.2.1", false, "h"),
-            ["192.0.2.1:99, 10.0.0.1", "http", "h", ""],
-        ),
-        // RFC 7239 alone.
-        (
-            "fd00::1",
-            &[(
-                "forwarded",
-                "for=\"[2001:db8::1]:99\";proto=HTTPS;host=\"shop:80\", For=fd00::2",
-            )],
-            ("2001:db8::1", true, "shop:80"),
-            [
-                "fd00::1",
-                "https",
-                "shop:80",
-                "for=\"[2001:db8::1]:99\";proto=HTTPS;host=\"shop:80\", For=fd00::2, for=\"[fd00::1]\"",
-            ],
-        ),
-        // Both: the older one counts.
-        (
-            "10.0.0.1",
-            &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "192.0.2.1")],
-            ("192.0.2.1", false, "h"),
-            ["192.0.2.1, 10.0.0.1", "http", "h", "for=1.1.1.1, for=10.0.0.1"],
-        ),
-        // A host that is none.
-        (
-            "10.0.0.1",
-            &[("x-forwarded-host", "a b")],
-            ("10.0.0.1", false, "h"),
-            ["10.0.0.1", "http", "h", ""],
-        ),
-    ];
-    for (address, lines, believed, goes_on) in table {
+    for (address, lines, believed, goes_on) in WAYS {
         let mut headers = fields(lines);
         headers.insert("host", HeaderValue::from_static("h"));
         let found = Forwarded::read(&headers, &peer(address), &trusted);

@@ -47,30 +47,30 @@ pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, open: Open,
     let shared = &open.shared;
     let timer = || Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime));
     let progress = Progress::new(Arc::clone(&shared.parts.clock), &shared.limits);
-    let socket = Socket::new(stream, Arc::clone(&progress), &shared.limits, timer);
+    let socket = Socket::new(stream, Arc::clone(&progress), &shared.limits, timer());
     let service = service_fn(|request| answer(request, peer, shared, &*handler, &progress));
     let mut connection = builder(shared).serve_connection(TokioIo::new(socket), service);
     let result = {
-        let mut started = pin!(drain.started());
-        let mut draining = false;
+        let (mut started, mut draining, mut timer) = (pin!(drain.started()), false, timer());
         std::future::poll_fn(|cx| {
             if !draining && started.as_mut().poll(cx).is_ready() {
                 draining = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            Pin::new(&mut connection).poll(cx)
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(Ok(result));
+            }
+            // After the codec, which may just have finished a request or begun one.
+            match progress.due() {
+                Some((overdue, deadline)) => timer.poll_until(deadline, cx).map(|()| Err(overdue)),
+                None => Poll::Pending,
+            }
         })
         .await
     };
-    let (stream, overdue, withheld) = connection.into_parts().io.into_inner().into_parts();
-    end(
-        stream,
-        left(&result, overdue, &withheld),
-        &withheld,
-        progress.is_unread(),
-        shared,
-    )
-    .await;
+    let (stream, stalled, withheld) = connection.into_parts().io.into_inner().into_parts();
+    let result = if stalled { Err(Overdue::Write) } else { result };
+    end(stream, left(result, &withheld), &withheld, progress.is_unread(), shared).await;
 }
 
 fn builder(shared: &Shared) -> http1::Builder {
@@ -157,18 +157,16 @@ impl Drop for Answer {
     }
 }
 
-fn left(result: &hyper::Result<()>, overdue: Option<Overdue>, withheld: &[u8]) -> Left {
-    match overdue {
-        Some(Overdue::Head) => return Left::Refused(Refusal::HeaderTimeout),
-        Some(Overdue::Write) => return Left::Stalled,
-        None => {}
-    }
+fn left(result: Result<hyper::Result<()>, Overdue>, withheld: &[u8]) -> Left {
     match result {
-        Err(error) if error.is_user() => Left::Cut,
-        _ if withheld.starts_with(b"HTTP/1.1 400") => Left::Refused(Refusal::Malformed),
-        _ if withheld.starts_with(b"HTTP/1.1 414") => Left::Refused(Refusal::UriTooLong),
-        _ if withheld.starts_with(b"HTTP/1.1 431") => Left::Refused(Refusal::HeaderTooLarge),
-        _ => Left::Done,
+        Err(Overdue::Request) => Left::Done,
+        Err(Overdue::Head) => Left::Refused(Refusal::HeaderTimeout),
+        Err(Overdue::Write) => Left::Stalled,
+        Ok(Err(error)) if error.is_user() => Left::Cut,
+        Ok(_) if withheld.starts_with(b"HTTP/1.1 400") => Left::Refused(Refusal::Malformed),
+        Ok(_) if withheld.starts_with(b"HTTP/1.1 414") => Left::Refused(Refusal::UriTooLong),
+        Ok(_) if withheld.starts_with(b"HTTP/1.1 431") => Left::Refused(Refusal::HeaderTooLarge),
+        Ok(_) => Left::Done,
     }
 }
 

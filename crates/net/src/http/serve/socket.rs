@@ -1,6 +1,6 @@
-//! The socket under the codec. It knows what the connection is doing ([`Progress`]) and enforces the time limits that go
-//! with it; and it keeps back the empty answer that the codec gives to a head it cannot read, so that a problem can be
-//! sent in its place.
+//! The socket under the codec. It notes what the connection is doing ([`Progress`]), ends it when the client takes nothing
+//! for too long, and keeps back the empty answer that the codec gives to a head it cannot read, so that a problem can be sent
+//! in its place.
 
 use super::ServerLimits;
 use crate::timer::Timer;
@@ -22,9 +22,9 @@ pub(super) struct Progress {
     phase: AtomicU8,
     /// When the phase must be over, in nanoseconds of the clock.
     deadline: AtomicU64,
-    unread: AtomicBool,
     /// Everything that belongs to requests has been written, so that what is written next is the codec's own answer.
     quiet: AtomicBool,
+    unread: AtomicBool,
     clock: Arc<dyn Clock>,
     keepalive_timeout: Duration,
 }
@@ -36,6 +36,17 @@ const HEAD: u8 = 1;
 /// A request is being answered.
 const SERVING: u8 = 2;
 
+/// What takes too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// The next request.
+    Request,
+    /// The head of a request, of which something is there.
+    Head,
+    /// The client, who takes nothing of what he is sent.
+    Write,
+}
+
 impl Progress {
     /// A connection that was just taken: its first head is due within the limit for heads.
     pub(super) fn new(clock: Arc<dyn Clock>, limits: &ServerLimits) -> Arc<Self> {
@@ -43,8 +54,8 @@ impl Progress {
         Arc::new(Self {
             phase: AtomicU8::new(IDLE),
             deadline: AtomicU64::new(deadline.as_nanos()),
-            unread: AtomicBool::new(false),
             quiet: AtomicBool::new(true),
+            unread: AtomicBool::new(false),
             clock,
             keepalive_timeout: limits.keepalive_timeout,
         })
@@ -56,9 +67,9 @@ impl Progress {
         self.phase.store(SERVING, Ordering::Relaxed);
     }
 
-    /// The response has been handed to the codec.
+    /// The response has been handed to the codec, which may still have to write much of it.
     pub(super) fn finish(&self) {
-        self.enter(IDLE, self.keepalive_timeout);
+        self.phase.store(IDLE, Ordering::Relaxed);
     }
 
     /// A request body was dropped before its end.
@@ -71,16 +82,34 @@ impl Progress {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Whether what is written now is the codec's own answer: it belongs to no request.
-    fn is_quiet(&self) -> bool {
-        self.quiet.load(Ordering::Relaxed)
+    /// What the client has to do, and until when; nothing while it waits for a response.
+    pub(super) fn due(&self) -> Option<(Overdue, Instant)> {
+        let overdue = match self.phase() {
+            IDLE if self.is_quiet() => Overdue::Request,
+            HEAD => Overdue::Head,
+            _ => return None,
+        };
+        Some((overdue, Instant::from_nanos(self.deadline.load(Ordering::Relaxed))))
+    }
+
+    /// Something arrived.
+    fn arrived(&self, header_timeout: Duration) {
+        if self.phase() == IDLE && self.is_quiet() {
+            self.enter(HEAD, header_timeout);
+        }
     }
 
     /// Everything that the codec had to write has been written.
     fn flushed(&self) {
-        if self.phase() != SERVING {
+        if self.phase() == IDLE && !self.is_quiet() {
             self.quiet.store(true, Ordering::Relaxed);
+            self.enter(IDLE, self.keepalive_timeout);
         }
+    }
+
+    /// Whether what is written now is the codec's own answer: it belongs to no request.
+    fn is_quiet(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed)
     }
 
     fn enter(&self, phase: u8, limit: Duration) {
@@ -92,19 +121,6 @@ impl Progress {
     fn phase(&self) -> u8 {
         self.phase.load(Ordering::Relaxed)
     }
-
-    fn deadline(&self) -> Instant {
-        Instant::from_nanos(self.deadline.load(Ordering::Relaxed))
-    }
-}
-
-/// How a time limit of the socket ended the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overdue {
-    /// The head of a request.
-    Head,
-    /// The client took nothing of what it was sent.
-    Write,
 }
 
 pub(super) struct Socket {
@@ -112,65 +128,41 @@ pub(super) struct Socket {
     progress: Arc<Progress>,
     header_timeout: Duration,
     stall_timeout: Duration,
-    read_timer: Timer,
-    write_timer: Timer,
+    timer: Timer,
     /// Since when the client takes nothing.
     stalled_since: Option<Instant>,
-    overdue: Option<Overdue>,
+    overdue: bool,
     withheld: Vec<u8>,
 }
 
 impl Socket {
-    pub(super) fn new(
-        stream: TcpStream,
-        progress: Arc<Progress>,
-        limits: &ServerLimits,
-        timer: impl Fn() -> Timer,
-    ) -> Self {
+    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, limits: &ServerLimits, timer: Timer) -> Self {
         Self {
             stream,
             progress,
             header_timeout: limits.header_timeout,
             stall_timeout: limits.stall_timeout,
-            read_timer: timer(),
-            write_timer: timer(),
+            timer,
             stalled_since: None,
-            overdue: None,
+            overdue: false,
             withheld: Vec::new(),
         }
     }
 
-    /// The stream; how a time limit ended it; what the codec answered by itself to a head that it could not read.
-    pub(super) fn into_parts(self) -> (TcpStream, Option<Overdue>, Vec<u8>) {
+    /// The stream; whether the client took nothing for too long; what the codec answered by itself to a head that it could
+    /// not read.
+    pub(super) fn into_parts(self) -> (TcpStream, bool, Vec<u8>) {
         (self.stream, self.overdue, self.withheld)
-    }
-
-    /// Nothing arrived.
-    fn waited(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let phase = self.progress.phase();
-        if phase == SERVING || self.read_timer.poll_until(self.progress.deadline(), cx).is_pending() {
-            return Poll::Pending;
-        }
-        if phase == HEAD {
-            self.overdue = Some(Overdue::Head);
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        // Nothing read reads as the end: the codec closes an idle connection without a word.
-        Poll::Ready(Ok(()))
     }
 
     /// Nothing could be written.
     fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let now = self.write_timer.now();
+        let now = self.timer.now();
         let since = *self.stalled_since.get_or_insert(now);
-        if self
-            .write_timer
-            .poll_until(since.after(self.stall_timeout), cx)
-            .is_pending()
-        {
+        if self.timer.poll_until(since.after(self.stall_timeout), cx).is_pending() {
             return Poll::Pending;
         }
-        self.overdue = Some(Overdue::Write);
+        self.overdue = true;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -194,15 +186,11 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Pending => self.waited(cx),
-            Poll::Ready(result) => {
-                if buffer.filled().len() > before && self.progress.phase() == IDLE {
-                    self.progress.enter(HEAD, self.header_timeout);
-                }
-                Poll::Ready(result)
-            }
+        let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.progress.arrived(self.header_timeout);
         }
+        result
     }
 }
 

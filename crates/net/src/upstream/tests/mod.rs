@@ -59,7 +59,7 @@ async fn fetch(upstream: &Upstream, request: Request<Body>, retry: Retry) -> Res
 
 /// The kind of failure of a request that must fail.
 async fn failure(upstream: &Upstream, request: Request<Body>, retry: Retry) -> UpstreamErrorKind {
-    upstream.send(request, retry).await.err().expect("a failure").kind
+    upstream.send(request, retry).await.expect_err("a failure").kind
 }
 
 fn target(upstream: &Upstream) -> TargetStatus {

@@ -1,0 +1,97 @@
+//! The server over real sockets, seen by a client that sees every byte.
+
+mod bodies;
+mod ends;
+mod heads;
+
+use super::*;
+use crate::drain::Drain;
+use crate::http::{Body, Problem};
+use crate::wire::Wire;
+use ::http::{Request, Response, StatusCode};
+use peregrine_base::{SystemClock, TokioRuntime};
+
+/// A handler made from a function.
+struct With<F>(F);
+
+impl<F, A> Handler for With<F>
+where
+    F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send,
+{
+    fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+        assert_eq!(
+            (peer.address.ip(), peer.tls, peer.scheme()),
+            (peer.local.ip(), false, "http")
+        );
+        self.0(request)
+    }
+}
+
+/// A server that runs, and what ends it.
+struct Running {
+    server: Server,
+    address: SocketAddr,
+    drain: Drain,
+}
+
+impl Running {
+    fn start<F, A>(change: impl FnOnce(&mut ServerLimits), handler: F) -> Self
+    where
+        F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let mut limits = ServerLimits::default();
+        change(&mut limits);
+        let parts = ServerParts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+        };
+        let server = Server::new(limits, parts);
+        let (drain, watch) = crate::drain::channel();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = server.serve(listener, Arc::new(With(handler)), watch).address();
+        Self { server, address, drain }
+    }
+
+    /// Answers with what it was asked for and sent.
+    fn echo(change: impl FnOnce(&mut ServerLimits)) -> Self {
+        Self::start(change, async |request: Request<Body>| {
+            let begin = format!("{} {} ", request.method(), request.uri());
+            match request.into_body().collect(1 << 20).await {
+                Ok(body) => Response::new(Body::full(begin + std::str::from_utf8(&body).unwrap())),
+                Err(error) => Problem::new(StatusCode::BAD_REQUEST, error.fault.as_str()).into_response(),
+            }
+        })
+    }
+
+    async fn client(&self) -> Wire {
+        Wire::connect(self.address).await
+    }
+
+    /// Everything that comes back for `text` until the connection ends.
+    async fn whole_answer(&self, text: &str) -> String {
+        let mut client = self.client().await;
+        client.send(text).await;
+        client.rest().await.unwrap()
+    }
+
+    fn refused(&self, refusal: Refusal) -> u64 {
+        self.server.status().refused[refusal.as_str()]
+    }
+}
+
+/// Asserts that `answer` is one problem of `refusal` and nothing after it.
+fn assert_problem(answer: &str, refusal: Refusal) {
+    let status = refusal.status();
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {} ", status.as_u16())),
+        "{answer}"
+    );
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    for field in ["content-type: application/problem+json", "connection: close", "date: "] {
+        assert!(head.contains(field), "{field} is missing: {head}");
+    }
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+    assert_eq!(body, refusal.problem().to_json());
+}
