@@ -148,6 +148,10 @@ impl Flags {
         }
     }
 
+    fn with(self, encoding: Encoding) -> Self {
+        Self(self.0 & !0b11 | encoding as u8)
+    }
+
     fn has(self, bit: u8) -> bool {
         self.0 & (1 << bit) != 0
     }
@@ -221,6 +225,30 @@ impl Entry {
                 BodyDraft::Packed(_) => None,
                 BodyDraft::Segments(segments) => Some(Box::new(Segments(segments))),
             },
+        };
+        ThinArc::try_from_header_and_slice(head, &tail).ok().map(Self)
+    }
+
+    /// The same entry with its body written in another way.
+    pub(crate) fn recoded(&self, encoding: Encoding, frames: Vec<Bytes>) -> Option<Self> {
+        let old = self.head_part();
+        let texts = self.0.slice.get(..self.head_start() + self.head().len())?;
+        let one = self.segments().is_none() && frames.len() == 1;
+        let mut tail = Vec::new();
+        let packed = if one { frames.first().map_or(0, Bytes::len) } else { 0 };
+        tail.try_reserve_exact(texts.len() + packed).ok()?;
+        tail.extend_from_slice(texts);
+        if one {
+            frames.iter().for_each(|frame| tail.extend_from_slice(frame));
+        }
+        let head = EntryHead {
+            checked: AtomicU64::new(old.position),
+            segments: (!one).then(|| Box::new(Segments(frames.into()))),
+            hits: AtomicU32::new(self.hits()),
+            renew_after: AtomicU32::new(old.renew_after.load(Ordering::Relaxed)),
+            flags: old.flags.with(encoding),
+            state: AtomicU8::new(0),
+            ..*old
         };
         ThinArc::try_from_header_and_slice(head, &tail).ok().map(Self)
     }
@@ -312,8 +340,9 @@ impl Entry {
         Position { lc: self.head_part().position }
     }
 
-    pub(crate) fn cost(&self) -> Duration {
-        Duration::from_micros(u64::from(self.head_part().cost_us))
+    /// How long the load took, in microseconds.
+    pub(crate) fn cost_us(&self) -> u64 {
+        u64::from(self.head_part().cost_us)
     }
 
     /// How old the value is.

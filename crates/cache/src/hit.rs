@@ -100,7 +100,7 @@ impl Hit {
     /// How long its load took.
     #[must_use]
     pub fn cost(&self) -> Duration {
-        self.0.cost()
+        Duration::from_micros(self.0.cost_us())
     }
 
     /// The bytes of memory that it occupies, with everything that belongs to it.

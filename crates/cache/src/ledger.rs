@@ -121,19 +121,7 @@ pub(crate) struct Scope {
 #[derive(Debug)]
 struct LiveGlob {
     glob: Glob,
-    /// The glob begins with `/`: it is about paths.
-    path: bool,
     raised: Raised,
-}
-
-impl LiveGlob {
-    fn matches(&self, subject: &Subject<'_>) -> bool {
-        // A pattern that begins with `/` means the path on any host, and a name that the caller of the API set so.
-        match subject.path {
-            Some(path) if self.path => self.glob.matches(path),
-            _ => self.glob.matches(&subject.resource),
-        }
-    }
 }
 
 /// Hashes that are already well mixed.
@@ -244,7 +232,7 @@ impl Ledger {
         if checked.scope.live.load(Ordering::Acquire) > 0 {
             for live in checked.scope.globs.read().iter() {
                 let one = live.raised.standing(since);
-                if one != Standing::Valid && live.matches(&subject) {
+                if one != Standing::Valid && live.glob.matches_subject(&subject) {
                     standing = standing.worse(one);
                 }
             }
@@ -367,7 +355,7 @@ impl Scope {
         }
         let mut raised = Raised::default();
         raised.raise(lc, soft);
-        globs.push(LiveGlob { glob: glob.clone(), path: glob.literal_start().starts_with('/'), raised });
+        globs.push(LiveGlob { glob: glob.clone(), raised });
         self.live.store(globs.len() as u64, Ordering::Release);
     }
 

@@ -2,6 +2,8 @@
 //! pieces between the stars are looked for from left to right, each where it first occurs, and nothing is tried twice.
 //! That suffices because with `*` as the only wildcard an earlier occurrence leaves more room for the rest.
 
+use crate::key::Subject;
+
 /// A pattern over texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
@@ -36,10 +38,12 @@ impl Glob {
         true
     }
 
-    /// The text before the first star.
-    #[must_use]
-    pub fn literal_start(&self) -> &str {
-        self.pieces.first().map_or("", |piece| piece)
+    /// Whether it matches what a key is about: begun with `/` the path on any host, otherwise the URL or the name.
+    pub(crate) fn matches_subject(&self, subject: &Subject<'_>) -> bool {
+        match subject.path {
+            Some(path) if self.pieces.first().is_some_and(|piece| piece.starts_with('/')) => self.matches(path),
+            _ => self.matches(&subject.resource),
+        }
     }
 }
 

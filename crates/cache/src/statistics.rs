@@ -1,5 +1,5 @@
-//! What the engine counts, per namespace, and how it shows it. Recording is a handful of additions to counters that have a
-//! cell per core; nothing here blocks, allocates or looks up a label.
+//! What the engine counts, per namespace, and how it shows it. Recording is a handful of additions, on the way of a hit to
+//! counters that have a cell per core; nothing here blocks, allocates or looks up a label.
 
 use crate::entry::Entry;
 use crate::namespace::NAMESPACES_MAX;
@@ -7,16 +7,35 @@ use crate::outcome::{Eviction, MissReason, NotStored, PassReason, StaleWhy};
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+/// A counter of what is rare enough for one cell.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(AtomicU64);
+
+impl Tally {
+    pub(crate) fn increment(&self) {
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// One counter for each of the reasons in an enum.
 #[derive(Debug)]
-pub(crate) struct PerReason(Box<[Counter]>);
+pub(crate) struct PerReason(Box<[Tally]>);
 
 impl PerReason {
     fn new(count: usize) -> Self {
-        Self((0..count).map(|_| Counter::new()).collect())
+        Self((0..count).map(|_| Tally::default()).collect())
     }
 
     #[inline]
@@ -27,11 +46,11 @@ impl PerReason {
     }
 
     fn named(&self, words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, u64> {
-        words.zip(self.0.iter().map(Counter::value)).filter(|(_, count)| *count > 0).collect()
+        words.zip(self.0.iter().map(Tally::value)).filter(|(_, count)| *count > 0).collect()
     }
 
     fn total(&self) -> u64 {
-        self.0.iter().map(Counter::value).sum()
+        self.0.iter().map(Tally::value).sum()
     }
 }
 
@@ -39,14 +58,14 @@ impl PerReason {
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) hits: Counter,
-    pub(crate) coalesced: Counter,
-    pub(crate) refreshes: Counter,
-    pub(crate) bypassed: Counter,
-    pub(crate) loads: Counter,
-    pub(crate) load_failures: Counter,
-    pub(crate) stored: Counter,
+    pub(crate) coalesced: Tally,
+    pub(crate) refreshes: Tally,
+    pub(crate) bypassed: Tally,
+    pub(crate) loads: Tally,
+    pub(crate) load_failures: Tally,
+    pub(crate) stored: Tally,
     pub(crate) bytes_served: Counter,
-    pub(crate) load_micros: Counter,
+    pub(crate) load_micros: Tally,
     pub(crate) saved_micros: Counter,
     /// Bytes in memory now.
     pub(crate) bytes: Gauge,
@@ -63,14 +82,14 @@ impl Counters {
     pub(crate) fn new() -> Self {
         Self {
             hits: Counter::new(),
-            coalesced: Counter::new(),
-            refreshes: Counter::new(),
-            bypassed: Counter::new(),
-            loads: Counter::new(),
-            load_failures: Counter::new(),
-            stored: Counter::new(),
+            coalesced: Tally::default(),
+            refreshes: Tally::default(),
+            bypassed: Tally::default(),
+            loads: Tally::default(),
+            load_failures: Tally::default(),
+            stored: Tally::default(),
             bytes_served: Counter::new(),
-            load_micros: Counter::new(),
+            load_micros: Tally::default(),
             saved_micros: Counter::new(),
             bytes: Gauge::new(),
             entries: Gauge::new(),

@@ -1,0 +1,264 @@
+//! The engine: [`Engine::lookup`] tells what becomes of a question; the steps are in the files beside it.
+
+use crate::budget::Budget;
+use crate::entry::Entry;
+use crate::find::Found;
+use crate::flight::Flight;
+use crate::follower::Follower;
+use crate::hit::{Hit, length};
+use crate::key::{Key, TEXT_MAX};
+use crate::lease::{Held, Lease};
+use crate::ledger::Ledger;
+use crate::lookup::{Ask, Lookup, Peek, Usable};
+use crate::memory::MemoryTier;
+use crate::namespace::Namespace;
+use crate::outcome::{Bypass, MissReason};
+use crate::statistics::Directory;
+use crate::strategy::Strategy;
+use crate::sweeper::Sweeper;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, RwLock};
+use crate::table::{Flights, Listed, Shard};
+use crate::wheel::Wheel;
+use peregrine_base::{Clock, Random, Runtime};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the engine needs from outside.
+#[derive(Clone)]
+pub struct Parts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Spawning and sleeping.
+    pub runtime: Arc<dyn Runtime>,
+    /// Chance.
+    pub random: Arc<dyn Random>,
+}
+
+/// The cache.
+pub struct Engine {
+    pub(crate) parts: Parts,
+    pub(crate) limits: Limits,
+    pub(crate) strategies: RwLock<BTreeMap<String, Arc<Strategy>>>,
+    pub(crate) namespaces: RwLock<Vec<Registered>>,
+    pub(crate) directory: Directory,
+    pub(crate) shared: Arc<dyn MemoryTier>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) ledger: Ledger,
+    pub(crate) flights: Flights,
+    pub(crate) wheel: Wheel,
+    pub(crate) sweeper: Sweeper,
+    pub(crate) seed: u64,
+    pub(crate) receipts: AtomicU64,
+}
+
+/// What a reload changes and a request reads.
+pub(crate) struct Limits {
+    pub(crate) enabled: AtomicBool,
+    pub(crate) object_size_max: AtomicU64,
+    pub(crate) loads_max: AtomicUsize,
+    pub(crate) reader_stall_max_ms: AtomicU64,
+}
+
+/// A namespace, and whether the configuration names it.
+pub(crate) struct Registered {
+    pub(crate) namespace: Arc<Namespace>,
+    pub(crate) configured: bool,
+}
+
+impl Engine {
+    /// What becomes of a question.
+    ///
+    /// 1. Look what lies under the key, and whether the invalidations since its load began and its deadlines let this asker
+    ///    have it.
+    /// 2. Fresh: here it is; near its end one asker renews it in the background.
+    /// 3. Stale, and allowed: here it is, and one asker renews it in the background.
+    /// 4. Otherwise there is one load for all: the first asker leads it, the others follow, and none joins a load that an
+    ///    invalidation has overtaken.
+    ///
+    /// A fresh hit takes no lock beyond the tier's own, allocates nothing and reads two shared counters.
+    pub fn lookup(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lookup {
+        if !self.limits.enabled.load(Ordering::Relaxed) || key.text().len() > TEXT_MAX {
+            return self.bypass(key, self.why_off(key));
+        }
+        let found = self.find(key, ask);
+        match found.usable {
+            Ok(usable) => self.serve(key, ask, found, usable),
+            Err(why) if !ask.lead => {
+                key.namespace().counters().missed(why);
+                self.bypass(key, found.marker.map_or(Bypass::NotAllowed, Bypass::HitForMiss))
+            }
+            Err(_) => self.lead_or_follow(key, ask),
+        }
+    }
+
+    /// A lease that nobody else's load stands in the way of and nobody waits for: for an asker who met several loads in a row
+    /// that it could not use.
+    pub fn lead_alone(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lease {
+        let mut shard = self.flights.lock(key.hash());
+        let found = self.find(key, ask);
+        let why = found.usable.err().unwrap_or(MissReason::Asked);
+        self.lead(&mut shard, key, ask, found, why, true)
+    }
+
+    /// What lies under `key` and what a lookup would make of it. Counts nothing, changes nothing.
+    pub fn peek(&self, key: &Key, ask: &Ask<'_>) -> Peek {
+        let found = self.look(key, ask, true);
+        let loading = self.flights.lock(key.hash()).slot(key.text()).is_some();
+        Peek { hit: found.entry.map(Hit), usable: found.usable, selector: found.selector, marker: found.marker, loading }
+    }
+
+    fn why_off(&self, key: &Key) -> Bypass {
+        if key.text().len() > TEXT_MAX { Bypass::CrowdedOut } else { Bypass::Disabled }
+    }
+
+    fn bypass(&self, key: &Key, why: Bypass) -> Lookup {
+        key.namespace().counters().bypassed.increment();
+        Lookup::Bypass(why)
+    }
+
+    /// Hands out what was found.
+    fn serve(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, found: Found, usable: Usable) -> Lookup {
+        let Some(entry) = found.entry.as_ref() else { return self.lead_or_follow(key, ask) };
+        let counters = key.namespace().counters();
+        entry.hit();
+        counters.bytes_served.add(length(entry));
+        match usable {
+            Usable::Fresh => {
+                counters.hits.increment();
+                counters.saved_micros.add(entry.cost_us());
+                let refresh = self.refresh_ahead_due(entry, ask).then(|| self.renew(key, ask, &found)).flatten();
+                Lookup::Fresh { hit: Hit(entry.clone()), refresh }
+            }
+            Usable::Stale(why) => {
+                counters.stale_served(why);
+                counters.saved_micros.add(entry.cost_us());
+                let refresh = ask.lead.then(|| self.renew(key, ask, &found)).flatten();
+                Lookup::Stale { hit: Hit(entry.clone()), why, refresh }
+            }
+        }
+    }
+
+    /// Whether `entry` is past the strategy's share of its lifetime.
+    fn refresh_ahead_due(&self, entry: &Entry, ask: &Ask<'_>) -> bool {
+        let share = ask.strategy.refresh_ahead();
+        share > 0.0 && ask.lead && entry.age(ask.now) >= entry.lifetime().mul_f64(share)
+    }
+
+    /// The lease to renew what was found, unless somebody has it.
+    fn renew(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, found: &Found) -> Option<Lease> {
+        let entry = found.entry.as_ref().filter(|entry| entry.renewal_due(ask.now))?;
+        let mut shard = self.flights.lock(key.hash());
+        // Somebody may have begun, or stored a newer one, since the look.
+        let mut found = found.clone();
+        found.variant = found.selector.as_ref().map(|_| entry.variant().to_owned());
+        let current = key.namespace().tier().peek(found.hash).is_some_and(|there| there.same(entry));
+        if !current || !entry.renewal_due(ask.now) || self.joinable(&mut shard, key, ask, &found).is_some() {
+            return None;
+        }
+        if self.flights.count() >= self.limits.loads_max.load(Ordering::Relaxed) {
+            return None;
+        }
+        entry.renewing();
+        key.namespace().counters().refreshes.increment();
+        Some(self.lead(&mut shard, key, ask, found, MissReason::Expired, false))
+    }
+
+    /// One load for all who miss.
+    fn lead_or_follow(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lookup {
+        let mut shard = self.flights.lock(key.hash());
+        // A leader stores its value and leaves the table in one step under this lock, so what the first look missed and what
+        // is not under way any more is found now.
+        let found = self.find(key, ask);
+        let why = match found.usable {
+            Ok(usable) => {
+                drop(shard);
+                return self.serve(key, ask, found, usable);
+            }
+            Err(why) => why,
+        };
+        let counters = key.namespace().counters();
+        counters.missed(why);
+        let alone = found.marker.is_some();
+        if !alone
+            && let Some(flight) = self.joinable(&mut shard, key, ask, &found)
+            && let Some(seat) = flight.take_seat()
+        {
+            drop(shard);
+            return Lookup::Follow(Follower::new(Arc::clone(self), key.clone(), flight, seat, found.entry.map(Hit)));
+        }
+        if self.flights.count() >= self.limits.loads_max.load(Ordering::Relaxed) {
+            drop(shard);
+            return self.bypass(key, Bypass::CrowdedOut);
+        }
+        Lookup::Lead(self.lead(&mut shard, key, ask, found, why, alone))
+    }
+
+    /// A load under way that will do for this asker: of its variant, and begun after every invalidation that could reach it.
+    /// Loads that were overtaken are closed to everybody.
+    fn joinable(&self, shard: &mut Shard, key: &Key, ask: &Ask<'_>, found: &Found) -> Option<Arc<Flight>> {
+        let slot = shard.slot(key.text())?;
+        let mut variant = found.variant.clone();
+        if let Some(selector) = slot.selector.as_ref().filter(|selector| Some(*selector) != found.selector.as_ref()) {
+            let mut text = String::new();
+            ask.variants.variant(selector, &mut text);
+            variant = Some(text);
+        }
+        for listed in slot.listed.iter_mut().filter(|listed| listed.joinable) {
+            if self.is_overtaken(key, &listed.flight) {
+                listed.joinable = false;
+            } else if listed.variant.is_none() || variant.is_none() || listed.variant == variant {
+                return Some(Arc::clone(&listed.flight));
+            }
+        }
+        None
+    }
+
+    /// Whether an invalidation reached what `flight` loads, as far as is known of it.
+    fn is_overtaken(&self, key: &Key, flight: &Flight) -> bool {
+        if flight.position == self.ledger.position() {
+            return false;
+        }
+        let head = flight.head();
+        let tags = head.as_ref().map_or(&[][..], |head| &head.tags);
+        self.reached(key, tags, flight.position)
+    }
+
+    /// Begins a load.
+    fn lead(
+        self: &Arc<Self>,
+        shard: &mut Shard,
+        key: &Key,
+        ask: &Ask<'_>,
+        found: Found,
+        why: MissReason,
+        alone: bool,
+    ) -> Lease {
+        // Before the load begins: what is invalidated from here on overtakes it.
+        let flight = Arc::new(Flight::new(self.ledger.position(), ask.now));
+        let listed = Listed { variant: found.variant.clone(), joinable: !alone, flight: Arc::clone(&flight) };
+        self.flights.list(shard, key.text(), listed);
+        Lease::new(Held {
+            engine: Arc::clone(self),
+            flight,
+            key: key.clone(),
+            variant: found.variant,
+            strategy: Arc::clone(ask.strategy),
+            stale: found.entry.map(Hit),
+            why,
+            alone,
+        })
+    }
+
+    /// How long a reader of a body that is not stored may hold up the others.
+    pub(crate) fn reader_stall_max(&self) -> Duration {
+        Duration::from_millis(self.limits.reader_stall_max_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("loads_under_way", &self.flights.count()).finish_non_exhaustive()
+    }
+}

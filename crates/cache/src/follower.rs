@@ -1,0 +1,168 @@
+//! Following and reading: what those do who wait for another's load.
+
+use crate::engine::Engine;
+use crate::flight::{Closed, Flight, Head, StreamHead};
+use crate::hit::Hit;
+use crate::key::Key;
+use crate::outcome::{LoadFailure, PassReason};
+use crate::selector::{Selector, Variants};
+use bytes::Bytes;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// One who waits for another's load.
+pub struct Follower {
+    engine: Arc<Engine>,
+    key: Key,
+    flight: Arc<Flight>,
+    /// Taken when it becomes a reader's.
+    seat: Option<usize>,
+    stale: Option<Hit>,
+}
+
+/// What came of waiting.
+#[derive(Debug)]
+pub enum Followed {
+    /// The answer is being loaded: read it as it arrives.
+    Stream(Reader),
+    /// Here it is.
+    Serve(Hit),
+    /// Look up again: the load is of another variant, its leader went away, or an invalidation overtook it.
+    Again,
+    /// The answer may not be shared: load for yourself.
+    Passed(PassReason),
+    /// The load failed.
+    Failed(LoadFailure),
+}
+
+impl Follower {
+    pub(crate) fn new(engine: Arc<Engine>, key: Key, flight: Arc<Flight>, seat: usize, stale: Option<Hit>) -> Self {
+        Self { engine, key, flight, seat: Some(seat), stale }
+    }
+
+    /// What lies there meanwhile, too old to be served without more ado.
+    #[must_use]
+    pub fn stale(&self) -> Option<&Hit> {
+        self.stale.as_ref()
+    }
+
+    /// Waits until the head of the answer is known, or that there is none. May be dropped and called again.
+    pub async fn wait(&mut self, variants: &dyn Variants) -> Followed {
+        let Some(seat) = self.seat else { return Followed::Again };
+        let head = poll_fn(|cx| self.flight.poll_head(seat, cx)).await;
+        let followed = match head {
+            Head::Open(head) => self.read(seat, &head, variants),
+            Head::Closed(Closed::Again) => Followed::Again,
+            Head::Closed(Closed::Passed(reason)) => Followed::Passed(reason),
+            Head::Closed(Closed::Failed(failure)) => Followed::Failed(failure),
+            Head::Closed(Closed::Serve(hit, selector)) => self.take(hit, selector.as_ref(), variants),
+        };
+        if matches!(followed, Followed::Stream(_) | Followed::Serve(_)) {
+            self.key.namespace().counters().coalesced.increment();
+        }
+        followed
+    }
+
+    /// The seat becomes a reader's, if the answer is one for this asker.
+    fn read(&mut self, seat: usize, head: &Arc<StreamHead>, variants: &dyn Variants) -> Followed {
+        if !self.is_wanted(head.selector.as_ref(), &head.variant, variants) || self.is_overtaken(&head.tags) {
+            return Followed::Again;
+        }
+        self.seat = None;
+        let reader = Reader { flight: Arc::clone(&self.flight), head: Some(Arc::clone(head)), seat: Some(seat) };
+        Followed::Stream(reader)
+    }
+
+    /// Takes what was there at once.
+    fn take(&self, hit: Hit, selector: Option<&Selector>, variants: &dyn Variants) -> Followed {
+        let tags: Vec<String> = hit.tags().map(str::to_owned).collect();
+        if !self.is_wanted(selector, hit.variant(), variants) || self.is_overtaken(&tags) {
+            return Followed::Again;
+        }
+        Followed::Serve(hit)
+    }
+
+    /// Whether the answer is of this asker's variant.
+    fn is_wanted(&self, selector: Option<&Selector>, variant: &str, variants: &dyn Variants) -> bool {
+        let Some(selector) = selector else { return variant.is_empty() };
+        let mut wanted = String::new();
+        variants.variant(selector, &mut wanted);
+        wanted == variant
+    }
+
+    /// Whether an invalidation reached the answer since its load began. It may have come before this asker, and the ledger
+    /// knows only the last one of each target, so any counts.
+    fn is_overtaken(&self, tags: &[String]) -> bool {
+        self.engine.reached(&self.key, tags, self.flight.position)
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            self.flight.leave(seat);
+        }
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("key", &self.key.text()).finish_non_exhaustive()
+    }
+}
+
+/// Reads a body from its first byte on, as it arrives.
+pub struct Reader {
+    flight: Arc<Flight>,
+    head: Option<Arc<StreamHead>>,
+    seat: Option<usize>,
+}
+
+impl Reader {
+    pub(crate) fn new(flight: Arc<Flight>) -> Self {
+        let (head, seat) = (flight.head(), flight.take_seat());
+        Self { flight, head, seat }
+    }
+
+    /// The head of the answer, as its leader gave it.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        self.head.as_ref().map_or(&[], |head| &head.head)
+    }
+
+    /// The length of the body in bytes, where it is announced.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.head.as_ref().and_then(|head| head.length)
+    }
+
+    /// The next piece of the body; nothing at its end. A failure is the last that is read.
+    pub async fn next(&mut self) -> Option<Result<Bytes, LoadFailure>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`Reader::next`], for those who poll.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, LoadFailure>>> {
+        match self.seat {
+            Some(seat) => self.flight.poll_piece(seat, cx),
+            // Once, where the first bytes had gone before there was a seat.
+            None => Poll::Ready(self.head.take().map(|_| Err(LoadFailure::Abandoned))),
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(seat) = self.seat.take() {
+            self.flight.leave(seat);
+        }
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("length", &self.length()).finish_non_exhaustive()
+    }
+}

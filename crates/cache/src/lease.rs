@@ -1,0 +1,317 @@
+//! The lease: the right, and the duty, to load. Whoever holds it says what came of it by one of its consuming methods; one
+//! that is dropped without a word wakes the followers, of whom the first to look again leads.
+
+use crate::engine::Engine;
+use crate::entry::{BodyDraft, Entry, PACKED_MAX, SEGMENT_BYTES, tags_fit};
+use crate::fill::Fill;
+use crate::flight::{Closed, Flight, StreamHead};
+use crate::hit::Hit;
+use crate::key::{Key, TEXT_MAX};
+use crate::ledger::Position;
+use crate::lookup::Meta;
+use crate::outcome::{LoadFailure, MissReason, NotStored, PassReason, Refused};
+use crate::selector::{Selector, Variants};
+use crate::strategy::Strategy;
+use crate::table::Shard;
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long nobody tries again to renew an entry whose renewal failed.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
+
+/// The right to load, held by the leader.
+#[must_use = "a lease that is dropped wakes everybody who waits for it"]
+pub struct Lease {
+    held: Option<Held>,
+}
+
+/// What a lease and the fill that follows it hold.
+pub(crate) struct Held {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) key: Key,
+    /// The variant that the leader asked for, where it was known when it asked.
+    pub(crate) variant: Option<String>,
+    pub(crate) strategy: Arc<Strategy>,
+    pub(crate) stale: Option<Hit>,
+    pub(crate) why: MissReason,
+    pub(crate) alone: bool,
+}
+
+/// The variant that an answer is, and the names by which it is told from others.
+pub(crate) struct Variant {
+    pub(crate) selector: Option<Selector>,
+    pub(crate) text: String,
+}
+
+impl Lease {
+    pub(crate) fn new(held: Held) -> Self {
+        Self { held: Some(held) }
+    }
+
+    fn held(&self) -> &Held {
+        self.held.as_ref().expect("only consuming methods take it")
+    }
+
+    fn take(mut self) -> Held {
+        self.held.take().expect("only consuming methods take it")
+    }
+
+    /// Where the ledger of invalidations stood before the load began.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.held().flight.position
+    }
+
+    /// What lies there, too old or not to be used without validation: for validators, and in place of a failure. What was
+    /// invalidated hard is not there any more.
+    #[must_use]
+    pub fn stale(&self) -> Option<&Hit> {
+        self.held().stale.as_ref()
+    }
+
+    /// The key that is loaded.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.held().key
+    }
+
+    /// Why the lookup gave this lease.
+    #[must_use]
+    pub fn why(&self) -> MissReason {
+        self.held().why
+    }
+
+    /// Whether nobody waits for this load, because an earlier answer could not be stored or the leader wanted it so. It may
+    /// be stored all the same, and then ends the loading alone.
+    #[must_use]
+    pub fn alone(&self) -> bool {
+        self.held().alone
+    }
+
+    /// The head of the answer is known and it may be stored: those who wait for it begin to read. `variants` renders the
+    /// leader's own request.
+    ///
+    /// # Errors
+    /// The engine cannot store it: it is too large or has too many tags or variants. The followers were released.
+    pub fn fill(self, meta: Meta, variants: &dyn Variants) -> Result<Fill, Refused> {
+        let held = self.take();
+        let limit = held.engine.object_limit(&held.key);
+        if meta.length.is_some_and(|length| length > limit) {
+            held.pass(PassReason::TooLarge);
+            return Err(Refused { reason: PassReason::TooLarge });
+        }
+        let (held, meta, variant) = held.settle(meta, variants)?;
+        let head = StreamHead {
+            head: meta.head.clone(),
+            tags: meta.tags.clone(),
+            length: meta.length,
+            selector: variant.selector.clone(),
+            variant: variant.text.clone(),
+        };
+        held.flight.open(head, held.engine.charge());
+        Ok(Fill::new(held, meta, variant, limit))
+    }
+
+    /// The whole answer is there. The hit is good for those who wait, and for the caller even where it could not be kept.
+    ///
+    /// # Errors
+    /// It has too many tags or variants, or memory was refused. The followers were released.
+    pub fn store(self, meta: Meta, body: &Bytes, variants: &dyn Variants) -> Result<Hit, Refused> {
+        self.take().conclude(meta, variants, |held, meta, variant| {
+            let chunks = [body.clone()];
+            let body = if body.len() <= PACKED_MAX { BodyDraft::Packed(&chunks) } else { BodyDraft::Segments(segments(body)) };
+            held.engine.new_entry(held, meta, variant, body)
+        })
+    }
+
+    /// The origin says that what lies there is still right (304, RFC 9111 §4.3.4): the body of [`Lease::stale`] with a new
+    /// head and new deadlines. The hit is good for those who wait, and for the caller even where it could not be kept.
+    ///
+    /// # Errors
+    /// Nothing lies there, or as [`Lease::store`].
+    pub fn renew(self, meta: Meta, variants: &dyn Variants) -> Result<Hit, Refused> {
+        let held = self.take();
+        let Some(stale) = held.stale.clone() else {
+            held.pass(PassReason::Other);
+            return Err(Refused { reason: PassReason::Other });
+        };
+        held.conclude(meta, variants, |held, meta, variant| held.engine.renewed_entry(held, meta, variant, &stale.0))
+    }
+
+    /// The answer may not be stored or shared. The followers are released at once, and for the strategy's `hit_for_miss` the
+    /// next askers do not wait for each other.
+    pub fn pass(self, reason: PassReason) {
+        self.take().pass(reason);
+    }
+
+    /// There is no answer. The followers get the same failure.
+    pub fn fail(self, failure: LoadFailure) {
+        let held = self.take();
+        held.key.namespace().counters().load_failures.increment();
+        held.close(Closed::Failed(failure), None);
+    }
+}
+
+/// `body` copied into segments.
+pub(crate) fn segments(body: &Bytes) -> Box<[Bytes]> {
+    body.chunks(SEGMENT_BYTES).map(Bytes::copy_from_slice).collect()
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.close(Closed::Again, None);
+        }
+    }
+}
+
+impl Held {
+    /// What is to be settled before an answer can be stored: its tags fit, its lifetime, its variant.
+    fn settle(self, mut meta: Meta, variants: &dyn Variants) -> Result<(Self, Meta, Variant), Refused> {
+        let refuse = |held: Self, reason| {
+            held.pass(reason);
+            Err(Refused { reason })
+        };
+        if !tags_fit(&meta.tags) {
+            return refuse(self, PassReason::TooManyTags);
+        }
+        if meta.jitter {
+            meta.fresh_for = self.strategy.jittered(meta.fresh_for, &*self.engine.parts.random);
+        }
+        let mut shard = self.engine.flights.lock(self.key.hash());
+        let variant = self.settle_variant(&mut shard, &meta, variants);
+        drop(shard);
+        match variant {
+            Some(variant) => Ok((self, meta, variant)),
+            None => refuse(self, PassReason::VaryLimit),
+        }
+    }
+
+    /// The whole answer is there: puts the entry that `make` makes of it into memory and gives it to those who wait.
+    fn conclude(
+        self,
+        meta: Meta,
+        variants: &dyn Variants,
+        make: impl FnOnce(&Self, &Meta, &Variant) -> Option<Entry>,
+    ) -> Result<Hit, Refused> {
+        let (held, meta, variant) = self.settle(meta, variants)?;
+        let Some(entry) = make(&held, &meta, &variant) else {
+            held.close(Closed::Again, Some(NotStored::NoRoom));
+            return Err(Refused { reason: PassReason::Other });
+        };
+        let hit = Hit(entry);
+        let outcome = if hit.length() > held.engine.object_limit(&held.key) {
+            Err(NotStored::TooLarge)
+        } else {
+            let mut shard = held.engine.flights.lock(held.key.hash());
+            held.engine.enter(&mut shard, &held, &variant, &hit.0)
+        };
+        if outcome.is_err() {
+            held.unlist();
+        }
+        held.count(outcome);
+        held.flight.close(Closed::Serve(hit.clone(), variant.selector.clone()));
+        if outcome.is_ok() {
+            held.engine.compress_later(&held, &meta, &variant, &hit);
+        }
+        Ok(hit)
+    }
+
+    /// Finds out which variant the answer is, by the names of all answers seen so far and its own, and lets those who ask
+    /// from now on know of them. Nothing when there are too many names.
+    fn settle_variant(&self, shard: &mut Shard, meta: &Meta, variants: &dyn Variants) -> Option<Variant> {
+        let stored = self.engine.selector(&self.key);
+        let known = stored.as_ref().map(|entry| Selector::from_text(entry.variant()));
+        let listed = shard.slot(self.key.text()).and_then(|slot| slot.selector.clone());
+        let mut selector: Option<Selector> = None;
+        for names in [known.clone(), listed, meta.selector.clone()].into_iter().flatten() {
+            selector = Some(match selector {
+                Some(so_far) => so_far.union(&names)?,
+                None => names,
+            });
+        }
+        let mut text = String::new();
+        if let Some(selector) = &selector {
+            variants.variant(selector, &mut text);
+            if text.len() > TEXT_MAX {
+                return None;
+            }
+            self.engine.keep_selector(&self.key, selector, stored.as_ref(), meta);
+        }
+        if let Some(slot) = shard.slot(self.key.text()) {
+            slot.selector.clone_from(&selector);
+            if let Some(listed) = slot.find(&self.flight) {
+                listed.variant = selector.is_some().then(|| text.clone());
+            }
+        }
+        Some(Variant { selector, text })
+    }
+
+    /// The answer may not be shared.
+    pub(crate) fn pass(self, reason: PassReason) {
+        self.key.namespace().counters().passed(reason);
+        let mut shard = self.engine.flights.lock(self.key.hash());
+        self.engine.mark(&shard, &self, reason);
+        self.engine.flights.unlist(&mut shard, self.key.text(), &self.flight);
+        drop(shard);
+        self.count_load();
+        self.renewal_ended();
+        self.flight.close(Closed::Passed(reason));
+    }
+
+    /// The load is over and nothing of it is stored.
+    pub(crate) fn close(&self, closed: Closed, why: Option<NotStored>) {
+        self.unlist();
+        self.renewal_ended();
+        if let Some(why) = why {
+            self.key.namespace().counters().not_stored(why);
+        }
+        self.count_load();
+        self.flight.close(closed);
+    }
+
+    /// Takes the load out of the table: nobody joins from now on.
+    pub(crate) fn unlist(&self) {
+        let mut shard = self.engine.flights.lock(self.key.hash());
+        self.engine.flights.unlist(&mut shard, self.key.text(), &self.flight);
+    }
+
+    /// Counts a load that brought a body, stored or not.
+    pub(crate) fn count(&self, outcome: Result<(), NotStored>) {
+        let counters = self.key.namespace().counters();
+        match outcome {
+            Ok(()) => counters.stored.increment(),
+            Err(why) => {
+                counters.not_stored(why);
+                self.renewal_ended();
+            }
+        }
+        self.count_load();
+    }
+
+    fn count_load(&self) {
+        self.key.namespace().counters().loaded(self.took());
+    }
+
+    /// How long the load has taken.
+    pub(crate) fn took(&self) -> Duration {
+        self.engine.parts.clock.now().since(self.flight.started)
+    }
+
+    /// What was to be renewed was not: after a pause somebody may try again.
+    fn renewal_ended(&self) {
+        if let Some(stale) = &self.stale {
+            stale.0.renewal_failed(self.engine.parts.clock.now(), RENEWAL_PAUSE);
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.held.as_ref().map(|held| held.key.text());
+        f.debug_struct("Lease").field("key", &key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! The question and the answers: what an asker says, what a lookup says, and what a load says about its answer.
+
+use crate::follower::Follower;
+use crate::hit::Hit;
+use crate::lease::Lease;
+use crate::outcome::{Bypass, MissReason, PassReason, StaleWhy};
+use crate::selector::{Selector, Variants};
+use crate::strategy::Strategy;
+use bytes::Bytes;
+use peregrine_base::Instant;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The terms of one lookup.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// The time, read after the request was.
+    pub now: Instant,
+    /// The strategy by which a load would be stored.
+    pub strategy: &'a Arc<Strategy>,
+    /// The greatest age that will do (`max-age` of a request, RFC 9111 §5.2.1.1).
+    pub age_max: Option<Duration>,
+    /// How much longer the entry must be fresh (`min-fresh`, RFC 9111 §5.2.1.3).
+    pub fresh_min: Duration,
+    /// How stale an entry may be (`max-stale`, RFC 9111 §5.2.1.2); nothing: not at all, [`Duration::MAX`]: no matter how.
+    pub stale_max: Option<Duration>,
+    /// Whether what is stored may not be used before the origin has confirmed it (`no-cache`, RFC 9111 §5.2.1.4).
+    pub validate: bool,
+    /// Renders the variant that is wanted.
+    pub variants: &'a dyn Variants,
+    /// Whether the asker would load. Otherwise it neither leads nor follows.
+    pub lead: bool,
+}
+
+impl<'a> Ask<'a> {
+    /// Terms without any condition.
+    #[must_use]
+    pub fn plain(now: Instant, strategy: &'a Arc<Strategy>) -> Self {
+        Self {
+            now,
+            strategy,
+            age_max: None,
+            fresh_min: Duration::ZERO,
+            stale_max: None,
+            validate: false,
+            variants: &crate::selector::NoVariants,
+            lead: true,
+        }
+    }
+}
+
+impl fmt::Debug for Ask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ask")
+            .field("now", &self.now)
+            .field("strategy", &self.strategy.name())
+            .field("validate", &self.validate)
+            .field("lead", &self.lead)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the cache says to an asker.
+#[derive(Debug)]
+pub enum Lookup {
+    /// Here it is.
+    Fresh {
+        /// The value.
+        hit: Hit,
+        /// Its time is nearly over: the asker should renew it in the background.
+        refresh: Option<Lease>,
+    },
+    /// Here it is; it is stale and may be served all the same.
+    Stale {
+        /// The value.
+        hit: Hit,
+        /// Why it may be served.
+        why: StaleWhy,
+        /// Nobody renews it yet: the asker should, in the background.
+        refresh: Option<Lease>,
+    },
+    /// It is the asker's turn to load. Where [`Lease::alone`] says so, nobody waits for it.
+    Lead(Lease),
+    /// Somebody loads it already.
+    Follow(Follower),
+    /// The asker should load for itself alone, and store nothing.
+    Bypass(Bypass),
+}
+
+/// What lies under a key, and what a lookup on the same terms would make of it.
+#[derive(Clone, Debug)]
+pub struct Peek {
+    /// The value of the asker's variant, gone or not.
+    pub hit: Option<Hit>,
+    /// How it may be used, or why not.
+    pub usable: Result<Usable, MissReason>,
+    /// The names by which the variants under the key differ.
+    pub selector: Option<Selector>,
+    /// Why an earlier answer could not be stored.
+    pub marker: Option<PassReason>,
+    /// Whether a load is under way.
+    pub loading: bool,
+}
+
+/// How a value may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usable {
+    /// As it is.
+    Fresh,
+    /// Though it is stale.
+    Stale(StaleWhy),
+}
+
+/// What is known of an answer when its head is, and by which it is stored.
+#[derive(Clone, Debug, Default)]
+pub struct Meta {
+    /// The head, in whatever form the caller reads it back.
+    pub head: Bytes,
+    /// Its tags, each at most 255 bytes.
+    pub tags: Vec<String>,
+    /// How old it was when it arrived.
+    pub initial_age: Duration,
+    /// How long it is fresh from now on; the age is already taken off.
+    pub fresh_for: Duration,
+    /// How long past that it may be served while it is renewed.
+    pub swr: Duration,
+    /// How long past that it may be served in place of a failure.
+    pub sie: Duration,
+    /// The length of the body in bytes, where it is announced.
+    pub length: Option<u64>,
+    /// Whether its type promises a gain from compression.
+    pub compressible: bool,
+    /// The names by which it differs from other variants (`Vary`).
+    pub selector: Option<Selector>,
+    /// Whether it must be validated before every use (stored `no-cache`, RFC 9111 §5.2.2.4).
+    pub must_validate: bool,
+    /// Whether it may never be served stale, whatever an asker accepts (`must-revalidate`, RFC 9111 §5.2.2.2).
+    pub never_stale: bool,
+    /// Whether it says that something is not there.
+    pub negative: bool,
+    /// Whether `fresh_for` came from the strategy, so that the strategy's jitter applies.
+    pub jitter: bool,
+}

@@ -1,0 +1,152 @@
+//! Calls for those who are no proxy: values by name, in a namespace, for no tenant.
+//!
+//! A write overtakes the loads of its key that are under way: they end for those who wait for them, and nothing of them is
+//! stored over what was written.
+
+use crate::engine::Engine;
+use crate::entry::{BodyDraft, Draft, Entry, Kind, PACKED_MAX, tags_fit};
+use crate::hit::Hit;
+use crate::key::{Key, TEXT_MAX};
+use crate::lease::segments;
+use crate::ledger::{Position, Target, key_target};
+use crate::lookup::{Ask, Lookup};
+use crate::namespace::Namespace;
+use crate::outcome::{Eviction, NotStored};
+use crate::statistics::{NamespaceStatistics, Statistics};
+use crate::strategy::Strategy;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a value is stored by name.
+#[derive(Clone, Debug, Default)]
+pub struct SetOptions {
+    /// Its lifetime; the strategy's where nothing is set.
+    pub ttl: Option<Duration>,
+    /// The strategy that it is stored by; `default` where nothing is set.
+    pub strategy: Option<Arc<Strategy>>,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+impl Engine {
+    /// The value named `name`, if one is there that may be served.
+    #[must_use]
+    pub fn get(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str) -> Option<Hit> {
+        let strategy = self.default_strategy();
+        let ask = Ask { lead: false, ..Ask::plain(self.parts.clock.now(), &strategy) };
+        match self.lookup(&Key::named(namespace, "", name), &ask) {
+            Lookup::Fresh { hit, .. } | Lookup::Stale { hit, .. } => Some(hit),
+            Lookup::Lead(_) | Lookup::Follow(_) | Lookup::Bypass(_) => None,
+        }
+    }
+
+    /// Stores `value` as `name`, in place of what is there. False where it was not stored: it is too large, has too many
+    /// tags, or nothing is cached at all. What was there before is gone in any case.
+    pub fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str, value: Bytes, options: &SetOptions) -> bool {
+        let key = Key::named(namespace, "", name);
+        let stored = self.write(&key, &value, options);
+        let counters = namespace.counters();
+        match stored {
+            Ok(()) => counters.stored.increment(),
+            Err(why) => {
+                counters.not_stored(why);
+                self.delete(namespace, name);
+            }
+        }
+        stored.is_ok()
+    }
+
+    fn write(&self, key: &Key, value: &Bytes, options: &SetOptions) -> Result<(), NotStored> {
+        if value.len() as u64 > self.object_limit(key) {
+            return Err(NotStored::TooLarge);
+        }
+        let enabled = self.limits.enabled.load(crate::sync::Ordering::Relaxed);
+        if !enabled || !tags_fit(&options.tags) || key.text().len() > TEXT_MAX {
+            return Err(NotStored::NoRoom);
+        }
+        let strategy = options.strategy.clone().unwrap_or_else(|| self.default_strategy());
+        let ttl = options.ttl.unwrap_or_else(|| strategy.jittered(strategy.ttl(), &*self.parts.random));
+        let mut shard = self.flights.lock(key.hash());
+        if let Some(slot) = shard.slot(key.text()) {
+            slot.overtake();
+        }
+        let entry = self.value(key, value, &options.tags, ttl, self.ledger.position()).ok_or(NotStored::NoRoom)?;
+        self.put(key, key.hash(), &entry)
+    }
+
+    /// A value under `key`, in no tier yet.
+    pub(crate) fn value(&self, key: &Key, value: &Bytes, tags: &[String], ttl: Duration, position: Position) -> Option<Entry> {
+        let chunks = [value.clone()];
+        let body = if value.len() <= PACKED_MAX { BodyDraft::Packed(&chunks) } else { BodyDraft::Segments(segments(value)) };
+        let draft = Draft::empty(Kind::Value, key, "", self.parts.clock.now(), ttl);
+        Entry::new(Draft { body, tags, position, ..draft })
+    }
+
+    /// Takes the value named `name` out; whether one was there.
+    pub fn delete(&self, namespace: &Arc<Namespace>, name: &str) -> bool {
+        let key = Key::named(namespace, "", name);
+        let mut shard = self.flights.lock(key.hash());
+        if let Some(slot) = shard.slot(key.text()) {
+            slot.overtake();
+        }
+        let tier = namespace.tier();
+        let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else { return false };
+        if entry.kind() == Kind::Selector {
+            // Its variants lie elsewhere; the ledger reaches them.
+            self.ledger.raise(false, &[Target::Hash(key_target(namespace.seed(), key.text()))], &[], &[]);
+        }
+        let removed = tier.remove(key.hash(), &entry);
+        if removed {
+            namespace.counters().evicted(Eviction::Removed);
+        }
+        removed && entry.kind() != Kind::Selector
+    }
+
+    /// As [`Engine::get`] for several names, in their order.
+    #[must_use]
+    pub fn mget(self: &Arc<Self>, namespace: &Arc<Namespace>, names: &[String]) -> Vec<Option<Hit>> {
+        names.iter().map(|name| self.get(namespace, name)).collect()
+    }
+
+    /// As [`Engine::set`] for several values; how many were stored.
+    pub fn mset(self: &Arc<Self>, namespace: &Arc<Namespace>, values: Vec<(String, Bytes)>, options: &SetOptions) -> usize {
+        values.into_iter().filter(|(name, value)| self.set(namespace, name, value.clone(), options)).count()
+    }
+
+    /// Empties `namespace`, whatever its entries are: how many there were. Walks its tier; loads that are under way are not
+    /// stored.
+    pub fn clear(&self, namespace: &Arc<Namespace>) -> u64 {
+        self.ledger.raise(false, &[], &[namespace.scope()], &[]);
+        let (tier, mut cleared) = (namespace.tier(), 0);
+        tier.iterate(&mut |hash, entry| {
+            if entry.namespace() == namespace.id() && tier.remove(hash, entry) {
+                namespace.counters().evicted(Eviction::Removed);
+                cleared += u64::from(entry.kind() == Kind::Value);
+            }
+            true
+        });
+        cleared
+    }
+
+    /// What happened since the start, and what is held now.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let named = |namespace: &Arc<Namespace>| {
+            let counted = namespace.counters().snapshot();
+            (namespace.name().to_owned(), NamespaceStatistics { memory_max: namespace.memory_max(), ..counted })
+        };
+        let registered = self.registered();
+        let namespaces: BTreeMap<String, NamespaceStatistics> = registered.iter().map(named).collect();
+        Statistics {
+            total: Statistics::totals(&namespaces),
+            memory_max: self.budget.bounds().memory,
+            in_flight_bytes: self.budget.in_flight(),
+            loads_under_way: self.flights.count() as u64,
+            targets: self.ledger.targets() as u64,
+            patterns: registered.iter().map(|namespace| namespace.scope().globs()).sum(),
+            namespaces,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! From a request to invalidate to the targets in the ledger, and to the entries that they reach.
+
+use crate::engine::Engine;
+use crate::entry::{Entry, Kind};
+use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
+use crate::key::Subject;
+use crate::ledger::{Scope, Standing, Target, key_target, path_target, resource_target, tag_target};
+use crate::memory::MemoryTier;
+use crate::namespace::Namespace;
+use crate::outcome::Eviction;
+use crate::pattern::Glob;
+use crate::promise::promise;
+use crate::sync::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request with more targets than this in a namespace means the namespace.
+const TARGETS_MAX: usize = 10_000;
+/// How long entries are counted for a receipt.
+const COUNTING_MAX: Duration = Duration::from_millis(200);
+/// After how many entries the counting looks at the clock.
+const COUNTING_STRIDE: u64 = 1024;
+
+/// What a request reaches.
+struct Reach {
+    all: bool,
+    /// The namespaces in which it looks.
+    namespaces: Vec<Arc<Namespace>>,
+    /// The namespaces that it means as a whole.
+    wholes: Vec<Arc<Namespace>>,
+    hashes: HashSet<u64>,
+    globs: Vec<(Arc<Namespace>, Glob)>,
+}
+
+impl Engine {
+    /// Invalidates what `request` names. When this returns, a request that arrives at this node later gets no value whose
+    /// load began before (promise P1). The receipt counts what was reached, as far as that can be counted in 200 ms.
+    pub async fn invalidate(self: &Arc<Self>, request: &Invalidation) -> Receipt {
+        let started = self.parts.clock.now();
+        let reach = self.reach_of(request);
+        if !request.dry_run {
+            self.raise(&reach, request.soft);
+        }
+        let remove = !request.dry_run && !request.soft;
+        let (engine, (giver, counted)) = (Arc::clone(self), promise());
+        self.parts.runtime.spawn_blocking(Box::new(move || giver.give(engine.count(&reach, remove))));
+        let memory = counted.await.flatten();
+        let took = self.parts.clock.now().since(started);
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let layer = Layer { layer: "memory", confirmed: 1, of: 1, took_ms };
+        Receipt {
+            id: self.receipt_id(),
+            matched: Matched { memory, redis: None },
+            layers: if request.dry_run { Vec::new() } else { vec![layer] },
+        }
+    }
+
+    /// Invalidates without counting.
+    pub(crate) fn invalidate_now(&self, request: &Invalidation) {
+        self.raise(&self.reach_of(request), request.soft);
+    }
+
+    fn receipt_id(&self) -> String {
+        let number = self.receipts.fetch_add(1, Ordering::Relaxed);
+        format!("{:08x}-{number}", self.seed >> 32)
+    }
+
+    fn raise(&self, reach: &Reach, soft: bool) {
+        if reach.is_empty() {
+            return;
+        }
+        let mut targets: Vec<Target> = reach.hashes.iter().map(|hash| Target::Hash(*hash)).collect();
+        if reach.all {
+            targets.push(Target::All);
+        }
+        let wholes: Vec<&Scope> = reach.wholes.iter().map(|namespace| namespace.scope()).collect();
+        let globs: Vec<(&Scope, Glob)> =
+            reach.globs.iter().map(|(namespace, glob)| (namespace.scope(), glob.clone())).collect();
+        self.ledger.raise(soft, &targets, &wholes, &globs);
+    }
+
+    fn reach_of(&self, request: &Invalidation) -> Reach {
+        let within = |names: &Vec<String>, namespace: &Namespace| names.iter().any(|name| name == namespace.name());
+        let named = |namespace: &Arc<Namespace>| request.namespaces.is_empty() || within(&request.namespaces, namespace);
+        let allowed = |namespace: &Arc<Namespace>| request.scope.as_ref().is_none_or(|scope| within(scope, namespace));
+        let namespaces: Vec<_> = self.registered().into_iter().filter(named).filter(allowed).collect();
+        let everywhere = request.scope.is_none() && request.namespaces.is_empty();
+        let mut reach = Reach {
+            all: request.all && everywhere,
+            namespaces,
+            wholes: Vec::new(),
+            hashes: HashSet::new(),
+            globs: Vec::new(),
+        };
+        let targets = request.tags.len() + request.keys.len();
+        let patterns = request.prefixes.len() + request.patterns.len();
+        let only_namespaces = targets + patterns == 0 && !request.namespaces.is_empty();
+        if request.all || only_namespaces || targets > TARGETS_MAX || patterns > crate::ledger::GLOBS_MAX {
+            if !reach.all {
+                reach.wholes.clone_from(&reach.namespaces);
+            }
+        } else {
+            reach.add_targets(request);
+        }
+        reach
+    }
+
+    /// Counts what `reach` reaches and takes it out of memory if `remove`; nothing when that takes too long.
+    fn count(&self, reach: &Reach, remove: bool) -> Option<u64> {
+        if reach.is_empty() {
+            return Some(0);
+        }
+        let (started, mut seen, mut matched, mut in_time) = (self.parts.clock.now(), 0u64, 0u64, true);
+        let mut tiers: Vec<&Arc<dyn MemoryTier>> = Vec::new();
+        for namespace in &reach.namespaces {
+            if !tiers.iter().any(|tier| Arc::ptr_eq(tier, namespace.tier())) {
+                tiers.push(namespace.tier());
+            }
+        }
+        for tier in tiers {
+            tier.iterate(&mut |hash, entry| {
+                seen += 1;
+                if seen.is_multiple_of(COUNTING_STRIDE) {
+                    in_time = self.parts.clock.now().since(started) < COUNTING_MAX;
+                }
+                if let Some(namespace) = reach.namespace_of(entry)
+                    && self.is_there(entry, namespace, remove)
+                    && reach.matches(entry, namespace)
+                {
+                    matched += u64::from(entry.kind() == Kind::Value);
+                    if remove && entry.kind() != Kind::Selector && tier.remove(hash, entry) {
+                        namespace.counters().evicted(Eviction::Invalidated);
+                    }
+                }
+                in_time
+            });
+        }
+        in_time.then_some(matched)
+    }
+
+    /// Whether `entry` is still of use to anybody. What this very invalidation has reached counts as being there.
+    fn is_there(&self, entry: &Entry, namespace: &Namespace, raised: bool) -> bool {
+        self.parts.clock.now() < entry.useless_from() && (raised || self.standing(entry, namespace) != Standing::Gone)
+    }
+}
+
+impl Reach {
+    fn is_empty(&self) -> bool {
+        !self.all && self.wholes.is_empty() && self.hashes.is_empty() && self.globs.is_empty()
+    }
+
+    fn add_targets(&mut self, request: &Invalidation) {
+        for namespace in &self.namespaces {
+            let seed = namespace.seed();
+            self.hashes.extend(request.tags.iter().map(|tag| tag_target(seed, tag)));
+            for key in &request.keys {
+                self.hashes.insert(resource_target(seed, key));
+                if key.starts_with('/') {
+                    self.hashes.insert(path_target(seed, key));
+                }
+                if key.strip_prefix(namespace.escaped()).is_some_and(|rest| rest.starts_with('|')) {
+                    self.hashes.insert(key_target(seed, key));
+                }
+            }
+            let globs = request.prefixes.iter().map(|text| Glob::prefix(text));
+            let globs = globs.chain(request.patterns.iter().map(|text| Glob::new(text)));
+            self.globs.extend(globs.map(|glob| (Arc::clone(namespace), glob)));
+        }
+    }
+
+    fn namespace_of(&self, entry: &Entry) -> Option<&Arc<Namespace>> {
+        self.namespaces.iter().find(|namespace| namespace.id() == entry.namespace())
+    }
+
+    fn matches(&self, entry: &Entry, namespace: &Arc<Namespace>) -> bool {
+        let seed = namespace.seed();
+        let whole = || self.wholes.iter().any(|whole| Arc::ptr_eq(whole, namespace));
+        if self.all || whole() {
+            return true;
+        }
+        let subject = Subject::of(entry.key());
+        self.hashes.contains(&key_target(seed, entry.key()))
+            || self.hashes.contains(&resource_target(seed, &subject.resource))
+            || subject.path.is_some_and(|path| self.hashes.contains(&path_target(seed, path)))
+            || entry.tags().any(|tag| self.hashes.contains(&tag_target(seed, tag)))
+            || self.globs.iter().any(|(of, glob)| Arc::ptr_eq(of, namespace) && glob.matches_subject(&subject))
+    }
+}

@@ -1,0 +1,203 @@
+//! Making an engine, and changing what it is configured by while it runs.
+
+use crate::budget::{Bounds, Budget};
+use crate::config::{CacheConfig, DEFAULT_NAME, NamespaceConfig, Settings, SettingsError, StrategyConfig};
+use crate::engine::{Engine, Limits, Parts, Registered};
+use crate::entry::Entry;
+use crate::ledger::Ledger;
+use crate::memory::{ClockPro, Inserted, MemoryTier};
+use crate::namespace::{NAMESPACES_MAX, Namespace};
+use crate::outcome::Eviction;
+use crate::statistics::Directory;
+use crate::strategy::Strategy;
+use crate::sweeper::Sweeper;
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, RwLock};
+use crate::table::Flights;
+use crate::wheel::Wheel;
+use peregrine_base::parameter::Complaint;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Engine {
+    /// An engine with `settings`. Where they name no strategy or namespace `default`, there is one with default values.
+    ///
+    /// # Errors
+    /// Every rule between fields that is broken.
+    pub fn new(parts: Parts, settings: Settings) -> Result<Arc<Self>, SettingsError> {
+        let settings = checked(settings)?;
+        let bounds = bounds(&settings);
+        let directory = Directory::new();
+        let shared = tier(Budget::capacity(bounds), &settings.cache, &directory);
+        let engine = Self {
+            seed: parts.random.next_u64(),
+            limits: Limits {
+                enabled: AtomicBool::new(true),
+                object_size_max: AtomicU64::new(0),
+                loads_max: AtomicUsize::new(0),
+                reader_stall_max_ms: AtomicU64::new(0),
+            },
+            strategies: RwLock::new(BTreeMap::new()),
+            namespaces: RwLock::new(Vec::new()),
+            directory,
+            budget: Arc::new(Budget::new(Arc::clone(&shared), bounds)),
+            shared,
+            ledger: Ledger::new(),
+            flights: Flights::new(),
+            wheel: Wheel::new(parts.clock.now()),
+            sweeper: Sweeper::new(parts.clock.now()),
+            receipts: AtomicU64::new(0),
+            parts,
+        };
+        engine.apply(&settings);
+        Ok(Arc::new(engine))
+    }
+
+    /// Applies `settings` while the engine runs. Entries stay as far as there is room for them; namespaces keep their
+    /// identity by name, so that handles stay good; strategies are new, so handles to them are to be asked for again.
+    ///
+    /// # Errors
+    /// Every rule between fields that is broken; then nothing was changed.
+    pub fn reconfigure(&self, settings: Settings) -> Result<(), SettingsError> {
+        self.apply(&checked(settings)?);
+        Ok(())
+    }
+
+    /// The strategy `name`, if it is configured.
+    #[must_use]
+    pub fn strategy(&self, name: &str) -> Option<Arc<Strategy>> {
+        self.strategies.read().get(name).cloned()
+    }
+
+    /// The namespace `name`, if it is configured. The handle stays good for as long as the engine lives.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
+        let namespaces = self.namespaces.read();
+        let found = namespaces.iter().find(|one| one.configured && one.namespace.name() == name)?;
+        Some(Arc::clone(&found.namespace))
+    }
+
+    /// The namespaces that are configured.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<Arc<Namespace>> {
+        let namespaces = self.namespaces.read();
+        namespaces.iter().filter(|one| one.configured).map(|one| Arc::clone(&one.namespace)).collect()
+    }
+
+    /// All namespaces that ever were, for those who must not miss any.
+    pub(crate) fn registered(&self) -> Vec<Arc<Namespace>> {
+        self.namespaces.read().iter().map(|one| Arc::clone(&one.namespace)).collect()
+    }
+
+    /// The strategy of callers who name none.
+    pub(crate) fn default_strategy(&self) -> Arc<Strategy> {
+        self.strategy(DEFAULT_NAME).expect("settings without a default strategy are given one")
+    }
+
+    fn apply(&self, settings: &Settings) {
+        self.limits.enabled.store(settings.cache.enabled, Ordering::Relaxed);
+        self.limits.object_size_max.store(settings.cache.object_size_max.as_u64(), Ordering::Relaxed);
+        self.limits.loads_max.store(usize::try_from(settings.cache.loads_max).unwrap_or(usize::MAX), Ordering::Relaxed);
+        let stall = u64::try_from(settings.cache.reader_stall_max.get().as_millis()).unwrap_or(u64::MAX);
+        self.limits.reader_stall_max_ms.store(stall, Ordering::Relaxed);
+        let named = |(name, config): (&String, &StrategyConfig)| {
+            (name.clone(), Arc::new(Strategy::new(name.clone(), config.clone())))
+        };
+        *self.strategies.write() = settings.strategies.iter().map(named).collect();
+        self.register(settings);
+        self.divide(settings);
+    }
+
+    /// Makes the namespaces that are new.
+    fn register(&self, settings: &Settings) {
+        let mut namespaces = self.namespaces.write();
+        for registered in namespaces.iter_mut() {
+            registered.configured = settings.namespaces.contains_key(registered.namespace.name());
+        }
+        for name in settings.namespaces.keys() {
+            if namespaces.iter().any(|one| one.namespace.name() == name) {
+                continue;
+            }
+            // Past the last number the namespace shares the counters of the last one: a wrong statistic, not a wrong answer.
+            let id = u16::try_from(namespaces.len().min(NAMESPACES_MAX - 1)).unwrap_or(0);
+            let Some(counters) = self.directory.counters(id) else { continue };
+            let seed = self.seed ^ (namespaces.len() as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let namespace = Namespace::new(id, name, seed, Arc::clone(counters), Arc::clone(&self.shared));
+            namespaces.push(Registered { namespace: Arc::new(namespace), configured: true });
+        }
+    }
+
+    /// Divides the memory: whoever gets less goes first, so that the sum is never above the bound.
+    fn divide(&self, settings: &Settings) {
+        let wanted = |namespace: &Namespace| {
+            settings.namespaces.get(namespace.name()).and_then(|config| config.memory_max).map(peregrine_base::ByteSize::as_u64)
+        };
+        let namespaces = self.registered();
+        for namespace in &namespaces {
+            let (now, then) = (namespace.memory_max().unwrap_or(0), wanted(namespace));
+            if then.unwrap_or(0) < now {
+                self.resize(namespace, then, &settings.cache);
+            }
+        }
+        self.budget.configure(bounds(settings));
+        for namespace in &namespaces {
+            let then = wanted(namespace);
+            if then != namespace.memory_max() {
+                self.resize(namespace, then, &settings.cache);
+            }
+        }
+    }
+
+    /// Gives a namespace its part, and moves its entries where that is another tier.
+    fn resize(&self, namespace: &Namespace, bytes: Option<u64>, cache: &CacheConfig) {
+        let before = Arc::clone(namespace.tier());
+        namespace.set_memory_max(bytes, |bytes| tier(bytes, cache, &self.directory));
+        let after = namespace.tier();
+        if !Arc::ptr_eq(&before, after) {
+            self.move_entries(namespace, &*before, &**after);
+        }
+        if let (None, Some(own)) = (bytes, namespace.own()) {
+            own.resize(0);
+        }
+    }
+
+    fn move_entries(&self, namespace: &Namespace, from: &dyn MemoryTier, to: &dyn MemoryTier) {
+        from.iterate(&mut |hash, entry: &Entry| {
+            if entry.namespace() == namespace.id() && from.remove(hash, entry) && to.peek(hash).is_none() {
+                let moved = to.insert(hash, entry.clone());
+                if moved == Inserted::Refused {
+                    namespace.counters().evicted(Eviction::Refused);
+                }
+            }
+            true
+        });
+    }
+}
+
+/// `settings` with what must exist, if they keep the rules.
+fn checked(mut settings: Settings) -> Result<Settings, SettingsError> {
+    settings.strategies.entry(DEFAULT_NAME.to_owned()).or_default();
+    settings.namespaces.entry(DEFAULT_NAME.to_owned()).or_insert_with(NamespaceConfig::default);
+    settings.check().map_err(SettingsError)?;
+    if settings.namespaces.len() >= NAMESPACES_MAX {
+        let problem = format!("has {} members", settings.namespaces.len());
+        let help = format!("use fewer than {NAMESPACES_MAX} namespaces, and tenants or tags for what is finer");
+        return Err(SettingsError(vec![Complaint::new("namespace", problem, help)]));
+    }
+    Ok(settings)
+}
+
+fn bounds(settings: &Settings) -> Bounds {
+    let parts = settings.namespaces.values().filter_map(|namespace| namespace.memory_max);
+    Bounds {
+        memory: settings.cache.memory.as_u64(),
+        parts: parts.map(peregrine_base::ByteSize::as_u64).sum(),
+        in_flight_max: settings.cache.in_flight_bound(),
+    }
+}
+
+fn tier(bytes: u64, cache: &CacheConfig, directory: &Directory) -> Arc<dyn MemoryTier> {
+    // Only one policy so far; the next one is chosen here by `cache.eviction`.
+    let crate::config::EvictionPolicy::ClockPro = cache.eviction;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Arc::new(ClockPro::new(bytes, cache.object_size_max.as_u64(), cores * 4, directory.clone()))
+}

@@ -1,0 +1,203 @@
+//! Storing: from an answer to an entry in memory, under the rules that keep an older answer from taking the place of a newer
+//! one. Everything here happens under the lock of the key's place in the table of loads.
+
+use crate::budget::Charge;
+use crate::codec;
+use crate::engine::Engine;
+use crate::entry::{BodyDraft, Draft, Encoding, Entry, Kind};
+use crate::hit::{Hit, length};
+use crate::key::{Key, variant_hash};
+use crate::lease::{Held, Variant};
+use crate::ledger::Standing;
+use crate::lookup::Meta;
+use crate::memory::Inserted;
+use crate::outcome::{NotStored, PassReason};
+use crate::selector::Selector;
+use crate::sync::Ordering;
+use crate::table::Shard;
+use bytes::Bytes;
+use peregrine_base::Instant;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is left free of the largest entry for key, head and tags.
+const TEXT_ALLOWANCE_BYTES: u64 = 64 << 10;
+/// How long a selector is kept past the variants that need it.
+const SELECTOR_MARGIN: Duration = Duration::from_secs(3600);
+
+impl Variant {
+    /// Where the variant of `key` is stored.
+    pub(crate) fn hash(&self, key: &Key) -> u64 {
+        if self.selector.is_some() { variant_hash(key.hash(), &self.text) } else { key.hash() }
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// An entry of `kind` under `key` that holds nothing and is good for `fresh_for`.
+    pub(crate) fn empty(kind: Kind, key: &'a Key, variant: &'a str, now: Instant, fresh_for: Duration) -> Self {
+        Self {
+            kind,
+            namespace: key.namespace().id(),
+            key: key.text(),
+            variant,
+            tags: &[],
+            head: &[],
+            body: BodyDraft::Packed(&[]),
+            encoding: Encoding::Identity,
+            position: crate::ledger::Position::default(),
+            now,
+            age: Duration::ZERO,
+            fresh_for,
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            cost: Duration::ZERO,
+            must_validate: false,
+            never_stale: false,
+            negative: false,
+        }
+    }
+
+    /// As `meta` says.
+    fn with_meta(mut self, meta: &'a Meta) -> Self {
+        self.tags = &meta.tags;
+        self.head = &meta.head;
+        self.age = meta.initial_age;
+        self.fresh_for = meta.fresh_for;
+        self.stale_while_revalidate = meta.swr;
+        self.stale_if_error = meta.sie;
+        self.must_validate = meta.must_validate;
+        self.never_stale = meta.never_stale;
+        self.negative = meta.negative;
+        self
+    }
+}
+
+impl Engine {
+    /// The largest body that may be stored under `key`.
+    pub(crate) fn object_limit(&self, key: &Key) -> u64 {
+        let configured = self.limits.object_size_max.load(Ordering::Relaxed);
+        let tier = key.namespace().tier().weight_max();
+        let fitting = tier.saturating_sub(TEXT_ALLOWANCE_BYTES.min(tier / 16));
+        configured.min(fitting).min(self.budget.bounds().in_flight_max)
+    }
+
+    /// What a body under way is charged to.
+    pub(crate) fn charge(&self) -> Charge {
+        Charge::new(Arc::clone(&self.budget))
+    }
+
+    /// The entry of an answer; nothing when memory is refused.
+    pub(crate) fn new_entry(&self, held: &Held, meta: &Meta, variant: &Variant, body: BodyDraft<'_>) -> Option<Entry> {
+        let now = self.parts.clock.now();
+        let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
+        Entry::new(Draft { body, position: held.flight.position, cost: held.took(), ..draft })
+    }
+
+    /// The entry of an answer that confirmed `stale`: its body with a new head and new deadlines.
+    pub(crate) fn renewed_entry(&self, held: &Held, meta: &Meta, variant: &Variant, stale: &Entry) -> Option<Entry> {
+        let now = self.parts.clock.now();
+        let packed = [Bytes::copy_from_slice(stale.packed_body())];
+        let body = match stale.segments() {
+            Some(segments) => BodyDraft::Segments(segments.into()),
+            None => BodyDraft::Packed(&packed),
+        };
+        let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
+        let cost = Duration::from_micros(stale.cost_us());
+        Entry::new(Draft { body, encoding: stale.encoding(), position: held.flight.position, cost, ..draft })
+    }
+
+    /// Puts the entry of a load into memory and takes the load out of the table, in one step for everybody else; unless
+    /// something newer is there or has reached it.
+    pub(crate) fn enter(&self, shard: &mut Shard, held: &Held, variant: &Variant, entry: &Entry) -> Result<(), NotStored> {
+        if held.flight.is_overtaken() || self.standing(entry, held.key.namespace()) == Standing::Gone {
+            return Err(NotStored::Overtaken);
+        }
+        let hash = variant.hash(&held.key);
+        let tier = held.key.namespace().tier();
+        let newer = |there: Entry| there.kind() == Kind::Value && there.position() > entry.position();
+        if tier.peek(hash).is_some_and(newer) {
+            return Err(NotStored::Overtaken);
+        }
+        self.put(&held.key, hash, entry)?;
+        self.flights.unlist(shard, held.key.text(), &held.flight);
+        Ok(())
+    }
+
+    /// Puts an entry into its namespace's tier.
+    pub(crate) fn put(&self, key: &Key, hash: u64, entry: &Entry) -> Result<(), NotStored> {
+        match key.namespace().tier().insert(hash, entry.clone()) {
+            Inserted::Stored => {
+                self.wheel.note(entry.useless_from(), entry.weight());
+                Ok(())
+            }
+            Inserted::Refused => Err(NotStored::NoRoom),
+        }
+    }
+
+    /// Notes that the answer of a load could not be stored, so that nobody waits for the next. What can still be served stays.
+    pub(crate) fn mark(&self, _: &Shard, held: &Held, reason: PassReason) {
+        let lifetime = held.strategy.hit_for_miss();
+        if lifetime.is_zero() || held.flight.is_overtaken() {
+            return;
+        }
+        let variant = match (self.selector(&held.key), &held.variant) {
+            (None, _) => Variant { selector: None, text: String::new() },
+            (Some(entry), Some(text)) => {
+                Variant { selector: Some(Selector::from_text(entry.variant())), text: text.clone() }
+            }
+            // The load began before anybody knew that there are variants, so it cannot say which one may not be shared.
+            (Some(_), None) => return,
+        };
+        let hash = variant.hash(&held.key);
+        let now = self.parts.clock.now();
+        let kept = |there: Entry| {
+            let until = if reason == PassReason::Status {
+                there.fresh_until().after(there.stale_if_error())
+            } else {
+                there.fresh_until()
+            };
+            there.kind() == Kind::Value && now < until && self.standing(&there, held.key.namespace()) == Standing::Valid
+        };
+        if held.key.namespace().tier().peek(hash).is_some_and(kept) {
+            return;
+        }
+        let draft = Draft::empty(Kind::Marker(reason), &held.key, &variant.text, now, lifetime);
+        if let Some(marker) = Entry::new(Draft { position: held.flight.position, ..draft }) {
+            // Without a marker the next asker leads again: a miss, as before.
+            let _ = self.put(&held.key, hash, &marker);
+        }
+    }
+
+    /// Lets those who ask for `key` know by which names its variants differ, for as long as the answer of `meta` may live.
+    pub(crate) fn keep_selector(&self, key: &Key, selector: &Selector, stored: Option<&Entry>, meta: &Meta) {
+        let now = self.parts.clock.now();
+        let needed = meta.fresh_for.saturating_add(meta.swr.max(meta.sie)).saturating_add(SELECTOR_MARGIN);
+        let lasting = |entry: &Entry| entry.variant() == selector.as_str() && entry.fresh_until() >= now.after(needed);
+        if stored.is_some_and(lasting) {
+            return;
+        }
+        let fresh_for = needed.saturating_mul(2);
+        if let Some(entry) = Entry::new(Draft::empty(Kind::Selector, key, selector.as_str(), now, fresh_for)) {
+            let _ = self.put(key, key.hash(), &entry);
+        }
+    }
+
+    /// Compresses what was stored, away from the event loop, and puts that in its place if it is still there.
+    pub(crate) fn compress_later(self: &Arc<Self>, held: &Held, meta: &Meta, variant: &Variant, hit: &Hit) {
+        let size = usize::try_from(length(&hit.0)).unwrap_or(usize::MAX);
+        let Some(encoding) = codec::choose(held.strategy.compression(), meta.compressible, size) else { return };
+        if hit.0.encoding() != Encoding::Identity {
+            return;
+        }
+        let (engine, key, hash, hit) = (Arc::clone(self), held.key.clone(), variant.hash(&held.key), hit.clone());
+        self.parts.runtime.spawn_blocking(Box::new(move || {
+            let Some(frames) = codec::encode(encoding, hit.body().chunks()) else { return };
+            let Some(smaller) = hit.0.recoded(encoding, frames) else { return };
+            let _shard = engine.flights.lock(key.hash());
+            if key.namespace().tier().peek(hash).is_some_and(|there| there.same(&hit.0)) {
+                // Where it is refused the value is gone: a miss.
+                let _ = engine.put(&key, hash, &smaller);
+            }
+        }));
+    }
+}

@@ -1,0 +1,120 @@
+//! The table of loads under way: for each key the loads of its variants. It is spread over locks by the key's hash.
+//!
+//! The lock of a key's place is also the lock under which values are put into memory. So whoever holds it sees a load either
+//! under way or its value in memory, never neither; that is what keeps a key to one load (promise P3).
+
+use crate::flight::Flight;
+use crate::ledger::Position;
+use crate::selector::Selector;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Into how many locks the table is divided; a power of two.
+#[cfg(not(feature = "shuttle"))]
+const SHARDS: usize = 64;
+#[cfg(feature = "shuttle")]
+const SHARDS: usize = 2;
+
+/// The loads under way.
+pub(crate) struct Flights {
+    shards: [Mutex<Shard>; SHARDS],
+    count: AtomicUsize,
+}
+
+/// A part of the table.
+#[derive(Default)]
+pub(crate) struct Shard(HashMap<Box<str>, Slot>);
+
+/// The loads of one key.
+#[derive(Default)]
+pub(crate) struct Slot {
+    /// The names by which variants differ, as far as the loads here have shown.
+    pub(crate) selector: Option<Selector>,
+    pub(crate) listed: Vec<Listed>,
+}
+
+/// A load of a key.
+pub(crate) struct Listed {
+    /// The variant that it brings; nothing while that is not known.
+    pub(crate) variant: Option<String>,
+    /// Whether others may wait for it.
+    pub(crate) joinable: bool,
+    pub(crate) flight: Arc<Flight>,
+}
+
+impl Flights {
+    pub(crate) fn new() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::new(Shard::default())), count: AtomicUsize::new(0) }
+    }
+
+    /// The part of the table in which the key with this hash has its place.
+    pub(crate) fn lock(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // Bits that neither the tier's shards nor its table favour.
+        let index = usize::try_from(hash >> 48).unwrap_or(0) & (SHARDS - 1);
+        match self.shards.get(index) {
+            Some(shard) => shard.lock(),
+            None => self.shards[0].lock(),
+        }
+    }
+
+    /// How many loads are under way.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Enters a load.
+    pub(crate) fn list(&self, shard: &mut Shard, key: &str, listed: Listed) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        match shard.0.get_mut(key) {
+            Some(slot) => slot.listed.push(listed),
+            None => {
+                shard.0.insert(key.into(), Slot { selector: None, listed: vec![listed] });
+            }
+        }
+    }
+
+    /// Strikes a load out; whether it was there.
+    pub(crate) fn unlist(&self, shard: &mut Shard, key: &str, flight: &Arc<Flight>) -> bool {
+        let Some(slot) = shard.0.get_mut(key) else { return false };
+        let before = slot.listed.len();
+        slot.listed.retain(|listed| !Arc::ptr_eq(&listed.flight, flight));
+        let struck = before - slot.listed.len();
+        self.count.fetch_sub(struck, Ordering::Relaxed);
+        if slot.listed.is_empty() {
+            shard.0.remove(key);
+        }
+        struck > 0
+    }
+
+    /// The position of the load that began first.
+    pub(crate) fn oldest(&self) -> Option<Position> {
+        let oldest = |shard: &Mutex<Shard>| {
+            let shard = shard.lock();
+            shard.0.values().flat_map(|slot| &slot.listed).map(|listed| listed.flight.position).min()
+        };
+        self.shards.iter().filter_map(oldest).min()
+    }
+}
+
+impl Shard {
+    /// The loads of a key, if there are any.
+    pub(crate) fn slot(&mut self, key: &str) -> Option<&mut Slot> {
+        self.0.get_mut(key)
+    }
+}
+
+impl Slot {
+    /// A write overtakes every load of the key: they end for those who wait, nobody joins, nothing of them is stored.
+    pub(crate) fn overtake(&mut self) {
+        for listed in &mut self.listed {
+            listed.joinable = false;
+            listed.flight.overtake();
+        }
+    }
+
+    /// The load of `flight`.
+    pub(crate) fn find(&mut self, flight: &Arc<Flight>) -> Option<&mut Listed> {
+        self.listed.iter_mut().find(|listed| Arc::ptr_eq(&listed.flight, flight))
+    }
+}
