@@ -54,6 +54,7 @@ pub(crate) fn stored(asking: &Asking, hit: &Hit, now: Instant, wall: WallTime) -
 /// A response whose body is still arriving.
 pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wall: WallTime) -> Response<Body> {
     let StoredHead { status, mut headers } = head;
+    hygiene::strip_hop_by_hop(&mut headers);
     let request = &asking.facts;
     if policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) == Condition::NotModified
     {

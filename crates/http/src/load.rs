@@ -199,8 +199,12 @@ impl Load {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
                 facts.decision = Some(plan.decision);
+                // The client that asked gets all that was meant for it, fields that are not stored included.
                 let reading = Reading {
-                    head: stored,
+                    head: StoredHead {
+                        status,
+                        headers: response.headers().clone(),
+                    },
                     reader: fill.reader(),
                     facts,
                 };

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
 use crate::outcome::{CacheOutcome, Outcome};
-use crate::policy::{Decision, Forward, Reason};
+use crate::policy::{Decision, Forward, Freshness, Reason};
 use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
@@ -190,6 +190,10 @@ impl Plane {
     ) -> Result<Response<Body>, Failure> {
         let now = self.parts.clock.now();
         outcome.served(how, freshness_left_s(&hit, now));
+        if asking.route.rules.freshness == Freshness::Force {
+            // What the origin says about freshness does not hold here, and every answer says so.
+            outcome.detail = outcome.detail.or(Some(Reason::StoredForce.as_str()));
+        }
         deliver::stored(asking, &hit, now, self.parts.clock.wall())
     }
 
