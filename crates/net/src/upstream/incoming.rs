@@ -1,9 +1,9 @@
 //! The body of a response on its way in. It keeps to the time limits, ends cleanly only when it is whole, and then gives its
 //! connection back; dropped before, it takes the connection with it.
 
-use super::member::Ticket;
 use super::outgoing::Sending;
 use super::pool::Connection;
+use super::ticket::Ticket;
 use crate::http::{BodyError, BodyFault};
 use crate::timer::Timer;
 use bytes::Bytes;

@@ -4,6 +4,7 @@ mod attempts;
 mod connect;
 mod ejection;
 mod error;
+mod head;
 mod incoming;
 mod latency;
 mod member;
@@ -11,6 +12,7 @@ mod outgoing;
 mod pool;
 mod status;
 mod target;
+mod ticket;
 mod tls;
 
 pub use error::{UpstreamError, UpstreamErrorKind};
@@ -22,7 +24,7 @@ use crate::http::Body;
 use ::http::{Request, Response, Version};
 use attempts::{Attempts, Next};
 use ejection::Need;
-use member::{Member, Ticket};
+use member::Member;
 use outgoing::Outgoing;
 use peregrine_base::{Clock, Instant, Random, Runtime, Span};
 use peregrine_telemetry::Counter;
@@ -30,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use ticket::Ticket;
 
 /// What an upstream needs from outside.
 #[derive(Clone)]
@@ -210,18 +213,14 @@ impl Upstream {
             let Some(next) = self.follow(next, index, &attempts) else {
                 return Err(failed.error);
             };
-            self.members[index].retried();
+            self.members[index].statistics().retries.increment();
             (outgoing, choice) = (again, next);
         }
     }
 
     /// Where a request goes after a failure, if anywhere.
     fn follow(&self, next: Next, failed: usize, attempts: &Attempts) -> Option<(usize, Ticket)> {
-        let same = || {
-            self.members[failed]
-                .admit(self.clock.now(), Need::Any)
-                .map(|ticket| (failed, ticket))
-        };
+        let same = || Ticket::take(&self.members[failed], self.clock.now(), Need::Any).map(|ticket| (failed, ticket));
         match next {
             Next::Stop => None,
             Next::Same => same(),
@@ -259,7 +258,7 @@ impl Upstream {
         }
         order
             .into_iter()
-            .find_map(|index| Some((index, self.members[index].admit(now, need)?)))
+            .find_map(|index| Some((index, Ticket::take(&self.members[index], now, need)?)))
     }
 
     /// What it does and did.

@@ -20,6 +20,8 @@ pub(crate) struct Outgoing {
     method: Method,
     path: PathAndQuery,
     headers: HeaderMap,
+    /// The host that the client asked for.
+    asked: Option<HeaderValue>,
     body: Body,
 }
 
@@ -29,6 +31,7 @@ impl Outgoing {
         let mut headers = head.headers;
         // Nobody waits for `100 Continue` on this side: the body is sent as soon as the target takes it.
         headers.remove(EXPECT);
+        let asked = headers.remove(HOST);
         let path = head
             .uri
             .path_and_query()
@@ -38,6 +41,7 @@ impl Outgoing {
             method: head.method,
             path,
             headers,
+            asked,
             body,
         }
     }
@@ -49,17 +53,23 @@ impl Outgoing {
         } else {
             return None;
         };
+        let (method, path) = (self.method.clone(), self.path.clone());
         Some(Self {
-            method: self.method.clone(),
-            path: self.path.clone(),
+            method,
+            path,
             headers: self.headers.clone(),
+            asked: self.asked.clone(),
             body,
         })
     }
 
     /// A message that the connection gave back before a byte of it was written.
     pub(crate) fn unsent(message: Request<SentBody>) -> Self {
-        Self::new(message.map(|sent| sent.body))
+        let asked = message.body().asked.clone();
+        Self {
+            asked,
+            ..Self::new(message.map(|sent| sent.body))
+        }
     }
 
     /// For HTTP/1.1: the target in origin form, and framing that leaves no doubt.
@@ -78,7 +88,6 @@ impl Outgoing {
     /// For HTTP/2: the host as `:authority`.
     pub(crate) fn into_http2(mut self, target: &Target, rule: &HostRule, clock: &Arc<dyn Clock>) -> Request<SentBody> {
         let host = self.host(target, rule);
-        self.headers.remove(HOST);
         self.frame();
         let mut parts = UriParts::default();
         parts.scheme = Some(target.scheme());
@@ -90,7 +99,7 @@ impl Outgoing {
 
     fn host(&self, target: &Target, rule: &HostRule) -> HeaderValue {
         let set = match rule {
-            HostRule::Keep => self.headers.get(HOST).cloned(),
+            HostRule::Keep => self.asked.clone(),
             HostRule::Fixed(name) => HeaderValue::from_str(name).ok(),
             HostRule::Target => None,
         };
@@ -116,6 +125,7 @@ impl Outgoing {
         let mut request = Request::new(SentBody {
             body: self.body,
             sending,
+            asked: self.asked,
         });
         *request.method_mut() = self.method;
         *request.uri_mut() = uri;
@@ -194,6 +204,8 @@ impl Sending {
 pub(crate) struct SentBody {
     body: Body,
     sending: Option<Arc<Sending>>,
+    /// The host that the client asked for, in case the message comes back.
+    asked: Option<HeaderValue>,
 }
 
 impl SentBody {
@@ -278,6 +290,13 @@ mod tests {
         let request = outgoing(Method::GET, Body::empty()).into_http2(&target, &HostRule::Keep, &clock);
         assert_eq!(request.uri(), "https://shop/a?b");
         assert!(!request.headers().contains_key("host"));
+        // A message that comes back still knows what the client asked for.
+        let target = Target::parse("http://another").unwrap();
+        let request = Outgoing::unsent(request).into_http1(&target, &HostRule::Keep, &clock);
+        assert_eq!(
+            (request.uri().to_string().as_str(), &request.headers()["host"]),
+            ("/a?b", &"shop".parse().unwrap())
+        );
     }
 
     #[test]

@@ -12,7 +12,9 @@ use super::status::TargetStatistics;
 use super::target::Target;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
-use hyper::client::conn::{http1, http2};
+use ::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use parking_lot::Mutex;
 use peregrine_base::Instant;
 use std::sync::Arc;
@@ -81,6 +83,20 @@ pub(crate) enum Lane {
         _stream: Stream,
     },
 }
+
+impl Lane {
+    /// Sends `message` and waits for the head of the response. The error holds the message if not a byte of it was sent.
+    pub(crate) async fn send(&mut self, message: Request<SentBody>) -> Result<Response<Incoming>, Box<Unanswered>> {
+        let result = match self {
+            Self::Http1(sender) => sender.try_send_request(message).await,
+            Self::Http2 { sender, .. } => sender.try_send_request(message).await,
+        };
+        result.map_err(Box::new)
+    }
+}
+
+/// Why there is no response, and the message if it was not sent.
+pub(crate) type Unanswered = TrySendError<Request<SentBody>>;
 
 /// A request on a shared connection, counted until it is dropped.
 pub(crate) struct Stream {
