@@ -27,6 +27,18 @@ pub use reload::Source;
 /// How long the last lines of the access log may take to be written at the end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
+/// How the command line calls what chooses addresses, for errors about ports that are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Flags {
+    /// For the listener.
+    pub listen: &'static str,
+    /// For the admin API.
+    pub admin: &'static str,
+}
+
+/// The flags of `serve`.
+const SERVE_FLAGS: Flags = Flags { listen: "--listen ADDRESS", admin: "--admin ADDRESS" };
+
 /// A Peregrine that serves.
 pub struct Running {
     /// Where it takes requests, in the order of the listeners.
@@ -48,10 +60,9 @@ pub fn run(loaded: Loaded, origin: Origin, overrides: Overrides, environment: &E
     let source = Source { origin, overrides, environment: environment.clone() };
     let runtime = runtime(loaded.settings.server.workers)?;
     runtime.block_on(async {
-        let running = start(loaded, Some(source), Some(log)).await?;
+        let running = start(loaded, Some(source), Some(log), SERVE_FLAGS).await?;
         running.announce()?;
-        signals::until_stopped(&running.program).await?;
-        running.stop().await
+        running.until_stopped().await
     })
 }
 
@@ -71,7 +82,7 @@ pub fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
 ///
 /// # Errors
 /// When an address is taken, a file cannot be used, or a name in the configuration leads nowhere.
-pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::LogHandle>) -> Result<Running, Failure> {
+pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::LogHandle>, flags: Flags) -> Result<Running, Failure> {
     for warning in &loaded.resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -84,7 +95,7 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
     let mut addresses = Vec::new();
     for listener in &settings.listeners {
         let address = listener.socket_address().map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
-        let listener = bind(address, "listen", "listener[].address")?;
+        let listener = bind(address, flags.listen, "listener[].address")?;
         addresses.push(program.server.serve(listener, Arc::clone(&program.plane), watch.clone()).address());
     }
     let (mut admin, mut admin_token) = (None, None);
@@ -94,7 +105,7 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
         let token = token.map_err(|error| Failure::Failed(error.to_string()))?;
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
         let handler = Admin::new(control, &settings.admin, token.secret.clone(), Program::clock());
-        let listener = bind(settings.admin.address, "admin", "admin.address")?;
+        let listener = bind(settings.admin.address, flags.admin, "admin.address")?;
         let server = Server::new(ServerLimits::default(), parts);
         admin = Some(server.serve(listener, Arc::new(handler), watch).address());
         admin_token = Some(token);
@@ -106,13 +117,16 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
 /// Binds `address`; an error names the option and the field that choose another.
 fn bind(address: SocketAddr, option: &str, field: &str) -> Result<Listener, Failure> {
     Listener::bind(address).map_err(|error| {
-        Failure::Failed(format!("{error}\n  choose another address with --{option} ADDRESS or {field} in the configuration; port 0 takes any free one"))
+        Failure::Failed(format!("{error}\n  choose another with {option} or {field} in the configuration; port 0 takes any free one"))
     })
 }
 
 impl Running {
     /// Says where it serves, for people and for scripts that wait for it.
-    fn announce(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn announce(&self) -> Result<(), Failure> {
         let targets = self.program.targets().join(", ");
         print::line(&format!("Peregrine {}", env!("CARGO_PKG_VERSION")))?;
         for address in &self.addresses {
@@ -126,6 +140,15 @@ impl Running {
             print::line(&format!("  admin    http://{address} ({place})"))?;
         }
         print::line("  ready    Ctrl-C to stop, SIGHUP to reload")
+    }
+
+    /// Serves until a signal says stop, then stops.
+    ///
+    /// # Errors
+    /// As [`Running::stop`].
+    pub async fn until_stopped(self) -> Result<(), Failure> {
+        signals::until_stopped(&self.program).await?;
+        self.stop().await
     }
 
     /// Lets requests under way finish, within `server.drain_time`, and ends.
