@@ -108,7 +108,13 @@ impl Admin {
         let body = self.take_body(body).await?;
         let answered = self.change(call, request, &body).await;
         let status = answered.as_ref().map_or_else(Refusal::status, |answer| answer.status);
-        tracing::info!(call = call.as_str(), client = %peer.address, status = status.as_u16(), "admin call");
+        let (word, client, status) = (call.as_str(), peer.address, status.as_u16());
+        if call == Call::Operation {
+            // A program that uses the cache as a store would fill the log.
+            tracing::debug!(call = word, %client, status, "admin call");
+        } else {
+            tracing::info!(call = word, %client, status, "admin call");
+        }
         answered
     }
 

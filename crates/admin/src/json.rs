@@ -24,7 +24,10 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
         Some(b'{') => {}
         Some(_) => return Err(Refusal::invalid(vec![fault("body", "is not a JSON object")])),
         None => {
-            return Err(Refusal::invalid(vec![fault("body", "is empty; a JSON object is expected")]));
+            return Err(Refusal::invalid(vec![fault(
+                "body",
+                "is empty; a JSON object is expected",
+            )]));
         }
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
