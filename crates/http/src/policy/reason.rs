@@ -166,9 +166,9 @@ reasons! {
     }
     NotStored {
         NoStore "no_store" 9111 "5.2.2.5" "not stored: the response says no-store"
-            "`freshness = \"force\"` would override it";
+            "nothing, if it is somebody's own; if it is the same for everybody, `freshness = \"force\"` would override it";
         Private "private" 9111 "5.2.2.7" "not stored: the response is for one user (private)"
-            "`freshness = \"force\"` would override it, for all users alike";
+            "nothing, if it is one user's own; if it is the same for everybody, let the origin say so, or `freshness = \"force\"` to override it";
         NoCache "no_cache" 9111 "5.2.2.4" "not stored: the response says no-cache and has no validator to confirm it with"
             "let the origin send an ETag, or `freshness = \"force\"` to override it";
         RequestNoStore "request_no_store" 9111 "5.2.1.5" "not stored: the client says no-store";
