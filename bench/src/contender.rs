@@ -1,0 +1,159 @@
+//! The caches that are compared, behind one trait. All get the same keys (text of 50 bytes), the same values (a copy of the
+//! same bytes for each insert) and a lifetime that is checked at each lookup.
+
+mod peers;
+mod peregrine;
+
+pub(crate) use peers::{Foyer, FoyerPolicy, Moka};
+pub(crate) use peregrine::{ByName, COMMON_TAG, Peregrine};
+
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long values live: longer than any run.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// A cache that is measured. Keys are numbers here; each cache has their texts.
+pub(crate) trait Contender: Send + Sync {
+    /// Looks `key` up and touches the value that is found: its first byte.
+    fn get(&self, key: u32) -> Option<u8>;
+    /// Stores a copy of the value under `key`.
+    fn put(&self, key: u32);
+    /// How many entries are held.
+    fn entries(&self) -> u64;
+
+    /// Bytes that all entries occupy by the cache's own account, if it keeps one.
+    fn accounted_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// Carries out `operations`; how many lookups found something. Part of the trait so that its loop is compiled for each
+    /// cache by itself and nothing stands between.
+    fn replay(&self, operations: &[Operation]) -> u64 {
+        let mut hits = 0;
+        for operation in operations {
+            match operation.key() {
+                Ok(key) => hits += u64::from(std::hint::black_box(self.get(key)).is_some()),
+                Err(key) => self.put(key),
+            }
+        }
+        hits
+    }
+
+    /// Looks `key` up and stores it when it is not there, as a cache is used. Whether it was.
+    fn ask(&self, key: u32) -> bool {
+        let is_hit = self.get(key).is_some();
+        if !is_hit {
+            self.put(key);
+        }
+        is_hit
+    }
+}
+
+/// A lookup or an insert, in four bytes, so that reading them costs little beside carrying them out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operation(u32);
+
+impl Operation {
+    const INSERT: u32 = 1 << 31;
+
+    /// To look `key` up.
+    pub(crate) const fn lookup(key: u32) -> Self {
+        Self(key & !Self::INSERT)
+    }
+
+    /// To store a value under `key`.
+    pub(crate) const fn insert(key: u32) -> Self {
+        Self(key | Self::INSERT)
+    }
+
+    /// Whether it stores.
+    #[cfg(test)]
+    pub(crate) const fn is_insert(self) -> bool {
+        self.key().is_err()
+    }
+
+    /// The key to look up, or as an error the key to store under.
+    const fn key(self) -> Result<u32, u32> {
+        if self.0 & Self::INSERT == 0 {
+            Ok(self.0)
+        } else {
+            Err(self.0 & !Self::INSERT)
+        }
+    }
+}
+
+/// What all caches are filled with.
+pub(crate) struct Contents {
+    /// The text of each key.
+    pub(crate) names: Box<[String]>,
+    /// The value of all of them.
+    pub(crate) value: Bytes,
+}
+
+impl Contents {
+    /// `keys` names of 50 bytes, and a value of `value_bytes`.
+    pub(crate) fn new(keys: u32, value_bytes: usize) -> Arc<Self> {
+        let value = (0..value_bytes)
+            .map(|at| b'a' + u8::try_from(at % 26).unwrap_or(0))
+            .collect::<Vec<_>>();
+        Arc::new(Self {
+            names: (0..keys).map(name).collect(),
+            value: value.into(),
+        })
+    }
+
+    /// A copy of the value in memory of its own.
+    pub(crate) fn copy(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.value)
+    }
+}
+
+/// A name as they are in practice: long, alike in the beginning.
+pub(crate) fn name(key: u32) -> String {
+    format!("https://shop.example/api/products/v2/item-{key:08}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_the_length_that_the_budget_speaks_of() {
+        assert_eq!(name(0).len(), 50);
+        assert_eq!(name(99_999_999).len(), 50);
+    }
+
+    #[test]
+    fn every_contender_answers_what_was_put_and_nothing_else() {
+        let contents = Contents::new(10, 1024);
+        let named = Peregrine::new(&contents, 100);
+        let contenders: Vec<Box<dyn Contender + '_>> = vec![
+            Box::new(Peregrine::new(&contents, 100)),
+            Box::new(ByName(&named)),
+            Box::new(Moka::new(&contents, 100)),
+            Box::new(Foyer::new(&contents, 100, FoyerPolicy::Lru)),
+            Box::new(Foyer::new(&contents, 100, FoyerPolicy::S3Fifo)),
+            Box::new(Foyer::new(&contents, 100, FoyerPolicy::Lfu)),
+        ];
+        for contender in contenders {
+            assert_eq!(contender.get(3), None);
+            contender.put(3);
+            assert_eq!(contender.get(3), Some(b'a'));
+            assert_eq!(contender.get(4), None);
+            assert_eq!(contender.entries(), 1);
+            assert!(
+                !contender.ask(4) && contender.ask(4),
+                "asking stores what was not there"
+            );
+            let operations = [
+                Operation::lookup(5),
+                Operation::insert(5),
+                Operation::lookup(5),
+                Operation::lookup(3),
+            ];
+            assert_eq!(contender.replay(&operations), 2);
+        }
+    }
+}

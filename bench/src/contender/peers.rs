@@ -1,0 +1,103 @@
+//! The peers: the caches for Rust programs that are used most.
+
+use super::{Contender, Contents, LIFETIME};
+use bytes::Bytes;
+use foyer::{Cache as FoyerCache, CacheBuilder, EvictionConfig, LfuConfig, LruConfig, S3FifoConfig};
+use moka::sync::Cache as MokaCache;
+use peregrine_base::{Clock, Instant, SystemClock};
+use std::sync::Arc;
+
+/// moka, the most used one in Rust: TinyLFU with an LRU window.
+pub(crate) struct Moka {
+    cache: MokaCache<String, Bytes>,
+    contents: Arc<Contents>,
+}
+
+impl Moka {
+    /// Room for `capacity` entries.
+    pub(crate) fn new(contents: &Arc<Contents>, capacity: u64) -> Self {
+        let cache = MokaCache::builder()
+            .max_capacity(capacity)
+            .time_to_live(LIFETIME)
+            .build();
+        Self {
+            cache,
+            contents: contents.clone(),
+        }
+    }
+}
+
+impl Contender for Moka {
+    fn get(&self, key: u32) -> Option<u8> {
+        self.cache.get(&self.contents.names[key as usize])?.first().copied()
+    }
+
+    fn put(&self, key: u32) {
+        self.cache
+            .insert(self.contents.names[key as usize].clone(), self.contents.copy());
+    }
+
+    fn entries(&self) -> u64 {
+        self.cache.run_pending_tasks();
+        self.cache.entry_count()
+    }
+}
+
+/// foyer, in memory only. It has no lifetimes, so they are kept beside the value and checked here.
+pub(crate) struct Foyer {
+    cache: FoyerCache<String, Timed>,
+    contents: Arc<Contents>,
+}
+
+/// A value with its end.
+pub(crate) struct Timed {
+    value: Bytes,
+    until: Instant,
+}
+
+/// Which of foyer's policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FoyerPolicy {
+    /// Least recently used with a share for what was used often: foyer's default.
+    Lru,
+    /// S3-FIFO.
+    S3Fifo,
+    /// W-TinyLFU.
+    Lfu,
+}
+
+impl Foyer {
+    /// Room for `capacity` entries.
+    pub(crate) fn new(contents: &Arc<Contents>, capacity: usize, policy: FoyerPolicy) -> Self {
+        let eviction: EvictionConfig = match policy {
+            FoyerPolicy::Lru => LruConfig::default().into(),
+            FoyerPolicy::S3Fifo => S3FifoConfig::default().into(),
+            FoyerPolicy::Lfu => LfuConfig::default().into(),
+        };
+        let cache = CacheBuilder::new(capacity).with_eviction_config(eviction).build();
+        Self {
+            cache,
+            contents: contents.clone(),
+        }
+    }
+}
+
+impl Contender for Foyer {
+    fn get(&self, key: u32) -> Option<u8> {
+        let entry = self.cache.get(&self.contents.names[key as usize])?;
+        let timed = entry.value();
+        (timed.until > SystemClock.now()).then(|| timed.value.first().copied())?
+    }
+
+    fn put(&self, key: u32) {
+        let timed = Timed {
+            value: self.contents.copy(),
+            until: SystemClock.now().after(LIFETIME),
+        };
+        self.cache.insert(self.contents.names[key as usize].clone(), timed);
+    }
+
+    fn entries(&self) -> u64 {
+        self.cache.entries() as u64
+    }
+}

@@ -1,0 +1,170 @@
+//! Peregrine's engine, used as a plane uses it: the clock is read for each lookup, each entry has two tags and deadlines, and
+//! statistics are on, as they always are.
+
+use super::{Contender, Contents, LIFETIME};
+use peregrine_base::{ByteSize, Clock, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_cache::{
+    Ask, CacheConfig, Engine, Key, Lookup, Meta, Namespace, NoVariants, Parts, SetOptions, Settings, Strategy,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The tag that every entry has.
+pub(crate) const COMMON_TAG: &str = "catalogue";
+/// How many tags there are that each have their share of the entries.
+pub(crate) const GROUPS: u32 = 1000;
+/// The largest value that an engine is made for here: more would make its shards fewer than in practice.
+const OBJECT_MAX: ByteSize = ByteSize::kib(64);
+
+/// The engine with keys in hand, hashed before.
+pub(crate) struct Peregrine {
+    /// For measurements that only it takes part in.
+    pub(crate) engine: Arc<Engine>,
+    namespace: Arc<Namespace>,
+    strategy: Arc<Strategy>,
+    keys: Box<[Key]>,
+    /// The options of each group of keys: its tags.
+    options: Box<[SetOptions]>,
+    contents: Arc<Contents>,
+}
+
+/// The same, but each lookup makes its key from a name: the text is put together and hashed.
+pub(crate) struct ByName<'a>(pub(crate) &'a Peregrine);
+
+impl Peregrine {
+    /// Room for `capacity` entries of `contents`.
+    pub(crate) fn new(contents: &Arc<Contents>, capacity: u64) -> Self {
+        let mut empty = Self::without_keys(contents, capacity);
+        empty.keys = contents
+            .names
+            .iter()
+            .map(|name| Key::named(&empty.namespace, "", name))
+            .collect();
+        empty
+    }
+
+    /// The same without keys in hand: it can store only.
+    pub(crate) fn without_keys(contents: &Arc<Contents>, capacity: u64) -> Self {
+        // What one weighs, asked of an engine that has room for it for certain.
+        let one = Self::with_memory(contents, ByteSize::mib(16));
+        one.put(0);
+        let weight = one.engine.statistics().total.bytes;
+        Self::with_memory(contents, ByteSize::bytes(capacity.saturating_mul(weight).max(1 << 20)))
+    }
+
+    fn with_memory(contents: &Arc<Contents>, memory: ByteSize) -> Self {
+        let cache = CacheConfig {
+            memory,
+            object_size_max: OBJECT_MAX,
+            ..CacheConfig::default()
+        };
+        let settings = Settings {
+            cache,
+            ..Settings::default()
+        };
+        let parts = Parts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+            random: Arc::new(SystemRandom),
+        };
+        let engine = Engine::new(parts, settings).expect("the defaults with another size are settings");
+        let namespace = engine.namespace("default").expect("there is always a default");
+        let strategy = engine.strategy("default").expect("there is always a default");
+        let options = (0..GROUPS).map(|group| SetOptions {
+            ttl: Some(LIFETIME),
+            strategy: None,
+            tags: tags(group),
+        });
+        Self {
+            engine,
+            namespace,
+            strategy,
+            keys: Box::default(),
+            options: options.collect(),
+            contents: contents.clone(),
+        }
+    }
+
+    /// Looks `key` up on the terms of a request that asks for nothing special.
+    fn look_up(&self, key: &Key, lead: bool) -> Lookup {
+        let ask = Ask {
+            now: SystemClock.now(),
+            strategy: &self.strategy,
+            age_max: None,
+            fresh_min: Duration::ZERO,
+            stale_max: None,
+            validate: false,
+            variants: &NoVariants,
+            lead,
+        };
+        self.engine.lookup(key, &ask)
+    }
+
+    fn first_byte(&self, key: &Key) -> Option<u8> {
+        match self.look_up(key, false) {
+            Lookup::Fresh { hit, .. } => hit.body().as_slice()?.first().copied(),
+            _ => None,
+        }
+    }
+}
+
+impl Contender for Peregrine {
+    fn get(&self, key: u32) -> Option<u8> {
+        self.first_byte(&self.keys[key as usize])
+    }
+
+    fn put(&self, key: u32) {
+        let name = &self.contents.names[key as usize];
+        let options = &self.options[(key % GROUPS) as usize];
+        self.engine.set(&self.namespace, name, self.contents.copy(), options);
+    }
+
+    fn entries(&self) -> u64 {
+        self.engine.statistics().total.entries
+    }
+
+    fn accounted_bytes(&self) -> Option<u64> {
+        Some(self.engine.statistics().total.bytes)
+    }
+
+    /// By lookup, lease and store, as a plane does it.
+    fn ask(&self, key: u32) -> bool {
+        match self.look_up(&self.keys[key as usize], true) {
+            Lookup::Fresh { .. } => true,
+            Lookup::Lead(lease) => {
+                let meta = Meta {
+                    tags: tags(key % GROUPS),
+                    fresh_for: LIFETIME,
+                    ..Meta::default()
+                };
+                let _ = lease.store(meta, self.contents.copy(), &NoVariants);
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Contender for ByName<'_> {
+    fn get(&self, key: u32) -> Option<u8> {
+        let Self(peregrine) = self;
+        peregrine.first_byte(&Key::named(
+            &peregrine.namespace,
+            "",
+            &peregrine.contents.names[key as usize],
+        ))
+    }
+
+    fn put(&self, key: u32) {
+        self.0.put(key);
+    }
+
+    fn entries(&self) -> u64 {
+        self.0.entries()
+    }
+}
+
+/// The two tags of the entries of a group.
+pub(crate) fn tags(group: u32) -> Vec<String> {
+    vec![COMMON_TAG.to_owned(), format!("product-{group:04}")]
+}

@@ -1,0 +1,152 @@
+//! Memory per entry beside its key, head and value. Each cache is filled in a process of its own, so that nothing of another
+//! is counted.
+
+use crate::allocations;
+use crate::contender::{Contender, Contents, Foyer, FoyerPolicy, Moka, Peregrine};
+use crate::report::{Budget, Cell, Section, Table};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::process::Command;
+
+const ENTRIES: u32 = 100_000;
+/// Head and body of a small answer.
+const VALUE_BYTES: usize = 1024;
+/// Key and value, as their owner sees them.
+const CONTENTS_BYTES: f64 = 50.0 + 1024.0;
+/// The budget (DESIGN, section 9).
+const BESIDE_BYTES_MAX: f64 = 150.0;
+
+/// Whose memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Who {
+    /// Peregrine's engine.
+    Peregrine,
+    /// moka.
+    Moka,
+    /// foyer with its default policy.
+    Foyer,
+}
+
+/// What filling a cache took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Growth {
+    entries: u64,
+    /// Anonymous memory that the system gave to the process.
+    resident_bytes: i64,
+    /// Bytes asked of the allocator and not given back.
+    allocated_bytes: i64,
+    /// What the cache itself says.
+    accounted_bytes: Option<u64>,
+}
+
+impl Who {
+    const ALL: [Self; 3] = [Self::Peregrine, Self::Moka, Self::Foyer];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Peregrine => "Peregrine",
+            Self::Moka => "moka",
+            Self::Foyer => "foyer",
+        }
+    }
+
+    /// Fills a cache in this process.
+    pub(crate) fn fill(self) -> Growth {
+        let contents = Contents::new(ENTRIES, VALUE_BYTES);
+        let (resident, allocated) = (resident_bytes(), allocations::live_bytes());
+        let capacity = 2 * ENTRIES;
+        let cache: Box<dyn Contender> = match self {
+            Self::Peregrine => Box::new(Peregrine::without_keys(&contents, u64::from(capacity))),
+            Self::Moka => Box::new(Moka::new(&contents, u64::from(capacity))),
+            Self::Foyer => {
+                let capacity = usize::try_from(capacity).expect("32 bits fit");
+                Box::new(Foyer::new(&contents, capacity, FoyerPolicy::Lru))
+            }
+        };
+        (0..ENTRIES).for_each(|key| cache.put(key));
+        Growth {
+            entries: cache.entries(),
+            resident_bytes: resident_bytes() - resident,
+            allocated_bytes: allocations::live_bytes() - allocated,
+            accounted_bytes: cache.accounted_bytes(),
+        }
+    }
+
+    /// Fills a cache in a process of its own.
+    fn measure(self) -> Result<Growth, String> {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let output = Command::new(program)
+            .args(["memory-of", self.word()])
+            .output()
+            .map_err(|error| error.to_string())?;
+        serde_json::from_slice(&output.stdout).map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// The word on the command line.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Peregrine => "peregrine",
+            Self::Moka => "moka",
+            Self::Foyer => "foyer",
+        }
+    }
+}
+
+/// Measures all caches.
+pub(crate) fn measure() -> Section {
+    let mut section = Section::new(
+        "memory",
+        "Memory per entry",
+        format!(
+            "{ENTRIES} entries with keys of 50 B and {VALUE_BYTES} B of head and value, stored one after the other into an empty \
+             cache with room for twice as many, each cache in a process of its own. Bytes per entry beside these {CONTENTS_BYTES}. \
+             Peregrine's entries have two tags (9 and 12 B), which count as overhead, and so does the namespace in its keys."
+        ),
+    );
+    let columns = ["cache", "allocated", "resident growth", "accounted by itself"];
+    let mut table = Table::new("", &columns);
+    for who in Who::ALL {
+        let cells = match who.measure() {
+            Ok(growth) => {
+                let beside = |bytes: f64| Some(bytes / float(growth.entries) - CONTENTS_BYTES);
+                let resident = beside(signed(growth.resident_bytes));
+                if who == Who::Peregrine {
+                    let name = "resident, beside key, head and value";
+                    section
+                        .budgets
+                        .push(Budget::at_most(name, BESIDE_BYTES_MAX, "B per entry", resident));
+                }
+                let accounted = growth.accounted_bytes.and_then(|bytes| beside(float(bytes)));
+                [beside(signed(growth.allocated_bytes)), resident, accounted]
+            }
+            Err(problem) => {
+                section
+                    .notes
+                    .push(format!("{} was not measured: {problem}", who.name()));
+                [None; 3]
+            }
+        };
+        let cells = cells.map(|bytes| bytes.map_or(Cell::Missing, |bytes| Cell::Number(bytes, 0)));
+        table.row(who.name(), cells.to_vec());
+    }
+    section.tables.push(table);
+    section
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory is less than 2^53 bytes")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory is less than 2^53 bytes")]
+fn signed(number: i64) -> f64 {
+    number as f64
+}
+
+/// Anonymous memory of this process.
+fn resident_bytes() -> i64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<i64>().ok());
+    kib.unwrap_or(0) * 1024
+}
