@@ -103,6 +103,17 @@ impl Hit {
         Duration::from_micros(self.0.cost_us())
     }
 
+    /// How its body is stored: `identity`, `zstd`, `gzip` or `lz4`. Whoever reads it gets it as it was loaded.
+    #[must_use]
+    pub fn stored_encoding(&self) -> &'static str {
+        match self.0.encoding() {
+            Encoding::Identity => "identity",
+            Encoding::Zstd => "zstd",
+            Encoding::Gzip => "gzip",
+            Encoding::Lz4 => "lz4",
+        }
+    }
+
     /// The bytes of memory that it occupies, with everything that belongs to it.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {

@@ -67,6 +67,8 @@ pub struct EntryFacts {
     pub length_bytes: u64,
     /// Bytes that it occupies.
     pub stored_bytes: u64,
+    /// How its body is stored: `identity`, `zstd`, …
+    pub stored_encoding: &'static str,
     /// How often it was served.
     pub hits: u64,
 }
@@ -188,6 +190,7 @@ impl EntryFacts {
             tags: hit.tags().map(str::to_owned).collect(),
             length_bytes: hit.length(),
             stored_bytes: hit.stored_bytes(),
+            stored_encoding: hit.stored_encoding(),
             hits: hit.hits(),
         }
     }

@@ -262,7 +262,7 @@ fn explanation(told: peregrine_http::Explanation, method: String) -> Explanation
         tags: entry.map(|entry| entry.tags.clone()).unwrap_or_default(),
         size: entry.map(|entry| entry.length_bytes),
         hits: entry.map(|entry| entry.hits),
-        stored_encoding: None,
+        stored_encoding: entry.map(|entry| entry.stored_encoding.to_owned()),
         steps: steps.collect(),
         last,
         advice: told.advice.map(str::to_owned),

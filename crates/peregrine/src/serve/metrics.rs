@@ -62,12 +62,14 @@ fn of_namespace(namespace: &str, statistics: &NamespaceStatistics, out: &mut Exp
         ("peregrine_cache_load_failures_total", "Loads that failed.", statistics.load_failures),
         ("peregrine_cache_stored_total", "Answers that were stored.", statistics.stored),
         ("peregrine_cache_served_bytes_total", "Bytes of bodies served from memory.", statistics.bytes_served),
-        ("peregrine_cache_load_milliseconds_total", "Time that loads took together.", statistics.load_time_ms),
-        ("peregrine_cache_saved_milliseconds_total", "Time that hits would have taken as loads.", statistics.load_time_saved_ms),
     ];
     for (metric, help, value) in counters {
         out.counter(metric, help, &name, value);
     }
+    let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
+    out.counter("peregrine_cache_load_seconds_total", "Time that loads took together.", &name, seconds(statistics.load_time_ms));
+    let saved = seconds(statistics.load_time_saved_ms);
+    out.counter("peregrine_cache_saved_seconds_total", "Time that hits would have taken as loads.", &name, saved);
     let by_reason = [
         ("peregrine_cache_misses_total", "Lookups that found nothing to serve at once.", &statistics.misses_by_reason),
         ("peregrine_cache_passed_total", "Answers that could not be stored.", &statistics.passed_by_reason),
