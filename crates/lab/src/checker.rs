@@ -214,6 +214,7 @@ impl Checker {
         let verdict = self.truth.judge(resource, version, &exchange, age_max);
         let compared = || {
             let then = self.truth.version_at(resource, answer.started);
+            let then = then.map_or_else(|| "another".to_owned(), |then| then.to_string());
             format!("version {version}; when it was asked for, {then} was current")
         };
         match verdict {
@@ -379,3 +380,6 @@ fn unpacked<'a>(asked: &Asked, answer: &Answer<'a>) -> Result<Cow<'a, [u8]>, Fau
         Some(coding) => Err((Wrong::Encoding, format!("content coding {coding}"))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,8 +98,8 @@ impl Comparison {
 /// # Errors
 /// When one of the two is not there.
 pub async fn compare(shop: &ShopHandle, proxy: SocketAddr, settings: &DriveSettings) -> Result<Comparison, LoadError> {
-    let direct = leg("straight at the API", shop, shop.address, settings).await?;
-    let proxied = leg("through Peregrine", shop, proxy, settings).await?;
+    let direct = leg("API alone", shop, shop.address, settings).await?;
+    let proxied = leg("with Peregrine", shop, proxy, settings).await?;
     Ok(Comparison::new(direct, proxied))
 }
 
@@ -137,3 +137,6 @@ pub async fn leg(
         origin: shop.counts().since(&before),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,7 +111,7 @@ mod tests {
             hit_ratio: None,
             failures: 3,
             is_warming_up: true,
-            requests_per_s: 7.25,
+            requests_per_s: 7.3,
             ..progress
         };
         assert_eq!(describe(&progress), "7.3 requests/s, 3 failures, warming up");

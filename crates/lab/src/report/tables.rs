@@ -3,7 +3,17 @@
 use crate::drive::Comparison;
 use crate::load::LoadReport;
 use crate::report::{Look, units};
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle,
+};
+
+/// One line below the header, none between rows.
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::new('╭', '─', '┬', '╮'))
+    .header_lines(ContentLineStyle::new('│', '│', '│'))
+    .header_separator(LineStyle::new('├', '─', '┼', '┤'))
+    .content_lines(ContentLineStyle::new('│', '│', '│'))
+    .bottom_border(LineStyle::new('╰', '─', '┴', '╯'));
 
 /// Something to read off a report: its name, and how.
 type Row = (&'static str, fn(&LoadReport) -> String);
@@ -21,13 +31,12 @@ pub(crate) fn comparison(comparison: &Comparison, look: &Look) -> String {
     let Comparison { direct, proxied, .. } = comparison;
     let mut table = table(look);
     table.set_header(header(["", &direct.load.name, &proxied.load.name, ""], look));
-    let faster = |larger: f64, smaller: f64| units::times(larger, smaller).unwrap_or_default();
     let (before, after) = (&direct.load.latency, &proxied.load.latency);
     let gains = [
-        faster(before.p50_us, after.p50_us),
-        faster(before.p95_us, after.p95_us),
-        faster(before.p99_us, after.p99_us),
-        faster(proxied.load.requests_per_s, direct.load.requests_per_s),
+        gain(before.p50_us, after.p50_us, "faster", "slower"),
+        gain(before.p95_us, after.p95_us, "faster", "slower"),
+        gain(before.p99_us, after.p99_us, "faster", "slower"),
+        gain(proxied.load.requests_per_s, direct.load.requests_per_s, "more", "fewer"),
     ];
     for ((name, read), gain) in COMMON.iter().zip(gains) {
         table.add_row([name.to_string(), read(&direct.load), read(&proxied.load), gain]);
@@ -83,6 +92,16 @@ pub(crate) fn comparison(comparison: &Comparison, look: &Look) -> String {
     table.trim_fmt()
 }
 
+/// How many times `larger` is `smaller`, said with the word that fits.
+fn gain(larger: f64, smaller: f64, word: &str, opposite: &str) -> String {
+    let (times, word) = if larger < smaller {
+        (units::times(smaller, larger), opposite)
+    } else {
+        (units::times(larger, smaller), word)
+    };
+    times.map_or_else(String::new, |times| format!("{times} {word}"))
+}
+
 /// A row of counts that should be 0: green when they are, red otherwise. Of how many they are is said at the end.
 fn verdict(name: &str, counts: [u64; 2], of: [u64; 2], word: &str, look: &Look) -> Vec<Cell> {
     let cell = |count: u64| {
@@ -109,9 +128,10 @@ pub(crate) fn runs(reports: &[&LoadReport], look: &Look) -> String {
             table.add_row(std::iter::once(name.to_owned()).chain(cells));
         }
     };
-    row("load", &|report| match report.rate_per_s {
-        Some(rate) => format!("{} connections, open loop, {}/s", report.connections, units::rate(rate)),
-        None => format!("{} connections, closed loop", report.connections),
+    row("connections", &|report| units::count(report.connections as u64));
+    row("loop", &|report| match report.rate_per_s {
+        Some(rate) => format!("open, {} arrivals/s", units::rate(rate)),
+        None => report.pace.to_owned(),
     });
     row("requests", &|report| units::count(report.answers));
     for (name, read) in COMMON.iter().rev().take(1).chain(COMMON.iter().take(3)) {
@@ -119,7 +139,7 @@ pub(crate) fn runs(reports: &[&LoadReport], look: &Look) -> String {
     }
     row("p99.9", &|report| units::micros(report.latency.p999_us));
     row("slowest", &|report| units::micros(report.latency.max_us));
-    row("p99 with omissions", &|report| {
+    row("p99, corrected", &|report| {
         report
             .latency_corrected
             .map_or_else(String::new, |latency| units::micros(latency.p99_us))
@@ -168,7 +188,7 @@ pub(crate) fn runs(reports: &[&LoadReport], look: &Look) -> String {
 
 fn table(look: &Look) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED.with_rounded_corners());
+    table.load_style(STYLE);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(look.width);
     if look.has_colour {

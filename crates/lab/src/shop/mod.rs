@@ -1,5 +1,5 @@
 //! The sample shop: an HTTP API as many are, generated from a seed, with the latencies of a database behind it, good cache
-//! headers, and a memory of everything that was ever true, so that answers can be checked ([`truth`]).
+//! headers, and a memory of everything that was ever true, so that answers can be checked ([`Truth`]).
 //!
 //! | request | answer | for caches |
 //! |---|---|---|
@@ -15,32 +15,35 @@
 
 mod catalogue;
 mod files;
+mod history;
 mod latency;
 mod pages;
+mod refusal;
 mod resource;
 mod service;
 mod session;
 mod stamp;
-pub mod truth;
+mod truth;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use catalogue::{Catalogue, Product, Review};
 pub use files::Files;
+pub use history::{Exchange, Record, Verdict, Version};
 pub use resource::{Asset, Endpoint, Freshness, Resource, Scope};
+pub(crate) use service::Service;
 pub use service::ShopCounts;
 pub use session::token;
 pub use stamp::Stamp;
-pub use truth::{Exchange, Record, Truth, Verdict};
+pub use truth::{CartLine, Offer, Snapshot, Truth};
 
 use latency::Database;
 use peregrine_base::{Clock, Random, Runtime, SeededRandom, SystemClock, TokioRuntime};
 use peregrine_net::drain;
 use peregrine_net::http::{Server, ServerLimits, ServerParts};
 use peregrine_net::listen::{BindError, Listener};
-use service::Service;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -175,7 +178,7 @@ pub struct ShopHandle {
     pub truth: Arc<Truth>,
     /// Its files.
     pub files: Arc<Files>,
-    service: Arc<Service>,
+    pub(crate) service: Arc<Service>,
     drain: drain::Drain,
     runtime: Arc<dyn Runtime>,
 }

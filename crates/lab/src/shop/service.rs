@@ -1,7 +1,8 @@
 //! Answers the shop's requests.
 
 use crate::shop::files::Files;
-use crate::shop::latency::{Database, Overloaded};
+use crate::shop::latency::Database;
+use crate::shop::refusal::Refused;
 use crate::shop::resource::{Endpoint, Resource};
 use crate::shop::truth::{Offer, Truth};
 use crate::shop::{ShopConfig, pages, session};
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use peregrine_base::WallTime;
-use peregrine_net::http::{Body, Handler, Peer, Problem};
+use peregrine_net::http::{Body, Handler, Peer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,31 +83,17 @@ struct CartAddition {
     quantity: u32,
 }
 
-/// Why a request gets no page.
-enum Refused {
-    NotFound,
-    NoSession,
-    Method(&'static str),
-    TooLarge,
-    Body(&'static str),
-    Precondition,
-    Overloaded,
-}
-
-impl From<Overloaded> for Refused {
-    fn from(_: Overloaded) -> Self {
-        Self::Overloaded
-    }
-}
-
 impl Handler for Service {
     async fn handle(&self, request: Request<Body>, _peer: Peer) -> Response<Body> {
-        let is_head = request.method() == Method::HEAD;
-        let response = self
-            .answer(request)
-            .await
-            .unwrap_or_else(|refused| self.refuse(&refused));
-        if !is_head {
+        let path = request.uri().path();
+        // What the laboratory asks for itself is no traffic.
+        let is_traffic = path != "/healthz" && !path.starts_with("/truth");
+        let has_body = is_traffic && request.method() != Method::HEAD;
+        let response = self.answer(request).await.unwrap_or_else(|refused| {
+            self.count_refusal(&refused);
+            refused.into_response()
+        });
+        if has_body {
             self.body_bytes
                 .fetch_add(response.body().length().unwrap_or(0), Ordering::Relaxed);
         }
@@ -182,6 +169,14 @@ impl Service {
 
     fn count(&self, endpoint: Endpoint) {
         self.requests[endpoint as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count_refusal(&self, refused: &Refused) {
+        match refused {
+            Refused::NotFound => self.not_found.fetch_add(1, Ordering::Relaxed),
+            Refused::Overloaded => self.overloaded.fetch_add(1, Ordering::Relaxed),
+            _ => 0,
+        };
     }
 
     async fn read(&self, resource: Resource, headers: &HeaderMap) -> Result<Response<Body>, Refused> {
@@ -321,51 +316,6 @@ impl Service {
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
-    }
-
-    fn refuse(&self, refused: &Refused) -> Response<Body> {
-        let problem = |status, kind, detail| Problem::new(status, kind).detail(detail).into_response();
-        match refused {
-            Refused::NotFound => {
-                self.not_found.fetch_add(1, Ordering::Relaxed);
-                let mut response = problem(StatusCode::NOT_FOUND, "not_found", "There is nothing here.");
-                // What is not there may be remembered for a moment, too.
-                response
-                    .headers_mut()
-                    .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=5"));
-                response
-            }
-            Refused::NoSession => {
-                let detail = "A cart is somebody's: send a session cookie or a bearer token.";
-                let mut response = problem(StatusCode::UNAUTHORIZED, "no_session", detail);
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                response
-            }
-            Refused::Method(allowed) => {
-                let mut response = problem(StatusCode::METHOD_NOT_ALLOWED, "method", "This cannot be done here.");
-                response
-                    .headers_mut()
-                    .insert(header::ALLOW, HeaderValue::from_static(allowed));
-                response
-            }
-            Refused::TooLarge => problem(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "A change is no longer than 64 KiB.",
-            ),
-            Refused::Body(detail) => problem(StatusCode::BAD_REQUEST, "body", detail),
-            Refused::Precondition => problem(StatusCode::PRECONDITION_FAILED, "changed", "It has changed since."),
-            Refused::Overloaded => {
-                self.overloaded.fetch_add(1, Ordering::Relaxed);
-                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "The database is busy.");
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                response
-            }
-        }
     }
 }
 

@@ -132,7 +132,7 @@ mod tests {
         for length in 0..one.len() {
             assert_eq!(Stamp::read(&one[..length]), None, "{length} bytes");
         }
-        let middle = one.len() / 2;
+        let middle = one.len() - 20;
         assert_eq!(Stamp::read(&[&one[..middle], &other[middle..]].concat()), None);
     }
 }

@@ -3,10 +3,9 @@
 //!
 //! Lists, searches and the report have versions, too: one more than the number of changes that their products have seen. The
 //! number only grows, so a list is at least as new as an instant exactly when its version is at least the one of that instant.
-//!
-//! Histories are bounded. About an instant that is forgotten, nothing is held against an answer.
 
 use crate::shop::catalogue::Catalogue;
+use crate::shop::history::{Exchange, History, Record, Verdict, Version, judge};
 use crate::shop::resource::Resource;
 use parking_lot::RwLock;
 use peregrine_base::{Clock, Instant, WallTime};
@@ -23,45 +22,6 @@ const CHANGES_MAX: usize = 1 << 18;
 const RECORD_VERSIONS_MAX: usize = 1000;
 /// How many lines a cart has; the oldest goes when one more comes.
 const CART_LINES_MAX: usize = 20;
-
-/// When the versions of one thing became current.
-#[derive(Debug)]
-struct History {
-    /// The number of the oldest version that is remembered.
-    first: u64,
-    since: VecDeque<Instant>,
-    max: usize,
-}
-
-impl History {
-    fn new(at: Instant, max: usize) -> Self {
-        Self {
-            first: 1,
-            since: VecDeque::from([at]),
-            max,
-        }
-    }
-
-    fn bump(&mut self, at: Instant) {
-        if self.since.len() == self.max {
-            self.since.pop_front();
-            self.first += 1;
-        }
-        self.since.push_back(at);
-    }
-
-    fn current(&self) -> u64 {
-        self.first + (self.since.len() as u64) - 1
-    }
-
-    /// The version that was current at `instant`; 1 when that is forgotten or before the beginning.
-    fn version_at(&self, instant: Instant) -> u64 {
-        match self.since.partition_point(|since| *since <= instant) {
-            0 => 1,
-            count => self.first + (count as u64) - 1,
-        }
-    }
-}
 
 /// What a product costs and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,41 +80,6 @@ pub struct Snapshot {
     pub cart: Vec<CartLine>,
 }
 
-/// What is to be said about the version of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was current when it was asked for, or became so before it was answered.
-    Current,
-    /// It was not, but no longer ago than allowed.
-    Stale,
-    /// It was superseded longer ago than allowed.
-    TooOld,
-    /// No such version had existed when it was answered.
-    NeverExisted,
-}
-
-/// Judges `version`, given the version that was current at any instant.
-fn judge(version_at: impl Fn(Instant) -> u64, version: u64, exchange: &Exchange, age_max: Duration) -> Verdict {
-    if version == 0 || version > version_at(exchange.answered) {
-        Verdict::NeverExisted
-    } else if version >= version_at(exchange.asked) {
-        Verdict::Current
-    } else if version >= version_at(exchange.asked.before(age_max)) {
-        Verdict::Stale
-    } else {
-        Verdict::TooOld
-    }
-}
-
-/// When a request was sent and its answer was complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// Before its first byte was sent.
-    pub asked: Instant,
-    /// After the last byte of the answer had come.
-    pub answered: Instant,
-}
-
 /// The shop's memory.
 pub struct Truth {
     clock: Arc<dyn Clock>,
@@ -210,7 +135,7 @@ impl Truth {
     pub fn snapshot(&self, resource: Resource) -> Snapshot {
         let state = self.state.read();
         let as_of = self.clock.now();
-        let version = state.version(self.members(resource), resource, History::current);
+        let version = state.current(self.members(resource), resource);
         let members = self
             .members(resource)
             .iter()
@@ -268,12 +193,11 @@ impl Truth {
         cart.changed = changed;
     }
 
-    /// The version of `resource` at `instant`; no more than that when it is forgotten.
+    /// The version of `resource` at `instant`; `None` when that is forgotten.
     #[must_use]
-    pub fn version_at(&self, resource: Resource, instant: Instant) -> u64 {
-        self.state
-            .read()
-            .version(self.members(resource), resource, |history| history.version_at(instant))
+    pub fn version_at(&self, resource: Resource, instant: Instant) -> Option<u64> {
+        let members = self.members(resource);
+        self.state.read().version_at(members, resource, instant)
     }
 
     /// Whether an answer with `version` may be given to a request that was asked and answered in `exchange`, when answers may
@@ -283,7 +207,7 @@ impl Truth {
         let state = self.state.read();
         let members = self.members(resource);
         judge(
-            |instant| state.version(members, resource, |history| history.version_at(instant)),
+            |instant| state.version_at(members, resource, instant),
             version,
             exchange,
             age_max,
@@ -306,7 +230,7 @@ impl Truth {
         }
         since.retain(|since| *since >= known_from);
         since.sort_unstable();
-        let current = state.version(self.members(resource), resource, History::current);
+        let current = state.current(self.members(resource), resource);
         let kept = since.len().min(RECORD_VERSIONS_MAX);
         let shown = &since[since.len() - kept..];
         let versions = (current + 1 - kept as u64..)
@@ -347,193 +271,20 @@ impl State {
             .chain(members.iter().map(|index| &self.products[*index as usize].history))
     }
 
-    /// The version of a resource, where `read` reads the version of a single history.
-    fn version(&self, members: &[u32], resource: Resource, read: impl Fn(&History) -> u64) -> u64 {
+    fn current(&self, members: &[u32], resource: Resource) -> u64 {
         1 + self
             .histories(members, resource)
-            .map(|history| read(history).saturating_sub(1))
+            .map(|history| history.current() - 1)
             .sum::<u64>()
     }
-}
 
-/// When one version became current.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Version {
-    /// Its number.
-    pub version: u64,
-    /// Since when, in nanoseconds of the machine's `CLOCK_BOOTTIME`, which all its processes share.
-    pub since_ns: u64,
-}
-
-/// The history of a resource as `GET /truth/...` shows it: enough to judge answers in another process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// Path and query.
-    pub resource: String,
-    /// The current version.
-    pub current: u64,
-    /// When versions became current, oldest first; version 1 and what is forgotten are left out.
-    pub versions: Vec<Version>,
-    /// When this was written.
-    pub as_of_ns: u64,
-}
-
-impl Record {
-    /// As [`Truth::judge`]. The exchange must be over before the record is fetched.
-    #[must_use]
-    pub fn judge(&self, version: u64, exchange: &Exchange, age_max: Duration) -> Verdict {
-        let version_at = |instant: Instant| match self
-            .versions
-            .partition_point(|entry| entry.since_ns <= instant.as_nanos())
-        {
-            0 => 1,
-            count => self.versions[count - 1].version,
-        };
-        judge(version_at, version, exchange, age_max)
+    fn version_at(&self, members: &[u32], resource: Resource, instant: Instant) -> Option<u64> {
+        let mut versions = self
+            .histories(members, resource)
+            .map(|history| history.version_at(instant));
+        versions.try_fold(1, |sum, version| Some(sum + version? - 1))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use peregrine_base::ManualClock;
-    use std::convert::Infallible;
-
-    struct Fixture {
-        clock: Arc<ManualClock>,
-        truth: Truth,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            let clock = Arc::new(ManualClock::default());
-            Self {
-                truth: Truth::new(Arc::new(Catalogue::generate(1, 100)), 10, clock.clone()),
-                clock,
-            }
-        }
-
-        fn change_after(&self, seconds: u64, id: u32) -> Instant {
-            self.clock.advance(Duration::from_secs(seconds));
-            let Ok(()) = self
-                .truth
-                .change_product::<Infallible>(id, |_, offer| Ok(Offer { stock: 1, ..offer }));
-            self.clock.now()
-        }
-
-        fn exchange(&self) -> Exchange {
-            Exchange {
-                asked: self.clock.now(),
-                answered: self.clock.now(),
-            }
-        }
-    }
-
-    const PRODUCT: Resource = Resource::Product(5);
-    const LIST: Resource = Resource::List {
-        category: None,
-        page: 1,
-    };
-
-    #[test]
-    fn a_version_may_be_as_old_as_allowed_and_no_older() {
-        let fixture = Fixture::new();
-        let changed = fixture.change_after(10, 5);
-        fixture.clock.advance(Duration::from_secs(10));
-        for (resource, other) in [
-            (PRODUCT, Resource::Product(6)),
-            (
-                LIST,
-                Resource::List {
-                    category: None,
-                    page: 2,
-                },
-            ),
-        ] {
-            let judge = |version, age| {
-                fixture
-                    .truth
-                    .judge(resource, version, &fixture.exchange(), Duration::from_secs(age))
-            };
-            assert_eq!(judge(2, 0), Verdict::Current);
-            assert_eq!(judge(1, 0), Verdict::TooOld);
-            assert_eq!(judge(1, 10), Verdict::TooOld, "superseded exactly ten seconds ago");
-            assert_eq!(judge(1, 11), Verdict::Stale);
-            assert_eq!(
-                (judge(3, 11), judge(0, 11)),
-                (Verdict::NeverExisted, Verdict::NeverExisted)
-            );
-            assert_eq!(fixture.truth.snapshot(other).version, 1, "others are not touched");
-        }
-        // A request that was under way while the change happened may get either.
-        let exchange = Exchange {
-            asked: changed.before(Duration::from_nanos(1)),
-            answered: changed,
-        };
-        for version in [1, 2] {
-            assert_eq!(
-                fixture.truth.judge(PRODUCT, version, &exchange, Duration::ZERO),
-                Verdict::Current
-            );
-        }
-    }
-
-    #[test]
-    fn lists_count_the_changes_of_their_products() {
-        let fixture = Fixture::new();
-        let first = fixture.change_after(1, 1);
-        let second = fixture.change_after(1, 2);
-        fixture.change_after(1, 1);
-        fixture.change_after(1, 99);
-        assert_eq!(fixture.truth.snapshot(LIST).version, 4);
-        assert_eq!(fixture.truth.version_at(LIST, first), 2);
-        assert_eq!(fixture.truth.version_at(LIST, second), 3);
-        assert_eq!(fixture.truth.snapshot(Resource::Report).version, 5);
-    }
-
-    #[test]
-    fn what_is_forgotten_is_not_held_against_an_answer() {
-        let fixture = Fixture::new();
-        for _ in 0..VERSIONS_MAX + 10 {
-            fixture.change_after(1, 5);
-        }
-        let judge = |age| {
-            fixture
-                .truth
-                .judge(PRODUCT, 3, &fixture.exchange(), Duration::from_secs(age))
-        };
-        assert_eq!(judge(100), Verdict::TooOld);
-        assert_eq!(judge(VERSIONS_MAX as u64 + 1), Verdict::Stale);
-    }
-
-    #[test]
-    fn a_record_judges_as_the_truth_does() {
-        let fixture = Fixture::new();
-        for id in [5, 6, 5, 5, 99] {
-            fixture.change_after(10, id);
-        }
-        for resource in [PRODUCT, LIST, Resource::Report] {
-            let record = fixture.truth.record(resource);
-            let text = serde_json::to_string(&record).unwrap();
-            let record: Record = serde_json::from_str(&text).unwrap();
-            for version in 0..8 {
-                for age in [0, 5, 15, 25, 35, 45, 55] {
-                    let (exchange, age_max) = (fixture.exchange(), Duration::from_secs(age));
-                    let expected = fixture.truth.judge(resource, version, &exchange, age_max);
-                    assert_eq!(
-                        record.judge(version, &exchange, age_max),
-                        expected,
-                        "{resource:?} {version} {age}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_refused_change_changes_nothing() {
-        let fixture = Fixture::new();
-        assert_eq!(fixture.truth.change_product(5, |_, _| Err("no")), Err("no"));
-        assert_eq!(fixture.truth.snapshot(PRODUCT).version, 1);
-    }
-}
+mod tests;
