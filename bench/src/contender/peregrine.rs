@@ -137,7 +137,7 @@ impl Contender for Peregrine {
                     fresh_for: LIFETIME,
                     ..Meta::default()
                 };
-                let _ = lease.store(meta, self.contents.copy(), &NoVariants);
+                let _ = lease.store(meta, &self.contents.copy(), &NoVariants);
                 false
             }
             _ => false,
