@@ -1,11 +1,10 @@
-//! What the head of a response says beyond itself: whether its framing can be trusted, whether the connection stays, and
-//! what it means when there is none.
+//! What the head of a response says beyond itself: whether its framing can be trusted, how long the connection stays,
+//! and what it means when there is none.
 
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::incoming::Keep;
 use super::outgoing::Sending;
-use ::http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
-use ::http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use ::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
+use ::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use std::time::Duration;
 
 /// How a target says for how long it keeps a connection.
@@ -61,23 +60,11 @@ pub(crate) fn check<B>(mut response: Response<B>) -> Result<Response<B>, Upstrea
     Ok(response)
 }
 
-/// Whether and how long the target keeps the connection after this response.
-pub(crate) fn keep(version: Version, headers: &HeaderMap) -> Keep {
-    let mut options = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let close = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"));
-    if close || version < Version::HTTP_11 {
-        return Keep::No;
-    }
-    let parameters = headers
-        .get(KEEP_ALIVE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .split(',');
-    let timeout = parameters
+/// How long the target keeps the connection after this response, if it says so.
+pub(crate) fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let parameters = headers.get(KEEP_ALIVE)?.to_str().ok()?.split(',');
+    let seconds = parameters
         .filter_map(|parameter| parameter.trim().strip_prefix("timeout=")?.parse().ok())
-        .next();
-    Keep::Yes(timeout.map(|seconds| Duration::from_secs(seconds).saturating_sub(KEEP_ALIVE_MARGIN)))
+        .next()?;
+    Some(Duration::from_secs(seconds).saturating_sub(KEEP_ALIVE_MARGIN))
 }

@@ -31,29 +31,18 @@ pub(crate) struct Held {
     pub(crate) connection: Connection,
     pub(crate) ticket: Ticket,
     pub(crate) sending: Option<Arc<Sending>>,
-    pub(crate) keep: Keep,
-}
-
-/// Whether the connection may be used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// The target closes it.
-    No,
-    /// As long as we like, or as long as the target says.
-    Yes(Option<Duration>),
+    /// How long the target keeps the connection, if it says so.
+    pub(crate) keep_alive: Option<Duration>,
 }
 
 impl Held {
     /// The response was read to its end.
     pub(crate) fn finish(self) {
         self.ticket.succeeded();
-        let sent = self.sending.is_none_or(|sending| sending.is_whole());
         // A response may come before the request was sent whole; what is left of the request would then stand before the
         // next one.
-        if let Keep::Yes(limit) = self.keep
-            && sent
-        {
-            self.ticket.member().pool().give_back(self.connection, limit);
+        if self.sending.is_none_or(|sending| sending.is_whole()) {
+            self.ticket.member().pool().give_back(self.connection, self.keep_alive);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::connect::Dialer;
 use super::ejection::{Admission, Ejection};
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::head::{check, classify, keep};
+use super::head::{check, classify, keep_alive};
 use super::incoming::{Held, ResponseBody};
 use super::latency::Latency;
 use super::outgoing::{Outgoing, Sending};
@@ -212,12 +212,12 @@ impl Member {
         sending: Option<Arc<Sending>>,
         deadline: Instant,
     ) -> Response<Body> {
-        let keep = keep(response.version(), response.headers());
+        let keep_alive = keep_alive(response.headers());
         let held = Held {
             connection,
             ticket,
             sending,
-            keep,
+            keep_alive,
         };
         response.map(|incoming| {
             if incoming.is_end_stream() {

@@ -26,6 +26,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// their time limits.
 const STREAMS_MAX: usize = 100;
 
+/// How long a kept connection may take to be ready again; longer than that, and a new one is the better choice.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
+
 pub(crate) struct Pool {
     dialer: Dialer,
     permits: Arc<Semaphore>,
@@ -196,11 +199,22 @@ impl Pool {
         loop {
             let now = self.dialer.parts.clock.now();
             let mut idle = self.kept.lock().idle.pop()?;
-            // A connection whose last response just ended needs a moment to notice it; a dead one says so.
-            if idle.until > now && idle.sender.ready().await.is_ok() {
+            if idle.until > now && self.is_usable(&mut idle.sender).await {
                 return Some(Lane::Http1(idle.sender));
             }
             tracing::trace!(target = %target.name(), "a kept connection was closed meanwhile");
+        }
+    }
+
+    /// A connection whose last response just ended needs a moment to notice that; one that is dead says so.
+    async fn is_usable(&self, sender: &mut http1::SendRequest<SentBody>) -> bool {
+        if sender.is_ready() {
+            return true;
+        }
+        tokio::select! {
+            biased;
+            ready = sender.ready() => ready.is_ok(),
+            () = self.dialer.parts.runtime.sleep(SETTLE_TIME) => false,
         }
     }
 

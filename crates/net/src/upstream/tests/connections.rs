@@ -116,7 +116,10 @@ async fn a_response_that_overtakes_its_request_ends_the_connection() {
         let (body, exchange) = fetch(&upstream, request("POST", "/", endless()), Retry::Never)
             .await
             .unwrap();
-        assert_eq!((body.as_str(), exchange.reused), ("ok", false));
+        assert_eq!(
+            (body.as_str(), exchange.reused, target(&upstream).idle),
+            ("ok", false, 0)
+        );
     }
 }
 
@@ -166,14 +169,16 @@ async fn a_kept_connection_that_breaks_is_replaced_once_where_that_is_safe() {
         .await
     };
     let safe = origin().await;
-    let one = upstream_of(&[&safe.url()], |config| config.retries_max = 0);
+    let one = upstream_of(&[&safe.url()], |config| {
+        (config.retries_max, config.ejection.failures) = (0, 1);
+    });
     fetch(&one, get("/"), Retry::Safe).await.unwrap();
     let (body, exchange) = fetch(&one, get("/"), Retry::Safe).await.unwrap();
     assert_eq!(
         (body.as_str(), exchange.reused, exchange.attempts, safe.accepted()),
         ("ok", false, 2, 2)
     );
-    assert_eq!(target(&one).failures, 0, "a connection that grew old is no failure");
+    assert_eq!(target(&one).ejections, 0, "a connection that grew old is no failure");
 
     for (method, retry) in [("POST", Retry::Safe), ("GET", Retry::Never)] {
         let unsafe_one = origin().await;
@@ -206,6 +211,26 @@ async fn a_connection_that_was_closed_while_idle_is_not_used() {
         .await;
     }
     assert_eq!(origin.accepted(), 20);
+}
+
+#[tokio::test]
+async fn what_stands_behind_a_response_is_never_taken_for_the_next() {
+    let origin = Origin::start(|mut wire, number| async move {
+        let poison = if number == 0 {
+            "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
+        } else {
+            ""
+        };
+        while wire.head().await.is_some() {
+            wire.send(&format!("{OK}{poison}")).await;
+        }
+    })
+    .await;
+    let upstream = upstream(&origin);
+    for _ in 0..3 {
+        assert_eq!(fetch(&upstream, get("/"), Retry::Safe).await.unwrap().0, "ok");
+    }
+    assert_eq!(origin.accepted(), 2);
 }
 
 /// An origin that answers when it is told to.

@@ -57,22 +57,22 @@ async fn the_first_byte_has_a_limit() {
 async fn a_slow_client_does_not_use_up_the_origins_time() {
     let origin = Origin::start(|mut wire, _| async move {
         wire.head().await;
-        wire.bytes("1\r\nx\r\n".len() * 4 + "0\r\n\r\n".len()).await;
+        wire.bytes("1\r\nx\r\n".len() * 2 + "0\r\n\r\n".len()).await;
         wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
     })
     .await;
     let upstream = upstream_of(&[&origin.url()], |config| {
-        config.first_byte_timeout = "100ms".parse().unwrap()
+        config.first_byte_timeout = "200ms".parse().unwrap()
     });
-    let mut pause = Box::pin(tokio::time::sleep(Duration::from_millis(80)));
-    let mut left = 4;
+    let mut pause = Box::pin(tokio::time::sleep(Duration::from_millis(300)));
+    let mut left = 2;
     let slow = Body::from_poll(None, move |cx| {
         if left == 0 {
             return Poll::Ready(None);
         }
         std::task::ready!(pause.as_mut().poll(cx));
         left -= 1;
-        pause = Box::pin(tokio::time::sleep(Duration::from_millis(80)));
+        pause = Box::pin(tokio::time::sleep(Duration::from_millis(300)));
         Poll::Ready(Some(Ok(bytes::Bytes::from_static(b"x"))))
     });
     assert_eq!(
