@@ -30,7 +30,7 @@ pub use parameters::{PARAMETERS, TABLE};
 pub use settings::{ServerSettings, Settings};
 
 use node::{Node, Source, Value};
-use peregrine_base::Parameter;
+use peregrine_base::{Complaint, Parameter};
 use shape::Shape;
 use std::path::PathBuf;
 use text::SourceText;
@@ -131,6 +131,13 @@ impl Resolved {
     #[must_use]
     pub fn effective(&self) -> Vec<Effective> {
         effective::values(&self.root, &self.shape, &self.text)
+    }
+
+    /// What a room complains about in this configuration, with the place of each complaint.
+    #[must_use]
+    pub fn refuse(&self, complaints: &[Complaint]) -> Faults {
+        let fault = |complaint: &Complaint| settings::complaint(&self.root, &complaint.field, complaint);
+        Faults::new(self.text.clone(), complaints.iter().map(fault).collect())
     }
 
     /// What differs in `new` from this.

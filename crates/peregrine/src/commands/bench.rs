@@ -8,6 +8,10 @@ use peregrine_lab::load::{self, BenchPlan, Load, LoadReport, Pace, Roots, Settin
 use peregrine_lab::progress::Show;
 use peregrine_lab::report::{self, Look};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long to run before measuring, where nothing says how long.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What can be said to `bench`.
 #[derive(Debug, Args)]
@@ -36,9 +40,9 @@ pub struct Arguments {
     /// Send this many requests instead, however long it takes.
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
     requests: Option<u64>,
-    /// How long to run before measuring.
-    #[arg(long, default_value = "1s", value_name = "TIME")]
-    warm_up: Span,
+    /// How long to run before measuring; without it 1s, and nothing with --requests.
+    #[arg(long, value_name = "TIME")]
+    warm_up: Option<Span>,
     /// Open loop: so many requests per second, whatever the answers do.
     #[arg(short, long, value_name = "N")]
     rate: Option<f64>,
@@ -85,8 +89,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect::<Result<_, _>>()?;
     let reports = commands::block_on(async {
         let mut reports = Vec::new();
-        for url in [Some(&arguments.url), arguments.other.as_ref()].into_iter().flatten() {
-            reports.push(measure(arguments, url, &headers).await?);
+        for (url, name) in named(&arguments.url, arguments.other.as_deref()) {
+            reports.push(measure(arguments, url, name, &headers).await?);
         }
         Ok::<_, Failure>(reports)
     })??;
@@ -101,7 +105,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-async fn measure(arguments: &Arguments, url: &str, headers: &[(String, String)]) -> Result<LoadReport, Failure> {
+/// The URLs with what tells them apart: the path where they share the host, the host where they share the path.
+fn named<'a>(one: &'a str, other: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let Some(other) = other else { return vec![(one, one)] };
+    let parts = |url: &'a str| {
+        let authority = url.find("://").map_or(0, |scheme| scheme + 3);
+        url.split_at(url[authority..].find('/').map_or(url.len(), |path| authority + path))
+    };
+    match (parts(one), parts(other)) {
+        ((host, path), (same, other_path)) if host == same => vec![(one, path), (other, other_path)],
+        ((host, path), (other_host, same)) if path == same => vec![(one, host), (other, other_host)],
+        _ => vec![(one, one), (other, other)],
+    }
+}
+
+async fn measure(
+    arguments: &Arguments,
+    url: &str,
+    name: &str,
+    headers: &[(String, String)],
+) -> Result<LoadReport, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let (target, path) = Target::from_url(url, &Roots::System)
         .await
@@ -113,12 +136,12 @@ async fn measure(arguments: &Arguments, url: &str, headers: &[(String, String)])
     let method = arguments.method.to_ascii_uppercase();
     let plan = BenchPlan::new(&target, &path, &method, headers, body).map_err(|error| usage(&error))?;
     let load = Load {
-        name: url.to_owned(),
+        name: name.to_owned(),
         target,
         plan: Arc::new(plan),
         observer: Arc::new(()),
         settings: settings(arguments),
-        on_progress: Show::Stderr.callback(url),
+        on_progress: Show::Stderr.callback(name),
         stop: None,
     };
     load::run(load).await.map_err(|error| match error {
@@ -140,9 +163,24 @@ fn settings(arguments: &Arguments) -> Settings {
         limit: arguments
             .requests
             .map_or(load::Limit::Time(arguments.duration.get()), load::Limit::Requests),
-        warm_up: arguments.warm_up.get(),
+        warm_up: arguments.warm_up.map_or(if arguments.requests.is_some() { Duration::ZERO } else { WARM_UP }, Span::get),
         request_time_max: arguments.timeout.get(),
         seed: arguments.seed,
         ..Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_called_by_what_tells_them_apart() {
+        let names = |one, other| named(one, other).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(names("http://a/x", None), ["http://a/x"]);
+        assert_eq!(names("http://a/x", Some("http://a/y?z")), ["/x", "/y?z"]);
+        assert_eq!(names("http://a:1/x", Some("http://b:2/x")), ["http://a:1", "http://b:2"]);
+        assert_eq!(names("http://a/x", Some("http://b/y")), ["http://a/x", "http://b/y"]);
+        assert_eq!(names("nonsense", Some("http://b/y")), ["nonsense", "http://b/y"]);
     }
 }

@@ -146,7 +146,8 @@ impl Reader<'_> {
         ];
         for (array, is_empty, why) in needed {
             if is_empty {
-                self.fault(array, format!("there is none: {why}"), &format!("add a [[{array}]]"));
+                let fault = Fault::new(&Source::Default, array, format!("there is none: {why}"));
+                self.faults.push(fault.help(format!("add a [[{array}]]")));
             }
         }
     }
@@ -205,31 +206,28 @@ impl Reader<'_> {
                 } else {
                     node::field(path, &inside)
                 };
-                self.fault(&field, error.inner().to_string(), "");
+                self.faults.push(fault(self.root, &field, &error.inner().to_string()));
             })
             .ok()
     }
 
     /// Notes what a room complains about in the value at `path`.
     fn complain(&mut self, path: &str, checked: Result<(), Vec<Complaint>>) {
-        for complaint in checked.err().unwrap_or_default() {
-            self.fault(&node::field(path, &complaint.field), complaint.problem, &complaint.help);
+        for found in checked.err().unwrap_or_default() {
+            self.faults.push(complaint(self.root, &node::field(path, &found.field), &found));
         }
     }
+}
 
-    fn fault(&mut self, field: &str, problem: String, help: &str) {
-        let node = self.root.nearest(field);
-        // The name of a field that exists is the better mark when its value is a whole table.
-        let source = if matches!(node.value, Value::Table(_)) {
-            &node.name
-        } else {
-            &node.source
-        };
-        let source = if *source == Source::File(0..0) {
-            &Source::Default
-        } else {
-            source
-        };
-        self.faults.push(Fault::new(source, field, problem).help(help));
-    }
+/// The fault behind a complaint about `field` of `root`.
+pub(super) fn complaint(root: &Node, field: &str, complaint: &Complaint) -> Fault {
+    fault(root, field, &complaint.problem).help(&complaint.help)
+}
+
+fn fault(root: &Node, field: &str, problem: &str) -> Fault {
+    let node = root.nearest(field);
+    // The name of a field is the better mark when its value is a whole table; the file as a whole has neither.
+    let source = if matches!(node.value, Value::Table(_)) { &node.name } else { &node.source };
+    let source = if *source == Source::File(0..0) { &Source::Default } else { source };
+    Fault::new(source, field, problem)
 }

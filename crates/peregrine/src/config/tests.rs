@@ -1,5 +1,8 @@
 //! The configuration against a small table of its own.
 
+mod agreement;
+mod properties;
+
 use super::*;
 use peregrine_base::{Fallback, Kind};
 
