@@ -89,10 +89,16 @@ impl Client {
     }
 
     /// Reads a whole answer to a request of `method`.
+    #[track_caller]
     pub fn read(&mut self, method: &str) -> Answer {
-        let mut answer = self.head().expect("the connection was closed before an answer");
-        while (100..200).contains(&answer.status) && answer.status != 101 {
-            answer = self.head().expect("the connection was closed after an interim answer");
+        self.try_read(method).expect("the connection was closed before an answer")
+    }
+
+    /// As [`Client::read`]; nothing when the connection was closed before the head of an answer.
+    pub fn try_read(&mut self, method: &str) -> Option<Answer> {
+        let mut answer = self.head()?;
+        while (100..200).contains(&answer.status) {
+            answer = self.head()?;
         }
         if method == "HEAD" || matches!(answer.status, 204 | 304) {
             answer.complete = true;
@@ -104,7 +110,7 @@ impl Client {
         } else {
             answer.complete = self.stream.read_to_end(&mut answer.body).is_ok();
         }
-        answer
+        Some(answer)
     }
 
     /// Reads exactly `length` bytes of whatever comes.
@@ -117,6 +123,15 @@ impl Client {
     /// Whether the other side has closed the connection; waits for it.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
+    }
+
+    /// Whether something has arrived, or the connection was closed; does not wait.
+    pub fn has_data(&self) -> bool {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        !self.stream.buffer().is_empty() || peeked.is_ok()
     }
 
     /// Leaves without a word.

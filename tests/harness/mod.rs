@@ -1,12 +1,18 @@
 //! What scenarios are made of: an origin that does as told, the program in front of it, and clients.
 
 pub mod client;
+pub mod crowd;
 pub mod origin;
+pub mod process;
 pub mod program;
+pub mod secure;
 
 pub use client::{Answer, Client, get, request};
+pub use crowd::Crowd;
 pub use origin::{Gate, Heard, Origin, Reply};
+pub use process::{Process, Shop};
 pub use program::Peregrine;
+pub use rustix::process::Signal;
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 
 /// A request as the origin heard it.
 #[derive(Clone, Debug)]
@@ -37,7 +38,7 @@ pub struct Reply {
 #[derive(Clone)]
 enum Step {
     Send(Vec<u8>),
-    /// Sends `byte` that many times, as fast as the other side reads; counts what went out.
+    /// Sends that many bytes, as fast as the other side reads; counts what went out.
     Flood(u64, Arc<AtomicUsize>),
     Wait(Gate),
     Cut,
@@ -100,6 +101,12 @@ impl Reply {
         self
     }
 
+    /// Does as `other` says afterwards.
+    pub fn then(mut self, other: &Self) -> Self {
+        self.steps.extend(other.steps.iter().cloned());
+        self
+    }
+
     /// Closes the connection.
     pub fn cut(mut self) -> Self {
         self.steps.push(Step::Cut);
@@ -117,6 +124,9 @@ fn head(status: u16, fields: &[(&str, &str)]) -> String {
 
 type Script = Arc<dyn Fn(&Heard) -> Reply + Send + Sync>;
 
+/// Enough for a conversation; a thousand of them at a time are nothing.
+const STACK_BYTES: usize = 256 << 10;
+
 /// An origin on a free port.
 pub struct Origin {
     pub address: SocketAddr,
@@ -124,6 +134,7 @@ pub struct Origin {
     script: Arc<Mutex<Script>>,
     stop: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Origin {
@@ -138,6 +149,7 @@ impl Origin {
             script: Arc::new(Mutex::new(script)),
             stop: Arc::default(),
             connections: Arc::default(),
+            accepting: Mutex::default(),
         };
         origin.accept_on(listener);
         origin
@@ -170,16 +182,24 @@ impl Origin {
     /// Refuses connections and cuts those there are, like a process that died.
     pub fn die(&self) {
         self.stop.store(true, Ordering::SeqCst);
+        let Some(accepting) = self.accepting.lock().unwrap().take() else { return };
         let _ = TcpStream::connect(self.address);
+        let _ = accepting.join();
         for connection in self.connections.lock().unwrap().drain(..) {
             let _ = connection.shutdown(Shutdown::Both);
         }
     }
 
+    /// Comes back at the same address.
+    pub fn revive(&self) {
+        self.stop.store(false, Ordering::SeqCst);
+        self.accept_on(TcpListener::bind(self.address).unwrap());
+    }
+
     fn accept_on(&self, listener: TcpListener) {
         let (heard, script, stop) = (Arc::clone(&self.heard), Arc::clone(&self.script), Arc::clone(&self.stop));
         let connections = Arc::clone(&self.connections);
-        std::thread::spawn(move || {
+        let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::SeqCst) {
                     return;
@@ -187,9 +207,11 @@ impl Origin {
                 let Ok(stream) = stream else { continue };
                 connections.lock().unwrap().push(stream.try_clone().unwrap());
                 let (heard, script) = (Arc::clone(&heard), Arc::clone(&script));
-                std::thread::spawn(move || converse(stream, &heard, &script));
+                let talk = move || converse(stream, &heard, &script);
+                std::thread::Builder::new().stack_size(STACK_BYTES).spawn(talk).unwrap();
             }
         });
+        *self.accepting.lock().unwrap() = Some(accepting);
     }
 }
 
@@ -204,7 +226,8 @@ fn converse(stream: TcpStream, heard: &Mutex<Vec<Heard>>, script: &Mutex<Script>
     let mut reader = BufReader::new(stream);
     while let Some(request) = listen(&mut reader) {
         heard.lock().unwrap().push(request.clone());
-        let reply = Arc::clone(&script.lock().unwrap())(&request);
+        let script = Arc::clone(&script.lock().unwrap());
+        let reply = script(&request);
         for step in reply.steps {
             if !perform(step, reader.get_mut()) {
                 return;
@@ -265,14 +288,20 @@ fn listen(reader: &mut BufReader<TcpStream>) -> Option<Heard> {
             let mut line = String::new();
             reader.read_line(&mut line).ok()?;
             let length = u64::from_str_radix(line.trim(), 16).ok()?;
-            reader.by_ref().take(length).read_to_end(&mut heard.body).ok()?;
+            take(reader, length, &mut heard.body)?;
             reader.read_line(&mut String::new()).ok()?;
             if length == 0 {
                 break;
             }
         }
     } else if let Ok(length) = heard.field("content-length").parse() {
-        reader.by_ref().take(length).read_to_end(&mut heard.body).ok()?;
+        take(reader, length, &mut heard.body)?;
     }
     Some(heard)
+}
+
+/// Reads exactly so much of a body; a request that breaks off is not heard.
+fn take(reader: &mut BufReader<TcpStream>, length: u64, body: &mut Vec<u8>) -> Option<()> {
+    let read = reader.by_ref().take(length).read_to_end(body).ok()?;
+    (read as u64 == length).then_some(())
 }

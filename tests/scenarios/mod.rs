@@ -2,3 +2,15 @@
 
 mod s01_passing_on;
 mod s02_caching;
+mod s03_coalescing;
+mod s04_staleness;
+mod s05_invalidation;
+mod s06_bad_clients;
+mod s06_bad_origins;
+mod s07_life;
+mod s07_reload;
+mod s08_upstreams;
+mod s09_routes;
+mod s10_admin;
+mod s10_commands;
+mod s11_demo;

@@ -105,7 +105,7 @@ fn ten_gigabytes_pass_through_and_a_client_that_does_not_read_stops_the_origin()
         Reply::default().head(200, &[("content-length", &LENGTH.to_string()), ("cache-control", "max-age=60")]).flood(LENGTH, &counter)
     });
     let peregrine = Peregrine::before(&origin, "");
-    let before = peregrine.resident_bytes();
+    let before = peregrine.process.resident_bytes();
     let mut client = Client::connect(peregrine.address);
     client.send(request("GET", "/video", &[]));
     assert_eq!(client.head().unwrap().status, 200);
@@ -121,7 +121,7 @@ fn ten_gigabytes_pass_through_and_a_client_that_does_not_read_stops_the_origin()
     for _ in 0..512 {
         client.bytes(1 << 20);
     }
-    let grown = peregrine.resident_bytes().saturating_sub(before);
+    let grown = peregrine.process.resident_bytes().saturating_sub(before);
     assert!(grown < 64 << 20, "{grown} bytes are held after half a gigabyte went through");
     client.leave();
     assert_eq!(get(peregrine.address, "/video", &[]).status, 200, "others are served after the client left in the middle");

@@ -26,6 +26,8 @@ pub use reload::Source;
 
 /// How long the last lines of the access log may take to be written at the end.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// How long a call of the admin API may go on after the last request.
+const ADMIN_DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// How the command line calls what chooses addresses, for errors about ports that are taken.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,8 @@ pub struct Running {
     pub token: Option<token::Token>,
     program: Arc<Program>,
     drain: Drain,
+    /// The admin API ends after the requests: whoever balances load has to hear that this one is draining.
+    admin_drain: Drain,
 }
 
 /// Serves what `loaded` configures until it is told to stop; the other arguments are for reading it again.
@@ -89,6 +93,7 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
     let settings = loaded.settings.clone();
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
     let (drain, watch) = drain::channel();
+    let (admin_drain, admin_watch) = drain::channel();
     let parts = ServerParts { clock: Program::clock(), runtime };
     let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
     let program = Program::new(loaded, source, log, server, watch.clone())?;
@@ -107,11 +112,11 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
         let handler = Admin::new(control, &settings.admin, token.secret.clone(), Program::clock());
         let listener = bind(settings.admin.address, flags.admin, "admin.address")?;
         let server = Server::new(ServerLimits::default(), parts);
-        admin = Some(server.serve(listener, Arc::new(handler), watch).address());
+        admin = Some(server.serve(listener, Arc::new(handler), admin_watch).address());
         admin_token = Some(token);
     }
     program.begin();
-    Ok(Running { addresses, admin, token: admin_token, program, drain })
+    Ok(Running { addresses, admin, token: admin_token, program, drain, admin_drain })
 }
 
 /// Binds `address`; an error names the option and the field that choose another.
@@ -160,6 +165,8 @@ impl Running {
         tracing::info!(open = self.drain.open(), limit_s = limit.as_secs(), "draining");
         self.drain.start();
         let drained = self.drain.finished(limit, &TokioRuntime).await;
+        self.admin_drain.start();
+        let _ = self.admin_drain.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
         self.program.access_log.flush(FLUSH_LIMIT);
         if drained.open == 0 {
             tracing::info!("stopped");

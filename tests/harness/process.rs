@@ -1,0 +1,122 @@
+//! A program of ours as a process: what it writes is kept, and it ends with the scenario. Whatever a scenario is about, none
+//! of them may panic.
+
+use super::crowd::allow_many_files;
+use super::{eventually, until};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// A running process of `peregrine`.
+pub struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// `peregrine` with `arguments` in `folder`, in an environment of its own.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    allow_many_files();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
+    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    command
+}
+
+impl Process {
+    /// Starts `command` and keeps what it writes.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let readers = vec![keep(stdout, &log), keep(stderr, &log)];
+        Self { child, log, readers }
+    }
+
+    /// Everything that it has written to its outputs.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The address in the first line that begins with `word`.
+    #[track_caller]
+    pub fn address(&self, word: &str) -> SocketAddr {
+        let wanted = |log: &str| log.lines().find(|line| line.trim_start().starts_with(word)).map(str::to_owned);
+        let over = || self.readers.iter().all(JoinHandle::is_finished);
+        let line = eventually(word, || wanted(&self.log()).or_else(|| over().then(String::new)));
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/', ',']).next());
+        address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address of {word:?}:\n{}", self.log()))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end and gives the exit code; nothing when a signal ended it.
+    pub fn exit_code(&mut self) -> Option<i32> {
+        until("the end of the process", || !self.is_running());
+        self.child.wait().unwrap().code()
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        resident.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("--- what the process wrote ---\n{log}");
+        } else {
+            assert!(!log.contains("panicked at"), "the process panicked:\n{log}");
+        }
+    }
+}
+
+/// Reads an output into `log` to its end.
+fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let mut log = log.lock().unwrap();
+            log.push_str(&line);
+            log.push('\n');
+        }
+    })
+}
+
+/// The sample shop alone, as a process that can be killed and frozen.
+pub struct Shop {
+    pub address: SocketAddr,
+    pub process: Process,
+}
+
+impl Shop {
+    /// Starts one on `port`; 0 takes any free one.
+    pub fn start(port: u16) -> Self {
+        let port = port.to_string();
+        let folder = std::env::temp_dir();
+        let process = Process::start(command(&folder, &["demo", "--only-origin", "--origin-port", &port]));
+        Self { address: process.address("shop:"), process }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
