@@ -9,9 +9,9 @@ pub mod drain;
 pub mod http;
 pub mod listen;
 pub mod parameters;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timer;
 pub mod upstream;
-#[cfg(test)]
-mod wire;
 
 pub use parameters::PARAMETERS;

@@ -259,7 +259,7 @@ pub enum BodyFault {
 }
 
 impl BodyFault {
-    /// All of them, in the order of [`BodyFault::index`].
+    /// All of them, in the order of their numbers.
     pub const ALL: [Self; 7] = [
         Self::Truncated,
         Self::Broken,

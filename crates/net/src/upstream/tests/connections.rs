@@ -1,7 +1,7 @@
 //! Which connection a request goes over, and what becomes of it.
 
 use super::*;
-use crate::wire::{Wire, until};
+use crate::tests::{Wire, until};
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 

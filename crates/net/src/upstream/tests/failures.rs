@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::{BodyError, BodyFault};
-use crate::wire::nobody;
+use crate::tests::nobody;
 use peregrine_base::{Blame, Party};
 
 /// The outcome of reading the body that belongs to this response, whose connection then ends (`reset`: with a reset).

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::{BodyError, BodyFault};
-use crate::wire::Wire;
+use crate::tests::Wire;
 use peregrine_base::Party;
 use std::task::Poll;
 use tokio::io::AsyncWriteExt;

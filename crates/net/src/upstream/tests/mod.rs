@@ -7,7 +7,7 @@ mod secure;
 
 use super::*;
 use crate::config::HttpVersion;
-use crate::wire::Origin;
+use crate::tests::Origin;
 use peregrine_base::{ManualClock, SeededRandom, SystemClock, TokioRuntime};
 
 /// An upstream in front of `targets`, changed by `change`.

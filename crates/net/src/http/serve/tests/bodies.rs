@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::{BodyError, BodyFault};
-use crate::wire::until;
+use crate::tests::until;
 use bytes::Bytes;
 use peregrine_base::Party;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::drain::Drained;
-use crate::wire::until;
+use crate::tests::until;
 use std::time::Duration;
 use tokio::sync::Notify;
 

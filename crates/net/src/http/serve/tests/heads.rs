@@ -1,7 +1,7 @@
 //! What a request head may be, and what is answered when it is not.
 
 use super::*;
-use crate::wire::until;
+use crate::tests::until;
 use std::time::Duration;
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod heads;
 use super::*;
 use crate::drain::Drain;
 use crate::http::{Body, Problem};
-use crate::wire::Wire;
+use crate::tests::Wire;
 use ::http::{Request, Response, StatusCode};
 use peregrine_base::{SystemClock, TokioRuntime};
 
