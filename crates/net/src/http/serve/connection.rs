@@ -163,6 +163,7 @@ fn left(result: Result<hyper::Result<()>, Overdue>, withheld: &[u8]) -> Left {
         Err(Overdue::Head) => Left::Refused(Refusal::HeaderTimeout),
         Err(Overdue::Write) => Left::Stalled,
         Ok(Err(error)) if error.is_user() => Left::Cut,
+        Ok(Err(error)) if error.is_parse_version_h2() => Left::Refused(Refusal::Malformed),
         Ok(_) if withheld.starts_with(b"HTTP/1.1 400") => Left::Refused(Refusal::Malformed),
         Ok(_) if withheld.starts_with(b"HTTP/1.1 414") => Left::Refused(Refusal::UriTooLong),
         Ok(_) if withheld.starts_with(b"HTTP/1.1 431") => Left::Refused(Refusal::HeaderTooLarge),

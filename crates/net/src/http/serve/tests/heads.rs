@@ -46,6 +46,7 @@ async fn heads_that_are_no_http_are_refused_with_a_problem() {
     let longest = "a".repeat(70_000);
     let table = [
         ("nonsense\r\n\r\n".to_owned(), Refusal::Malformed),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), Refusal::Malformed),
         ("GET / HTTP/1.1\r\nhost x\r\n\r\n".to_owned(), Refusal::Malformed),
         (
             "GET / HTTP/1.1\r\nhost: x\r\na : b\r\n\r\n".to_owned(),
