@@ -2,7 +2,7 @@
 //! leaves early (`peregrine stats | head`) is an end, not a panic.
 
 use crate::Failure;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 use peregrine_base::Span;
 use peregrine_lab::report::units;
 use serde::Serialize;
@@ -42,12 +42,20 @@ pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// The look of the laboratory's tables: one line below the header, none between rows.
+const STYLE: TableStyle = TableStyle::new()
+    .top_border(LineStyle::new('╭', '─', '┬', '╮'))
+    .header_lines(ContentLineStyle::new('│', '│', '│'))
+    .header_separator(LineStyle::new('├', '─', '┼', '┤'))
+    .content_lines(ContentLineStyle::new('│', '│', '│'))
+    .bottom_border(LineStyle::new('╰', '─', '┴', '╯'));
+
 /// A table whose first column is text and whose others are numbers, to the right.
 #[must_use]
 pub fn table<const N: usize>(head: [&str; N]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(head);
     for column in table.column_iter_mut().skip(1) {

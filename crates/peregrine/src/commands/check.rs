@@ -2,11 +2,17 @@
 
 use super::found::{self, Found};
 use crate::cli::Output;
-use crate::config::{self, Effective, Environment, Faults, Origin, Overrides};
+use crate::config::{self, Effective, Environment, Faults, Loaded, Origin, Overrides};
 use crate::{Failure, print};
 use clap::Args;
+use peregrine_base::{Complaint, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_cache::Engine;
+use peregrine_http::{RouteTable, Surroundings};
+use peregrine_net::upstream::{Upstream, UpstreamParts};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What can be said to `check`.
 #[derive(Debug, Args)]
@@ -52,7 +58,7 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
     let Found { path, .. } = found::file(arguments.file.as_deref(), environment)
         .ok_or_else(|| Failure::Usage("there is no peregrine.toml here: name the file to check".to_owned()))?;
     let file = path.display().to_string();
-    let loaded = config::load(&Origin::File(path), &Overrides::default(), environment);
+    let loaded = config::load(&Origin::File(path), &Overrides::default(), environment).and_then(rehearsed);
     if arguments.output.json {
         let valid = loaded.is_ok();
         let errors = loaded.as_ref().err().map(problems).unwrap_or_default();
@@ -78,6 +84,27 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
         .iter()
         .for_each(|warning| print::note(&format!("warning: {warning}")));
     print::line(&format!("{file} is valid: {}", loaded.settings.summary()))
+}
+
+/// Makes of `loaded` what the rooms make of it, without serving: patterns, templates and certificates are read.
+fn rehearsed(loaded: Loaded) -> Result<Loaded, Faults> {
+    let settings = &loaded.settings;
+    let (clock, runtime, random) = (Arc::new(SystemClock), Arc::new(TokioRuntime), Arc::new(SystemRandom));
+    let parts = peregrine_cache::Parts { clock: clock.clone(), runtime: runtime.clone(), random: random.clone() };
+    let engine = Engine::new(parts, settings.engine()).map_err(|error| loaded.resolved.refuse(&error.0))?;
+    let mut upstreams = BTreeMap::new();
+    for (index, config) in settings.upstreams.iter().enumerate() {
+        let parts = UpstreamParts { clock: clock.clone(), runtime: runtime.clone(), random: random.clone() };
+        let upstream = Upstream::new(config, parts).map_err(|error| {
+            loaded.resolved.refuse(&[Complaint::new(format!("upstream[{index}]"), error.to_string(), "")])
+        })?;
+        upstreams.insert(config.name.clone(), upstream);
+    }
+    let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
+    match RouteTable::new(&settings.routes, surroundings) {
+        Ok(_) => Ok(loaded),
+        Err(complaints) => Err(loaded.resolved.refuse(&complaints)),
+    }
 }
 
 fn problems(faults: &Faults) -> Vec<Problem> {

@@ -66,7 +66,10 @@ fn explain(arguments: &ExplainArguments, environment: &Environment) -> Result<()
             match config::resolve(TABLE, &origin, &Overrides::default(), environment) {
                 Ok(resolved) => resolved.effective(),
                 // A file that merely lies here must not keep anybody from reading about a parameter.
-                Err(_) if !found.is_named => Vec::new(),
+                Err(_) if !found.is_named => {
+                    print::note("peregrine.toml has mistakes, so what holds is not shown; `peregrine check` lists them");
+                    Vec::new()
+                }
                 Err(faults) => return Err(faults.into()),
             }
         }

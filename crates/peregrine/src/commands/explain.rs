@@ -77,11 +77,11 @@ fn in_words(explanation: &Explanation) -> String {
     let mut text = format!("{} {}\n{}\n\n", explanation.method, explanation.url, state(explanation));
     let stored = explanation.size.map(|size| {
         let encoding = explanation.stored_encoding.as_deref().unwrap_or("identity");
-        format!(
-            "{} as {encoding}, served {} times",
-            units::bytes(size),
-            units::count(explanation.hits.unwrap_or(0))
-        )
+        let served = match explanation.hits.unwrap_or(0) {
+            1 => "once".to_owned(),
+            hits => format!("{} times", units::count(hits)),
+        };
+        format!("{} as {encoding}, served {served}", units::bytes(size))
     });
     let tags = (!explanation.tags.is_empty()).then(|| explanation.tags.join(", "));
     let facts = [

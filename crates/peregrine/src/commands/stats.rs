@@ -107,8 +107,8 @@ fn in_words(report: &Report) -> String {
         "misses",
         "bypassed",
         "evicted",
-        "served",
-        "saved",
+        "bytes served",
+        "time saved",
     ]);
     let mut add = |name: &str, namespace: &Namespace| {
         table.add_row([

@@ -61,6 +61,21 @@ fn what_only_the_rooms_know_is_told_with_its_place_too() {
 }
 
 #[test]
+fn patterns_templates_and_certificates_are_read() {
+    let text = GOOD.replace("strategy =", "tags = [\"p-{path.2}\", \"p-{pth}\"]\nstrategy =").replace(
+        "match = {",
+        "match = { methods = [\"G T\"],",
+    );
+    let said = Place::with(&text).run(&["check"]);
+    assert_eq!(said.code, 2);
+    assert_says(&said.err, &["peregrine.toml:7:21: route[0].match.methods: ", "peregrine.toml:9:8: route[0].tags: `{pth}`"]);
+    let text = GOOD.replace("http:", "https:").replace("\n\n[[route]]", "\ntls = { roots = \"none.pem\" }\n[[route]]");
+    let said = Place::with(&text).run(&["check"]);
+    assert_eq!(said.code, 2);
+    assert_says(&said.err, &["peregrine.toml:", "upstream[0]", "none.pem"]);
+}
+
+#[test]
 fn nothing_to_serve_is_a_mistake() {
     let said = Place::with("").run(&["check"]);
     assert_eq!(said.code, 2);
