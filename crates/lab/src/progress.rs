@@ -5,7 +5,7 @@ use crate::load::{OnProgress, Progress};
 use crate::report::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use parking_lot::Mutex;
-use peregrine_base::{Clock, Instant, SystemClock};
+use peregrine_base::{Clock, SystemClock};
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -64,13 +64,21 @@ fn bar(label: &str) -> OnProgress {
 
 fn lines(label: &str) -> OnProgress {
     let label = label.to_owned();
-    let last = Mutex::new(Instant::ZERO);
+    let last = Mutex::new((SystemClock.now(), 0));
     Box::new(move |progress| {
         let now = SystemClock.now();
         let mut last = last.lock();
-        if now.since(*last) >= LINE_INTERVAL {
-            *last = now;
-            let line = format!("{label}: {:.0}%, {}\n", progress.done * 100.0, describe(progress));
+        let elapsed = now.since(last.0);
+        if elapsed >= LINE_INTERVAL {
+            // The rate since the last line; the one since the last call may be that of a bad moment.
+            #[expect(clippy::cast_precision_loss, reason = "progress is for people")]
+            let requests_per_s = (progress.answers - last.1) as f64 / elapsed.as_secs_f64();
+            *last = (now, progress.answers);
+            let text = describe(&Progress {
+                requests_per_s,
+                ..*progress
+            });
+            let line = format!("{label}: {:.0}%, {text}\n", progress.done * 100.0);
             // Nobody reads it any more: no reason to end a run.
             let _closed = std::io::stderr().write_all(line.as_bytes());
         }

@@ -224,7 +224,7 @@ where
 {
     let Load {
         name,
-        target,
+        mut target,
         plan,
         observer,
         mut settings,
@@ -232,7 +232,7 @@ where
         stop,
     } = load;
     check(&settings)?;
-    reach(&target, settings.request_time_max).await?;
+    reach(&mut target, settings.request_time_max).await?;
     if O::KEEPS {
         settings.limits.body_bytes_max = settings.limits.body_bytes_max.min(OBSERVED_BODY_BYTES_MAX);
     }
@@ -280,14 +280,22 @@ fn check(settings: &Settings) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Makes sure that somebody listens, so that a wrong address is one clear error and not a report full of failures.
-async fn reach(target: &Target, time_max: Duration) -> Result<(), LoadError> {
-    let outcome = tokio::time::timeout(time_max, Connection::open(target))
-        .await
-        .unwrap_or(Err(Failure::TimedOut));
-    outcome.map(drop).map_err(|failure| LoadError::Unreachable {
+/// Makes sure that somebody listens, so that a wrong address is one clear error and not a report full of failures. A name may
+/// lead to several addresses (`localhost` to IPv6 and IPv4): the run goes to the first that answers.
+async fn reach(target: &mut Target, time_max: Duration) -> Result<(), LoadError> {
+    let address = target.address;
+    let mut failure = Failure::Connect;
+    for candidate in std::iter::once(address).chain(std::mem::take(&mut target.alternatives)) {
+        target.address = candidate;
+        match tokio::time::timeout(time_max, Connection::open(target)).await {
+            Ok(Ok(_connection)) => return Ok(()),
+            Ok(Err(reason)) => failure = reason,
+            Err(_elapsed) => failure = Failure::TimedOut,
+        }
+    }
+    Err(LoadError::Unreachable {
         target: target.to_string(),
-        address: target.address,
+        address,
         failure,
     })
 }

@@ -20,6 +20,8 @@ pub enum Roots {
 pub struct Target {
     /// Where to connect.
     pub address: SocketAddr,
+    /// Where else the name leads, in the resolver's order; tried when nobody listens at the first.
+    pub(crate) alternatives: Vec<SocketAddr>,
     /// What goes into `Host`: name and port as in the URL.
     pub authority: String,
     /// How to speak TLS; `None` for plain `http`.
@@ -58,6 +60,7 @@ impl Target {
     pub fn plain(address: SocketAddr) -> Self {
         Self {
             address,
+            alternatives: Vec::new(),
             authority: address.to_string(),
             tls: None,
         }
@@ -86,8 +89,11 @@ impl Target {
             host: host.to_owned(),
             error,
         };
-        let address = tokio::net::lookup_host((host, port)).await.map_err(unresolved)?.next();
-        let address = address.ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?;
+        let mut addresses = tokio::net::lookup_host((host, port)).await.map_err(unresolved)?;
+        let address = addresses
+            .next()
+            .ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?;
+        let alternatives = addresses.collect();
         let tls = if is_tls {
             Some(Tls::new(host, roots, &wrong)?)
         } else {
@@ -101,6 +107,7 @@ impl Target {
         Ok((
             Self {
                 address,
+                alternatives,
                 authority: authority.to_owned(),
                 tls,
             },

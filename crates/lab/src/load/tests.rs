@@ -320,18 +320,16 @@ async fn tls_is_spoken_with_given_roots_only() {
         }
     });
     let url = format!("https://localhost:{port}/");
-    let (mut target, _) = Target::from_url(&url, &Roots::Given(vec![issued.cert.der().clone()]))
+    let (target, _) = Target::from_url(&url, &Roots::Given(vec![issued.cert.der().clone()]))
         .await
         .unwrap();
-    target.address = ([127, 0, 0, 1], port).into();
     let report = measure(&target, "GET", Arc::new(()), settings(2, 20)).await;
     assert_eq!(report.statuses, BTreeMap::from([(200, 20)]));
 
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let (mut target, _) = Target::from_url(&url, &Roots::Given(vec![other.cert.der().clone()]))
+    let (target, _) = Target::from_url(&url, &Roots::Given(vec![other.cert.der().clone()]))
         .await
         .unwrap();
-    target.address = ([127, 0, 0, 1], port).into();
     let plan = Arc::new(BenchPlan::new(&target, "/", "GET", &[], None).unwrap());
     let (name, observer, settings) = (String::new(), Arc::new(()), settings(1, 1));
     let load = Load {

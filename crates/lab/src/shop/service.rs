@@ -150,7 +150,11 @@ impl Service {
         if path == "/cart" && user.is_none() {
             return Err(Refused::NoSession);
         }
-        let resource = Resource::at(path, user, self.truth.catalogue()).ok_or(Refused::NotFound)?;
+        let Some(resource) = Resource::at(path, user, self.truth.catalogue()) else {
+            // To find nothing, one has to look, too.
+            self.database.begin(Endpoint::Product).await?.finish().await;
+            return Err(Refused::NotFound);
+        };
         match (&head.method, resource) {
             (&Method::GET | &Method::HEAD, _) => self.read(resource, &head.headers).await,
             (&Method::PUT | &Method::PATCH | &Method::POST, Resource::Product(id)) => {
