@@ -1,7 +1,7 @@
 //! The demo: a shop with and without Peregrine, every answer compared with the shop's truth.
 
 use crate::harness::{Process, Signal, get, process, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::TcpListener;
 
 const FREE: [&str; 6] = ["--port", "0", "--admin-port", "0", "--origin-port", "0"];
@@ -14,9 +14,19 @@ fn the_demo_ends_with_no_wrong_answer_and_fewer_requests_to_the_origin() {
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{text}{errors}");
     let told: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    println!("{told:#}");
     assert!(!errors.contains("panicked"), "{errors}");
-    panic!("not written yet");
+    for (way, origin_share_max) in [("direct", 1.0), ("proxied", 0.7)] {
+        let number = |path: &str| told[way].pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {told:#}"));
+        let (checked, asked) = (number("/findings/checked"), number("/origin/requests"));
+        assert!(checked > 100.0 && checked == number("/load/answers_with_warm_up"), "{told:#}");
+        assert_eq!(told[way]["findings"]["wrong"], json!({}), "{told:#}");
+        assert_eq!(told[way]["load"]["failures"], json!({}), "{told:#}");
+        assert!(asked <= checked * origin_share_max, "{way}: {asked} of {checked} reached the shop");
+    }
+    let load = &told["proxied"]["load"];
+    let (hits, answers) = (load["hits"].as_f64().unwrap(), load["answers"].as_f64().unwrap());
+    assert!(hits > answers * 0.3, "{hits} hits of {answers}");
+    assert!(told["origin_requests_avoided"].as_f64() > Some(0.0) && told["bytes_saved"].as_f64() > Some(0.0), "{told:#}");
 }
 
 #[test]
