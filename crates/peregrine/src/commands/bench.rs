@@ -163,7 +163,14 @@ fn settings(arguments: &Arguments) -> Settings {
         limit: arguments
             .requests
             .map_or(load::Limit::Time(arguments.duration.get()), load::Limit::Requests),
-        warm_up: arguments.warm_up.map_or(if arguments.requests.is_some() { Duration::ZERO } else { WARM_UP }, Span::get),
+        warm_up: arguments.warm_up.map_or(
+            if arguments.requests.is_some() {
+                Duration::ZERO
+            } else {
+                WARM_UP
+            },
+            Span::get,
+        ),
         request_time_max: arguments.timeout.get(),
         seed: arguments.seed,
         ..Settings::default()
@@ -179,7 +186,10 @@ mod tests {
         let names = |one, other| named(one, other).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
         assert_eq!(names("http://a/x", None), ["http://a/x"]);
         assert_eq!(names("http://a/x", Some("http://a/y?z")), ["/x", "/y?z"]);
-        assert_eq!(names("http://a:1/x", Some("http://b:2/x")), ["http://a:1", "http://b:2"]);
+        assert_eq!(
+            names("http://a:1/x", Some("http://b:2/x")),
+            ["http://a:1", "http://b:2"]
+        );
         assert_eq!(names("http://a/x", Some("http://b/y")), ["http://a/x", "http://b/y"]);
         assert_eq!(names("nonsense", Some("http://b/y")), ["nonsense", "http://b/y"]);
     }

@@ -90,17 +90,31 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
 fn rehearsed(loaded: Loaded) -> Result<Loaded, Faults> {
     let settings = &loaded.settings;
     let (clock, runtime, random) = (Arc::new(SystemClock), Arc::new(TokioRuntime), Arc::new(SystemRandom));
-    let parts = peregrine_cache::Parts { clock: clock.clone(), runtime: runtime.clone(), random: random.clone() };
+    let parts = peregrine_cache::Parts {
+        clock: clock.clone(),
+        runtime: runtime.clone(),
+        random: random.clone(),
+    };
     let engine = Engine::new(parts, settings.engine()).map_err(|error| loaded.resolved.refuse(&error.0))?;
     let mut upstreams = BTreeMap::new();
     for (index, config) in settings.upstreams.iter().enumerate() {
-        let parts = UpstreamParts { clock: clock.clone(), runtime: runtime.clone(), random: random.clone() };
+        let parts = UpstreamParts {
+            clock: clock.clone(),
+            runtime: runtime.clone(),
+            random: random.clone(),
+        };
         let upstream = Upstream::new(config, parts).map_err(|error| {
-            loaded.resolved.refuse(&[Complaint::new(format!("upstream[{index}]"), error.to_string(), "")])
+            loaded
+                .resolved
+                .refuse(&[Complaint::new(format!("upstream[{index}]"), error.to_string(), "")])
         })?;
         upstreams.insert(config.name.clone(), upstream);
     }
-    let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
+    let surroundings = Surroundings {
+        engine: &engine,
+        upstreams: &upstreams,
+        before: None,
+    };
     match RouteTable::new(&settings.routes, surroundings) {
         Ok(_) => Ok(loaded),
         Err(complaints) => Err(loaded.resolved.refuse(&complaints)),

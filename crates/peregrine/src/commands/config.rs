@@ -67,7 +67,9 @@ fn explain(arguments: &ExplainArguments, environment: &Environment) -> Result<()
                 Ok(resolved) => resolved.effective(),
                 // A file that merely lies here must not keep anybody from reading about a parameter.
                 Err(_) if !found.is_named => {
-                    print::note("peregrine.toml has mistakes, so what holds is not shown; `peregrine check` lists them");
+                    print::note(
+                        "peregrine.toml has mistakes, so what holds is not shown; `peregrine check` lists them",
+                    );
                     Vec::new()
                 }
                 Err(faults) => return Err(faults.into()),

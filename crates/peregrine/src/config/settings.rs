@@ -214,7 +214,8 @@ impl Reader<'_> {
     /// Notes what a room complains about in the value at `path`.
     fn complain(&mut self, path: &str, checked: Result<(), Vec<Complaint>>) {
         for found in checked.err().unwrap_or_default() {
-            self.faults.push(complaint(self.root, &node::field(path, &found.field), &found));
+            self.faults
+                .push(complaint(self.root, &node::field(path, &found.field), &found));
         }
     }
 }
@@ -227,7 +228,15 @@ pub(super) fn complaint(root: &Node, field: &str, complaint: &Complaint) -> Faul
 fn fault(root: &Node, field: &str, problem: &str) -> Fault {
     let node = root.nearest(field);
     // The name of a field is the better mark when its value is a whole table; the file as a whole has neither.
-    let source = if matches!(node.value, Value::Table(_)) { &node.name } else { &node.source };
-    let source = if *source == Source::File(0..0) { &Source::Default } else { source };
+    let source = if matches!(node.value, Value::Table(_)) {
+        &node.name
+    } else {
+        &node.source
+    };
+    let source = if *source == Source::File(0..0) {
+        &Source::Default
+    } else {
+        source
+    };
     Fault::new(source, field, problem)
 }

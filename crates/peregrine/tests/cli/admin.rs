@@ -15,11 +15,14 @@ struct Asked {
     body: Value,
 }
 
-/// A server that gives these answers, one to each request, and ends.
+/// A server that gives these answers (a text as it is, anything else as JSON), one to each request, and ends.
 fn server(answers: Vec<(u16, Value)>) -> (SocketAddr, JoinHandle<Vec<Asked>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = std::thread::spawn(move || {
+    (listener.local_addr().unwrap(), serve(listener, answers))
+}
+
+fn serve(listener: TcpListener, answers: Vec<(u16, Value)>) -> JoinHandle<Vec<Asked>> {
+    std::thread::spawn(move || {
         let mut answers = answers.into_iter();
         let mut asked = Vec::new();
         while answers.len() > 0 {
@@ -27,8 +30,7 @@ fn server(answers: Vec<(u16, Value)>) -> (SocketAddr, JoinHandle<Vec<Asked>>) {
             converse(stream, &mut answers, &mut asked);
         }
         asked
-    });
-    (address, serving)
+    })
 }
 
 fn converse(stream: TcpStream, answers: &mut impl Iterator<Item = (u16, Value)>, asked: &mut Vec<Asked>) {
@@ -43,13 +45,23 @@ fn converse(stream: TcpStream, answers: &mut impl Iterator<Item = (u16, Value)>,
             reader.read_line(&mut headers).unwrap();
         }
         let headers = headers.to_lowercase();
-        let length = headers.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+        let length = headers
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.lines().next()?.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
-        asked.push(Asked { line, headers, body: serde_json::from_slice(&body).unwrap_or_default() });
+        asked.push(Asked {
+            line,
+            headers,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        });
         let Some((status, answer)) = answers.next() else { return };
-        let answer = answer.to_string();
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", answer.len());
+        let answer = answer.as_str().map_or_else(|| answer.to_string(), str::to_owned);
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            answer.len()
+        );
         reader.get_mut().write_all((head + &answer).as_bytes()).unwrap();
     }
 }
@@ -58,7 +70,10 @@ fn converse(stream: TcpStream, answers: &mut impl Iterator<Item = (u16, Value)>,
 fn ask(arguments: &[&str], answers: Vec<(u16, Value)>) -> (Said, Vec<Asked>) {
     let (address, serving) = server(answers);
     let admin = format!("http://{address}");
-    let said = Place::new().run_with(&[arguments, &["--admin", &admin]].concat(), &[("PEREGRINE_ADMIN_TOKEN", TOKEN)]);
+    let said = Place::new().run_with(
+        &[arguments, &["--admin", &admin]].concat(),
+        &[("PEREGRINE_ADMIN_TOKEN", TOKEN)],
+    );
     (said, serving.join().unwrap())
 }
 
@@ -67,7 +82,14 @@ fn nobody_there_says_how_to_start_one() {
     for arguments in [&["stats"][..], &["explain", "/"], &["invalidate", "--all"]] {
         let said = run(&[arguments, &["--admin", "http://127.0.0.1:1"]].concat());
         assert_eq!((said.code, said.out.as_str()), (1, ""));
-        assert_says(&said.err, &["no Peregrine answers at http://127.0.0.1:1", "peregrine serve", "--admin"]);
+        assert_says(
+            &said.err,
+            &[
+                "no Peregrine answers at http://127.0.0.1:1",
+                "peregrine serve",
+                "--admin",
+            ],
+        );
     }
 }
 
@@ -76,13 +98,19 @@ fn a_refused_token_says_where_the_right_one_is() {
     let problem = json!({ "title": "Unauthorized", "detail": "This is not the admin token of this Peregrine." });
     let (said, asked) = ask(&["stats"], vec![(401, problem.clone())]);
     assert_eq!(said.code, 1);
-    assert_says(&said.err, &["token refused", "This is not the admin token", "--token-file"]);
+    assert_says(
+        &said.err,
+        &["token refused", "This is not the admin token", "--token-file"],
+    );
     assert_says(&asked[0].headers, &[&format!("authorization: bearer {TOKEN}")]);
     assert!(!said.err.contains(TOKEN));
 
     let (address, serving) = server(vec![(401, problem)]);
     let said = run(&["stats", "--admin", &address.to_string()]);
-    assert_says(&said.err, &["wants a token and none was found", "PEREGRINE_ADMIN_TOKEN"]);
+    assert_says(
+        &said.err,
+        &["wants a token and none was found", "PEREGRINE_ADMIN_TOKEN"],
+    );
     assert!(!serving.join().unwrap()[0].headers.contains("authorization"));
 }
 
@@ -96,11 +124,17 @@ fn the_token_and_the_address_come_from_the_configuration() {
     let token = place.write("state/admin.token", TOKEN);
     std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let said = place.run(&["stats"]);
-    assert_says(&said.err, &["admin.token can be read or changed by others", "chmod 600"]);
+    assert_says(
+        &said.err,
+        &["admin.token can be read or changed by others", "chmod 600"],
+    );
     std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let said = place.run(&["stats"]);
     assert_says(&said.err, &["refused: It starts."]);
-    assert_says(&serving.join().unwrap()[0].headers, &[&format!("authorization: bearer {TOKEN}")]);
+    assert_says(
+        &serving.join().unwrap()[0].headers,
+        &[&format!("authorization: bearer {TOKEN}")],
+    );
 }
 
 #[test]
@@ -112,15 +146,28 @@ fn invalidate_sends_every_target_and_prints_the_receipt() {
     let arguments = ["invalidate", "--tag", "a", "--tag", "b", "--prefix", "/p", "--soft"];
     let (said, asked) = ask(&arguments, vec![(200, receipt.clone())]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert_says(&said.out, &["1,234 entries in memory stale now", "receipt r-1", "memory: 1 of 1 confirmed"]);
+    assert_says(
+        &said.out,
+        &[
+            "1,234 entries in memory stale now",
+            "receipt r-1",
+            "memory: 1 of 1 confirmed",
+        ],
+    );
     assert_eq!(asked[0].line, "POST /api/performance/cache/invalidate HTTP/1.1\r\n");
     assert_eq!(
         asked[0].body,
         json!({ "tags": ["a", "b"], "keys": [], "prefixes": ["/p"], "patterns": [], "namespaces": [], "all": false,
                 "soft": true, "dry_run": false })
     );
-    let (said, _) = ask(&["invalidate", "--all", "--dry-run", "--json"], vec![(200, receipt.clone())]);
-    assert_eq!(serde_json::from_str::<Value>(&said.out).unwrap()["matched"], receipt["matched"]);
+    let (said, _) = ask(
+        &["invalidate", "--all", "--dry-run", "--json"],
+        vec![(200, receipt.clone())],
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&said.out).unwrap()["matched"],
+        receipt["matched"]
+    );
 }
 
 #[test]
@@ -142,7 +189,10 @@ fn faults_of_a_request_are_all_told() {
     });
     let (said, _) = ask(&["invalidate", "--tag", ""], vec![(400, problem)]);
     assert_eq!(said.code, 2);
-    assert_says(&said.err, &["The request has 2 faults.", "tags[0]: is empty", "keys[0]: is too long"]);
+    assert_says(
+        &said.err,
+        &["The request has 2 faults.", "tags[0]: is empty", "keys[0]: is too long"],
+    );
 }
 
 #[test]
@@ -152,17 +202,35 @@ fn explain_asks_for_the_url_as_it_is_written() {
         "key": null, "variant": null, "state": "bypass", "age_s": null, "ttl_s": null, "tags": [], "size": null, "hits": null,
         "stored_encoding": null, "steps": [], "last": null, "advice": "allow it",
     });
-    let (said, asked) = ask(&["explain", "-X", "head", "-H", "Accept: x y", "http://h/a?b=1&c=ü"], vec![(200, explanation)]);
+    let (said, asked) = ask(
+        &["explain", "-X", "head", "-H", "Accept: x y", "http://h/a?b=1&c=ü"],
+        vec![(200, explanation)],
+    );
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert_says(&said.out, &["HEAD http://h/a?b=1&c=ü", "goes past the cache", "Route      shop", "Advice: allow it"]);
+    assert_says(
+        &said.out,
+        &[
+            "HEAD http://h/a?b=1&c=ü",
+            "goes past the cache",
+            "Route      shop",
+            "Advice: allow it",
+        ],
+    );
     let query = "url=http%3A%2F%2Fh%2Fa%3Fb%3D1%26c%3D%C3%BC&method=HEAD&headers=%7B%22Accept%22%3A%22x%20y%22%7D";
-    assert_eq!(asked[0].line, format!("GET /api/performance/explain?{query} HTTP/1.1\r\n"));
+    assert_eq!(
+        asked[0].line,
+        format!("GET /api/performance/explain?{query} HTTP/1.1\r\n")
+    );
 }
 
 #[test]
 fn warm_sends_the_list_in_portions_and_adds_up() {
     let report = |stored: u64, failed: u64| {
-        let problems = if failed > 0 { json!([{ "url": "/9", "status": 500, "reason": "status" }]) } else { json!([]) };
+        let problems = if failed > 0 {
+            json!([{ "url": "/9", "status": 500, "reason": "status" }])
+        } else {
+            json!([])
+        };
         let report = json!({ "stored": stored, "fresh": 0, "not_stored": 0, "failed": failed, "took_ms": 5, "problems": problems });
         (200, report)
     };
@@ -174,7 +242,10 @@ fn warm_sends_the_list_in_portions_and_adds_up() {
     assert_eq!(said.code, 1);
     assert_says(&said.out, &["stored", "9", "/9: status (500)"]);
     assert_says(&said.err, &["1 of 10 pages failed"]);
-    let sizes: Vec<usize> = asked.iter().map(|asked| asked.body["urls"].as_array().unwrap().len()).collect();
+    let sizes: Vec<usize> = asked
+        .iter()
+        .map(|asked| asked.body["urls"].as_array().unwrap().len())
+        .collect();
     assert_eq!(sizes, [4, 4, 2]);
     assert_eq!(asked[0].body["rate"], 50);
 }
@@ -189,4 +260,30 @@ fn warm_reads_a_list_from_the_standard_input_and_says_what_is_wrong_with_it() {
     let said = place.run(&["warm", "list.txt"]);
     assert_eq!(said.code, 1);
     assert_says(&said.err, &["list.txt: line 2: `nonsense` is neither a URL nor a path"]);
+}
+
+#[test]
+fn warm_follows_a_sitemap_index() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = listener.local_addr().unwrap();
+    let sitemap = |pages: &str| json!(format!("<?xml version=\"1.0\"?><urlset>{pages}</urlset>"));
+    let page = |path: &str| format!("<url><loc>http://h/{path}</loc></url>");
+    let index = format!(
+        "<sitemapindex><sitemap><loc>http://{origin}/one.xml</loc></sitemap><sitemap><loc>http://{origin}/two.xml</loc></sitemap>\
+         <sitemap><loc>http://{origin}/index.xml</loc></sitemap></sitemapindex>"
+    );
+    let one = sitemap(&(page("a") + &page("b")));
+    let serving = serve(
+        listener,
+        vec![(200, json!(index)), (200, one), (200, sitemap(&page("b")))],
+    );
+    let report = json!({ "stored": 2, "fresh": 0, "not_stored": 0, "failed": 0, "took_ms": 5, "problems": [] });
+    let (said, asked) = ask(&["warm", &format!("http://{origin}/index.xml")], vec![(200, report)]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(asked[0].body["urls"], json!(["http://h/a", "http://h/b"]));
+    let lines: Vec<String> = serving.join().unwrap().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(
+        lines,
+        ["/index.xml", "/one.xml", "/two.xml"].map(|path| format!("GET {path} HTTP/1.1\r\n"))
+    );
 }

@@ -16,7 +16,9 @@ impl Shop {
         let mut command = Place::new().command(&["demo", "--only-origin", "--origin-port", "0"]);
         let mut process = command.current_dir("/").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let url = line.trim().strip_prefix("shop: ").unwrap().to_owned();
         Self { process, url }
     }
@@ -54,11 +56,23 @@ fn a_taken_port_names_the_option_that_chooses_another() {
 #[test]
 fn what_cannot_be_measured_is_told() {
     for (arguments, code, expected) in [
-        (&["bench", "http://127.0.0.1:1/"][..], 1, "cannot connect to http://127.0.0.1:1"),
+        (
+            &["bench", "http://127.0.0.1:1/"][..],
+            1,
+            "cannot connect to http://127.0.0.1:1",
+        ),
         (&["bench", "127.0.0.1:1"], 2, "is not a URL"),
         (&["bench", "http://127.0.0.1:1/", "-H", "x"], 2, "`x` is not a header"),
-        (&["bench", "http://127.0.0.1:1/", "--rate", "0"], 2, "the rate must be more than 0"),
-        (&["bench", "http://127.0.0.1:1/", "-X", "G T"], 2, "`G T` is not a method"),
+        (
+            &["bench", "http://127.0.0.1:1/", "--rate", "0"],
+            2,
+            "the rate must be more than 0",
+        ),
+        (
+            &["bench", "http://127.0.0.1:1/", "-X", "G T"],
+            2,
+            "`G T` is not a method",
+        ),
     ] {
         let said = run(arguments);
         assert_eq!(said.code, code, "{arguments:?}: {}", said.err);

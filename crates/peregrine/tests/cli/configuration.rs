@@ -21,12 +21,17 @@ ttl = "5m"
 fn a_good_file_is_valid() {
     let said = Place::with(GOOD).run(&["check"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""));
-    assert_eq!(said.out, "peregrine.toml is valid: 1 route, 1 upstream, listening on 127.0.0.1:8080, 256MiB of memory\n");
+    assert_eq!(
+        said.out,
+        "peregrine.toml is valid: 1 route, 1 upstream, listening on 127.0.0.1:8080, 256MiB of memory\n"
+    );
 }
 
 #[test]
 fn every_mistake_is_told_with_file_line_and_the_nearest_name() {
-    let text = GOOD.replace("strategy = \"api_responses\"", "strategy = \"api_response\"").replace("ttl =", "tll =")
+    let text = GOOD
+        .replace("strategy = \"api_responses\"", "strategy = \"api_response\"")
+        .replace("ttl =", "tll =")
         + "[cache]\nmemory = \"lots\"\nobject_size_max = 5\n[serer]\n[server]\ntrusted_proxies = [\"ten\"]\n";
     let said = Place::with(&text).run(&["check", "peregrine.toml"]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
@@ -53,7 +58,10 @@ fn what_only_the_rooms_know_is_told_with_its_place_too() {
     let said = Place::with(&text.replace("\"here\"", "\"127.0.0.1:1\"")).run(&["check"]);
     assert_says(
         &said.err,
-        &["peregrine.toml:4:12: upstream[0].targets[0]: ", "peregrine.toml:14:34: server.trusted_proxies[1]: "],
+        &[
+            "peregrine.toml:4:12: upstream[0].targets[0]: ",
+            "peregrine.toml:14:34: server.trusted_proxies[1]: ",
+        ],
     );
     let said = Place::with(&(GOOD.to_owned() + "[cache]\nmemory = \"4MiB\"\n[namespace.big]\nmemory_max = \"4MiB\"\n"))
         .run(&["check"]);
@@ -62,14 +70,21 @@ fn what_only_the_rooms_know_is_told_with_its_place_too() {
 
 #[test]
 fn patterns_templates_and_certificates_are_read() {
-    let text = GOOD.replace("strategy =", "tags = [\"p-{path.2}\", \"p-{pth}\"]\nstrategy =").replace(
-        "match = {",
-        "match = { methods = [\"G T\"],",
-    );
+    let text = GOOD
+        .replace("strategy =", "tags = [\"p-{path.2}\", \"p-{pth}\"]\nstrategy =")
+        .replace("match = {", "match = { methods = [\"G T\"],");
     let said = Place::with(&text).run(&["check"]);
     assert_eq!(said.code, 2);
-    assert_says(&said.err, &["peregrine.toml:7:21: route[0].match.methods: ", "peregrine.toml:9:8: route[0].tags: `{pth}`"]);
-    let text = GOOD.replace("http:", "https:").replace("\n\n[[route]]", "\ntls = { roots = \"none.pem\" }\n[[route]]");
+    assert_says(
+        &said.err,
+        &[
+            "peregrine.toml:7:21: route[0].match.methods: ",
+            "peregrine.toml:9:8: route[0].tags: `{pth}`",
+        ],
+    );
+    let text = GOOD
+        .replace("http:", "https:")
+        .replace("\n\n[[route]]", "\ntls = { roots = \"none.pem\" }\n[[route]]");
     let said = Place::with(&text).run(&["check"]);
     assert_eq!(said.code, 2);
     assert_says(&said.err, &["peregrine.toml:", "upstream[0]", "none.pem"]);
@@ -120,14 +135,26 @@ fn check_as_json_has_every_mistake_or_every_value() {
 fn the_environment_names_the_file_and_goes_over_it() {
     let place = Place::new();
     place.write("other.toml", GOOD);
-    let said = place.run_with(&["check"], &[("PEREGRINE_CONFIG", "other.toml"), ("PEREGRINE__CACHE__MEMORY", "1GiB")]);
+    let said = place.run_with(
+        &["check"],
+        &[("PEREGRINE_CONFIG", "other.toml"), ("PEREGRINE__CACHE__MEMORY", "1GiB")],
+    );
     assert_says(&said.out, &["other.toml is valid", "1GiB of memory"]);
     let said = place.run_with(&["check", "other.toml"], &[("PEREGRINE__CACHE__MEMROY", "1GiB")]);
     assert_eq!(said.code, 2);
-    assert_says(&said.err, &["environment PEREGRINE__CACHE__MEMROY", "did you mean \"PEREGRINE__CACHE__MEMORY\"?"]);
+    assert_says(
+        &said.err,
+        &[
+            "environment PEREGRINE__CACHE__MEMROY",
+            "did you mean \"PEREGRINE__CACHE__MEMORY\"?",
+        ],
+    );
     let said = place.run_with(&["check", "other.toml"], &[("REDIS_URL", "redis://h")]);
     assert_eq!(said.code, 0);
-    assert_says(&said.err, &["warning: environment REDIS_URL is ignored: this version keeps its cache in memory only"]);
+    assert_says(
+        &said.err,
+        &["warning: environment REDIS_URL is ignored: this version keeps its cache in memory only"],
+    );
 }
 
 #[test]
@@ -156,10 +183,19 @@ fn a_parameter_is_explained_with_what_holds() {
     );
     let said = place.run(&["config", "explain", "cache", "--json"]);
     let explanations: Value = serde_json::from_str(&said.out).unwrap();
-    assert!(explanations.as_array().unwrap().iter().any(|one| one["name"] == "cache.memory"));
+    assert!(
+        explanations
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == "cache.memory")
+    );
     let said = run(&["config", "explain", "memroy"]);
     assert_eq!(said.code, 2);
-    assert_says(&said.err, &["no parameter is called `memroy`; did you mean `cache.memory`?"]);
+    assert_says(
+        &said.err,
+        &["no parameter is called `memroy`; did you mean `cache.memory`?"],
+    );
 }
 
 #[test]
@@ -167,7 +203,17 @@ fn the_schema_is_json_and_the_reference_has_every_section() {
     let schema: Value = serde_json::from_str(&run(&["config", "schema"]).out).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     let reference = run(&["config", "reference"]).out;
-    for section in ["server", "listener", "admin", "upstream", "route", "strategy", "namespace", "cache", "log"] {
+    for section in [
+        "server",
+        "listener",
+        "admin",
+        "upstream",
+        "route",
+        "strategy",
+        "namespace",
+        "cache",
+        "log",
+    ] {
         assert!(schema["properties"][section].is_object(), "{section}");
         assert_says(&reference, &[&format!("[{section}")]);
     }

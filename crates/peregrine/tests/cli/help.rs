@@ -7,29 +7,89 @@ use std::process::Stdio;
 fn help_names_every_command_and_the_exit_codes() {
     let said = run(&["--help"]);
     assert_eq!(said.code, 0);
-    for command in ["serve", "demo", "check", "config", "explain", "invalidate", "warm", "stats", "bench", "completions"] {
+    for command in [
+        "serve",
+        "demo",
+        "check",
+        "config",
+        "explain",
+        "invalidate",
+        "warm",
+        "stats",
+        "bench",
+        "completions",
+    ] {
         assert_says(&said.out, &[command]);
     }
-    assert_says(&said.out, &["Exit codes: 0 done, 1 failed, 2 wrong usage or configuration", "peregrine demo"]);
+    assert_says(
+        &said.out,
+        &[
+            "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration",
+            "peregrine demo",
+        ],
+    );
 }
 
 #[test]
 fn the_help_of_every_command_names_its_options_and_has_an_example() {
     for (command, options) in [
         (&["serve"][..], &["--config", "--upstream", "--listen", "--admin"][..]),
-        (&["demo"], &["--seconds", "--seed", "--port", "--admin-port", "--origin-port", "--once", "--json"]),
+        (
+            &["demo"],
+            &[
+                "--seconds",
+                "--seed",
+                "--port",
+                "--admin-port",
+                "--origin-port",
+                "--once",
+                "--json",
+            ],
+        ),
         (&["check"], &["[FILE]", "--json"]),
         (&["config", "explain"], &["<NAME>", "--config", "--json"]),
         (&["config", "schema"], &["schema"]),
         (&["config", "default"], &["config default > peregrine.toml"]),
-        (&["explain"], &["<URL>", "--method", "--header", "--fetch", "--admin", "--token-file", "--json"]),
+        (
+            &["explain"],
+            &[
+                "<URL>",
+                "--method",
+                "--header",
+                "--fetch",
+                "--admin",
+                "--token-file",
+                "--json",
+            ],
+        ),
         (
             &["invalidate"],
-            &["--tag", "--key", "--prefix", "--pattern", "--namespace", "--all", "--soft", "--dry-run", "--json"],
+            &[
+                "--tag",
+                "--key",
+                "--prefix",
+                "--pattern",
+                "--namespace",
+                "--all",
+                "--soft",
+                "--dry-run",
+                "--json",
+            ],
         ),
         (&["warm"], &["<SOURCE>", "--rate", "--concurrency", "--json"]),
         (&["stats"], &["--admin", "--token-file", "--json"]),
-        (&["bench"], &["<URL>", "[OTHER]", "--connections", "--duration", "--rate", "--header", "--json"]),
+        (
+            &["bench"],
+            &[
+                "<URL>",
+                "[OTHER]",
+                "--connections",
+                "--duration",
+                "--rate",
+                "--header",
+                "--json",
+            ],
+        ),
         (&["completions"], &["<SHELL>", "bash", "zsh", "fish"]),
     ] {
         let said = run(&[command, &["--help"]].concat());
@@ -44,10 +104,16 @@ fn what_is_not_understood_is_a_usage_error() {
     for (arguments, expected) in [
         (&[][..], "Usage: peregrine <COMMAND>"),
         (&["sevre"], "a similar subcommand exists: 'serve'"),
-        (&["serve", "--upstrem", "http://a"], "a similar argument exists: '--upstream'"),
+        (
+            &["serve", "--upstrem", "http://a"],
+            "a similar argument exists: '--upstream'",
+        ),
         (&["serve", "--config", "a", "--upstream", "b"], "cannot be used with"),
         (&["invalidate"], "required arguments were not provided"),
-        (&["bench", "http://127.0.0.1/", "--duration", "5"], "`5` is not a duration"),
+        (
+            &["bench", "http://127.0.0.1/", "--duration", "5"],
+            "`5` is not a duration",
+        ),
         (&["warm", "list", "--rate", "0"], "0 is not in 1..=10000"),
         (&["completions", "tcsh"], "possible values: bash"),
     ] {
@@ -60,7 +126,10 @@ fn what_is_not_understood_is_a_usage_error() {
 #[test]
 fn the_version_is_told() {
     let said = run(&["--version"]);
-    assert_eq!((said.code, said.out), (0, format!("peregrine {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        (said.code, said.out),
+        (0, format!("peregrine {}\n", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 #[test]
@@ -75,7 +144,12 @@ fn completions_know_the_commands() {
 #[test]
 fn a_reader_who_leaves_is_no_failure() {
     let place = Place::new();
-    let mut child = place.command(&["config", "schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = place
+        .command(&["config", "schema"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");

@@ -36,7 +36,11 @@ impl Place {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
-        command.args(arguments).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_clear()
+            .stdin(Stdio::null());
         command
     }
 
@@ -45,7 +49,11 @@ impl Place {
     }
 
     pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
-        let output = self.command(arguments).envs(environment.iter().copied()).output().unwrap();
+        let output = self
+            .command(arguments)
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
         Said {
             code: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),

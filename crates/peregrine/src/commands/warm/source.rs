@@ -47,8 +47,7 @@ pub(super) async fn pages(source: &str, environment: &Environment) -> Result<Vec
         if pages.len() > PAGES_MAX {
             return Err(Failure::Failed(format!("{source} lists more than {PAGES_MAX} pages")));
         }
-        // A sitemap from the network must not name files of this machine.
-        waiting.extend(listed.sitemaps.into_iter().filter(|sitemap| is_url(sitemap)));
+        waiting.extend(listed.sitemaps);
     }
     if pages.is_empty() {
         return Err(Failure::Failed(format!("{source} lists no page")));
@@ -135,6 +134,7 @@ fn sitemap(text: &str) -> Result<Listed, String> {
             Event::End(_) => {
                 let found = std::mem::take(&mut address);
                 let found = found.trim();
+                // What comes from the network must not name files of this machine.
                 let is_usable = is_url(found) && found.len() <= URL_LENGTH_MAX;
                 match inside.as_slice() {
                     [.., parent, tag] if tag == "loc" && is_usable && parent == "url" => {
@@ -183,7 +183,7 @@ mod tests {
             listed(text).unwrap().pages,
             pages(&["https://h/a?x=1&y=2", "https://h/b"])
         );
-        let index = listed("<sitemapindex><sitemap><loc>http://h/one.xml</loc></sitemap></sitemapindex>").unwrap();
+        let index = listed("<sitemapindex><sitemap><loc>/etc/passwd</loc></sitemap><sitemap><loc>http://h/one.xml</loc></sitemap></sitemapindex>").unwrap();
         assert_eq!(
             index,
             Listed {

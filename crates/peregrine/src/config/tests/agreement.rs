@@ -87,6 +87,11 @@ fn every_bound_can_be_read_and_is_in_order() {
             Kind::Flag | Kind::Text | Kind::Secret | Kind::Texts | Kind::TextMap => true,
         };
         assert!(is_sound, "{}: {:?}", row.name, row.kind);
-        assert!(row.about.ends_with('.') && row.about.len() < 250, "{}: {}", row.name, row.about);
+        assert!(
+            row.about.ends_with('.') && row.about.len() < 250,
+            "{}: {}",
+            row.name,
+            row.about
+        );
     }
 }

@@ -21,7 +21,10 @@ fn value_of(kind: Kind, chance: u64) -> String {
         }
         Kind::Size { min, max } => {
             let bytes = |text: &str| i64::try_from(text.parse::<ByteSize>().unwrap().as_u64()).unwrap();
-            format!("\"{}\"", ByteSize::bytes(u64::try_from(between(bytes(min), bytes(max))).unwrap()))
+            format!(
+                "\"{}\"",
+                ByteSize::bytes(u64::try_from(between(bytes(min), bytes(max))).unwrap())
+            )
         }
         Kind::Text | Kind::Secret => toml::Value::String(format!("text {chance} \"\\\n'")).to_string(),
         Kind::Choice(words) => word(words),
@@ -55,7 +58,9 @@ fn file(fields: &[(String, String)]) -> String {
         let (first, rest) = field.split_once('.').unwrap();
         let (title, rest) = match first.strip_suffix("[0]") {
             Some(array) => (format!("[[{array}]]"), rest),
-            None if ["strategy", "namespace"].contains(&first) => (format!("[{first}.own]"), rest.split_once('.').unwrap().1),
+            None if ["strategy", "namespace"].contains(&first) => {
+                (format!("[{first}.own]"), rest.split_once('.').unwrap().1)
+            }
             None => (format!("[{first}]"), rest),
         };
         if title != section {
