@@ -78,7 +78,7 @@ fn in_words(explanation: &Explanation) -> String {
     let stored = explanation.size.map(|size| {
         let encoding = explanation.stored_encoding.as_deref().unwrap_or("identity");
         let served = match explanation.hits.unwrap_or(0) {
-            1 => "once".to_owned(),
+            1 => "1 time".to_owned(),
             hits => format!("{} times", units::count(hits)),
         };
         format!("{} as {encoding}, served {served}", units::bytes(size))
