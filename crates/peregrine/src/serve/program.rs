@@ -6,7 +6,7 @@ use crate::config::{Loaded, Settings};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use peregrine_admission::Permissive;
-use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_base::{Clock, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
 use peregrine_cache::Engine;
 use peregrine_http::{Plane, RouteTable, Surroundings};
 use peregrine_net::config::UpstreamConfig;
@@ -58,7 +58,7 @@ impl Program {
         let engine = Engine::new(parts, settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
         let upstreams = upstreams(settings, None)?;
         let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
-        let table = RouteTable::new(&settings.routes, surroundings).map_err(|complaints| refused(&complaints))?;
+        let table = RouteTable::new(&settings.routes, surroundings).map_err(|complaints| loaded.resolved.refuse(&complaints))?;
         let access_log = AccessLog::start(&settings.log);
         let access_log = access_log.map_err(|error| Failure::Failed(format!("log.access_path {}: {error}", settings.log.access_path)))?;
         let access_log = Arc::new(access_log);
@@ -119,10 +119,4 @@ pub(super) fn upstreams(settings: &Settings, before: Option<(&Settings, &Upstrea
 pub(super) fn trusted(settings: &Settings) -> Result<TrustedProxies, Failure> {
     let texts = settings.limits.trusted_proxies.iter().map(String::as_str);
     TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.trusted_proxies: {error}")))
-}
-
-/// What the rooms complain about, a line each.
-pub(super) fn refused(complaints: &[Complaint]) -> Failure {
-    let lines = complaints.iter().map(|complaint| format!("{}: {}; {}", complaint.field, complaint.problem, complaint.help));
-    Failure::Usage(lines.collect::<Vec<_>>().join("\n"))
 }

@@ -48,7 +48,7 @@ impl Program {
                 if let Err(error) = self.engine.reconfigure(current.settings.engine()) {
                     tracing::error!(%error, "the engine does not go back to the configuration that held before");
                 }
-                return Err(program::refused(&complaints));
+                return Err(new.resolved.refuse(&complaints).into());
             }
         };
         if let Err(error) = self.access_log.reconfigure(&settings.log) {
