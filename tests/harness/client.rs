@@ -22,7 +22,11 @@ pub struct Answer {
 impl Answer {
     /// The values of a field, joined as one list.
     pub fn field(&self, name: &str) -> String {
-        let values = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        let values = self
+            .fields
+            .iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str());
         values.collect::<Vec<_>>().join(", ")
     }
 
@@ -53,7 +57,9 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream) }
+        Self {
+            stream: BufReader::new(stream),
+        }
     }
 
     /// Sends bytes as they are.
@@ -85,13 +91,19 @@ impl Client {
                 None => break,
             }
         }
-        Some(Answer { status, fields, body: Vec::new(), complete: false })
+        Some(Answer {
+            status,
+            fields,
+            body: Vec::new(),
+            complete: false,
+        })
     }
 
     /// Reads a whole answer to a request of `method`.
     #[track_caller]
     pub fn read(&mut self, method: &str) -> Answer {
-        self.try_read(method).expect("the connection was closed before an answer")
+        self.try_read(method)
+            .expect("the connection was closed before an answer")
     }
 
     /// As [`Client::read`]; nothing when the connection was closed before the head of an answer.
@@ -145,7 +157,9 @@ impl Client {
             if self.stream.read_line(&mut line).unwrap_or(0) == 0 {
                 return false;
             }
-            let Ok(length) = u64::from_str_radix(line.trim().split(';').next().unwrap_or(""), 16) else { return false };
+            let Ok(length) = u64::from_str_radix(line.trim().split(';').next().unwrap_or(""), 16) else {
+                return false;
+            };
             let before = body.len();
             if self.stream.by_ref().take(length).read_to_end(body).is_err() || (body.len() - before) as u64 != length {
                 return false;
@@ -175,5 +189,7 @@ pub fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> String {
 
 /// One GET on a connection of its own.
 pub fn get(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> Answer {
-    Client::connect(address).send(request("GET", target, fields)).read("GET")
+    Client::connect(address)
+        .send(request("GET", target, fields))
+        .read("GET")
 }

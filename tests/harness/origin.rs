@@ -20,7 +20,11 @@ pub struct Heard {
 impl Heard {
     /// The values of a field, joined as one list.
     pub fn field(&self, name: &str) -> String {
-        let values = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
+        let values = self
+            .fields
+            .iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str());
         values.collect::<Vec<_>>().join(", ")
     }
 
@@ -69,7 +73,11 @@ impl Reply {
 
     pub fn status(status: u16, fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
-        let length = if matches!(status, 204 | 304) { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let length = if matches!(status, 204 | 304) {
+            String::new()
+        } else {
+            format!("content-length: {}\r\n", body.len())
+        };
         Self::default().send(head(status, fields) + &length + "\r\n").send(body)
     }
 
@@ -182,7 +190,9 @@ impl Origin {
     /// Refuses connections and cuts those there are, like a process that died.
     pub fn die(&self) {
         self.stop.store(true, Ordering::SeqCst);
-        let Some(accepting) = self.accepting.lock().unwrap().take() else { return };
+        let Some(accepting) = self.accepting.lock().unwrap().take() else {
+            return;
+        };
         let _ = TcpStream::connect(self.address);
         let _ = accepting.join();
         for connection in self.connections.lock().unwrap().drain(..) {
@@ -197,7 +207,11 @@ impl Origin {
     }
 
     fn accept_on(&self, listener: TcpListener) {
-        let (heard, script, stop) = (Arc::clone(&self.heard), Arc::clone(&self.script), Arc::clone(&self.stop));
+        let (heard, script, stop) = (
+            Arc::clone(&self.heard),
+            Arc::clone(&self.script),
+            Arc::clone(&self.stop),
+        );
         let connections = Arc::clone(&self.connections);
         let accepting = std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -282,7 +296,12 @@ fn listen(reader: &mut BufReader<TcpStream>) -> Option<Heard> {
             None => break,
         }
     }
-    let mut heard = Heard { method, target, fields, body: Vec::new() };
+    let mut heard = Heard {
+        method,
+        target,
+        fields,
+        body: Vec::new(),
+    };
     if heard.field("transfer-encoding").eq_ignore_ascii_case("chunked") {
         loop {
             let mut line = String::new();

@@ -3,7 +3,7 @@
 
 use super::crowd::allow_many_files;
 use super::{eventually, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,7 +22,11 @@ pub struct Process {
 pub fn command(folder: &Path, arguments: &[&str]) -> Command {
     allow_many_files();
     let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
-    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::null());
     command
 }
 
@@ -44,11 +48,20 @@ impl Process {
     /// The address in the first line that begins with `word`.
     #[track_caller]
     pub fn address(&self, word: &str) -> SocketAddr {
-        let wanted = |log: &str| log.lines().find(|line| line.trim_start().starts_with(word)).map(str::to_owned);
+        let wanted = |log: &str| {
+            log.lines()
+                .find(|line| line.trim_start().starts_with(word))
+                .map(str::to_owned)
+        };
         let over = || self.readers.iter().all(JoinHandle::is_finished);
         let line = eventually(word, || wanted(&self.log()).or_else(|| over().then(String::new)));
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/', ',']).next());
-        address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address of {word:?}:\n{}", self.log()))
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split([' ', '/', ',']).next());
+        address
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| panic!("no address of {word:?}:\n{}", self.log()))
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -63,6 +76,18 @@ impl Process {
     pub fn exit_code(&mut self) -> Option<i32> {
         until("the end of the process", || !self.is_running());
         self.child.wait().unwrap().code()
+    }
+
+    /// Lets it open `count` more files than it has open now, and no more.
+    pub fn allow_more_files(&self, count: u64) {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count() as u64;
+        let limit = Rlimit {
+            current: Some(open + count),
+            maximum: getrlimit(Resource::Nofile).maximum,
+        };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
     }
 
     /// Resident memory in bytes.
@@ -113,7 +138,10 @@ impl Shop {
         let port = port.to_string();
         let folder = std::env::temp_dir();
         let process = Process::start(command(&folder, &["demo", "--only-origin", "--origin-port", &port]));
-        Self { address: process.address("shop:"), process }
+        Self {
+            address: process.address("shop:"),
+            process,
+        }
     }
 
     pub fn url(&self) -> String {

@@ -39,7 +39,10 @@ impl Peregrine {
     /// As [`Peregrine::start`], in a folder in which files lie already.
     pub fn start_in(folder: tempfile::TempDir, rest: &str) -> Self {
         std::fs::write(folder.path().join("peregrine.toml"), configuration(rest)).unwrap();
-        Self::run(folder, &["serve", "--config", "peregrine.toml", "--admin", "127.0.0.1:0"])
+        Self::run(
+            folder,
+            &["serve", "--config", "peregrine.toml", "--admin", "127.0.0.1:0"],
+        )
     }
 
     /// Starts one with the command line `arguments`.
@@ -48,7 +51,13 @@ impl Peregrine {
         let (address, admin) = (process.address("serving"), process.address("admin"));
         let token = std::fs::read_to_string(folder.path().join(TOKEN)).unwrap();
         let token = token.trim().to_owned();
-        Self { address, admin, token, process, folder }
+        Self {
+            address,
+            admin,
+            token,
+            process,
+            folder,
+        }
     }
 
     /// Everything that it has written to its outputs.
@@ -77,7 +86,9 @@ impl Peregrine {
 
     /// A request through it, without a body.
     pub fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
-        Client::connect(self.address).send(request(method, target, fields)).read(method)
+        Client::connect(self.address)
+            .send(request(method, target, fields))
+            .read(method)
     }
 
     /// Sends a GET and hands out the connection on which its answer will come.
@@ -98,7 +109,9 @@ impl Peregrine {
             fields.push(("content-type", "application/json"));
             fields.push(("content-length", &length));
         }
-        Client::connect(self.admin).send(request(method, target, &fields) + &body).read(method)
+        Client::connect(self.admin)
+            .send(request(method, target, &fields) + &body)
+            .read(method)
     }
 
     /// Invalidates through the admin API; the receipt.
@@ -117,9 +130,14 @@ impl Peregrine {
     /// A metric, added up over the series whose labels contain all of `labels`, such as `reason="no_store"`.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.admin("GET", "/metrics", None).text();
-        let series = text.lines().filter_map(|line| line.strip_prefix(name)).filter(|rest| rest.starts_with(['{', ' ']));
+        let series = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.starts_with(['{', ' ']));
         let wanted = series.filter(|rest| labels.iter().all(|label| rest.contains(label)));
-        wanted.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        wanted
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     /// Runs another command of the program against this one.
@@ -131,14 +149,23 @@ impl Peregrine {
     #[track_caller]
     pub fn told(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments);
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{arguments:?}: {}\n{stdout}{stderr}", output.status);
+        let (stdout, stderr) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}\n{stdout}{stderr}",
+            output.status
+        );
         stdout.into_owned()
     }
 
     fn commanding(&self, arguments: &[&str]) -> Command {
         let mut command = process::command(self.folder.path(), arguments);
-        command.args(["--admin", &format!("http://{}", self.admin)]).env("PEREGRINE_ADMIN_TOKEN", &self.token);
+        command
+            .args(["--admin", &format!("http://{}", self.admin)])
+            .env("PEREGRINE_ADMIN_TOKEN", &self.token);
         command
     }
 
@@ -151,12 +178,20 @@ impl Peregrine {
 /// The upstream `origin` over all of `origins`, with `fields` in its table, then `more`, which may bring its own routes.
 pub fn upstream(origins: &[&Origin], fields: &str, more: &str) -> String {
     let targets: Vec<String> = origins.iter().map(|origin| origin.url()).collect();
-    let route = if more.contains("[[route]]") { "" } else { "[[route]]\nupstream = \"origin\"\n" };
+    let route = if more.contains("[[route]]") {
+        ""
+    } else {
+        "[[route]]\nupstream = \"origin\"\n"
+    };
     format!("[[upstream]]\nname = \"origin\"\ntargets = {targets:?}\n{fields}\n{route}\n{more}\n")
 }
 
 /// The whole configuration file around `rest`, on a free port.
 fn configuration(rest: &str) -> String {
-    let listeners = if rest.contains("[[listener]]") { "" } else { "[[listener]]\naddress = \"127.0.0.1:0\"\n" };
+    let listeners = if rest.contains("[[listener]]") {
+        ""
+    } else {
+        "[[listener]]\naddress = \"127.0.0.1:0\"\n"
+    };
     format!("{rest}\n{listeners}\n")
 }

@@ -29,7 +29,11 @@ impl SecureOrigin {
     /// Starts one that agrees on one of `protocols`, as ALPN names them.
     pub fn start(protocols: &[&str]) -> Self {
         let (authority, acceptor) = identity(protocols);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let (address, heard) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
         let counter = Arc::clone(&heard);
@@ -38,7 +42,12 @@ impl SecureOrigin {
                 tokio::spawn(converse(stream, acceptor.clone(), Arc::clone(&counter)));
             }
         });
-        Self { address, authority, heard, _runtime: runtime }
+        Self {
+            address,
+            authority,
+            heard,
+            _runtime: runtime,
+        }
     }
 
     /// How many requests were heard.
@@ -66,15 +75,22 @@ fn identity(protocols: &[&str]) -> (String, TlsAcceptor) {
     let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let leaf = leaf.signed_by(&key, &Issuer::new(authority, authority_key)).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let mut config = config.with_no_client_auth().with_single_cert(vec![leaf.der().clone()], private).unwrap();
+    let mut config = config
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], private)
+        .unwrap();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     (root, TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn converse(stream: TcpStream, acceptor: TlsAcceptor, heard: Arc<AtomicUsize>) {
-    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
     let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let stream = TokioIo::new(stream);
     let service = service_fn(move |request| {
@@ -82,15 +98,31 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, heard: Arc<AtomicUsi
         async move { answer(&request) }
     });
     let _ = if speaks_http2 {
-        hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(stream, service)
+            .await
     } else {
-        hyper::server::conn::http1::Builder::new().serve_connection(stream, service).await
+        hyper::server::conn::http1::Builder::new()
+            .serve_connection(stream, service)
+            .await
     };
 }
 
 fn answer(request: &Request<hyper::body::Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let field = || request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let host = request.uri().authority().map_or_else(field, |authority| authority.as_str());
+    let field = || {
+        request
+            .headers()
+            .get("host")
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default()
+    };
+    let host = request
+        .uri()
+        .authority()
+        .map_or_else(field, |authority| authority.as_str());
     let text = format!("{:?} {host} {}", request.version(), request.uri().path());
-    Ok(Response::builder().header("cache-control", "max-age=60").body(Full::from(text)).unwrap())
+    Ok(Response::builder()
+        .header("cache-control", "max-age=60")
+        .body(Full::from(text))
+        .unwrap())
 }

@@ -1,21 +1,37 @@
 //! What is cached, what is not, and how an answer tells which.
 
-use crate::harness::{Origin, Peregrine, Reply};
+use crate::harness::{Origin, Peregrine, Reply, until};
 
 #[test]
 fn a_fresh_answer_is_served_again_without_the_origin() {
-    let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=60"), ("etag", "\"1\""), ("x-own", "kept")], "hello"));
+    let origin = Origin::start(|_| {
+        Reply::ok(
+            &[("cache-control", "max-age=60"), ("etag", "\"1\""), ("x-own", "kept")],
+            "hello",
+        )
+    });
     let peregrine = Peregrine::before(&origin, "");
     let first = peregrine.get("/a", &[]);
-    assert!(first.field("cache-status").starts_with("Peregrine; fwd=uri-miss; stored; ttl="), "{first:?}");
+    assert!(
+        first
+            .field("cache-status")
+            .starts_with("Peregrine; fwd=uri-miss; stored; ttl="),
+        "{first:?}"
+    );
     let second = peregrine.get("/a", &[]);
     assert!(second.is_hit(), "{second:?}");
-    assert_eq!((second.status, second.text().as_str(), second.field("x-own").as_str()), (200, "hello", "kept"));
+    assert_eq!(
+        (second.status, second.text().as_str(), second.field("x-own").as_str()),
+        (200, "hello", "kept")
+    );
     assert_eq!(second.field("content-length"), "5");
     assert!(second.field("age").parse::<u64>().is_ok_and(|age| age <= 60));
     assert_eq!(origin.count(), 1);
     assert!(!peregrine.get("/a?other", &[]).is_hit(), "the query is part of the key");
-    assert!(!peregrine.get("/a", &[("host", "other.example")]).is_hit(), "the host is part of the key");
+    assert!(
+        !peregrine.get("/a", &[("host", "other.example")]).is_hit(),
+        "the host is part of the key"
+    );
 }
 
 #[test]
@@ -34,7 +50,10 @@ fn what_is_one_users_own_is_never_stored() {
     for (fields, why) in [
         (vec![("cache-control", "private, max-age=60")], "private"),
         (vec![("cache-control", "no-store")], "no_store"),
-        (vec![("cache-control", "max-age=60"), ("set-cookie", "session=1")], "set_cookie"),
+        (
+            vec![("cache-control", "max-age=60"), ("set-cookie", "session=1")],
+            "set_cookie",
+        ),
         (vec![("content-type", "text/html")], "no_freshness"),
     ] {
         let answer_fields = fields.clone();
@@ -54,7 +73,11 @@ fn what_is_one_users_own_is_never_stored() {
 #[test]
 fn an_authorized_answer_is_shared_only_when_the_origin_says_so() {
     let origin = Origin::start(|heard| {
-        let control = if heard.target == "/public" { "public, max-age=60" } else { "max-age=60" };
+        let control = if heard.target == "/public" {
+            "public, max-age=60"
+        } else {
+            "max-age=60"
+        };
         Reply::ok(&[("cache-control", control)], heard.field("authorization"))
     });
     let peregrine = Peregrine::before(&origin, "");
@@ -64,28 +87,123 @@ fn an_authorized_answer_is_shared_only_when_the_origin_says_so() {
     assert_eq!(peregrine.get("/public", &[("authorization", "a")]).text(), "a");
     assert!(peregrine.get("/public", &[("authorization", "b")]).is_hit());
     assert!(!peregrine.get("/own", &[]).is_hit());
-    assert!(peregrine.get("/own", &[]).is_hit(), "what an authorized request could not share does not keep others from caching");
+    assert!(
+        peregrine.get("/own", &[]).is_hit(),
+        "what an authorized request could not share does not keep others from caching"
+    );
 }
 
 #[test]
 fn conditions_and_ranges_are_answered_from_the_cache() {
-    let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=60"), ("etag", "\"1\""), ("accept-ranges", "bytes")], "0123456789"));
+    let origin = Origin::start(|_| {
+        Reply::ok(
+            &[
+                ("cache-control", "max-age=60"),
+                ("etag", "\"1\""),
+                ("accept-ranges", "bytes"),
+            ],
+            "0123456789",
+        )
+    });
     let peregrine = Peregrine::before(&origin, "");
     peregrine.get("/a", &[]);
     let unchanged = peregrine.get("/a", &[("if-none-match", "\"1\"")]);
-    assert_eq!((unchanged.status, unchanged.body.len(), unchanged.has("etag")), (304, 0, true));
+    assert_eq!(
+        (unchanged.status, unchanged.body.len(), unchanged.has("etag")),
+        (304, 0, true)
+    );
     assert_eq!(peregrine.get("/a", &[("if-none-match", "\"2\"")]).status, 200);
     let part = peregrine.get("/a", &[("range", "bytes=2-4")]);
-    assert_eq!((part.status, part.text().as_str(), part.field("content-range").as_str()), (206, "234", "bytes 2-4/10"));
+    assert_eq!(
+        (part.status, part.text().as_str(), part.field("content-range").as_str()),
+        (206, "234", "bytes 2-4/10")
+    );
     let beyond = peregrine.get("/a", &[("range", "bytes=20-")]);
-    assert_eq!((beyond.status, beyond.field("content-range").as_str()), (416, "bytes */10"));
+    assert_eq!(
+        (beyond.status, beyond.field("content-range").as_str()),
+        (416, "bytes */10")
+    );
     assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn a_part_of_what_is_not_cached_comes_from_the_origin_and_is_not_taken_for_the_whole() {
+    let origin = Origin::start(|heard| {
+        let lifetime = ("cache-control", "max-age=60");
+        match heard.field("range").as_str() {
+            "bytes=2-4" => Reply::status(206, &[lifetime, ("content-range", "bytes 2-4/10")], "234"),
+            _ => Reply::ok(&[lifetime], "0123456789"),
+        }
+    });
+    let peregrine = Peregrine::before(&origin, "");
+    let part = peregrine.get("/a", &[("range", "bytes=2-4")]);
+    assert_eq!((part.status, part.text().as_str()), (206, "234"));
+    assert_eq!(peregrine.get("/a", &[]).text(), "0123456789");
+    let part = peregrine.get("/a", &[("range", "bytes=2-4")]);
+    assert!(part.is_hit() && part.status == 206 && part.text() == "234", "{part:?}");
+}
+
+#[test]
+fn encodings_that_mean_the_same_share_a_variant() {
+    let origin = Origin::start(|heard| {
+        let encoding = if heard.field("accept-encoding").contains("gzip") {
+            "gzip"
+        } else {
+            "identity"
+        };
+        Reply::ok(
+            &[
+                ("cache-control", "max-age=60"),
+                ("vary", "Accept-Encoding"),
+                ("x-encoding", encoding),
+            ],
+            encoding,
+        )
+    });
+    let peregrine = Peregrine::before(&origin, "");
+    assert_eq!(peregrine.get("/a", &[("accept-encoding", "gzip, br")]).text(), "gzip");
+    for same in ["br, gzip", "gzip,br", "br;q=1.0, gzip"] {
+        assert!(peregrine.get("/a", &[("accept-encoding", same)]).is_hit(), "{same}");
+    }
+    let plain = peregrine.get("/a", &[]);
+    assert!(!plain.is_hit() && plain.text() == "identity", "{plain:?}");
+}
+
+#[test]
+fn a_body_that_is_stored_compressed_reaches_clients_as_it_was() {
+    let body = "a line that comes again and again\n".repeat(20_000);
+    let sent = body.clone();
+    let origin = Origin::start(move |_| {
+        Reply::ok(
+            &[("cache-control", "max-age=60"), ("content-type", "text/plain")],
+            &sent,
+        )
+    });
+    for compression in ["auto", "zstd", "gzip", "lz4"] {
+        let strategy = format!("[strategy.default]\ncompression = \"{compression}\"\n");
+        let peregrine = Peregrine::before(&origin, &strategy);
+        peregrine.get("/a", &[]);
+        let hit = peregrine.get("/a", &[]);
+        assert!(
+            hit.is_hit() && hit.text() == body && !hit.has("content-encoding"),
+            "{compression}: {:?}",
+            hit.fields
+        );
+        let part = peregrine.get("/a", &[("range", "bytes=100000-100009")]);
+        assert_eq!(part.text(), body[100_000..100_010], "{compression}");
+        let bytes = || peregrine.statistics()["cache"]["total"]["bytes"].as_u64().unwrap();
+        until("it to be stored smaller", || bytes() < body.len() as u64 / 4);
+        assert_eq!(peregrine.get("/a", &[]).text(), body, "{compression}");
+    }
 }
 
 #[test]
 fn variants_are_kept_apart() {
     let origin = Origin::start(|heard| {
-        Reply::ok(&[("cache-control", "max-age=60"), ("vary", "accept-language")], heard.field("accept-language"))
+        Reply::ok(
+            &[("cache-control", "max-age=60"), ("vary", "accept-language")],
+            heard.field("accept-language"),
+        )
     });
     let peregrine = Peregrine::before(&origin, "");
     for _ in 0..2 {
@@ -100,7 +218,11 @@ fn variants_are_kept_apart() {
 fn a_stale_answer_is_validated_and_lives_on_after_a_304() {
     let origin = Origin::start(|heard| {
         if heard.field("if-none-match") == "\"1\"" {
-            Reply::status(304, &[("cache-control", "max-age=60"), ("etag", "\"1\""), ("x-new", "yes")], "")
+            Reply::status(
+                304,
+                &[("cache-control", "max-age=60"), ("etag", "\"1\""), ("x-new", "yes")],
+                "",
+            )
         } else {
             Reply::ok(&[("cache-control", "no-cache"), ("etag", "\"1\"")], "hello")
         }
@@ -108,7 +230,14 @@ fn a_stale_answer_is_validated_and_lives_on_after_a_304() {
     let peregrine = Peregrine::before(&origin, "");
     assert_eq!(peregrine.get("/a", &[]).text(), "hello");
     let validated = peregrine.get("/a", &[]);
-    assert_eq!((validated.status, validated.text().as_str(), validated.field("x-new").as_str()), (200, "hello", "yes"));
+    assert_eq!(
+        (
+            validated.status,
+            validated.text().as_str(),
+            validated.field("x-new").as_str()
+        ),
+        (200, "hello", "yes")
+    );
     let hit = peregrine.get("/a", &[]);
     assert!(hit.is_hit() && hit.field("x-new") == "yes", "{hit:?}");
     assert_eq!(origin.count(), 2);
@@ -130,5 +259,8 @@ fn a_write_invalidates_what_it_changed_before_its_answer_goes_out() {
     assert!(!peregrine.get("/a", &[]).is_hit());
     assert!(!peregrine.get("/other", &[]).is_hit(), "Content-Location names it");
     assert_eq!(peregrine.ask("DELETE", "/third", &[]).status, 500);
-    assert!(peregrine.get("/third", &[]).is_hit(), "a write that failed changed nothing");
+    assert!(
+        peregrine.get("/third", &[]).is_hit(),
+        "a write that failed changed nothing"
+    );
 }

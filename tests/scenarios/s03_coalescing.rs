@@ -11,7 +11,9 @@ const WIDE: &str = "connections_max = 1200";
 
 /// Waits until `count` requests have asked the cache in vain: all of them are under way then.
 fn await_misses(peregrine: &Peregrine, count: u32) {
-    until("all requests to have looked up", || misses(peregrine) >= f64::from(count));
+    until("all requests to have looked up", || {
+        misses(peregrine) >= f64::from(count)
+    });
 }
 
 fn misses(peregrine: &Peregrine) -> f64 {
@@ -30,10 +32,18 @@ fn a_thousand_clients_on_one_cold_key_cost_the_origin_one_request() {
     gate.open();
     let answers = crowd.answers();
     for answer in &answers {
-        assert!(answer.status == 200 && answer.complete && answer.text() == body, "{} {:?}", answer.status, answer.fields);
+        assert!(
+            answer.status == 200 && answer.complete && answer.text() == body,
+            "{} {:?}",
+            answer.status,
+            answer.fields
+        );
     }
     assert_eq!(origin.count(), 1);
-    let collapsed = answers.iter().filter(|answer| answer.field("cache-status").contains("; collapsed")).count();
+    let collapsed = answers
+        .iter()
+        .filter(|answer| answer.field("cache-status").contains("; collapsed"))
+        .count();
     assert_eq!(collapsed, answers.len() - 1);
 }
 
@@ -48,22 +58,35 @@ fn nobody_waits_and_nobody_gets_anothers(fields: &'static [(&'static str, &'stat
         let head = Reply::default().head(200, &[fields, &[("content-length", &length)]].concat());
         match asked.fetch_add(1, Ordering::SeqCst) {
             0 => head.wait(&waiting[0]).send(body),
-            number => Reply::default().wait(&waiting[usize::from(number >= CROWD)]).then(&head.send(body)),
+            number => Reply::default()
+                .wait(&waiting[usize::from(number >= CROWD)])
+                .then(&head.send(body)),
         }
     });
     let peregrine = Peregrine::before_with(&origin, WIDE, "");
     let user = |number: usize| format!("session={number}");
     let ask = |number: usize| request("GET", "/cart", &[("cookie", &user(number))]);
     let mut crowd = Crowd::gather(peregrine.address, CROWD).ask(ask);
-    until("every request to be at the origin at the same time", || origin.count() == CROWD as usize);
+    until("every request to be at the origin at the same time", || {
+        origin.count() == CROWD as usize
+    });
     gates[0].open();
     let mut answers = crowd.answers();
     // Now it is known that these answers cannot be shared: nobody even waits for the head of another's.
     let mut next = Crowd::gather(peregrine.address, 50).ask(ask);
-    until("the next ones to be there too", || origin.count() == CROWD as usize + 50);
+    until("the next ones to be there too", || {
+        origin.count() == CROWD as usize + 50
+    });
     gates[1].open();
-    for (number, answer) in answers.drain(..).enumerate().chain(next.answers().into_iter().enumerate()) {
-        assert!(answer.status == 200 && answer.complete && !answer.is_hit(), "{answer:?}");
+    for (number, answer) in answers
+        .drain(..)
+        .enumerate()
+        .chain(next.answers().into_iter().enumerate())
+    {
+        assert!(
+            answer.status == 200 && answer.complete && !answer.is_hit(),
+            "{answer:?}"
+        );
         assert_eq!(answer.text(), user(number), "{:?}", answer.fields);
     }
 }
@@ -121,7 +144,9 @@ fn a_load_goes_on_for_the_others_when_the_client_that_began_it_leaves() {
     let mut follower = peregrine.begin("/film", &[]);
     follower.head().unwrap();
     leader.leave();
-    until("the program to see that it left", || peregrine.metric("peregrine_connections_open", &[]) == 1.0);
+    until("the program to see that it left", || {
+        peregrine.metric("peregrine_connections_open", &[]) == 1.0
+    });
     gate.open();
     assert_eq!(follower.bytes(11), b"firstsecond");
     until("the answer to be stored", || peregrine.get("/film", &[]).is_hit());
@@ -138,7 +163,9 @@ fn a_load_is_stored_even_when_everybody_has_left() {
     let leader = peregrine.begin("/report", &[]);
     until("the origin to be asked", || origin.count() == 1);
     leader.leave();
-    until("the program to see that it left", || peregrine.metric("peregrine_connections_open", &[]) == 0.0);
+    until("the program to see that it left", || {
+        peregrine.metric("peregrine_connections_open", &[]) == 0.0
+    });
     gate.open();
     until("the answer to be stored", || peregrine.get("/report", &[]).is_hit());
     assert_eq!(origin.count(), 1);
@@ -146,7 +173,10 @@ fn a_load_is_stored_even_when_everybody_has_left() {
 
 /// Sends a chunked body of unknown length, far larger than may be stored, and waits after its first part.
 fn endless(gate: &Gate) -> Reply {
-    let mut reply = Reply::default().head(200, &[("transfer-encoding", "chunked"), ("cache-control", "max-age=60")]);
+    let mut reply = Reply::default().head(
+        200,
+        &[("transfer-encoding", "chunked"), ("cache-control", "max-age=60")],
+    );
     reply = reply.chunk(&[b'a'; 1000]).wait(gate);
     for _ in 0..64 {
         reply = reply.chunk(&[b'b'; 256 << 10]);
@@ -167,10 +197,16 @@ fn a_body_that_grows_too_large_to_be_stored_still_reaches_everybody_whole() {
     await_misses(&peregrine, 3);
     gate.open();
     // Together, because none of them may be further ahead of the others than what may be held.
-    let reading = clients.drain(..).map(|mut client| std::thread::spawn(move || client.read("GET")));
+    let reading = clients
+        .drain(..)
+        .map(|mut client| std::thread::spawn(move || client.read("GET")));
     for answer in reading.collect::<Vec<_>>() {
         let answer = answer.join().unwrap();
-        assert!(answer.complete && answer.body.len() == ENDLESS_BYTES, "{} bytes of {ENDLESS_BYTES}", answer.body.len());
+        assert!(
+            answer.complete && answer.body.len() == ENDLESS_BYTES,
+            "{} bytes of {ENDLESS_BYTES}",
+            answer.body.len()
+        );
         assert!(answer.body[1000..].iter().all(|byte| *byte == b'b'));
     }
     assert_eq!(origin.count(), 1, "all of them read one body");
@@ -183,16 +219,25 @@ fn a_follower_that_does_not_read_is_left_behind() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let origin = Origin::start(move |_| endless(&waiting));
-    let peregrine =
-        Peregrine::before(&origin, "[cache]\nobject_size_max = \"64KiB\"\nin_flight_max = \"64KiB\"\nreader_stall_max = \"1s\"\n");
+    let peregrine = Peregrine::before(
+        &origin,
+        "[cache]\nobject_size_max = \"64KiB\"\nin_flight_max = \"64KiB\"\nreader_stall_max = \"1s\"\n",
+    );
     let mut leader = peregrine.begin("/export", &[]);
     let mut sleeper = peregrine.begin("/export", &[]);
     await_misses(&peregrine, 2);
     gate.open();
     let answer = leader.read("GET");
-    assert!(answer.complete && answer.body.len() == ENDLESS_BYTES, "{} bytes", answer.body.len());
+    assert!(
+        answer.complete && answer.body.len() == ENDLESS_BYTES,
+        "{} bytes",
+        answer.body.len()
+    );
     let late = sleeper.read("GET");
-    assert!(!late.complete || late.body.len() == ENDLESS_BYTES, "a cut must not look like an end");
+    assert!(
+        !late.complete || late.body.len() == ENDLESS_BYTES,
+        "a cut must not look like an end"
+    );
 }
 
 #[test]
@@ -200,7 +245,10 @@ fn followers_of_another_variant_get_their_own() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let origin = Origin::start(move |heard| {
-        let reply = Reply::ok(&[("cache-control", "max-age=60"), ("vary", "accept-language")], heard.field("accept-language"));
+        let reply = Reply::ok(
+            &[("cache-control", "max-age=60"), ("vary", "accept-language")],
+            heard.field("accept-language"),
+        );
         Reply::default().wait(&waiting).then(&reply)
     });
     let peregrine = Peregrine::before(&origin, "");
@@ -225,11 +273,18 @@ fn a_load_that_fails_fails_for_all_without_asking_again_for_each() {
     await_misses(&peregrine, 100);
     gate.open();
     for answer in crowd.answers() {
-        assert_eq!((answer.status, answer.field("content-type").as_str()), (502, "application/problem+json"));
+        assert_eq!(
+            (answer.status, answer.field("content-type").as_str()),
+            (502, "application/problem+json")
+        );
     }
     assert_eq!(origin.count(), 1);
     origin.now(|_| Reply::ok(&[("cache-control", "max-age=60")], "well again"));
-    assert_eq!(peregrine.get("/down", &[]).text(), "well again", "a failure is not remembered");
+    assert_eq!(
+        peregrine.get("/down", &[]).text(),
+        "well again",
+        "a failure is not remembered"
+    );
 }
 
 #[test]
@@ -239,7 +294,11 @@ fn a_crowd_on_an_entry_that_went_stale_renews_it_once() {
     let peregrine = Peregrine::before(&origin, "");
     peregrine.get("/page", &[]);
     let waiting = gate.clone();
-    origin.now(move |_| Reply::default().wait(&waiting).then(&Reply::status(304, &[("cache-control", "max-age=60")], "")));
+    origin.now(move |_| {
+        Reply::default()
+            .wait(&waiting)
+            .then(&Reply::status(304, &[("cache-control", "max-age=60")], ""))
+    });
     let mut first = peregrine.begin("/page", &[]);
     until("a request to find it stale", || {
         if origin.count() == 1 {

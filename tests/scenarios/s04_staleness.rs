@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The seconds of freshness left that an answer reports; negative once it is stale.
 fn ttl(answer: &Answer) -> Option<i64> {
     let status = answer.field("cache-status");
-    status.split("; ").find_map(|part| part.strip_prefix("ttl=")).and_then(|text| text.parse().ok())
+    status
+        .split("; ")
+        .find_map(|part| part.strip_prefix("ttl="))
+        .and_then(|text| text.parse().ok())
 }
 
 /// Asks until the answer is served from the cache and stale.
@@ -31,7 +34,10 @@ fn changing(first: Reply, later: Reply) -> (Origin, Gate) {
 #[test]
 fn a_stale_answer_is_served_while_one_request_renews_it() {
     let lifetime = [("cache-control", "max-age=1, stale-while-revalidate=600")];
-    let (origin, gate) = changing(Reply::ok(&lifetime, "old"), Reply::ok(&[("cache-control", "max-age=600")], "new"));
+    let (origin, gate) = changing(
+        Reply::ok(&lifetime, "old"),
+        Reply::ok(&[("cache-control", "max-age=600")], "new"),
+    );
     let peregrine = Peregrine::before(&origin, "");
     assert_eq!(peregrine.get("/a", &[]).text(), "old");
     await_stale(&peregrine, "/a");
@@ -49,7 +55,10 @@ fn a_stale_answer_is_served_while_one_request_renews_it() {
 
 #[test]
 fn a_strategy_gives_the_stale_windows_that_the_origin_does_not() {
-    let (origin, gate) = changing(Reply::ok(&[("cache-control", "max-age=1")], "old"), Reply::ok(&[], "new"));
+    let (origin, gate) = changing(
+        Reply::ok(&[("cache-control", "max-age=1")], "old"),
+        Reply::ok(&[], "new"),
+    );
     let peregrine = Peregrine::before(&origin, "[strategy.default]\nstale_while_revalidate = \"10m\"\n");
     peregrine.get("/a", &[]);
     await_stale(&peregrine, "/a");
@@ -65,9 +74,17 @@ fn a_stale_answer_stands_in_for_an_error_of_the_origin() {
     let answer = await_stale(&peregrine, "/a");
     assert_eq!((answer.status, answer.text().as_str()), (200, "page"));
     let fresh = peregrine.get("/never-seen", &[]);
-    assert_eq!((fresh.status, fresh.text().as_str()), (503, "busy"), "where nothing is stored, the error is passed on");
+    assert_eq!(
+        (fresh.status, fresh.text().as_str()),
+        (503, "busy"),
+        "where nothing is stored, the error is passed on"
+    );
     origin.now(|_| Reply::status(404, &[], "gone"));
-    assert_eq!(peregrine.get("/a", &[]).status, 404, "that a page is gone is no failure of the origin");
+    assert_eq!(
+        peregrine.get("/a", &[]).status,
+        404,
+        "that a page is gone is no failure of the origin"
+    );
 }
 
 #[test]
@@ -91,16 +108,25 @@ fn a_stale_answer_stands_in_for_an_origin_that_does_not_answer_in_time() {
     peregrine.get("/a", &[]);
     assert_eq!(await_stale(&peregrine, "/a").text(), "page");
     let timed_out = peregrine.get("/never-seen", &[]);
-    assert_eq!((timed_out.status, timed_out.field("content-type").as_str()), (504, "application/problem+json"));
+    assert_eq!(
+        (timed_out.status, timed_out.field("content-type").as_str()),
+        (504, "application/problem+json")
+    );
     gate.open();
 }
 
 #[test]
 fn what_must_be_revalidated_is_never_served_stale() {
-    for control in ["max-age=1, must-revalidate", "max-age=1, proxy-revalidate", "s-maxage=1"] {
+    for control in [
+        "max-age=1, must-revalidate",
+        "max-age=1, proxy-revalidate",
+        "s-maxage=1",
+    ] {
         let origin = Origin::start(move |_| Reply::ok(&[("cache-control", control), ("etag", "\"1\"")], "page"));
-        let peregrine =
-            Peregrine::before(&origin, "[strategy.default]\nstale_if_error = \"1h\"\nstale_while_revalidate = \"1h\"\n");
+        let peregrine = Peregrine::before(
+            &origin,
+            "[strategy.default]\nstale_if_error = \"1h\"\nstale_while_revalidate = \"1h\"\n",
+        );
         peregrine.get("/a", &[]);
         origin.die();
         let refused = eventually("the end of its lifetime", || {
@@ -116,14 +142,22 @@ fn what_must_be_revalidated_is_never_served_stale() {
 fn past_the_soft_limit_a_stale_answer_is_served_while_the_load_goes_on() {
     let later = Reply::ok(&[("cache-control", "max-age=600")], "new");
     let (origin, gate) = changing(Reply::ok(&[("cache-control", "max-age=1")], "old"), later);
-    let peregrine =
-        Peregrine::before(&origin, "[strategy.default]\nstale_if_error = \"1h\"\nload_soft_limit = \"50ms\"\n");
+    let peregrine = Peregrine::before(
+        &origin,
+        "[strategy.default]\nstale_if_error = \"1h\"\nload_soft_limit = \"50ms\"\n",
+    );
     peregrine.get("/a", &[]);
     assert_eq!(await_stale(&peregrine, "/a").text(), "old");
-    assert_eq!(peregrine.get("/a", &[]).text(), "old", "a follower of the slow load gets the stale answer too");
+    assert_eq!(
+        peregrine.get("/a", &[]).text(),
+        "old",
+        "a follower of the slow load gets the stale answer too"
+    );
     assert_eq!(origin.count(), 2);
     gate.open();
-    until("the answer of the load that went on", || peregrine.get("/a", &[]).text() == "new");
+    until("the answer of the load that went on", || {
+        peregrine.get("/a", &[]).text() == "new"
+    });
     assert_eq!(origin.count(), 2);
 }
 
@@ -134,7 +168,10 @@ fn past_the_hard_limit_a_load_is_given_up() {
     let origin = Origin::start(move |_| Reply::default().wait(&waiting).then(&Reply::ok(&[], "late")));
     let peregrine = Peregrine::before(&origin, "[strategy.default]\nload_hard_limit = \"200ms\"\n");
     let answer = peregrine.get("/slow", &[]);
-    assert_eq!((answer.status, answer.field("content-type").as_str()), (504, "application/problem+json"));
+    assert_eq!(
+        (answer.status, answer.field("content-type").as_str()),
+        (504, "application/problem+json")
+    );
     gate.open();
     until("an answer in time", || peregrine.get("/slow", &[]).text() == "late");
 }
@@ -177,7 +214,10 @@ fn an_error_is_kept_for_its_own_shorter_time() {
         peregrine.get(target, &[]);
         let hit = peregrine.get(target, &[]);
         assert!(hit.is_hit(), "{target}: {hit:?}");
-        assert!(ttl(&hit).is_some_and(|ttl| ttl <= lifetime_s && ttl > lifetime_s / 2), "{target}: {hit:?}");
+        assert!(
+            ttl(&hit).is_some_and(|ttl| ttl <= lifetime_s && ttl > lifetime_s / 2),
+            "{target}: {hit:?}"
+        );
     }
     assert_eq!(peregrine.get("/missing", &[]).status, 404);
     for _ in 0..2 {
@@ -227,10 +267,16 @@ fn the_strategy_decides_where_the_origin_says_nothing_or_always() {
         let second = peregrine.get(target, &[]);
         assert_eq!(second.is_hit(), lifetime_s.is_some(), "{target}: {second:?}");
         if let Some(lifetime_s) = lifetime_s {
-            assert!(ttl(&second).is_some_and(|ttl| ttl <= lifetime_s && ttl > lifetime_s / 2), "{target}: {second:?}");
+            assert!(
+                ttl(&second).is_some_and(|ttl| ttl <= lifetime_s && ttl > lifetime_s / 2),
+                "{target}: {second:?}"
+            );
         }
         if target.starts_with("/force/") {
-            assert!(first.field("cache-status").contains("force"), "who overrode the origin is told: {first:?}");
+            assert!(
+                first.field("cache-status").contains("force"),
+                "who overrode the origin is told: {first:?}"
+            );
         }
     }
 }

@@ -14,15 +14,25 @@ fn before_shop(shop: &Shop, upstream: &str, more: &str) -> Peregrine {
 #[test]
 fn an_origin_that_is_killed_costs_an_honest_error_until_it_is_back() {
     let mut shop = Shop::start(0);
-    let peregrine = before_shop(&shop, "ejection.time_max = \"1s\"", "[strategy.default]\nstale_if_error = \"1h\"\n");
+    let peregrine = before_shop(
+        &shop,
+        "ejection.time_max = \"1s\"",
+        "[strategy.default]\nstale_if_error = \"1h\"\n",
+    );
     assert_eq!(peregrine.get("/products/1", &[]).status, 200);
     shop.process.signal(Signal::KILL);
     assert_eq!(shop.process.exit_code(), None);
     for number in 0..20 {
         let answer = peregrine.get(&format!("/products/{}", number + 2), &[]);
-        assert_eq!((answer.status, answer.field("content-type").as_str()), (502, "application/problem+json"));
+        assert_eq!(
+            (answer.status, answer.field("content-type").as_str()),
+            (502, "application/problem+json")
+        );
     }
-    assert!(peregrine.get("/products/1", &[]).is_hit(), "what is cached is still served");
+    assert!(
+        peregrine.get("/products/1", &[]).is_hit(),
+        "what is cached is still served"
+    );
     let back = Shop::start(shop.address.port());
     until("the shop's answers", || peregrine.get("/products/2", &[]).status == 200);
     drop(back);
@@ -32,12 +42,17 @@ fn an_origin_that_is_killed_costs_an_honest_error_until_it_is_back() {
 fn an_origin_that_is_killed_in_the_middle_of_many_requests_costs_only_errors() {
     let mut shop = Shop::start(0);
     let peregrine = before_shop(&shop, "", "");
-    let clients: Vec<Client> = (0..50).map(|number| peregrine.begin(&format!("/products/{}", number + 1), &[])).collect();
+    let clients: Vec<Client> = (0..50)
+        .map(|number| peregrine.begin(&format!("/products/{}", number + 1), &[]))
+        .collect();
     shop.process.signal(Signal::KILL);
     shop.process.exit_code();
     for mut client in clients {
         let answer = client.read("GET");
-        assert!(answer.status == 502 || !answer.complete || answer.status == 200, "{answer:?}");
+        assert!(
+            answer.status == 502 || !answer.complete || answer.status == 200,
+            "{answer:?}"
+        );
     }
     assert_eq!(peregrine.get("/products/99", &[]).status, 502);
 }
@@ -51,8 +66,17 @@ fn an_origin_that_is_frozen_is_waited_for_within_the_limit_only() {
     shop.process.signal(Signal::STOP);
     for target in ["/products/2", "/products/3"] {
         let answer = peregrine.get(target, &[]);
-        assert_eq!((answer.status, answer.field("content-type").as_str()), (504, "application/problem+json"));
-        assert!(answer.json()["type"].as_str().is_some_and(|kind| kind.ends_with("timeout")), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.field("content-type").as_str()),
+            (504, "application/problem+json")
+        );
+        assert!(
+            answer.json()["type"]
+                .as_str()
+                .is_some_and(|kind| kind.ends_with("timeout")),
+            "{}",
+            answer.text()
+        );
     }
     assert!(peregrine.get("/products/1", &[]).is_hit());
     shop.process.signal(Signal::CONT);
@@ -62,7 +86,8 @@ fn an_origin_that_is_frozen_is_waited_for_within_the_limit_only() {
 #[test]
 fn a_frozen_origin_is_left_out_after_some_failures_and_probed_again() {
     let shop = Shop::start(0);
-    let fields = "first_byte_timeout = \"100ms\"\nejection = { failures = 2, time_min = \"200ms\", time_max = \"400ms\" }";
+    let fields =
+        "first_byte_timeout = \"100ms\"\nejection = { failures = 2, time_min = \"200ms\", time_max = \"400ms\" }";
     let peregrine = before_shop(&shop, fields, "");
     shop.process.signal(Signal::STOP);
     until("it to be left out", || {
@@ -70,7 +95,9 @@ fn a_frozen_origin_is_left_out_after_some_failures_and_probed_again() {
         peregrine.metric("peregrine_target_healthy", &[]) == 0.0
     });
     shop.process.signal(Signal::CONT);
-    until("it to be taken back", || peregrine.get("/products/1", &[]).status == 200);
+    until("it to be taken back", || {
+        peregrine.get("/products/1", &[]).status == 200
+    });
     assert_eq!(peregrine.metric("peregrine_target_healthy", &[]), 1.0);
 }
 
@@ -78,17 +105,54 @@ fn a_frozen_origin_is_left_out_after_some_failures_and_probed_again() {
 fn a_body_cut_short_is_seen_as_cut_and_never_stored() {
     let lifetime = ("cache-control", "max-age=600");
     let cases: [(&str, fn(Reply) -> Reply); 5] = [
-        ("a length that is not reached", |reply| reply.head(200, &[("cache-control", "max-age=600"), ("content-length", "100")]).send("half").cut()),
-        ("nothing of a body", |reply| reply.head(200, &[("cache-control", "max-age=600"), ("content-length", "100")]).cut()),
-        ("chunks without an end", |reply| reply.head(200, &[("cache-control", "max-age=600"), ("transfer-encoding", "chunked")]).chunk(b"half").cut()),
-        ("half a chunk", |reply| reply.head(200, &[("cache-control", "max-age=600"), ("transfer-encoding", "chunked")]).send("64\r\nhalf").cut()),
-        ("a chunk that lies", |reply| reply.head(200, &[("cache-control", "max-age=600"), ("transfer-encoding", "chunked")]).chunk(b"half").send("zz\r\n").cut()),
+        ("a length that is not reached", |reply| {
+            reply
+                .head(200, &[("cache-control", "max-age=600"), ("content-length", "100")])
+                .send("half")
+                .cut()
+        }),
+        ("nothing of a body", |reply| {
+            reply
+                .head(200, &[("cache-control", "max-age=600"), ("content-length", "100")])
+                .cut()
+        }),
+        ("chunks without an end", |reply| {
+            reply
+                .head(
+                    200,
+                    &[("cache-control", "max-age=600"), ("transfer-encoding", "chunked")],
+                )
+                .chunk(b"half")
+                .cut()
+        }),
+        ("half a chunk", |reply| {
+            reply
+                .head(
+                    200,
+                    &[("cache-control", "max-age=600"), ("transfer-encoding", "chunked")],
+                )
+                .send("64\r\nhalf")
+                .cut()
+        }),
+        ("a chunk that lies", |reply| {
+            reply
+                .head(
+                    200,
+                    &[("cache-control", "max-age=600"), ("transfer-encoding", "chunked")],
+                )
+                .chunk(b"half")
+                .send("zz\r\n")
+                .cut()
+        }),
     ];
     for (what, cut) in cases {
         let origin = Origin::start(move |_| cut(Reply::default()));
         let peregrine = Peregrine::before(&origin, "");
         let first = peregrine.begin("/film", &[]).try_read("GET");
-        assert!(first.is_none_or(|answer| answer.status >= 500 || !answer.complete), "{what} looked whole");
+        assert!(
+            first.is_none_or(|answer| answer.status >= 500 || !answer.complete),
+            "{what} looked whole"
+        );
         origin.now(move |_| Reply::ok(&[lifetime], "whole"));
         let second = peregrine.get("/film", &[]);
         assert!(!second.is_hit() && second.text() == "whole", "{what}: {second:?}");
@@ -101,7 +165,10 @@ fn everybody_who_reads_a_body_that_is_cut_short_sees_the_cut() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let origin = Origin::start(move |_| {
-        let reply = Reply::default().head(200, &[("transfer-encoding", "chunked"), ("cache-control", "max-age=600")]);
+        let reply = Reply::default().head(
+            200,
+            &[("transfer-encoding", "chunked"), ("cache-control", "max-age=600")],
+        );
         reply.chunk(b"first").wait(&waiting).cut()
     });
     let peregrine = Peregrine::before(&origin, "");
@@ -122,7 +189,9 @@ fn everybody_who_reads_a_body_that_is_cut_short_sees_the_cut() {
 #[test]
 fn a_body_longer_than_announced_is_not_passed_on_beyond_its_length() {
     let origin = Origin::start(|_| {
-        Reply::default().head(200, &[("content-length", "4"), ("cache-control", "max-age=600")]).send("wellHTTP/1.1 200 OK\r\n\r\n")
+        Reply::default()
+            .head(200, &[("content-length", "4"), ("cache-control", "max-age=600")])
+            .send("wellHTTP/1.1 200 OK\r\n\r\n")
     });
     let peregrine = Peregrine::before(&origin, "");
     for target in ["/a", "/b", "/a"] {
@@ -133,7 +202,12 @@ fn a_body_longer_than_announced_is_not_passed_on_beyond_its_length() {
 
 #[test]
 fn a_body_that_ends_with_the_connection_is_whole_and_stored() {
-    let origin = Origin::start(|_| Reply::default().head(200, &[("cache-control", "max-age=600")]).send("until the end").cut());
+    let origin = Origin::start(|_| {
+        Reply::default()
+            .head(200, &[("cache-control", "max-age=600")])
+            .send("until the end")
+            .cut()
+    });
     let peregrine = Peregrine::before(&origin, "");
     assert_eq!(peregrine.get("/old", &[]).text(), "until the end");
     let hit = peregrine.get("/old", &[]);
@@ -157,7 +231,11 @@ fn answers_that_are_no_http_are_a_bad_gateway() {
         let peregrine = Peregrine::before(&origin, "");
         let got = peregrine.get("/", &[]);
         let what = &answer[..answer.len().min(60)];
-        assert_eq!((got.status, got.field("content-type").as_str()), (502, "application/problem+json"), "{what:?}");
+        assert_eq!(
+            (got.status, got.field("content-type").as_str()),
+            (502, "application/problem+json"),
+            "{what:?}"
+        );
     }
 }
 
@@ -193,7 +271,9 @@ fn a_body_that_pauses_for_too_long_is_cut_off() {
     let answer = peregrine.get("/pausing", &[]);
     assert!(!answer.complete, "{answer:?}");
     gate.open();
-    let again = eventually("a whole answer", || Some(peregrine.get("/pausing", &[])).filter(|answer| answer.complete));
+    let again = eventually("a whole answer", || {
+        Some(peregrine.get("/pausing", &[])).filter(|answer| answer.complete)
+    });
     assert_eq!(again.text(), "firstlater");
 }
 

@@ -42,12 +42,23 @@ fn a_reload_under_load_drops_no_request() {
             peregrine.reload(&route(path, 60 + round, 16 + 16 * (round % 4)));
             let before = answered.load(Ordering::SeqCst);
             until("further requests", || answered.load(Ordering::SeqCst) > before + 3);
-            let (taken, left) = if round % 2 == 0 { ("/c/x", "/b/x") } else { ("/b/x", "/c/x") };
-            assert_eq!((peregrine.get(taken, &[]).status, peregrine.get(left, &[]).status), (200, 404), "round {round}");
+            let (taken, left) = if round % 2 == 0 {
+                ("/c/x", "/b/x")
+            } else {
+                ("/b/x", "/c/x")
+            };
+            assert_eq!(
+                (peregrine.get(taken, &[]).status, peregrine.get(left, &[]).status),
+                (200, 404),
+                "round {round}"
+            );
         }
         stop.store(true, Ordering::SeqCst);
     });
-    assert_eq!(peregrine.metric("peregrine_responses_total", &["route=\"always\"", "class=\"5xx\""]), 0.0);
+    assert_eq!(
+        peregrine.metric("peregrine_responses_total", &["route=\"always\"", "class=\"5xx\""]),
+        0.0
+    );
 }
 
 #[test]
@@ -55,7 +66,11 @@ fn entries_and_counters_survive_a_reload() {
     let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "page"));
     let peregrine = Peregrine::before(&origin, "");
     peregrine.get("/a", &[]);
-    peregrine.reload(&upstream(&[&origin], "", "[cache]\nmemory = \"32MiB\"\n[strategy.default]\nttl = \"1h\"\n"));
+    peregrine.reload(&upstream(
+        &[&origin],
+        "",
+        "[cache]\nmemory = \"32MiB\"\n[strategy.default]\nttl = \"1h\"\n",
+    ));
     assert!(peregrine.get("/a", &[]).is_hit());
     assert_eq!(peregrine.statistics()["requests"], 2);
 }
@@ -69,7 +84,11 @@ fn a_smaller_cache_lets_entries_go() {
     }
     let bytes = || peregrine.statistics()["cache"]["total"]["bytes"].as_u64().unwrap();
     assert!(bytes() > 8 << 20, "{}", bytes());
-    peregrine.reload(&upstream(&[&origin], "", "[cache]\nmemory = \"4MiB\"\nobject_size_max = \"256KiB\"\n"));
+    peregrine.reload(&upstream(
+        &[&origin],
+        "",
+        "[cache]\nmemory = \"4MiB\"\nobject_size_max = \"256KiB\"\n",
+    ));
     until("entries to go", || bytes() <= 4 << 20);
     assert_eq!(peregrine.get("/0", &[]).status, 200);
 }
@@ -83,7 +102,11 @@ fn a_bad_file_changes_nothing_and_the_log_says_why() {
     let refusals = || peregrine.log().matches("not reloaded").count();
     let line = good.lines().count();
     for (count, (fault, place, words)) in [
-        ("[strategy.default]\nttl = \"5 parsecs\"", line + 2, "strategy.default.ttl"),
+        (
+            "[strategy.default]\nttl = \"5 parsecs\"",
+            line + 2,
+            "strategy.default.ttl",
+        ),
         ("[strategy.default]\nfreshnes = \"force\"", line + 2, "freshness"),
         ("[cache]\nmemory = \"1KiB\"", line + 2, "cache.memory"),
         ("[[route]]\nupstream = \"elsewhere\"", line + 2, "elsewhere"),
@@ -97,11 +120,21 @@ fn a_bad_file_changes_nothing_and_the_log_says_why() {
         until("the refusal", || refusals() == count + 1);
         let log = peregrine.log();
         let said = log.split("not reloaded").last().unwrap_or_default();
-        assert!(said.contains(&format!("peregrine.toml:{place}:")) && said.contains(words), "{fault}: {said}");
+        assert!(
+            said.contains(&format!("peregrine.toml:{place}:")) && said.contains(words),
+            "{fault}: {said}"
+        );
         assert!(peregrine.get("/a", &[]).is_hit(), "{fault}");
     }
-    peregrine.reload(&upstream(&[&origin], "", "[[route]]\nmatch.path = \"/new/*\"\nupstream = \"origin\"\n"));
-    assert_eq!((peregrine.get("/a", &[]).status, peregrine.get("/new/a", &[]).status), (404, 200));
+    peregrine.reload(&upstream(
+        &[&origin],
+        "",
+        "[[route]]\nmatch.path = \"/new/*\"\nupstream = \"origin\"\n",
+    ));
+    assert_eq!(
+        (peregrine.get("/a", &[]).status, peregrine.get("/new/a", &[]).status),
+        (404, 200)
+    );
 }
 
 #[test]
@@ -118,17 +151,34 @@ fn what_needs_a_restart_is_said_and_the_rest_holds() {
 fn a_request_under_way_finishes_by_the_old_routes() {
     let gate = crate::harness::Gate::default();
     let waiting = gate.clone();
-    let origin = Origin::start(move |_| Reply::default().wait(&waiting).then(&Reply::ok(&[], "by the old route")));
-    let peregrine = Peregrine::before(&origin, "[[route]]\nupstream = \"origin\"\nresponse_headers.set = { x-route = \"old\" }\n");
+    let origin = Origin::start(move |_| {
+        Reply::default()
+            .wait(&waiting)
+            .then(&Reply::ok(&[], "by the old route"))
+    });
+    let peregrine = Peregrine::before(
+        &origin,
+        "[[route]]\nupstream = \"origin\"\nresponse_headers.set = { x-route = \"old\" }\n",
+    );
     let mut client = peregrine.begin("/a", &[]);
     until("the request to be under way", || origin.count() == 1);
     let other = Origin::start(|_| Reply::ok(&[], "by the new route"));
-    peregrine.reload(&upstream(&[&other], "", "[[route]]\nupstream = \"origin\"\nresponse_headers.set = { x-route = \"new\" }\n"));
+    peregrine.reload(&upstream(
+        &[&other],
+        "",
+        "[[route]]\nupstream = \"origin\"\nresponse_headers.set = { x-route = \"new\" }\n",
+    ));
     let after = peregrine.get("/b", &[]);
-    assert_eq!((after.text().as_str(), after.field("x-route").as_str()), ("by the new route", "new"));
+    assert_eq!(
+        (after.text().as_str(), after.field("x-route").as_str()),
+        ("by the new route", "new")
+    );
     gate.open();
     let answer = client.read("GET");
-    assert_eq!((answer.text().as_str(), answer.field("x-route").as_str()), ("by the old route", "old"));
+    assert_eq!(
+        (answer.text().as_str(), answer.field("x-route").as_str()),
+        ("by the old route", "old")
+    );
 }
 
 #[test]

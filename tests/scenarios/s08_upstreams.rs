@@ -29,7 +29,12 @@ fn the_quicker_target_gets_more() {
     for _ in 0..60 {
         assert_eq!(peregrine.get("/", &[]).status, 200);
     }
-    assert!(quick.count() > 2 * slow.count(), "{} to the quick one, {} to the slow one", quick.count(), slow.count());
+    assert!(
+        quick.count() > 2 * slow.count(),
+        "{} to the quick one, {} to the slow one",
+        quick.count(),
+        slow.count()
+    );
 }
 
 #[test]
@@ -40,7 +45,11 @@ fn when_one_target_dies_the_other_answers_everything_and_the_dead_one_is_left_ou
     assert_eq!(peregrine.get("/", &[]).status, 200);
     first.die();
     for _ in 0..40 {
-        assert_eq!(peregrine.get("/", &[]).status, 200, "a safe request is tried at the other target");
+        assert_eq!(
+            peregrine.get("/", &[]).status,
+            200,
+            "a safe request is tried at the other target"
+        );
     }
     let name = format!("target=\"{}\"", first.url());
     assert_eq!(peregrine.metric("peregrine_target_healthy", &[&name]), 0.0);
@@ -66,7 +75,10 @@ fn a_write_whose_connection_breaks_is_not_sent_twice() {
     let text = request("POST", "/orders", &[("content-length", "5")]) + "order";
     assert_eq!(Client::connect(peregrine.address).send(text).read("POST").status, 502);
     assert_eq!(heard(), 1, "an order must not be placed twice");
-    assert_eq!(peregrine.ask("PATCH", "/orders/1", &[("content-length", "0")]).status, 502);
+    assert_eq!(
+        peregrine.ask("PATCH", "/orders/1", &[("content-length", "0")]).status,
+        502
+    );
     assert_eq!(heard(), 2);
     assert_eq!(peregrine.get("/orders", &[]).status, 502);
     assert!(heard() > 3, "reading may be tried again");
@@ -82,8 +94,16 @@ fn a_read_whose_connection_breaks_is_tried_again_and_succeeds() {
         assert_eq!(peregrine.get("/", &[]).status, 200);
     }
     assert!(bad.count() > 0);
-    bad.now(|_| Reply::default().head(200, &[("content-length", "10")]).send("half").cut());
-    let cut = (0..4).map(|_| peregrine.get("/", &[])).filter(|answer| !answer.complete).count();
+    bad.now(|_| {
+        Reply::default()
+            .head(200, &[("content-length", "10")])
+            .send("half")
+            .cut()
+    });
+    let cut = (0..4)
+        .map(|_| peregrine.get("/", &[]))
+        .filter(|answer| !answer.complete)
+        .count();
     assert!(cut > 0, "once a part of an answer has gone out, nothing is tried again");
 }
 
@@ -105,14 +125,23 @@ fn a_connection_that_the_origin_closed_meanwhile_costs_nobody_an_error() {
 fn more_requests_than_may_wait_are_refused_at_once() {
     let gate = crate::harness::Gate::default();
     let waiting = gate.clone();
-    let origin = Origin::start(move |_| Reply::default().wait(&waiting).then(&Reply::ok(&[("cache-control", "no-store")], "ok")));
+    let origin = Origin::start(move |_| {
+        Reply::default()
+            .wait(&waiting)
+            .then(&Reply::ok(&[("cache-control", "no-store")], "ok"))
+    });
     let peregrine = Peregrine::before_with(&origin, "connections_max = 1\nwaiters_max = 1", "");
     let mut first = peregrine.begin("/1", &[]);
     until("the first to be under way", || origin.count() == 1);
     let mut second = peregrine.begin("/2", &[]);
-    until("the second to wait", || peregrine.metric("peregrine_target_waiting", &[]) == 1.0);
+    until("the second to wait", || {
+        peregrine.metric("peregrine_target_waiting", &[]) == 1.0
+    });
     let third = peregrine.get("/3", &[]);
-    assert_eq!((third.status, third.field("content-type").as_str()), (503, "application/problem+json"));
+    assert_eq!(
+        (third.status, third.field("content-type").as_str()),
+        (503, "application/problem+json")
+    );
     gate.open();
     assert_eq!((first.read("GET").status, second.read("GET").status), (200, 200));
 }
@@ -121,7 +150,10 @@ fn more_requests_than_may_wait_are_refused_at_once() {
 fn before_secure(origin: &SecureOrigin, fields: &str) -> Peregrine {
     let folder = tempfile::tempdir().unwrap();
     origin.write_authority(folder.path());
-    let text = format!("[[upstream]]\nname = \"s\"\ntargets = [\"{}\"]\n{fields}\n[[route]]\nupstream = \"s\"\n", origin.url());
+    let text = format!(
+        "[[upstream]]\nname = \"s\"\ntargets = [\"{}\"]\n{fields}\n[[route]]\nupstream = \"s\"\n",
+        origin.url()
+    );
     Peregrine::start_in(folder, &text)
 }
 
@@ -137,7 +169,11 @@ fn an_https_origin_is_spoken_to_in_the_version_that_it_offers() {
         let peregrine = before_secure(&origin, &format!("{roots}\n{more}"));
         let answer = peregrine.get("/a", &[]);
         let own = format!("localhost:{}", origin.address.port());
-        assert_eq!((answer.status, answer.text()), (200, format!("{version} {own} /a")), "{protocols:?}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (200, format!("{version} {own} /a")),
+            "{protocols:?}"
+        );
         assert!(peregrine.get("/a", &[]).is_hit());
         assert_eq!(origin.count(), 1);
     }
@@ -168,7 +204,11 @@ fn an_https_origin_that_is_not_trusted_gets_no_request() {
     let peregrine = before_secure(&origin, "");
     let answer = peregrine.get("/a", &[]);
     assert_eq!((answer.status, origin.count()), (502, 0));
-    assert!(answer.json()["type"].as_str().is_some_and(|kind| kind.ends_with("tls")), "{}", answer.text());
+    assert!(
+        answer.json()["type"].as_str().is_some_and(|kind| kind.ends_with("tls")),
+        "{}",
+        answer.text()
+    );
     let by_address = format!(
         "[[upstream]]\nname = \"s\"\ntargets = [\"https://{}\"]\ntls.roots = \"authority.pem\"\n[[route]]\nupstream = \"s\"\n",
         origin.address
@@ -176,7 +216,11 @@ fn an_https_origin_that_is_not_trusted_gets_no_request() {
     let folder = tempfile::tempdir().unwrap();
     origin.write_authority(folder.path());
     let peregrine = Peregrine::start_in(folder, &by_address);
-    assert_eq!((peregrine.get("/a", &[]).status, origin.count()), (502, 0), "the certificate is for another name");
+    assert_eq!(
+        (peregrine.get("/a", &[]).status, origin.count()),
+        (502, 0),
+        "the certificate is for another name"
+    );
 }
 
 #[test]
@@ -191,9 +235,16 @@ fn the_origin_sees_the_host_that_is_configured() {
     ] {
         let peregrine = Peregrine::before_with(&origin, fields, "");
         assert_eq!(peregrine.get("/a", &asked).text(), expected, "{fields}");
-        assert_eq!(origin.heard().last().unwrap().field("x-forwarded-host"), "shop.example:8080", "{fields}");
+        assert_eq!(
+            origin.heard().last().unwrap().field("x-forwarded-host"),
+            "shop.example:8080",
+            "{fields}"
+        );
         let other = peregrine.get("/a", &[("host", "other.example")]);
-        assert!(!other.is_hit(), "the key holds what the client asked for, whatever the origin sees");
+        assert!(
+            !other.is_hit(),
+            "the key holds what the client asked for, whatever the origin sees"
+        );
     }
     let secure = SecureOrigin::start(&["h2"]);
     let peregrine = before_secure(&secure, "tls.roots = \"authority.pem\"\nhost = \"keep\"");

@@ -10,7 +10,9 @@ fn well() -> Origin {
 
 /// A call with exactly these fields.
 fn call(peregrine: &Peregrine, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
-    Client::connect(peregrine.admin).send(request(method, target, fields)).read(method)
+    Client::connect(peregrine.admin)
+        .send(request(method, target, fields))
+        .read(method)
 }
 
 #[test]
@@ -39,12 +41,30 @@ fn nobody_gets_in_without_the_token_or_from_another_site() {
     }
     assert_eq!(call(&peregrine, "GET", "/metrics", &[own]).status, 401);
     for probe in ["/healthz", "/readyz"] {
-        assert_eq!(call(&peregrine, "GET", probe, &[("host", "probe.example")]).status, 200, "{probe} is open");
+        assert_eq!(
+            call(&peregrine, "GET", probe, &[("host", "probe.example")]).status,
+            200,
+            "{probe} is open"
+        );
     }
-    let form = [own, token, ("content-type", "application/x-www-form-urlencoded"), ("content-length", "0")];
-    assert_eq!(call(&peregrine, "POST", "/api/performance/cache/clear", &form).status, 415);
-    assert_eq!(call(&peregrine, "GET", "/api/performance/cache/clear", &[own, token]).status, 405);
-    assert_eq!(call(&peregrine, "GET", "/api/performance/nothing", &[own, token]).status, 404);
+    let form = [
+        own,
+        token,
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("content-length", "0"),
+    ];
+    assert_eq!(
+        call(&peregrine, "POST", "/api/performance/cache/clear", &form).status,
+        415
+    );
+    assert_eq!(
+        call(&peregrine, "GET", "/api/performance/cache/clear", &[own, token]).status,
+        405
+    );
+    assert_eq!(
+        call(&peregrine, "GET", "/api/performance/nothing", &[own, token]).status,
+        404
+    );
 }
 
 #[test]
@@ -60,7 +80,8 @@ fn the_data_side_does_not_answer_for_the_admin_api() {
 fn every_fault_of_a_call_is_named_with_its_field() {
     let origin = well();
     let peregrine = Peregrine::before(&origin, "");
-    let invalidate = |body: &serde_json::Value| peregrine.admin("POST", "/api/performance/cache/invalidate", Some(body));
+    let invalidate =
+        |body: &serde_json::Value| peregrine.admin("POST", "/api/performance/cache/invalidate", Some(body));
     for (body, field) in [
         (json!({}), ""),
         (json!({"tagz": ["a"]}), "tags"),
@@ -70,7 +91,11 @@ fn every_fault_of_a_call_is_named_with_its_field() {
     ] {
         let answer = invalidate(&body);
         assert!(matches!(answer.status, 400 | 422), "{body}: {}", answer.status);
-        assert!(answer.json()["errors"].to_string().contains(field), "{body}: {}", answer.text());
+        assert!(
+            answer.json()["errors"].to_string().contains(field),
+            "{body}: {}",
+            answer.text()
+        );
     }
 }
 
@@ -88,14 +113,33 @@ fn values_are_set_got_and_deleted_by_name() {
     assert!(got.to_string().contains("Ada"), "{got}");
     operate(json!({"op": "mset", "values": {"user:2": "Bob", "user:3": "Cyd"}, "tags": ["users"]}));
     let (_, several) = operate(json!({"op": "mget", "keys": ["user:1", "user:2", "user:9"]}));
-    assert!(several.to_string().contains("Ada") && several.to_string().contains("Bob"), "{several}");
+    assert!(
+        several.to_string().contains("Ada") && several.to_string().contains("Bob"),
+        "{several}"
+    );
     operate(json!({"op": "delete", "key": "user:2"}));
-    assert!(!operate(json!({"op": "get", "key": "user:2"})).1.to_string().contains("Bob"));
+    assert!(
+        !operate(json!({"op": "get", "key": "user:2"}))
+            .1
+            .to_string()
+            .contains("Bob")
+    );
     peregrine.invalidate(&json!({"tags": ["users"]}));
-    assert!(!operate(json!({"op": "get", "key": "user:1"})).1.to_string().contains("Ada"), "tags reach values too");
+    assert!(
+        !operate(json!({"op": "get", "key": "user:1"}))
+            .1
+            .to_string()
+            .contains("Ada"),
+        "tags reach values too"
+    );
     operate(json!({"op": "set", "key": "k", "value": "v"}));
     operate(json!({"op": "clear"}));
-    assert!(!operate(json!({"op": "get", "key": "k"})).1.to_string().contains("\"v\""));
+    assert!(
+        !operate(json!({"op": "get", "key": "k"}))
+            .1
+            .to_string()
+            .contains("\"v\"")
+    );
     assert_eq!(operate(json!({"op": "get", "namespace": "nowhere", "key": "k"})).0, 404);
     assert!(matches!(operate(json!({"op": "get"})).0, 400 | 422));
 }
@@ -111,7 +155,10 @@ fn everything_or_a_pattern_can_be_deleted() {
     let answer = peregrine.admin("DELETE", "/api/performance/cache/pattern?pattern=%2Fa%2F*", None);
     assert_eq!(answer.json()["matched"]["memory"], 1, "{}", answer.text());
     assert!(!cached("/a/1") && cached("/b/1"));
-    for (method, target) in [("DELETE", "/api/performance/cache"), ("POST", "/api/performance/cache/clear")] {
+    for (method, target) in [
+        ("DELETE", "/api/performance/cache"),
+        ("POST", "/api/performance/cache/clear"),
+    ] {
         assert!(cached("/a/1") && cached("/b/1"));
         let answer = peregrine.admin(method, target, None);
         assert_eq!(answer.json()["matched"]["memory"], 2, "{}", answer.text());
@@ -122,9 +169,16 @@ fn everything_or_a_pattern_can_be_deleted() {
 #[test]
 fn health_names_what_is_not_well() {
     let origin = well();
-    let peregrine = Peregrine::before_with(&origin, "ejection = { failures = 1, time_min = \"1m\", time_max = \"1h\" }", "");
+    let peregrine = Peregrine::before_with(
+        &origin,
+        "ejection = { failures = 1, time_min = \"1m\", time_max = \"1h\" }",
+        "",
+    );
     let health = || peregrine.admin("GET", "/api/performance/health", None).json();
-    assert_eq!((&health()["status"], &health()["readiness"]), (&json!("ok"), &json!("ready")));
+    assert_eq!(
+        (&health()["status"], &health()["readiness"]),
+        (&json!("ok"), &json!("ready"))
+    );
     origin.die();
     peregrine.get("/a", &[]);
     let told = health();
@@ -134,7 +188,9 @@ fn health_names_what_is_not_well() {
 
 /// A name or label as the Prometheus text format writes it.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':') && !text.starts_with(char::is_numeric)
+    !text.is_empty()
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+        && !text.starts_with(char::is_numeric)
 }
 
 /// Takes one sample apart: name, labels, value.
@@ -144,7 +200,9 @@ fn sample(line: &str) -> Option<(&str, BTreeMap<String, String>, f64)> {
         "+Inf" => f64::INFINITY,
         text => text.parse().ok()?,
     };
-    let Some((name, labels)) = series.split_once('{') else { return Some((series, BTreeMap::new(), value)) };
+    let Some((name, labels)) = series.split_once('{') else {
+        return Some((series, BTreeMap::new(), value));
+    };
     let mut rest = labels.strip_suffix('}')?;
     let mut found = BTreeMap::new();
     while !rest.is_empty() {
@@ -172,7 +230,11 @@ fn metrics_are_text_that_prometheus_reads() {
         peregrine.get("/a", &[]);
     }
     let answer = peregrine.admin("GET", "/metrics", None);
-    assert!(answer.field("content-type").starts_with("text/plain; version=0.0.4"), "{:?}", answer.fields);
+    assert!(
+        answer.field("content-type").starts_with("text/plain; version=0.0.4"),
+        "{:?}",
+        answer.fields
+    );
     let text = answer.text();
     assert!(text.ends_with('\n'));
     let (mut types, mut seen) = (BTreeMap::new(), BTreeMap::new());
@@ -183,7 +245,10 @@ fn metrics_are_text_that_prometheus_reads() {
             assert!(matches!(kind, "HELP" | "TYPE") && is_name(name), "{line}");
             if kind == "TYPE" {
                 assert!(matches!(rest, "counter" | "gauge" | "histogram"), "{line}");
-                assert!(types.insert(name.to_owned(), rest.to_owned()).is_none(), "the type of {name} is told twice");
+                assert!(
+                    types.insert(name.to_owned(), rest.to_owned()).is_none(),
+                    "the type of {name} is told twice"
+                );
             }
             continue;
         }
@@ -192,14 +257,28 @@ fn metrics_are_text_that_prometheus_reads() {
             let family = name.strip_suffix(end)?;
             (types.get(family).map(String::as_str) == Some("histogram")).then_some(family)
         });
-        assert!(is_name(name) && types.contains_key(family.unwrap_or(name)), "{line} has no type");
-        assert!(seen.insert((name.to_owned(), labels), value).is_none(), "{line} is there twice");
+        assert!(
+            is_name(name) && types.contains_key(family.unwrap_or(name)),
+            "{line} has no type"
+        );
+        assert!(
+            seen.insert((name.to_owned(), labels), value).is_none(),
+            "{line} is there twice"
+        );
     }
     let of = |name: &str, label: &str| -> f64 {
-        let matching = seen.iter().filter(|((known, labels), _)| known == name && labels.values().any(|value| value == label));
+        let matching = seen
+            .iter()
+            .filter(|((known, labels), _)| known == name && labels.values().any(|value| value == label));
         matching.map(|(_, value)| value).sum()
     };
-    assert_eq!((of("peregrine_requests_total", "hit"), of("peregrine_requests_total", "miss")), (2.0, 1.0));
+    assert_eq!(
+        (
+            of("peregrine_requests_total", "hit"),
+            of("peregrine_requests_total", "miss")
+        ),
+        (2.0, 1.0)
+    );
     assert_eq!(of("peregrine_request_duration_seconds_bucket", "+Inf"), 3.0);
     assert_eq!(of("peregrine_cache_hits_total", "default"), 2.0);
     assert_eq!(of("peregrine_target_requests_total", "origin"), 1.0);

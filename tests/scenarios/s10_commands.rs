@@ -6,8 +6,18 @@ use serde_json::Value;
 /// An origin with one page of each kind.
 fn shop() -> Origin {
     Origin::start(|heard| match heard.target.as_str() {
-        "/page" => Reply::ok(&[("cache-control", "max-age=600"), ("surrogate-key", "page"), ("etag", "\"1\"")], "page"),
-        "/login" => Reply::ok(&[("cache-control", "max-age=600"), ("set-cookie", "session=1")], "welcome"),
+        "/page" => Reply::ok(
+            &[
+                ("cache-control", "max-age=600"),
+                ("surrogate-key", "page"),
+                ("etag", "\"1\""),
+            ],
+            "page",
+        ),
+        "/login" => Reply::ok(
+            &[("cache-control", "max-age=600"), ("set-cookie", "session=1")],
+            "welcome",
+        ),
         "/sitemap.xml" => Reply::ok(
             &[("content-type", "application/xml"), ("cache-control", "no-store")],
             format!(
@@ -33,19 +43,35 @@ fn explain_tells_the_way_of_a_request_before_and_after_it_was_made() {
     let peregrine = Peregrine::before(&origin, "[[route]]\nname = \"everything\"\nupstream = \"origin\"\n");
     let url = "http://shop.example/page";
     let before = peregrine.told(&["explain", url]);
-    assert!(before.contains("not in the cache") && before.contains("everything"), "{before}");
+    assert!(
+        before.contains("not in the cache") && before.contains("everything"),
+        "{before}"
+    );
     assert_eq!(origin.count(), 0, "explaining asks nobody");
     peregrine.get("/page", &[]);
     peregrine.get("/page", &[]);
     let after = peregrine.told(&["explain", url]);
-    for expected in ["is in the cache, fresh for another", "default||GET|http://shop.example/page", "Tags", "page", "served 1 time"] {
+    for expected in [
+        "is in the cache, fresh for another",
+        "default||GET|http://shop.example/page",
+        "Tags",
+        "page",
+        "served 1 time",
+    ] {
         assert!(after.contains(expected), "{expected:?} is not in\n{after}");
     }
     let told = json(&peregrine.told(&["explain", url, "--json"]));
-    assert_eq!((&told["state"], &told["route"], &told["hits"]), (&"fresh".into(), &"everything".into(), &1.into()), "{told}");
+    assert_eq!(
+        (&told["state"], &told["route"], &told["hits"]),
+        (&"fresh".into(), &"everything".into(), &1.into()),
+        "{told}"
+    );
     peregrine.told(&["invalidate", "--tag", "page"]);
     let gone = peregrine.told(&["explain", url]);
-    assert!(gone.contains("invalidated") || gone.contains("not in the cache"), "{gone}");
+    assert!(
+        gone.contains("invalidated") || gone.contains("not in the cache"),
+        "{gone}"
+    );
     assert_eq!(origin.count(), 1);
 }
 
@@ -54,7 +80,11 @@ fn explain_says_why_an_answer_was_not_stored_and_what_would_change_it() {
     let origin = shop();
     let peregrine = Peregrine::before(&origin, "");
     for (target, sentence, clause) in [
-        ("/login", "not stored: response has Set-Cookie and the route does not allow it", "RFC 9111 §7.3"),
+        (
+            "/login",
+            "not stored: response has Set-Cookie and the route does not allow it",
+            "RFC 9111 §7.3",
+        ),
         ("/silent", "not stored: no freshness from the origin", "RFC 9111 §3"),
     ] {
         let url = format!("http://shop.example{target}");
@@ -62,7 +92,10 @@ fn explain_says_why_an_answer_was_not_stored_and_what_would_change_it() {
         assert!(fetched.contains(sentence), "{fetched}");
         peregrine.get(target, &[]);
         let text = peregrine.told(&["explain", &url]);
-        assert!(text.contains(sentence) && text.contains(clause) && text.contains("Advice:"), "{text}");
+        assert!(
+            text.contains(sentence) && text.contains(clause) && text.contains("Advice:"),
+            "{text}"
+        );
         let told = json(&peregrine.told(&["explain", &url, "--json"]));
         assert_eq!(told["last"]["sentence"], sentence, "{told}");
         assert!(told["advice"].is_string(), "{told}");
@@ -94,11 +127,22 @@ fn when_little_is_cached_stats_and_the_log_name_the_reasons_and_what_would_help(
         peregrine.get("/login", &[]);
     }
     let stats = peregrine.told(&["stats"]);
-    for expected in ["80.0%", "no freshness from the origin", "freshness = \"fallback\"", "20.0%", "Set-Cookie", "100 requests"] {
+    for expected in [
+        "80.0%",
+        "no freshness from the origin",
+        "freshness = \"fallback\"",
+        "20.0%",
+        "Set-Cookie",
+        "100 requests",
+    ] {
         assert!(stats.contains(expected), "{expected:?} is not in\n{stats}");
     }
     let told = json(&peregrine.told(&["stats", "--json"]));
-    assert_eq!((&told["reasons"][0]["reason"], &told["reasons"][0]["count"]), (&"no_freshness".into(), &80.into()), "{told}");
+    assert_eq!(
+        (&told["reasons"][0]["reason"], &told["reasons"][0]["count"]),
+        (&"no_freshness".into(), &80.into()),
+        "{told}"
+    );
     until("the log to say so", || {
         let log = peregrine.log();
         log.contains("80%: not stored: no freshness from the origin") && log.contains("freshness = \"fallback\"")
@@ -113,7 +157,10 @@ fn nothing_is_said_where_the_cache_does_its_work() {
         peregrine.get("/page", &[]);
     }
     let stats = peregrine.told(&["stats"]);
-    assert!(stats.contains("99.0%") && !stats.contains("Why requests did not"), "{stats}");
+    assert!(
+        stats.contains("99.0%") && !stats.contains("Why requests did not"),
+        "{stats}"
+    );
 }
 
 #[test]
@@ -125,16 +172,29 @@ fn invalidate_prints_a_receipt() {
     assert!(dry.contains("1 entry in memory would be invalidated"), "{dry}");
     assert!(peregrine.get("/page", &[]).is_hit());
     let done = peregrine.told(&["invalidate", "--tag", "page"]);
-    assert!(done.contains("1 entry in memory invalidated") && done.contains("receipt") && done.contains("1 of 1 confirmed"), "{done}");
+    assert!(
+        done.contains("1 entry in memory invalidated") && done.contains("receipt") && done.contains("1 of 1 confirmed"),
+        "{done}"
+    );
     assert!(!peregrine.get("/page", &[]).is_hit());
-    for arguments in [&["--key", "/page"][..], &["--prefix", "/p"], &["--pattern", "*age"], &["--namespace", "default"], &["--all"]] {
+    for arguments in [
+        &["--key", "/page"][..],
+        &["--prefix", "/p"],
+        &["--pattern", "*age"],
+        &["--namespace", "default"],
+        &["--all"],
+    ] {
         assert!(peregrine.get("/page", &[]).is_hit());
         let receipt = json(&peregrine.told(&[&["invalidate", "--json"], arguments].concat()));
         let matched = receipt["matched"]["memory"].as_u64().unwrap();
         assert_eq!(matched, 1, "{arguments:?}: {receipt}");
         peregrine.get("/page", &[]);
     }
-    assert_eq!(peregrine.command(&["invalidate"]).status.code(), Some(2), "nothing is named");
+    assert_eq!(
+        peregrine.command(&["invalidate"]).status.code(),
+        Some(2),
+        "nothing is named"
+    );
 }
 
 #[test]
@@ -144,14 +204,24 @@ fn warm_loads_what_a_file_or_a_sitemap_lists() {
     let list = "# pages\n\nhttp://shop.example/warm/1\nhttp://shop.example/warm/2\nhttp://shop.example/warm/2\nhttp://shop.example/login\n";
     std::fs::write(peregrine.path("pages.txt"), list).unwrap();
     let told = json(&peregrine.told(&["warm", "pages.txt", "--json", "--rate", "500"]));
-    assert_eq!((&told["pages"], &told["stored"], &told["not_stored"]), (&3.into(), &2.into(), &1.into()), "{told}");
+    assert_eq!(
+        (&told["pages"], &told["stored"], &told["not_stored"]),
+        (&3.into(), &2.into(), &1.into()),
+        "{told}"
+    );
     assert_eq!(told["problems"][0]["reason"], "set_cookie", "{told}");
     for target in ["/warm/1", "/warm/2"] {
         assert!(peregrine.get(target, &[]).is_hit(), "{target}");
     }
     let again = peregrine.told(&["warm", "pages.txt", "--rate", "500"]);
     assert!(again.contains("fresh already"), "{again}");
-    let told = json(&peregrine.told(&["warm", &format!("{}/sitemap.xml", origin.url()), "--json", "--rate", "500"]));
+    let told = json(&peregrine.told(&[
+        "warm",
+        &format!("{}/sitemap.xml", origin.url()),
+        "--json",
+        "--rate",
+        "500",
+    ]));
     assert_eq!((&told["pages"], &told["stored"]), (&2.into(), &2.into()), "{told}");
     let host = origin.address.to_string();
     assert!(peregrine.get("/map/1", &[("host", &host)]).is_hit());
@@ -169,11 +239,17 @@ fn a_command_that_finds_no_program_says_what_to_do() {
     let token = std::mem::replace(&mut peregrine.token, "wrong".to_owned());
     let refused = peregrine.command(&["stats"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("token"), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("token"),
+        "{refused:?}"
+    );
     peregrine.token = token;
     peregrine.process.signal(crate::harness::Signal::TERM);
     peregrine.process.exit_code();
     let nobody = peregrine.command(&["stats"]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&nobody.stderr).contains("no Peregrine answers at"), "{nobody:?}");
+    assert!(
+        String::from_utf8_lossy(&nobody.stderr).contains("no Peregrine answers at"),
+        "{nobody:?}"
+    );
 }

@@ -11,22 +11,39 @@ fn the_demo_ends_with_no_wrong_answer_and_fewer_requests_to_the_origin() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [&["demo", "--once", "--seconds", "2", "--json"], &FREE[..]].concat();
     let output = process::command(folder.path(), &arguments).output().unwrap();
-    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (text, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert_eq!(output.status.code(), Some(0), "{text}{errors}");
     let told: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert!(!errors.contains("panicked"), "{errors}");
     for (way, origin_share_max) in [("direct", 1.0), ("proxied", 0.7)] {
-        let number = |path: &str| told[way].pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {told:#}"));
+        let number = |path: &str| {
+            told[way]
+                .pointer(path)
+                .and_then(Value::as_f64)
+                .unwrap_or_else(|| panic!("{path}: {told:#}"))
+        };
         let (checked, asked) = (number("/findings/checked"), number("/origin/requests"));
-        assert!(checked > 100.0 && checked == number("/load/answers_with_warm_up"), "{told:#}");
+        assert!(
+            checked > 100.0 && checked == number("/load/answers_with_warm_up"),
+            "{told:#}"
+        );
         assert_eq!(told[way]["findings"]["wrong"], json!({}), "{told:#}");
         assert_eq!(told[way]["load"]["failures"], json!({}), "{told:#}");
-        assert!(asked <= checked * origin_share_max, "{way}: {asked} of {checked} reached the shop");
+        assert!(
+            asked <= checked * origin_share_max,
+            "{way}: {asked} of {checked} reached the shop"
+        );
     }
     let load = &told["proxied"]["load"];
     let (hits, answers) = (load["hits"].as_f64().unwrap(), load["answers"].as_f64().unwrap());
     assert!(hits > answers * 0.3, "{hits} hits of {answers}");
-    assert!(told["origin_requests_avoided"].as_f64() > Some(0.0) && told["bytes_saved"].as_f64() > Some(0.0), "{told:#}");
+    assert!(
+        told["origin_requests_avoided"].as_f64() > Some(0.0) && told["bytes_saved"].as_f64() > Some(0.0),
+        "{told:#}"
+    );
 }
 
 #[test]
