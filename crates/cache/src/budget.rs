@@ -50,7 +50,14 @@ impl Bounds {
 impl Budget {
     /// `shared` was made with the capacity `bounds.shared(0)`, which [`Budget::capacity`] tells.
     pub(crate) fn new(shared: Arc<dyn MemoryTier>, bounds: Bounds) -> Self {
-        Self { shared, state: Mutex::new(State { bounds, in_flight: 0, capacity: bounds.shared(0) }) }
+        Self {
+            shared,
+            state: Mutex::new(State {
+                bounds,
+                in_flight: 0,
+                capacity: bounds.shared(0),
+            }),
+        }
     }
 
     /// The capacity of the shared tier while nothing is under way.

@@ -68,7 +68,9 @@ fn frame(encoding: Encoding, piece: &[u8]) -> Option<Vec<u8>> {
 
 /// The length that a frame promises; zero when it is none.
 pub(crate) fn decoded_length(frame: &[u8]) -> usize {
-    let length = frame.first_chunk::<PREFIX>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    let length = frame
+        .first_chunk::<PREFIX>()
+        .map_or(0, |bytes| u32::from_le_bytes(*bytes));
     usize::try_from(length).unwrap_or(0)
 }
 
@@ -85,7 +87,10 @@ pub(crate) fn decode(encoding: Encoding, frame: &[u8]) -> Option<Bytes> {
         Encoding::Gzip => {
             let mut out = Vec::with_capacity(length);
             // One byte more than promised, so that a longer stream shows.
-            GzDecoder::new(packed).take(length as u64 + 1).read_to_end(&mut out).ok()?;
+            GzDecoder::new(packed)
+                .take(length as u64 + 1)
+                .read_to_end(&mut out)
+                .ok()?;
             out
         }
         Encoding::Lz4 => lz4_flex::block::decompress(packed, length).ok()?,
@@ -93,7 +98,8 @@ pub(crate) fn decode(encoding: Encoding, frame: &[u8]) -> Option<Bytes> {
     (out.len() == length).then(|| out.into())
 }
 
-#[cfg(all(test, not(feature = "shuttle")))]
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -112,9 +118,15 @@ mod tests {
         for encoding in ALL {
             let frames = encode(encoding, std::iter::once(text.clone())).unwrap();
             assert!(frames.len() > 1, "{encoding:?}: a large body has several frames");
-            let back: Vec<u8> = frames.iter().flat_map(|frame| decode(encoding, frame).unwrap()).collect();
+            let back: Vec<u8> = frames
+                .iter()
+                .flat_map(|frame| decode(encoding, frame).unwrap())
+                .collect();
             assert_eq!(back, text);
-            assert!(encode(encoding, std::iter::once(noise.clone())).is_none(), "{encoding:?}");
+            assert!(
+                encode(encoding, std::iter::once(noise.clone())).is_none(),
+                "{encoding:?}"
+            );
         }
     }
 

@@ -133,7 +133,10 @@ pub struct NamespaceConfig {
 pub struct SettingsError(pub Vec<Complaint>);
 
 fn describe(complaints: &[Complaint]) -> String {
-    let lines: Vec<_> = complaints.iter().map(|c| format!("{} {} ({})", c.field, c.problem, c.help)).collect();
+    let lines: Vec<_> = complaints
+        .iter()
+        .map(|c| format!("{} {} ({})", c.field, c.problem, c.help))
+        .collect();
     lines.join("; ")
 }
 
@@ -216,9 +219,17 @@ impl Settings {
         let memory = self.cache.memory.as_u64();
         // The last quarter may be needed for bodies under way, which no namespace's part may have to give up.
         let available = memory - memory / 4;
-        let parts: u64 = self.namespaces.values().filter_map(|n| n.memory_max).fold(0, |sum, m| sum.saturating_add(m.as_u64()));
+        let parts: u64 = self
+            .namespaces
+            .values()
+            .filter_map(|n| n.memory_max)
+            .fold(0, |sum, m| sum.saturating_add(m.as_u64()));
         if parts > available {
-            let largest = self.namespaces.iter().filter_map(|(name, n)| Some((n.memory_max?, name))).max();
+            let largest = self
+                .namespaces
+                .iter()
+                .filter_map(|(name, n)| Some((n.memory_max?, name)))
+                .max();
             let name = largest.map_or(DEFAULT_NAME, |(_, name)| name.as_str());
             complaints.push(Complaint::new(
                 format!("namespace.{name}.memory_max"),
@@ -236,7 +247,10 @@ impl Settings {
         {
             complaints.push(Complaint::new(
                 "cache.in_flight_max",
-                format!("is {set}, but at most a quarter of cache.memory ({}) can be used", self.cache.memory),
+                format!(
+                    "is {set}, but at most a quarter of cache.memory ({}) can be used",
+                    self.cache.memory
+                ),
                 "lower it or raise cache.memory",
             ));
         }
@@ -249,21 +263,37 @@ impl StrategyConfig {
             complaints.push(Complaint::new(format!("strategy.{name}.{field}"), problem, help));
         };
         for tier in self.tiers.iter().filter(|tier| *tier != "memory") {
-            complain("tiers", format!("names `{tier}`, a tier that is not configured"), "use tiers = [\"memory\"]");
+            complain(
+                "tiers",
+                format!("names `{tier}`, a tier that is not configured"),
+                "use tiers = [\"memory\"]",
+            );
         }
         if self.tiers.is_empty() {
             complain("tiers", "is empty".into(), "use tiers = [\"memory\"]");
         }
         if !(0.0..=0.5).contains(&self.ttl_jitter) {
-            complain("ttl_jitter", format!("is {}", self.ttl_jitter), "choose a share from 0 to 0.5");
+            complain(
+                "ttl_jitter",
+                format!("is {}", self.ttl_jitter),
+                "choose a share from 0 to 0.5",
+            );
         }
         if !(0.0..1.0).contains(&self.refresh_ahead) {
-            complain("refresh_ahead", format!("is {}", self.refresh_ahead), "choose a share below 1, such as 0.8; 0 turns it off");
+            complain(
+                "refresh_ahead",
+                format!("is {}", self.refresh_ahead),
+                "choose a share below 1, such as 0.8; 0 turns it off",
+            );
         }
         if let Some(soft) = self.load_soft_limit
             && soft >= self.load_hard_limit
         {
-            complain("load_soft_limit", format!("is {soft}, not below load_hard_limit ({})", self.load_hard_limit), "lower it");
+            complain(
+                "load_soft_limit",
+                format!("is {soft}, not below load_hard_limit ({})", self.load_hard_limit),
+                "lower it",
+            );
         }
     }
 }

@@ -104,13 +104,23 @@ impl Engine {
 
     /// What lies under `key` and what a lookup would make of it. Counts nothing, changes nothing.
     pub fn peek(&self, key: &Key, ask: &Ask<'_>) -> Peek {
-        let found = self.look(key, ask, true);
+        let found = self.find_quietly(key, ask);
         let loading = self.flights.lock(key.hash()).slot(key.text()).is_some();
-        Peek { hit: found.entry.map(Hit), usable: found.usable, selector: found.selector, marker: found.marker, loading }
+        Peek {
+            hit: found.entry.map(Hit),
+            usable: found.usable,
+            selector: found.selector,
+            marker: found.marker,
+            loading,
+        }
     }
 
     fn why_off(&self, key: &Key) -> Bypass {
-        if key.text().len() > TEXT_MAX { Bypass::CrowdedOut } else { Bypass::Disabled }
+        if key.text().len() > TEXT_MAX {
+            Bypass::CrowdedOut
+        } else {
+            Bypass::Disabled
+        }
     }
 
     fn bypass(&self, key: &Key, why: Bypass) -> Lookup {
@@ -120,7 +130,9 @@ impl Engine {
 
     /// Hands out what was found.
     fn serve(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, found: Found, usable: Usable) -> Lookup {
-        let Some(entry) = found.entry.as_ref() else { return self.lead_or_follow(key, ask) };
+        let Some(entry) = found.entry.as_ref() else {
+            return self.lead_or_follow(key, ask);
+        };
         let counters = key.namespace().counters();
         entry.hit();
         counters.bytes_served.add(length(entry));
@@ -128,14 +140,24 @@ impl Engine {
             Usable::Fresh => {
                 counters.hits.increment();
                 counters.saved_micros.add(entry.cost_us());
-                let refresh = self.refresh_ahead_due(entry, ask).then(|| self.renew(key, ask, &found)).flatten();
-                Lookup::Fresh { hit: Hit(entry.clone()), refresh }
+                let refresh = self
+                    .refresh_ahead_due(entry, ask)
+                    .then(|| self.renew(key, ask, &found))
+                    .flatten();
+                Lookup::Fresh {
+                    hit: Hit(entry.clone()),
+                    refresh,
+                }
             }
             Usable::Stale(why) => {
                 counters.stale_served(why);
                 counters.saved_micros.add(entry.cost_us());
                 let refresh = ask.lead.then(|| self.renew(key, ask, &found)).flatten();
-                Lookup::Stale { hit: Hit(entry.clone()), why, refresh }
+                Lookup::Stale {
+                    hit: Hit(entry.clone()),
+                    why,
+                    refresh,
+                }
             }
         }
     }
@@ -153,7 +175,11 @@ impl Engine {
         // Somebody may have begun, or stored a newer one, since the look.
         let mut found = found.clone();
         found.variant = found.selector.as_ref().map(|_| entry.variant().to_owned());
-        let current = key.namespace().tier().peek(found.hash).is_some_and(|there| there.same(entry));
+        let current = key
+            .namespace()
+            .tier()
+            .peek(found.hash)
+            .is_some_and(|there| there.same(entry));
         if !current || !entry.renewal_due(ask.now) || self.joinable(&mut shard, key, ask, &found).is_some() {
             return None;
         }
@@ -186,7 +212,13 @@ impl Engine {
             && let Some(seat) = flight.take_seat()
         {
             drop(shard);
-            return Lookup::Follow(Follower::new(Arc::clone(self), key.clone(), flight, seat, found.entry.map(Hit)));
+            return Lookup::Follow(Follower::new(
+                Arc::clone(self),
+                key.clone(),
+                flight,
+                seat,
+                found.entry.map(Hit),
+            ));
         }
         if self.flights.count() >= self.limits.loads_max.load(Ordering::Relaxed) {
             drop(shard);
@@ -200,7 +232,11 @@ impl Engine {
     fn joinable(&self, shard: &mut Shard, key: &Key, ask: &Ask<'_>, found: &Found) -> Option<Arc<Flight>> {
         let slot = shard.slot(key.text())?;
         let mut variant = found.variant.clone();
-        if let Some(selector) = slot.selector.as_ref().filter(|selector| Some(*selector) != found.selector.as_ref()) {
+        if let Some(selector) = slot
+            .selector
+            .as_ref()
+            .filter(|selector| Some(*selector) != found.selector.as_ref())
+        {
             let mut text = String::new();
             ask.variants.variant(selector, &mut text);
             variant = Some(text);
@@ -217,9 +253,6 @@ impl Engine {
 
     /// Whether an invalidation reached what `flight` loads, as far as is known of it.
     fn is_overtaken(&self, key: &Key, flight: &Flight) -> bool {
-        if flight.position == self.ledger.position() {
-            return false;
-        }
         let head = flight.head();
         let tags = head.as_ref().map_or(&[][..], |head| &head.tags);
         self.reached(key, tags, flight.position)
@@ -235,9 +268,14 @@ impl Engine {
         why: MissReason,
         alone: bool,
     ) -> Lease {
-        // Before the load begins: what is invalidated from here on overtakes it.
-        let flight = Arc::new(Flight::new(self.ledger.position(), ask.now));
-        let listed = Listed { variant: found.variant.clone(), joinable: !alone, flight: Arc::clone(&flight) };
+        // The position from before the look: what is invalidated from then on overtakes the load, and with it a renewal of what
+        // was found.
+        let flight = Arc::new(Flight::new(found.position, ask.now));
+        let listed = Listed {
+            variant: found.variant.clone(),
+            joinable: !alone,
+            flight: Arc::clone(&flight),
+        };
         self.flights.list(shard, key.text(), listed);
         Lease::new(Held {
             engine: Arc::clone(self),
@@ -259,6 +297,8 @@ impl Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("loads_under_way", &self.flights.count()).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("loads_under_way", &self.flights.count())
+            .finish_non_exhaustive()
     }
 }

@@ -86,7 +86,10 @@ struct Segments(Box<[Bytes]>);
 struct Flags(u8);
 
 #[cfg(not(feature = "shuttle"))]
-const _: () = assert!(size_of::<EntryHead>() <= 72, "the budget of memory per entry counts on this");
+const _: () = assert!(
+    size_of::<EntryHead>() <= 72,
+    "the budget of memory per entry counts on this"
+);
 
 /// An entry; cloning it counts a reference.
 #[derive(Clone, Debug)]
@@ -131,12 +134,7 @@ pub(crate) enum BodyDraft<'a> {
 impl Flags {
     fn of(draft: &Draft<'_>) -> Self {
         let flag = |set: bool, bit: u8| u8::from(set) << bit;
-        Self(
-            draft.encoding as u8
-                | flag(draft.must_validate, 2)
-                | flag(draft.never_stale, 3)
-                | flag(draft.negative, 4),
-        )
+        Self(draft.encoding as u8 | flag(draft.must_validate, 2) | flag(draft.never_stale, 3) | flag(draft.negative, 4))
     }
 
     fn encoding(self) -> Encoding {
@@ -190,7 +188,8 @@ impl Entry {
             BodyDraft::Segments(_) => 0,
         };
         let mut tail = Vec::new();
-        tail.try_reserve_exact(draft.key.len() + draft.variant.len() + tags_len + draft.head.len() + packed).ok()?;
+        tail.try_reserve_exact(draft.key.len() + draft.variant.len() + tags_len + draft.head.len() + packed)
+            .ok()?;
         tail.extend_from_slice(draft.key.as_bytes());
         tail.extend_from_slice(draft.variant.as_bytes());
         for tag in draft.tags {
@@ -295,7 +294,12 @@ impl Entry {
 
     pub(crate) fn tags(&self) -> Tags<'_> {
         let head = self.head_part();
-        Tags { rest: self.part(usize::from(head.key_len) + usize::from(head.variant_len), usize::from(head.tags_len)) }
+        Tags {
+            rest: self.part(
+                usize::from(head.key_len) + usize::from(head.variant_len),
+                usize::from(head.tags_len),
+            ),
+        }
     }
 
     /// The caller's head.
@@ -337,7 +341,9 @@ impl Entry {
     }
 
     pub(crate) fn position(&self) -> Position {
-        Position { lc: self.head_part().position }
+        Position {
+            lc: self.head_part().position,
+        }
     }
 
     /// How long the load took, in microseconds.
@@ -347,7 +353,11 @@ impl Entry {
 
     /// How old the value is.
     pub(crate) fn age(&self, now: Instant) -> Duration {
-        Duration::from_nanos(now.as_nanos().saturating_add(BIAS).saturating_sub(self.head_part().created))
+        Duration::from_nanos(
+            now.as_nanos()
+                .saturating_add(BIAS)
+                .saturating_sub(self.head_part().created),
+        )
     }
 
     /// When the value was made; the clock's zero if that was earlier.
@@ -426,13 +436,16 @@ impl Entry {
 
     /// Notes that a renewal ended without a new entry; the next may begin after `pause`.
     pub(crate) fn renewal_failed(&self, now: Instant, pause: Duration) {
-        self.head_part().renew_after.store(pack(self.age(now).saturating_add(pause)), Ordering::Relaxed);
+        self.head_part()
+            .renew_after
+            .store(pack(self.age(now).saturating_add(pause)), Ordering::Relaxed);
     }
 
     /// The bytes that it occupies, with everything that belongs to it.
     pub(crate) fn weight(&self) -> u64 {
-        let segments: usize =
-            self.segments().map_or(0, |segments| segments.iter().map(|s| s.len() + SEGMENT_OVERHEAD_BYTES).sum());
+        let segments: usize = self.segments().map_or(0, |segments| {
+            segments.iter().map(|s| s.len() + SEGMENT_OVERHEAD_BYTES).sum()
+        });
         (OVERHEAD_BYTES + self.0.slice.len() + segments) as u64
     }
 

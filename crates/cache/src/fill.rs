@@ -38,7 +38,14 @@ pub enum Finished {
 
 impl Fill {
     pub(crate) fn new(held: Held, meta: Meta, variant: Variant, limit: u64) -> Self {
-        Self { held: Some(held), meta, variant, limit, listed: true, received: 0 }
+        Self {
+            held: Some(held),
+            meta,
+            variant,
+            limit,
+            listed: true,
+            received: 0,
+        }
     }
 
     fn held(&self) -> &Held {
@@ -136,14 +143,29 @@ impl Fill {
         let packed = self.received <= PACKED_MAX as u64;
         let received = held.flight.with_stream(|stream| {
             let storing = stream.storing();
-            let body = if packed { stream.pieces() } else { stream.segments().into_vec() };
+            let body = if packed {
+                stream.pieces()
+            } else {
+                stream.segments().into_vec()
+            };
             storing.then_some(body)
         });
         let Some(Some(body)) = received else {
-            return Err(if self.received > self.limit { NotStored::TooLarge } else { NotStored::NoRoom });
+            return Err(if self.received > self.limit {
+                NotStored::TooLarge
+            } else {
+                NotStored::NoRoom
+            });
         };
-        let body = if packed { BodyDraft::Packed(&body) } else { BodyDraft::Segments(body.into()) };
-        let entry = held.engine.new_entry(held, &self.meta, &self.variant, body).ok_or(NotStored::NoRoom)?;
+        let body = if packed {
+            BodyDraft::Packed(&body)
+        } else {
+            BodyDraft::Segments(body.into())
+        };
+        let entry = held
+            .engine
+            .new_entry(held, &self.meta, &self.variant, body)
+            .ok_or(NotStored::NoRoom)?;
         let mut shard = held.engine.flights.lock(held.key.hash());
         held.engine.enter(&mut shard, held, &self.variant, &entry)?;
         Ok(Hit(entry))
@@ -170,6 +192,8 @@ impl Drop for Fill {
 
 impl fmt::Debug for Fill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fill").field("received", &self.received).finish_non_exhaustive()
+        f.debug_struct("Fill")
+            .field("received", &self.received)
+            .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,9 @@ use peregrine_base::Instant;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+/// The most who wait for one load or read it; whoever comes then loads too.
+const SEATS_MAX: usize = 65_536;
+
 /// One load.
 pub(crate) struct Flight {
     /// Where the ledger stood before the load began.
@@ -106,8 +109,18 @@ pub(crate) enum Offered {
 
 impl Flight {
     pub(crate) fn new(position: Position, started: Instant) -> Self {
-        let state = State { phase: Phase::Loading, seats: Vec::new(), free: Vec::new(), source: None };
-        Self { position, started, overtaken: AtomicBool::new(false), state: Mutex::new(state) }
+        let state = State {
+            phase: Phase::Loading,
+            seats: Vec::new(),
+            free: Vec::new(),
+            source: None,
+        };
+        Self {
+            position,
+            started,
+            overtaken: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     /// Notes that a write overtook the load. The caller holds the lock of the flight's place in the table.
@@ -153,6 +166,8 @@ impl Flight {
                 state.wait(seat, cx);
                 Poll::Pending
             }
+            // It failed before this one began to read: better a failure than half a body.
+            Phase::Open(_, _, Some(Err(failure))) => Poll::Ready(Head::Closed(Closed::Failed(*failure))),
             Phase::Open(head, ..) => Poll::Ready(Head::Open(Arc::clone(head))),
             Phase::Closed(closed) => Poll::Ready(Head::Closed(closed.clone())),
         }
@@ -162,7 +177,11 @@ impl Flight {
     pub(crate) fn poll_piece(&self, seat: usize, cx: &Context<'_>) -> Poll<Option<Result<Bytes, LoadFailure>>> {
         let mut state = self.state.lock();
         let piece = state.next(seat, cx);
-        let source = if matches!(piece, Poll::Ready(Some(Ok(_)))) { state.source.take() } else { None };
+        let source = if matches!(piece, Poll::Ready(Some(Ok(_)))) {
+            state.source.take()
+        } else {
+            None
+        };
         drop(state);
         wake(source);
         piece
@@ -177,7 +196,11 @@ impl Flight {
     pub(crate) fn close(&self, closed: Closed) {
         self.change(|state| match (&mut state.phase, &closed) {
             (Phase::Open(_, stream, end), closed) => {
-                let failure = if let Closed::Failed(failure) = closed { *failure } else { LoadFailure::Abandoned };
+                let failure = if let Closed::Failed(failure) = closed {
+                    *failure
+                } else {
+                    LoadFailure::Abandoned
+                };
                 end.get_or_insert(Err(failure));
                 stream.stop_storing();
                 state.release();
@@ -199,7 +222,9 @@ impl Flight {
     /// Waits until a chunk of `length` bytes that is not stored would be taken, or refused for good.
     pub(crate) fn poll_room(&self, length: usize, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
-        let Phase::Open(_, stream, None) = &state.phase else { return Poll::Ready(()) };
+        let Phase::Open(_, stream, None) = &state.phase else {
+            return Poll::Ready(());
+        };
         if stream.has_room(length) || !state.is_read() {
             return Poll::Ready(());
         }
@@ -209,15 +234,26 @@ impl Flight {
 
     /// Begins to watch who reads.
     pub(crate) fn watch(&self) {
-        self.state.lock().seats.iter_mut().flatten().for_each(|seat| seat.moved = false);
+        self.state
+            .lock()
+            .seats
+            .iter_mut()
+            .flatten()
+            .for_each(|seat| seat.moved = false);
     }
 
     /// Cuts off those who read nothing since [`Flight::watch`] though there was something to read.
     pub(crate) fn cut_off_stalled(&self) {
         self.change(|state| {
-            let Phase::Open(_, stream, _) = &state.phase else { return };
+            let Phase::Open(_, stream, _) = &state.phase else {
+                return;
+            };
             let received = stream.received();
-            let stalled = state.seats.iter_mut().flatten().filter(|seat| !seat.moved && seat.offset < received);
+            let stalled = state
+                .seats
+                .iter_mut()
+                .flatten()
+                .filter(|seat| !seat.moved && seat.offset < received);
             stalled.for_each(|seat| seat.cut_off = true);
             state.release();
         });
@@ -234,7 +270,9 @@ impl Flight {
     /// The body is over. What was stored is read from `stored` from now on.
     pub(crate) fn end(&self, end: End, stored: Option<&Hit>) {
         self.change(|state| {
-            let Phase::Open(_, stream, over) = &mut state.phase else { return };
+            let Phase::Open(_, stream, over) = &mut state.phase else {
+                return;
+            };
             over.get_or_insert(end);
             match stored {
                 Some(hit) => stream.hand_over(hit.body().chunks()),
@@ -262,6 +300,9 @@ fn wake(waker: Option<Waker>) {
 
 impl State {
     fn take_seat(&mut self) -> Option<usize> {
+        if self.free.is_empty() && self.seats.len() >= SEATS_MAX {
+            return None;
+        }
         if let Phase::Open(_, stream, end) = &self.phase
             && (stream.start() > 0 || !(stream.storing() || end.is_some()))
         {
@@ -291,12 +332,21 @@ impl State {
 
     fn wakers(&mut self) -> Vec<Waker> {
         let source = self.source.take();
-        self.seats.iter_mut().flatten().filter_map(|seat| seat.waker.take()).chain(source).collect()
+        self.seats
+            .iter_mut()
+            .flatten()
+            .filter_map(|seat| seat.waker.take())
+            .chain(source)
+            .collect()
     }
 
     fn next(&mut self, seat: usize, cx: &Context<'_>) -> Poll<Option<Result<Bytes, LoadFailure>>> {
-        let Some(Some(place)) = self.seats.get_mut(seat) else { return Poll::Ready(None) };
-        let Phase::Open(_, stream, end) = &self.phase else { return Poll::Ready(None) };
+        let Some(Some(place)) = self.seats.get_mut(seat) else {
+            return Poll::Ready(None);
+        };
+        let Phase::Open(_, stream, end) = &self.phase else {
+            return Poll::Ready(None);
+        };
         if place.done {
             return Poll::Ready(None);
         }
@@ -324,7 +374,9 @@ impl State {
 
     /// Drops what every reader has seen, where it is not to be stored.
     fn release(&mut self) {
-        let Phase::Open(_, stream, _) = &mut self.phase else { return };
+        let Phase::Open(_, stream, _) = &mut self.phase else {
+            return;
+        };
         if stream.storing() {
             return;
         }
@@ -334,7 +386,9 @@ impl State {
     }
 
     fn offer(&mut self, chunk: Bytes, limit: u64) -> Offered {
-        let Phase::Open(_, stream, end) = &mut self.phase else { return Offered::Abandoned };
+        let Phase::Open(_, stream, end) = &mut self.phase else {
+            return Offered::Abandoned;
+        };
         if end.is_some() {
             return Offered::Abandoned;
         }
@@ -349,7 +403,9 @@ impl State {
         if !self.is_read() {
             return Offered::Abandoned;
         }
-        let Phase::Open(_, stream, _) = &mut self.phase else { return Offered::Abandoned };
+        let Phase::Open(_, stream, _) = &mut self.phase else {
+            return Offered::Abandoned;
+        };
         if !stream.has_room(chunk.len()) {
             return Offered::Wait(chunk);
         }

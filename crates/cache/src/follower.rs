@@ -39,7 +39,13 @@ pub enum Followed {
 
 impl Follower {
     pub(crate) fn new(engine: Arc<Engine>, key: Key, flight: Arc<Flight>, seat: usize, stale: Option<Hit>) -> Self {
-        Self { engine, key, flight, seat: Some(seat), stale }
+        Self {
+            engine,
+            key,
+            flight,
+            seat: Some(seat),
+            stale,
+        }
     }
 
     /// What lies there meanwhile, too old to be served without more ado.
@@ -71,7 +77,11 @@ impl Follower {
             return Followed::Again;
         }
         self.seat = None;
-        let reader = Reader { flight: Arc::clone(&self.flight), head: Some(Arc::clone(head)), seat: Some(seat) };
+        let reader = Reader {
+            flight: Arc::clone(&self.flight),
+            head: Some(Arc::clone(head)),
+            seat: Some(seat),
+        };
         Followed::Stream(reader)
     }
 
@@ -86,7 +96,9 @@ impl Follower {
 
     /// Whether the answer is of this asker's variant.
     fn is_wanted(&self, selector: Option<&Selector>, variant: &str, variants: &dyn Variants) -> bool {
-        let Some(selector) = selector else { return variant.is_empty() };
+        let Some(selector) = selector else {
+            return variant.is_empty();
+        };
         let mut wanted = String::new();
         variants.variant(selector, &mut wanted);
         wanted == variant
@@ -109,7 +121,9 @@ impl Drop for Follower {
 
 impl fmt::Debug for Follower {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Follower").field("key", &self.key.text()).finish_non_exhaustive()
+        f.debug_struct("Follower")
+            .field("key", &self.key.text())
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,6 +177,8 @@ impl Drop for Reader {
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("length", &self.length()).finish_non_exhaustive()
+        f.debug_struct("Reader")
+            .field("length", &self.length())
+            .finish_non_exhaustive()
     }
 }

@@ -46,7 +46,11 @@ impl Hit {
     /// Until when it is fresh, unless a soft invalidation reached it.
     #[must_use]
     pub fn fresh_until(&self) -> Instant {
-        if self.0.softened() { Instant::ZERO } else { self.0.fresh_until() }
+        if self.0.softened() {
+            Instant::ZERO
+        } else {
+            self.0.fresh_until()
+        }
     }
 
     /// Until when it may be served while it is renewed (RFC 5861 §3).
@@ -123,7 +127,10 @@ impl Hit {
 
 impl fmt::Debug for Hit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hit").field("key", &self.key()).field("variant", &self.variant()).finish_non_exhaustive()
+        f.debug_struct("Hit")
+            .field("key", &self.key())
+            .field("variant", &self.variant())
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,14 +155,19 @@ impl Body {
     /// empty. Should a stored piece turn out unreadable, the pieces end early; whoever promised a length sees that.
     #[must_use]
     pub fn chunks(&self) -> Chunks {
-        Chunks { entry: self.0.clone(), next: 0 }
+        Chunks {
+            entry: self.0.clone(),
+            next: 0,
+        }
     }
 
     /// The whole body in one piece.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let mut chunks = self.chunks();
-        let (Some(first), second) = (chunks.next(), chunks.next()) else { return Bytes::new() };
+        let (Some(first), second) = (chunks.next(), chunks.next()) else {
+            return Bytes::new();
+        };
         let Some(second) = second else { return first };
         let mut whole = Vec::with_capacity(usize::try_from(self.length()).unwrap_or(0));
         whole.extend_from_slice(&first);
@@ -201,7 +213,13 @@ impl Iterator for Chunks {
 /// The length of the body of `entry` without stored compression.
 pub(crate) fn length(entry: &Entry) -> u64 {
     let identity = entry.encoding() == Encoding::Identity;
-    let of = |part: &[u8]| if identity { part.len() } else { codec::decoded_length(part) };
+    let of = |part: &[u8]| {
+        if identity {
+            part.len()
+        } else {
+            codec::decoded_length(part)
+        }
+    };
     match entry.segments() {
         Some(segments) => segments.iter().map(|segment| of(segment) as u64).sum(),
         None => of(entry.packed_body()) as u64,

@@ -41,13 +41,19 @@ impl Invalidation {
     /// A hard invalidation of `keys`.
     #[must_use]
     pub fn of_keys(keys: Vec<String>) -> Self {
-        Self { keys, ..Self::default() }
+        Self {
+            keys,
+            ..Self::default()
+        }
     }
 
     /// A hard invalidation of `tags`.
     #[must_use]
     pub fn of_tags(tags: Vec<String>) -> Self {
-        Self { tags, ..Self::default() }
+        Self {
+            tags,
+            ..Self::default()
+        }
     }
 }
 

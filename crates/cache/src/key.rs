@@ -47,7 +47,11 @@ impl Key {
         let room = method.len() + scheme.len() + 3 + authority.len() + path_and_query.len();
         let mut text = start(namespace, tenant, room);
         // A lone dash is a method name that HTTP allows and this key reserves.
-        if method == NAMED { text.push_str("%2D") } else { escape_into(method, &mut text) }
+        if method == NAMED {
+            text.push_str("%2D")
+        } else {
+            escape_into(method, &mut text)
+        }
         for part in ["|", scheme, "://", authority, path_and_query] {
             text.push_str(part);
         }
@@ -66,7 +70,11 @@ impl Key {
 
     fn finish(namespace: &Arc<Namespace>, text: String) -> Self {
         let hash = xxh3_64_with_seed(text.as_bytes(), namespace.seed());
-        Self { namespace: Arc::clone(namespace), text, hash }
+        Self {
+            namespace: Arc::clone(namespace),
+            text,
+            hash,
+        }
     }
 
     /// The whole key.
@@ -145,7 +153,11 @@ fn unescape(part: &str) -> Cow<'_, str> {
             Some(byte) => out.push(char::from(byte)),
             None => out.push('%'),
         }
-        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        rest = if code.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
     }
     out.push_str(rest);
     Cow::Owned(out)
@@ -165,33 +177,62 @@ impl<'a> Subject<'a> {
     pub(crate) fn of(text: &'a str) -> Self {
         let mut parts = text.splitn(4, '|').skip(2);
         let (Some(method), Some(rest)) = (parts.next(), parts.next()) else {
-            return Self { resource: Cow::Borrowed(text), path: None };
+            return Self {
+                resource: Cow::Borrowed(text),
+                path: None,
+            };
         };
         if method == NAMED {
-            return Self { resource: unescape(rest), path: None };
+            return Self {
+                resource: unescape(rest),
+                path: None,
+            };
         }
         let url = rest.split_once('#').map_or(rest, |(url, _)| url);
         let after_scheme = url.find("://").map_or(0, |at| at + 3);
-        let path = url.get(after_scheme..).and_then(|tail| tail.find('/')).and_then(|at| url.get(after_scheme + at..));
-        Self { resource: Cow::Borrowed(url), path }
+        let path = url
+            .get(after_scheme..)
+            .and_then(|tail| tail.find('/'))
+            .and_then(|at| url.get(after_scheme + at..));
+        Self {
+            resource: Cow::Borrowed(url),
+            path,
+        }
     }
 }
 
-#[cfg(all(test, not(feature = "shuttle")))]
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn namespace(name: &str) -> Arc<Namespace> {
-        crate::testing::engine().namespace_for_tests(name)
+        crate::testing::Bench::with(|settings| {
+            settings
+                .namespaces
+                .insert(name.to_owned(), crate::NamespaceConfig::default());
+        })
+        .engine
+        .namespace(name)
+        .unwrap()
     }
 
     #[test]
     fn keys_read_as_documented() {
         let shop = namespace("shop");
         let text = |key: Key| key.text().to_owned();
-        assert_eq!(text(Key::http(&shop, "", "https", "h:1", "/a?b=|")), "shop||GET|https://h:1/a?b=|");
-        assert_eq!(text(Key::http_method(&shop, "t", "HEAD", "https", "h", "/")), "shop|t|GET|https://h/");
-        assert_eq!(text(Key::http_method(&shop, "t", "QUERY", "https", "h", "/")), "shop|t|QUERY|https://h/");
+        assert_eq!(
+            text(Key::http(&shop, "", "https", "h:1", "/a?b=|")),
+            "shop||GET|https://h:1/a?b=|"
+        );
+        assert_eq!(
+            text(Key::http_method(&shop, "t", "HEAD", "https", "h", "/")),
+            "shop|t|GET|https://h/"
+        );
+        assert_eq!(
+            text(Key::http_method(&shop, "t", "QUERY", "https", "h", "/")),
+            "shop|t|QUERY|https://h/"
+        );
         assert_eq!(text(Key::named(&shop, "a|b", "user:1%\n")), "shop|a%7Cb|-|user:1%25%0A");
     }
 
@@ -207,7 +248,11 @@ mod tests {
             Key::named(&plain, "b|c", "x://"),
         ];
         for (at, one) in keys.iter().enumerate() {
-            assert!(keys.iter().skip(at + 1).all(|other| one.text() != other.text()), "{}", one.text());
+            assert!(
+                keys.iter().skip(at + 1).all(|other| one.text() != other.text()),
+                "{}",
+                one.text()
+            );
         }
     }
 

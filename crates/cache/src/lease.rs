@@ -101,7 +101,9 @@ impl Lease {
         let limit = held.engine.object_limit(&held.key);
         if meta.length.is_some_and(|length| length > limit) {
             held.pass(PassReason::TooLarge);
-            return Err(Refused { reason: PassReason::TooLarge });
+            return Err(Refused {
+                reason: PassReason::TooLarge,
+            });
         }
         let (held, meta, variant) = held.settle(meta, variants)?;
         let head = StreamHead {
@@ -122,7 +124,11 @@ impl Lease {
     pub fn store(self, meta: Meta, body: &Bytes, variants: &dyn Variants) -> Result<Hit, Refused> {
         self.take().conclude(meta, variants, |held, meta, variant| {
             let chunks = [body.clone()];
-            let body = if body.len() <= PACKED_MAX { BodyDraft::Packed(&chunks) } else { BodyDraft::Segments(segments(body)) };
+            let body = if body.len() <= PACKED_MAX {
+                BodyDraft::Packed(&chunks)
+            } else {
+                BodyDraft::Segments(segments(body))
+            };
             held.engine.new_entry(held, meta, variant, body)
         })
     }
@@ -136,9 +142,13 @@ impl Lease {
         let held = self.take();
         let Some(stale) = held.stale.clone() else {
             held.pass(PassReason::Other);
-            return Err(Refused { reason: PassReason::Other });
+            return Err(Refused {
+                reason: PassReason::Other,
+            });
         };
-        held.conclude(meta, variants, |held, meta, variant| held.engine.renewed_entry(held, meta, variant, &stale.0))
+        held.conclude(meta, variants, |held, meta, variant| {
+            held.engine.renewed_entry(held, meta, variant, &stale.0)
+        })
     }
 
     /// The answer may not be stored or shared. The followers are released at once, and for the strategy's `hit_for_miss` the
@@ -200,7 +210,9 @@ impl Held {
         let (held, meta, variant) = self.settle(meta, variants)?;
         let Some(entry) = make(&held, &meta, &variant) else {
             held.close(Closed::Again, Some(NotStored::NoRoom));
-            return Err(Refused { reason: PassReason::Other });
+            return Err(Refused {
+                reason: PassReason::Other,
+            });
         };
         let hit = Hit(entry);
         let outcome = if hit.length() > held.engine.object_limit(&held.key) {
@@ -228,10 +240,10 @@ impl Held {
         let listed = shard.slot(self.key.text()).and_then(|slot| slot.selector.clone());
         let mut selector: Option<Selector> = None;
         for names in [known.clone(), listed, meta.selector.clone()].into_iter().flatten() {
-            selector = Some(match selector {
-                Some(so_far) => so_far.union(&names)?,
-                None => names,
-            });
+            selector = Some(selector.map_or(names.clone(), |so_far| so_far.union(&names)));
+        }
+        if selector.as_ref().is_some_and(|selector| !selector.fits()) {
+            return None;
         }
         let mut text = String::new();
         if let Some(selector) = &selector {

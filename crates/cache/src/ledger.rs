@@ -99,11 +99,18 @@ impl Standing {
 
 impl Marks {
     fn raise(&self, lc: u64, soft: bool) {
-        if soft { self.soft.store(lc, Ordering::Release) } else { self.hard.store(lc, Ordering::Release) }
+        if soft {
+            self.soft.store(lc, Ordering::Release)
+        } else {
+            self.hard.store(lc, Ordering::Release)
+        }
     }
 
     fn read(&self) -> Raised {
-        Raised { hard: self.hard.load(Ordering::Acquire), soft: self.soft.load(Ordering::Acquire) }
+        Raised {
+            hard: self.hard.load(Ordering::Acquire),
+            soft: self.soft.load(Ordering::Acquire),
+        }
     }
 }
 
@@ -168,22 +175,22 @@ pub(crate) struct Checked<'a, Tags> {
 
 /// The target of a tag in the namespace with `seed`.
 pub(crate) fn tag_target(seed: u64, tag: &str) -> u64 {
-    xxh3_64_with_seed(tag.as_bytes(), seed ^ 0x7461_67)
+    xxh3_64_with_seed(tag.as_bytes(), seed ^ 0x0074_6167)
 }
 
 /// The target of one key, by its whole text.
 pub(crate) fn key_target(seed: u64, text: &str) -> u64 {
-    xxh3_64_with_seed(text.as_bytes(), seed ^ 0x6b65_79)
+    xxh3_64_with_seed(text.as_bytes(), seed ^ 0x006b_6579)
 }
 
 /// The target of a URL or name, whatever tenant and method.
 pub(crate) fn resource_target(seed: u64, resource: &str) -> u64 {
-    xxh3_64_with_seed(resource.as_bytes(), seed ^ 0x75_726c)
+    xxh3_64_with_seed(resource.as_bytes(), seed ^ 0x0075_726c)
 }
 
 /// The target of a path with its query, whatever host.
 pub(crate) fn path_target(seed: u64, path: &str) -> u64 {
-    xxh3_64_with_seed(path.as_bytes(), seed ^ 0x70_6174_68)
+    xxh3_64_with_seed(path.as_bytes(), seed ^ 0x7061_7468)
 }
 
 impl Ledger {
@@ -204,7 +211,9 @@ impl Ledger {
 
     /// Where the ledger stands now. To be read before a load begins.
     pub(crate) fn position(&self) -> Position {
-        Position { lc: self.lc.load(Ordering::Acquire) }
+        Position {
+            lc: self.lc.load(Ordering::Acquire),
+        }
     }
 
     /// How something whose load began at `since` stands. `known` is up to where it was found good before: what was
@@ -214,7 +223,11 @@ impl Ledger {
         Tags: Iterator<Item = &'t str>,
     {
         let since = since.lc;
-        let mut standing = self.all.read().standing(since).worse(checked.scope.whole.read().standing(since));
+        let mut standing = self
+            .all
+            .read()
+            .standing(since)
+            .worse(checked.scope.whole.read().standing(since));
         let subject = Subject::of(checked.key);
         let mut look = |target| {
             if standing != Standing::Gone {
@@ -238,21 +251,33 @@ impl Ledger {
             }
         }
         // Last: what was forgotten while the targets were looked for lies below the floor that is read now.
-        let floor = self.floor.load(Ordering::Acquire).max(checked.scope.floor.load(Ordering::Acquire));
+        let floor = self
+            .floor
+            .load(Ordering::Acquire)
+            .max(checked.scope.floor.load(Ordering::Acquire));
         if known < floor { Standing::Gone } else { standing }
     }
 
     fn raised(&self, target: u64) -> Raised {
-        self.shard(target).map_or_else(Raised::default, |shard| shard.read().get(&target).copied().unwrap_or_default())
+        self.shard(target).map_or_else(Raised::default, |shard| {
+            shard.read().get(&target).copied().unwrap_or_default()
+        })
     }
 
     fn shard(&self, target: u64) -> Option<&RwLock<Table>> {
         // The high bits, because the table below uses the low ones.
-        self.targets.get(usize::try_from(target >> 60).unwrap_or(0) & (SHARDS - 1))
+        self.targets
+            .get(usize::try_from(target >> 60).unwrap_or(0) & (SHARDS - 1))
     }
 
     /// Enters an invalidation; when this returns, every check that begins later sees it.
-    pub(crate) fn raise(&self, soft: bool, targets: &[Target], wholes: &[&Scope], globs: &[(&Scope, Glob)]) -> Position {
+    pub(crate) fn raise(
+        &self,
+        soft: bool,
+        targets: &[Target],
+        wholes: &[&Scope],
+        globs: &[(&Scope, Glob)],
+    ) -> Position {
         let mut count = self.writing.lock();
         let lc = self.lc.load(Ordering::Acquire) + 1;
         for target in targets {
@@ -350,12 +375,16 @@ impl Scope {
         }
         if globs.len() >= GLOBS_MAX {
             let oldest = globs.first().map_or(0, |live| live.raised.last());
-            self.floor.store(oldest.max(self.floor.load(Ordering::Acquire)), Ordering::Release);
+            self.floor
+                .store(oldest.max(self.floor.load(Ordering::Acquire)), Ordering::Release);
             globs.remove(0);
         }
         let mut raised = Raised::default();
         raised.raise(lc, soft);
-        globs.push(LiveGlob { glob: glob.clone(), raised });
+        globs.push(LiveGlob {
+            glob: glob.clone(),
+            raised,
+        });
         self.live.store(globs.len() as u64, Ordering::Release);
     }
 
@@ -365,7 +394,8 @@ impl Scope {
         }
         let mut globs = self.globs.write();
         if globs.iter().any(|live| live.raised.last() <= upto) {
-            self.floor.store(upto.max(self.floor.load(Ordering::Acquire)), Ordering::Release);
+            self.floor
+                .store(upto.max(self.floor.load(Ordering::Acquire)), Ordering::Release);
             globs.retain(|live| live.raised.last() > upto);
             self.live.store(globs.len() as u64, Ordering::Release);
         }

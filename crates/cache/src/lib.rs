@@ -35,8 +35,19 @@ mod sync;
 mod table;
 mod wheel;
 
+#[cfg(feature = "shuttle")]
+#[cfg(test)]
+mod explored;
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
+mod testing;
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
+mod tests;
+
 pub use config::{
-    CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, Settings, SettingsError, StrategyConfig,
+    CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, Settings, SettingsError,
+    StrategyConfig,
 };
 pub use engine::{Engine, Parts};
 pub use entry::Tags;

@@ -43,7 +43,12 @@ impl Engine {
     /// # Errors
     /// The load failed and nothing stale may be served. The cache itself never makes this fail: what cannot be stored is
     /// returned all the same.
-    pub async fn get_or_load<F, Fut>(self: &Arc<Self>, key: &Key, strategy: &Arc<Strategy>, load: F) -> Result<Hit, LoadFailure>
+    pub async fn get_or_load<F, Fut>(
+        self: &Arc<Self>,
+        key: &Key,
+        strategy: &Arc<Strategy>,
+        load: F,
+    ) -> Result<Hit, LoadFailure>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded, LoadFailure>> + Send + 'static,
@@ -71,7 +76,12 @@ impl Engine {
     }
 
     /// Begins `load` in a task of its own.
-    fn start(self: &Arc<Self>, lease: Lease, strategy: &Arc<Strategy>, load: Load) -> Promise<Result<Hit, LoadFailure>> {
+    fn start(
+        self: &Arc<Self>,
+        lease: Lease,
+        strategy: &Arc<Strategy>,
+        load: Load,
+    ) -> Promise<Result<Hit, LoadFailure>> {
         let (giver, taken) = promise();
         let (engine, strategy) = (Arc::clone(self), Arc::clone(strategy));
         self.parts.runtime.spawn(Box::pin(async move {
@@ -90,7 +100,12 @@ impl Engine {
         .await
     }
 
-    fn conclude(&self, lease: Lease, strategy: &Strategy, loaded: Result<Loaded, LoadFailure>) -> Result<Hit, LoadFailure> {
+    fn conclude(
+        &self,
+        lease: Lease,
+        strategy: &Strategy,
+        loaded: Result<Loaded, LoadFailure>,
+    ) -> Result<Hit, LoadFailure> {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {
@@ -108,14 +123,24 @@ impl Engine {
             compressible: true,
             ..Meta::default()
         };
-        lease.store(meta, &loaded.value, &NoVariants).or_else(|_| self.detached(&key, &loaded.value))
+        lease
+            .store(meta, &loaded.value, &NoVariants)
+            .or_else(|_| self.detached(&key, &loaded.value))
     }
 
     /// A value that is in no tier.
     fn detached(&self, key: &Key, value: &Bytes) -> Result<Hit, LoadFailure> {
         let whole = self.value(key, value, &[], Duration::ZERO, Position::default());
         // A key that is too long for an entry has none there either.
-        let nameless = || self.value(&Key::named(key.namespace(), "", ""), value, &[], Duration::ZERO, Position::default());
+        let nameless = || {
+            self.value(
+                &Key::named(key.namespace(), "", ""),
+                value,
+                &[],
+                Duration::ZERO,
+                Position::default(),
+            )
+        };
         whole.or_else(nameless).map(Hit).ok_or(LoadFailure::Refused)
     }
 
@@ -124,7 +149,12 @@ impl Engine {
         self.detached(key, &loaded.value)
     }
 
-    async fn lead_load(self: &Arc<Self>, lease: Lease, strategy: &Arc<Strategy>, load: Load) -> Result<Hit, LoadFailure> {
+    async fn lead_load(
+        self: &Arc<Self>,
+        lease: Lease,
+        strategy: &Arc<Strategy>,
+        load: Load,
+    ) -> Result<Hit, LoadFailure> {
         let stale = lease.stale().cloned();
         let loading = self.start(lease, strategy, load);
         match self.within_soft_limit(strategy, stale.as_ref(), loading).await {
@@ -159,7 +189,9 @@ impl Engine {
         stale: Option<&Hit>,
         mut waiting: impl Future<Output = T> + Unpin,
     ) -> Option<T> {
-        let limit = strategy.load_soft_limit().filter(|_| stale.is_some_and(|hit| self.grace(hit)));
+        let limit = strategy
+            .load_soft_limit()
+            .filter(|_| stale.is_some_and(|hit| self.grace(hit)));
         let mut limit = limit.map(|limit| self.parts.runtime.sleep(limit));
         poll_fn(|cx| match Pin::new(&mut waiting).poll(cx) {
             Poll::Ready(value) => Poll::Ready(Some(value)),
@@ -177,6 +209,8 @@ impl Engine {
     }
 
     fn stale_or(&self, stale: Option<Hit>, failure: LoadFailure) -> Result<Hit, LoadFailure> {
-        stale.filter(|hit| hit.stale_if_error_until() > self.parts.clock.now()).ok_or(failure)
+        stale
+            .filter(|hit| hit.stale_if_error_until() > self.parts.clock.now())
+            .ok_or(failure)
     }
 }

@@ -104,6 +104,9 @@ impl Namespace {
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Namespace").field("name", &self.name).field("memory_max", &self.memory_max()).finish_non_exhaustive()
+        f.debug_struct("Namespace")
+            .field("name", &self.name)
+            .field("memory_max", &self.memory_max())
+            .finish_non_exhaustive()
     }
 }

@@ -35,7 +35,10 @@ impl Engine {
     #[must_use]
     pub fn get(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str) -> Option<Hit> {
         let strategy = self.default_strategy();
-        let ask = Ask { lead: false, ..Ask::plain(self.parts.clock.now(), &strategy) };
+        let ask = Ask {
+            lead: false,
+            ..Ask::plain(self.parts.clock.now(), &strategy)
+        };
         match self.lookup(&Key::named(namespace, "", name), &ask) {
             Lookup::Fresh { hit, .. } | Lookup::Stale { hit, .. } => Some(hit),
             Lookup::Lead(_) | Lookup::Follow(_) | Lookup::Bypass(_) => None,
@@ -67,21 +70,41 @@ impl Engine {
             return Err(NotStored::NoRoom);
         }
         let strategy = options.strategy.clone().unwrap_or_else(|| self.default_strategy());
-        let ttl = options.ttl.unwrap_or_else(|| strategy.jittered(strategy.ttl(), &*self.parts.random));
+        let ttl = options
+            .ttl
+            .unwrap_or_else(|| strategy.jittered(strategy.ttl(), &*self.parts.random));
         let mut shard = self.flights.lock(key.hash());
         if let Some(slot) = shard.slot(key.text()) {
             slot.overtake();
         }
-        let entry = self.value(key, value, &options.tags, ttl, self.ledger.position()).ok_or(NotStored::NoRoom)?;
+        let entry = self
+            .value(key, value, &options.tags, ttl, self.ledger.position())
+            .ok_or(NotStored::NoRoom)?;
         self.put(key, key.hash(), &entry)
     }
 
     /// A value under `key`, in no tier yet.
-    pub(crate) fn value(&self, key: &Key, value: &Bytes, tags: &[String], ttl: Duration, position: Position) -> Option<Entry> {
+    pub(crate) fn value(
+        &self,
+        key: &Key,
+        value: &Bytes,
+        tags: &[String],
+        ttl: Duration,
+        position: Position,
+    ) -> Option<Entry> {
         let chunks = [value.clone()];
-        let body = if value.len() <= PACKED_MAX { BodyDraft::Packed(&chunks) } else { BodyDraft::Segments(segments(value)) };
+        let body = if value.len() <= PACKED_MAX {
+            BodyDraft::Packed(&chunks)
+        } else {
+            BodyDraft::Segments(segments(value))
+        };
         let draft = Draft::empty(Kind::Value, key, "", self.parts.clock.now(), ttl);
-        Entry::new(Draft { body, tags, position, ..draft })
+        Entry::new(Draft {
+            body,
+            tags,
+            position,
+            ..draft
+        })
     }
 
     /// Takes the value named `name` out; whether one was there.
@@ -92,10 +115,17 @@ impl Engine {
             slot.overtake();
         }
         let tier = namespace.tier();
-        let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else { return false };
+        let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
+            return false;
+        };
         if entry.kind() == Kind::Selector {
             // Its variants lie elsewhere; the ledger reaches them.
-            self.ledger.raise(false, &[Target::Hash(key_target(namespace.seed(), key.text()))], &[], &[]);
+            self.ledger.raise(
+                false,
+                &[Target::Hash(key_target(namespace.seed(), key.text()))],
+                &[],
+                &[],
+            );
         }
         let removed = tier.remove(key.hash(), &entry);
         if removed {
@@ -111,8 +141,16 @@ impl Engine {
     }
 
     /// As [`Engine::set`] for several values; how many were stored.
-    pub fn mset(self: &Arc<Self>, namespace: &Arc<Namespace>, values: Vec<(String, Bytes)>, options: &SetOptions) -> usize {
-        values.into_iter().filter(|(name, value)| self.set(namespace, name, value.clone(), options)).count()
+    pub fn mset(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        values: Vec<(String, Bytes)>,
+        options: &SetOptions,
+    ) -> usize {
+        values
+            .into_iter()
+            .filter(|(name, value)| self.set(namespace, name, value.clone(), options))
+            .count()
     }
 
     /// Empties `namespace`, whatever its entries are: how many there were. Walks its tier; loads that are under way are not
@@ -135,12 +173,26 @@ impl Engine {
     pub fn statistics(&self) -> Statistics {
         let named = |namespace: &Arc<Namespace>| {
             let counted = namespace.counters().snapshot();
-            (namespace.name().to_owned(), NamespaceStatistics { memory_max: namespace.memory_max(), ..counted })
+            (
+                namespace.name().to_owned(),
+                NamespaceStatistics {
+                    memory_max: namespace.memory_max(),
+                    ..counted
+                },
+            )
         };
         let registered = self.registered();
         let namespaces: BTreeMap<String, NamespaceStatistics> = registered.iter().map(named).collect();
+        let tiers = std::iter::once(&self.shared).chain(registered.iter().filter_map(|namespace| namespace.own()));
+        let (bytes, entries) = tiers.map(|tier| tier.usage()).fold((0, 0), |(bytes, entries), usage| {
+            (bytes + usage.bytes, entries + usage.entries)
+        });
         Statistics {
-            total: Statistics::totals(&namespaces),
+            total: NamespaceStatistics {
+                bytes,
+                entries,
+                ..Statistics::totals(&namespaces)
+            },
             memory_max: self.budget.bounds().memory,
             in_flight_bytes: self.budget.in_flight(),
             loads_under_way: self.flights.count() as u64,

@@ -6,11 +6,23 @@ use peregrine_base::{Fallback, Kind, Parameter};
 const OBJECT_MAX: &str = "4095MiB";
 
 const fn row(name: &'static str, kind: Kind, fallback: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, kind, fallback: Fallback::Toml(fallback), reload: true, about }
+    Parameter {
+        name,
+        kind,
+        fallback: Fallback::Toml(fallback),
+        reload: true,
+        about,
+    }
 }
 
 const fn absent(name: &'static str, kind: Kind, about: &'static str) -> Parameter {
-    Parameter { name, kind, fallback: Fallback::Absent, reload: true, about }
+    Parameter {
+        name,
+        kind,
+        fallback: Fallback::Absent,
+        reload: true,
+        about,
+    }
 }
 
 const fn duration(min: &'static str, max: &'static str) -> Kind {
@@ -19,28 +31,50 @@ const fn duration(min: &'static str, max: &'static str) -> Kind {
 
 /// `cache.*`, `strategy.*.*` and `namespace.*.*`.
 pub const PARAMETERS: &[Parameter] = &[
-    row("cache.enabled", Kind::Flag, "true", "Whether anything is cached; `false` sends every request to the origin."),
+    row(
+        "cache.enabled",
+        Kind::Flag,
+        "true",
+        "Whether anything is cached; `false` sends every request to the origin.",
+    ),
     row(
         "cache.memory",
-        Kind::Size { min: "1MiB", max: "64TiB" },
+        Kind::Size {
+            min: "1MiB",
+            max: "64TiB",
+        },
         "\"256MiB\"",
         "The bound of all entries and of bodies under way together.",
     ),
-    row("cache.eviction", Kind::Choice(&["clock-pro"]), "\"clock-pro\"", "The policy by which entries make room for others."),
+    row(
+        "cache.eviction",
+        Kind::Choice(&["clock-pro"]),
+        "\"clock-pro\"",
+        "The policy by which entries make room for others.",
+    ),
     row(
         "cache.object_size_max",
-        Kind::Size { min: "1KiB", max: OBJECT_MAX },
+        Kind::Size {
+            min: "1KiB",
+            max: OBJECT_MAX,
+        },
         "\"32MiB\"",
         "The largest body that is stored, or shared by several askers while it loads.",
     ),
     absent(
         "cache.in_flight_max",
-        Kind::Size { min: "64KiB", max: "16TiB" },
+        Kind::Size {
+            min: "64KiB",
+            max: "16TiB",
+        },
         "The bound of bodies under way, a part of cache.memory; a quarter of it where nothing is set.",
     ),
     row(
         "cache.loads_max",
-        Kind::Integer { min: 16, max: 1_000_000 },
+        Kind::Integer {
+            min: 16,
+            max: 1_000_000,
+        },
         "65536",
         "How many loads may be under way; further ones load for themselves alone.",
     ),
@@ -50,7 +84,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "\"30s\"",
         "How long a client that takes nothing may hold up the others who read the same body while it is too large to be stored.",
     ),
-    row("strategy.*.ttl", duration("0s", "3650d"), "\"5m\"", "The lifetime that the strategy gives; `freshness` says when."),
+    row(
+        "strategy.*.ttl",
+        duration("0s", "3650d"),
+        "\"5m\"",
+        "The lifetime that the strategy gives; `freshness` says when.",
+    ),
     row(
         "strategy.*.ttl_jitter",
         Kind::Number { min: 0.0, max: 0.5 },
@@ -63,7 +102,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "\"origin\"",
         "Who decides about lifetimes: the origin alone, the strategy where the origin says nothing, or the strategy always.",
     ),
-    row("strategy.*.cache_methods", Kind::Texts, "[\"GET\", \"HEAD\"]", "The methods whose answers are stored."),
+    row(
+        "strategy.*.cache_methods",
+        Kind::Texts,
+        "[\"GET\", \"HEAD\"]",
+        "The methods whose answers are stored.",
+    ),
     row(
         "strategy.*.heuristic",
         Kind::Flag,
@@ -123,17 +167,30 @@ pub const PARAMETERS: &[Parameter] = &[
         "\"off\"",
         "How stored bodies are compressed; kept only where it saves at least a tenth.",
     ),
-    row("strategy.*.allow_set_cookie", Kind::Flag, "false", "Whether answers that set a cookie may be stored and shared."),
+    row(
+        "strategy.*.allow_set_cookie",
+        Kind::Flag,
+        "false",
+        "Whether answers that set a cookie may be stored and shared.",
+    ),
     row(
         "strategy.*.allow_authorization",
         Kind::Flag,
         "false",
         "Whether answers to authorized requests may be stored and shared where RFC 9111, 3.5 does not allow it.",
     ),
-    row("strategy.*.tiers", Kind::Choices(&["memory"]), "[\"memory\"]", "The tiers that keep the entries."),
+    row(
+        "strategy.*.tiers",
+        Kind::Choices(&["memory"]),
+        "[\"memory\"]",
+        "The tiers that keep the entries.",
+    ),
     absent(
         "namespace.*.memory_max",
-        Kind::Size { min: "1MiB", max: "64TiB" },
+        Kind::Size {
+            min: "1MiB",
+            max: "64TiB",
+        },
         "The namespace's own part of cache.memory, which no other namespace can take.",
     ),
 ];

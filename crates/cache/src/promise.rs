@@ -20,7 +20,11 @@ pub(crate) struct Promise<T>(Arc<Mutex<State<T>>>);
 
 /// A promise and the one who can keep it.
 pub(crate) fn promise<T>() -> (Giver<T>, Promise<T>) {
-    let state = Arc::new(Mutex::new(State { value: None, waiting: None, given: false }));
+    let state = Arc::new(Mutex::new(State {
+        value: None,
+        waiting: None,
+        given: false,
+    }));
     (Giver(Arc::clone(&state)), Promise(state))
 }
 

@@ -44,21 +44,23 @@ impl Engine {
         }
         let remove = !request.dry_run && !request.soft;
         let (engine, (giver, counted)) = (Arc::clone(self), promise());
-        self.parts.runtime.spawn_blocking(Box::new(move || giver.give(engine.count(&reach, remove))));
+        self.parts
+            .runtime
+            .spawn_blocking(Box::new(move || giver.give(engine.count(&reach, remove))));
         let memory = counted.await.flatten();
         let took = self.parts.clock.now().since(started);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let layer = Layer { layer: "memory", confirmed: 1, of: 1, took_ms };
+        let layer = Layer {
+            layer: "memory",
+            confirmed: 1,
+            of: 1,
+            took_ms,
+        };
         Receipt {
             id: self.receipt_id(),
             matched: Matched { memory, redis: None },
             layers: if request.dry_run { Vec::new() } else { vec![layer] },
         }
-    }
-
-    /// Invalidates without counting.
-    pub(crate) fn invalidate_now(&self, request: &Invalidation) {
-        self.raise(&self.reach_of(request), request.soft);
     }
 
     fn receipt_id(&self) -> String {
@@ -75,14 +77,18 @@ impl Engine {
             targets.push(Target::All);
         }
         let wholes: Vec<&Scope> = reach.wholes.iter().map(|namespace| namespace.scope()).collect();
-        let globs: Vec<(&Scope, Glob)> =
-            reach.globs.iter().map(|(namespace, glob)| (namespace.scope(), glob.clone())).collect();
+        let globs: Vec<(&Scope, Glob)> = reach
+            .globs
+            .iter()
+            .map(|(namespace, glob)| (namespace.scope(), glob.clone()))
+            .collect();
         self.ledger.raise(soft, &targets, &wholes, &globs);
     }
 
     fn reach_of(&self, request: &Invalidation) -> Reach {
         let within = |names: &Vec<String>, namespace: &Namespace| names.iter().any(|name| name == namespace.name());
-        let named = |namespace: &Arc<Namespace>| request.namespaces.is_empty() || within(&request.namespaces, namespace);
+        let named =
+            |namespace: &Arc<Namespace>| request.namespaces.is_empty() || within(&request.namespaces, namespace);
         let allowed = |namespace: &Arc<Namespace>| request.scope.as_ref().is_none_or(|scope| within(scope, namespace));
         let namespaces: Vec<_> = self.registered().into_iter().filter(named).filter(allowed).collect();
         let everywhere = request.scope.is_none() && request.namespaces.is_empty();
@@ -159,7 +165,10 @@ impl Reach {
                 if key.starts_with('/') {
                     self.hashes.insert(path_target(seed, key));
                 }
-                if key.strip_prefix(namespace.escaped()).is_some_and(|rest| rest.starts_with('|')) {
+                if key
+                    .strip_prefix(namespace.escaped())
+                    .is_some_and(|rest| rest.starts_with('|'))
+                {
                     self.hashes.insert(key_target(seed, key));
                 }
             }
@@ -170,7 +179,9 @@ impl Reach {
     }
 
     fn namespace_of(&self, entry: &Entry) -> Option<&Arc<Namespace>> {
-        self.namespaces.iter().find(|namespace| namespace.id() == entry.namespace())
+        self.namespaces
+            .iter()
+            .find(|namespace| namespace.id() == entry.namespace())
     }
 
     fn matches(&self, entry: &Entry, namespace: &Arc<Namespace>) -> bool {
@@ -182,8 +193,13 @@ impl Reach {
         let subject = Subject::of(entry.key());
         self.hashes.contains(&key_target(seed, entry.key()))
             || self.hashes.contains(&resource_target(seed, &subject.resource))
-            || subject.path.is_some_and(|path| self.hashes.contains(&path_target(seed, path)))
+            || subject
+                .path
+                .is_some_and(|path| self.hashes.contains(&path_target(seed, path)))
             || entry.tags().any(|tag| self.hashes.contains(&tag_target(seed, tag)))
-            || self.globs.iter().any(|(of, glob)| Arc::ptr_eq(of, namespace) && glob.matches_subject(&subject))
+            || self
+                .globs
+                .iter()
+                .any(|(of, glob)| Arc::ptr_eq(of, namespace) && glob.matches_subject(&subject))
     }
 }

@@ -1,7 +1,7 @@
 //! Making an engine, and changing what it is configured by while it runs.
 
 use crate::budget::{Bounds, Budget};
-use crate::config::{CacheConfig, DEFAULT_NAME, NamespaceConfig, Settings, SettingsError, StrategyConfig};
+use crate::config::{CacheConfig, DEFAULT_NAME, Settings, SettingsError, StrategyConfig};
 use crate::engine::{Engine, Limits, Parts, Registered};
 use crate::entry::Entry;
 use crate::ledger::Ledger;
@@ -72,7 +72,9 @@ impl Engine {
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
         let namespaces = self.namespaces.read();
-        let found = namespaces.iter().find(|one| one.configured && one.namespace.name() == name)?;
+        let found = namespaces
+            .iter()
+            .find(|one| one.configured && one.namespace.name() == name)?;
         Some(Arc::clone(&found.namespace))
     }
 
@@ -80,23 +82,37 @@ impl Engine {
     #[must_use]
     pub fn namespaces(&self) -> Vec<Arc<Namespace>> {
         let namespaces = self.namespaces.read();
-        namespaces.iter().filter(|one| one.configured).map(|one| Arc::clone(&one.namespace)).collect()
+        namespaces
+            .iter()
+            .filter(|one| one.configured)
+            .map(|one| Arc::clone(&one.namespace))
+            .collect()
     }
 
     /// All namespaces that ever were, for those who must not miss any.
     pub(crate) fn registered(&self) -> Vec<Arc<Namespace>> {
-        self.namespaces.read().iter().map(|one| Arc::clone(&one.namespace)).collect()
+        self.namespaces
+            .read()
+            .iter()
+            .map(|one| Arc::clone(&one.namespace))
+            .collect()
     }
 
     /// The strategy of callers who name none.
     pub(crate) fn default_strategy(&self) -> Arc<Strategy> {
-        self.strategy(DEFAULT_NAME).expect("settings without a default strategy are given one")
+        self.strategy(DEFAULT_NAME)
+            .expect("settings without a default strategy are given one")
     }
 
     fn apply(&self, settings: &Settings) {
         self.limits.enabled.store(settings.cache.enabled, Ordering::Relaxed);
-        self.limits.object_size_max.store(settings.cache.object_size_max.as_u64(), Ordering::Relaxed);
-        self.limits.loads_max.store(usize::try_from(settings.cache.loads_max).unwrap_or(usize::MAX), Ordering::Relaxed);
+        self.limits
+            .object_size_max
+            .store(settings.cache.object_size_max.as_u64(), Ordering::Relaxed);
+        self.limits.loads_max.store(
+            usize::try_from(settings.cache.loads_max).unwrap_or(usize::MAX),
+            Ordering::Relaxed,
+        );
         let stall = u64::try_from(settings.cache.reader_stall_max.get().as_millis()).unwrap_or(u64::MAX);
         self.limits.reader_stall_max_ms.store(stall, Ordering::Relaxed);
         let named = |(name, config): (&String, &StrategyConfig)| {
@@ -117,19 +133,28 @@ impl Engine {
             if namespaces.iter().any(|one| one.namespace.name() == name) {
                 continue;
             }
-            // Past the last number the namespace shares the counters of the last one: a wrong statistic, not a wrong answer.
+            // Past the last number a namespace shares the counters of the last one: a wrong statistic, not a wrong answer.
             let id = u16::try_from(namespaces.len().min(NAMESPACES_MAX - 1)).unwrap_or(0);
-            let Some(counters) = self.directory.counters(id) else { continue };
+            let Some(counters) = self.directory.counters(id) else {
+                continue;
+            };
             let seed = self.seed ^ (namespaces.len() as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             let namespace = Namespace::new(id, name, seed, Arc::clone(counters), Arc::clone(&self.shared));
-            namespaces.push(Registered { namespace: Arc::new(namespace), configured: true });
+            namespaces.push(Registered {
+                namespace: Arc::new(namespace),
+                configured: true,
+            });
         }
     }
 
     /// Divides the memory: whoever gets less goes first, so that the sum is never above the bound.
     fn divide(&self, settings: &Settings) {
         let wanted = |namespace: &Namespace| {
-            settings.namespaces.get(namespace.name()).and_then(|config| config.memory_max).map(peregrine_base::ByteSize::as_u64)
+            settings
+                .namespaces
+                .get(namespace.name())
+                .and_then(|config| config.memory_max)
+                .map(peregrine_base::ByteSize::as_u64)
         };
         let namespaces = self.registered();
         for namespace in &namespaces {
@@ -176,18 +201,21 @@ impl Engine {
 /// `settings` with what must exist, if they keep the rules.
 fn checked(mut settings: Settings) -> Result<Settings, SettingsError> {
     settings.strategies.entry(DEFAULT_NAME.to_owned()).or_default();
-    settings.namespaces.entry(DEFAULT_NAME.to_owned()).or_insert_with(NamespaceConfig::default);
+    settings.namespaces.entry(DEFAULT_NAME.to_owned()).or_default();
     settings.check().map_err(SettingsError)?;
-    if settings.namespaces.len() >= NAMESPACES_MAX {
+    if settings.namespaces.len() > NAMESPACES_MAX {
         let problem = format!("has {} members", settings.namespaces.len());
-        let help = format!("use fewer than {NAMESPACES_MAX} namespaces, and tenants or tags for what is finer");
+        let help = format!("use at most {NAMESPACES_MAX} namespaces, and tenants or tags for what is finer");
         return Err(SettingsError(vec![Complaint::new("namespace", problem, help)]));
     }
     Ok(settings)
 }
 
 fn bounds(settings: &Settings) -> Bounds {
-    let parts = settings.namespaces.values().filter_map(|namespace| namespace.memory_max);
+    let parts = settings
+        .namespaces
+        .values()
+        .filter_map(|namespace| namespace.memory_max);
     Bounds {
         memory: settings.cache.memory.as_u64(),
         parts: parts.map(peregrine_base::ByteSize::as_u64).sum(),
@@ -199,5 +227,10 @@ fn tier(bytes: u64, cache: &CacheConfig, directory: &Directory) -> Arc<dyn Memor
     // Only one policy so far; the next one is chosen here by `cache.eviction`.
     let crate::config::EvictionPolicy::ClockPro = cache.eviction;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Arc::new(ClockPro::new(bytes, cache.object_size_max.as_u64(), cores * 4, directory.clone()))
+    Arc::new(ClockPro::new(
+        bytes,
+        cache.object_size_max.as_u64(),
+        cores * 4,
+        directory.clone(),
+    ))
 }

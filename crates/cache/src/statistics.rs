@@ -46,7 +46,10 @@ impl PerReason {
     }
 
     fn named(&self, words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, u64> {
-        words.zip(self.0.iter().map(Tally::value)).filter(|(_, count)| *count > 0).collect()
+        words
+            .zip(self.0.iter().map(Tally::value))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 
     fn total(&self) -> u64 {
@@ -123,7 +126,8 @@ impl Counters {
 
     pub(crate) fn loaded(&self, took: Duration) {
         self.loads.increment();
-        self.load_micros.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.load_micros
+            .add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     pub(crate) fn snapshot(&self) -> NamespaceStatistics {
@@ -141,7 +145,9 @@ impl Counters {
             load_failures: self.load_failures.value(),
             stored: self.stored.value(),
             passed_by_reason: self.passed.named(words(PassReason::ALL)),
-            not_stored_by_reason: self.not_stored.named(NotStored::ALL.iter().map(|reason| reason.as_str())),
+            not_stored_by_reason: self
+                .not_stored
+                .named(NotStored::ALL.iter().map(|reason| reason.as_str())),
             evictions_by_cause: self.evictions.named(Eviction::ALL.iter().map(|reason| reason.as_str())),
             bytes_served: self.bytes_served.value(),
             load_time_ms: self.load_micros.value() / 1000,
@@ -164,12 +170,16 @@ impl Directory {
 
     /// The counters of namespace `id`, made when they are first asked for; nothing past the last number.
     pub(crate) fn counters(&self, id: u16) -> Option<&Arc<Counters>> {
-        self.0.get(usize::from(id)).map(|slot| slot.get_or_init(|| Arc::new(Counters::new())))
+        self.0
+            .get(usize::from(id))
+            .map(|slot| slot.get_or_init(|| Arc::new(Counters::new())))
     }
 
     fn account(&self, entry: &Entry, direction: i64) {
         if let Some(counters) = self.counters(entry.namespace()) {
-            counters.bytes.add(direction * i64::try_from(entry.weight()).unwrap_or(i64::MAX));
+            counters
+                .bytes
+                .add(direction * i64::try_from(entry.weight()).unwrap_or(i64::MAX));
             counters.entries.add(direction);
         }
     }
@@ -268,8 +278,6 @@ impl NamespaceStatistics {
         self.bytes_served += other.bytes_served;
         self.load_time_ms += other.load_time_ms;
         self.load_time_saved_ms += other.load_time_saved_ms;
-        self.bytes += other.bytes;
-        self.entries += other.entries;
     }
 }
 
@@ -293,11 +301,13 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// The totals of `namespaces`.
+    /// The totals of what `namespaces` counted; what is held is the tiers' to say.
     pub(crate) fn totals(namespaces: &BTreeMap<String, NamespaceStatistics>) -> NamespaceStatistics {
-        namespaces.values().fold(NamespaceStatistics::default(), |mut total, one| {
-            total.add(one);
-            total
-        })
+        namespaces
+            .values()
+            .fold(NamespaceStatistics::default(), |mut total, one| {
+                total.add(one);
+                total
+            })
     }
 }

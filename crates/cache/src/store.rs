@@ -28,7 +28,11 @@ const SELECTOR_MARGIN: Duration = Duration::from_secs(3600);
 impl Variant {
     /// Where the variant of `key` is stored.
     pub(crate) fn hash(&self, key: &Key) -> u64 {
-        if self.selector.is_some() { variant_hash(key.hash(), &self.text) } else { key.hash() }
+        if self.selector.is_some() {
+            variant_hash(key.hash(), &self.text)
+        } else {
+            key.hash()
+        }
     }
 }
 
@@ -90,7 +94,12 @@ impl Engine {
     pub(crate) fn new_entry(&self, held: &Held, meta: &Meta, variant: &Variant, body: BodyDraft<'_>) -> Option<Entry> {
         let now = self.parts.clock.now();
         let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
-        Entry::new(Draft { body, position: held.flight.position, cost: held.took(), ..draft })
+        Entry::new(Draft {
+            body,
+            position: held.flight.position,
+            cost: held.took(),
+            ..draft
+        })
     }
 
     /// The entry of an answer that confirmed `stale`: its body with a new head and new deadlines.
@@ -103,12 +112,24 @@ impl Engine {
         };
         let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
         let cost = Duration::from_micros(stale.cost_us());
-        Entry::new(Draft { body, encoding: stale.encoding(), position: held.flight.position, cost, ..draft })
+        Entry::new(Draft {
+            body,
+            encoding: stale.encoding(),
+            position: held.flight.position,
+            cost,
+            ..draft
+        })
     }
 
     /// Puts the entry of a load into memory and takes the load out of the table, in one step for everybody else; unless
     /// something newer is there or has reached it.
-    pub(crate) fn enter(&self, shard: &mut Shard, held: &Held, variant: &Variant, entry: &Entry) -> Result<(), NotStored> {
+    pub(crate) fn enter(
+        &self,
+        shard: &mut Shard,
+        held: &Held,
+        variant: &Variant,
+        entry: &Entry,
+    ) -> Result<(), NotStored> {
         if held.flight.is_overtaken() || self.standing(entry, held.key.namespace()) == Standing::Gone {
             return Err(NotStored::Overtaken);
         }
@@ -141,10 +162,14 @@ impl Engine {
             return;
         }
         let variant = match (self.selector(&held.key), &held.variant) {
-            (None, _) => Variant { selector: None, text: String::new() },
-            (Some(entry), Some(text)) => {
-                Variant { selector: Some(Selector::from_text(entry.variant())), text: text.clone() }
-            }
+            (None, _) => Variant {
+                selector: None,
+                text: String::new(),
+            },
+            (Some(entry), Some(text)) => Variant {
+                selector: Some(Selector::from_text(entry.variant())),
+                text: text.clone(),
+            },
             // The load began before anybody knew that there are variants, so it cannot say which one may not be shared.
             (Some(_), None) => return,
         };
@@ -162,7 +187,10 @@ impl Engine {
             return;
         }
         let draft = Draft::empty(Kind::Marker(reason), &held.key, &variant.text, now, lifetime);
-        if let Some(marker) = Entry::new(Draft { position: held.flight.position, ..draft }) {
+        if let Some(marker) = Entry::new(Draft {
+            position: held.flight.position,
+            ..draft
+        }) {
             // Without a marker the next asker leads again: a miss, as before.
             let _ = self.put(&held.key, hash, &marker);
         }
@@ -171,7 +199,10 @@ impl Engine {
     /// Lets those who ask for `key` know by which names its variants differ, for as long as the answer of `meta` may live.
     pub(crate) fn keep_selector(&self, key: &Key, selector: &Selector, stored: Option<&Entry>, meta: &Meta) {
         let now = self.parts.clock.now();
-        let needed = meta.fresh_for.saturating_add(meta.swr.max(meta.sie)).saturating_add(SELECTOR_MARGIN);
+        let needed = meta
+            .fresh_for
+            .saturating_add(meta.swr.max(meta.sie))
+            .saturating_add(SELECTOR_MARGIN);
         let lasting = |entry: &Entry| entry.variant() == selector.as_str() && entry.fresh_until() >= now.after(needed);
         if stored.is_some_and(lasting) {
             return;
@@ -185,16 +216,27 @@ impl Engine {
     /// Compresses what was stored, away from the event loop, and puts that in its place if it is still there.
     pub(crate) fn compress_later(self: &Arc<Self>, held: &Held, meta: &Meta, variant: &Variant, hit: &Hit) {
         let size = usize::try_from(length(&hit.0)).unwrap_or(usize::MAX);
-        let Some(encoding) = codec::choose(held.strategy.compression(), meta.compressible, size) else { return };
+        let Some(encoding) = codec::choose(held.strategy.compression(), meta.compressible, size) else {
+            return;
+        };
         if hit.0.encoding() != Encoding::Identity {
             return;
         }
         let (engine, key, hash, hit) = (Arc::clone(self), held.key.clone(), variant.hash(&held.key), hit.clone());
         self.parts.runtime.spawn_blocking(Box::new(move || {
-            let Some(frames) = codec::encode(encoding, hit.body().chunks()) else { return };
-            let Some(smaller) = hit.0.recoded(encoding, frames) else { return };
+            let Some(frames) = codec::encode(encoding, hit.body().chunks()) else {
+                return;
+            };
+            let Some(smaller) = hit.0.recoded(encoding, frames) else {
+                return;
+            };
             let _shard = engine.flights.lock(key.hash());
-            if key.namespace().tier().peek(hash).is_some_and(|there| there.same(&hit.0)) {
+            if key
+                .namespace()
+                .tier()
+                .peek(hash)
+                .is_some_and(|there| there.same(&hit.0))
+            {
                 // Where it is refused the value is gone: a miss.
                 let _ = engine.put(&key, hash, &smaller);
             }

@@ -16,7 +16,10 @@ impl Strategy {
     /// The strategy `name` as configured.
     #[must_use]
     pub fn new(name: impl Into<String>, config: StrategyConfig) -> Self {
-        Self { name: name.into(), config }
+        Self {
+            name: name.into(),
+            config,
+        }
     }
 
     /// Its name.
@@ -119,6 +122,10 @@ impl Strategy {
     /// `lifetime` shortened by a random share of at most the strategy's jitter.
     pub(crate) fn jittered(&self, lifetime: Duration, random: &dyn Random) -> Duration {
         let share = self.config.ttl_jitter;
-        if share <= 0.0 { lifetime } else { lifetime.mul_f64(1.0 - share.min(0.5) * random.next_unit()) }
+        if share <= 0.0 {
+            lifetime
+        } else {
+            lifetime.mul_f64(1.0 - share.min(0.5) * random.next_unit())
+        }
     }
 }

@@ -34,7 +34,14 @@ struct Piece {
 
 impl Stream {
     pub(crate) fn new(charge: Charge) -> Self {
-        Self { pieces: VecDeque::new(), sealed: 0, open_bytes: 0, received: 0, storing: true, charge }
+        Self {
+            pieces: VecDeque::new(),
+            sealed: 0,
+            open_bytes: 0,
+            received: 0,
+            storing: true,
+            charge,
+        }
     }
 
     /// How many bytes arrived.
@@ -85,7 +92,11 @@ impl Stream {
             open.iter().for_each(|piece| segment.extend_from_slice(&piece.bytes));
             self.charge.shrink((open.len() as u64 - 1) * PIECE_OVERHEAD_BYTES);
             let charged = length as u64 + PIECE_OVERHEAD_BYTES;
-            self.pieces.push_back(Piece { start, bytes: segment.into(), charged });
+            self.pieces.push_back(Piece {
+                start,
+                bytes: segment.into(),
+                charged,
+            });
         }
         self.sealed = self.pieces.len();
     }

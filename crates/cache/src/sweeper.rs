@@ -29,7 +29,10 @@ pub(crate) struct Sweeper {
 
 impl Sweeper {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { walked: AtomicU64::new(now.as_nanos()), walking: AtomicBool::new(false) }
+        Self {
+            walked: AtomicU64::new(now.as_nanos()),
+            walking: AtomicBool::new(false),
+        }
     }
 }
 
@@ -80,7 +83,8 @@ impl Engine {
         }
         let patterns = namespaces.iter().any(|namespace| namespace.scope().globs() > 0);
         if patterns || self.ledger.crowded() {
-            self.ledger.trim(upto, namespaces.iter().map(|namespace| namespace.scope()));
+            self.ledger
+                .trim(upto, namespaces.iter().map(|namespace| namespace.scope()));
         }
         self.sweeper.walked.store(now.as_nanos(), Ordering::Relaxed);
         self.sweeper.walking.store(false, Ordering::Release);
@@ -88,7 +92,9 @@ impl Engine {
 
     fn walk(&self, tier: &dyn MemoryTier, namespaces: &[Arc<Namespace>], now: Instant) {
         tier.iterate(&mut |hash, entry| {
-            let Some(namespace) = namespaces.get(usize::from(entry.namespace())) else { return true };
+            let Some(namespace) = namespaces.get(usize::from(entry.namespace())) else {
+                return true;
+            };
             match self.useless(tier, namespace, entry, now) {
                 None => self.wheel.note(entry.useless_from(), entry.weight()),
                 Some(why) => {

@@ -45,7 +45,10 @@ pub(crate) struct Listed {
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(Shard::default())), count: AtomicUsize::new(0) }
+        Self {
+            shards: std::array::from_fn(|_| Mutex::new(Shard::default())),
+            count: AtomicUsize::new(0),
+        }
     }
 
     /// The part of the table in which the key with this hash has its place.
@@ -69,7 +72,13 @@ impl Flights {
         match shard.0.get_mut(key) {
             Some(slot) => slot.listed.push(listed),
             None => {
-                shard.0.insert(key.into(), Slot { selector: None, listed: vec![listed] });
+                shard.0.insert(
+                    key.into(),
+                    Slot {
+                        selector: None,
+                        listed: vec![listed],
+                    },
+                );
             }
         }
     }
@@ -91,7 +100,12 @@ impl Flights {
     pub(crate) fn oldest(&self) -> Option<Position> {
         let oldest = |shard: &Mutex<Shard>| {
             let shard = shard.lock();
-            shard.0.values().flat_map(|slot| &slot.listed).map(|listed| listed.flight.position).min()
+            shard
+                .0
+                .values()
+                .flat_map(|slot| &slot.listed)
+                .map(|listed| listed.flight.position)
+                .min()
         };
         self.shards.iter().filter_map(oldest).min()
     }
@@ -115,6 +129,8 @@ impl Slot {
 
     /// The load of `flight`.
     pub(crate) fn find(&mut self, flight: &Arc<Flight>) -> Option<&mut Listed> {
-        self.listed.iter_mut().find(|listed| Arc::ptr_eq(&listed.flight, flight))
+        self.listed
+            .iter_mut()
+            .find(|listed| Arc::ptr_eq(&listed.flight, flight))
     }
 }

@@ -21,7 +21,10 @@ impl Wheel {
     /// An empty wheel that begins at `now`.
     pub(crate) fn new(now: Instant) -> Self {
         let sums = (0..TICKS).map(|_| AtomicU64::new(0)).collect();
-        Self { base: AtomicU64::new(tick(now)), sums }
+        Self {
+            base: AtomicU64::new(tick(now)),
+            sums,
+        }
     }
 
     /// Notes that `bytes` become useless at `at`.
@@ -37,7 +40,11 @@ impl Wheel {
     pub(crate) fn due(&self, now: Instant) -> u64 {
         let passed = tick(now).saturating_sub(self.base.load(Ordering::Relaxed));
         let passed = usize::try_from(passed).unwrap_or(TICKS);
-        self.sums.iter().take(passed).map(|sum| sum.load(Ordering::Relaxed)).sum()
+        self.sums
+            .iter()
+            .take(passed)
+            .map(|sum| sum.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Empties the wheel before a walk that begins at `now` fills it.
@@ -51,7 +58,8 @@ fn tick(at: Instant) -> u64 {
     at.as_nanos() / TICK_NANOS
 }
 
-#[cfg(all(test, not(feature = "shuttle")))]
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
@@ -64,7 +72,11 @@ mod tests {
         wheel.note(start.after(Duration::from_secs(3600 * 24)), 7);
         assert_eq!(wheel.due(start.after(Duration::from_secs(50))), 0);
         assert_eq!(wheel.due(start.after(Duration::from_secs(70))), 5);
-        assert_eq!(wheel.due(start.after(Duration::from_secs(3600 * 2))), 12, "what lies past the wheel is looked at when it ends");
+        assert_eq!(
+            wheel.due(start.after(Duration::from_secs(3600 * 2))),
+            12,
+            "what lies past the wheel is looked at when it ends"
+        );
         wheel.restart(start.after(Duration::from_secs(70)));
         assert_eq!(wheel.due(start.after(Duration::from_secs(3600 * 2))), 0);
     }

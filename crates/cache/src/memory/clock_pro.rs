@@ -59,7 +59,14 @@ impl Lifecycle<u64, Entry> for Leaving {
             self.0.evicted(&entry, Eviction::Refused);
         } else {
             let replaced = insertion.entry.is_some() && insertion.hash == hash;
-            self.0.left(&entry, if replaced { Eviction::Replaced } else { Eviction::Capacity });
+            self.0.left(
+                &entry,
+                if replaced {
+                    Eviction::Replaced
+                } else {
+                    Eviction::Capacity
+                },
+            );
         }
         insertion.left.push(entry);
     }
@@ -70,10 +77,14 @@ impl ClockPro {
     /// to three quarters. `shards_max` bounds the number of shards.
     pub(crate) fn new(bytes: u64, weight_max: u64, shards_max: usize, directory: Directory) -> Self {
         let hot = bytes / 4 * 3 / 100 * HOT_PERCENT;
-        let fitting = usize::try_from(hot / weight_max.max(1)).unwrap_or(usize::MAX).clamp(1, shards_max.max(1));
+        let fitting = usize::try_from(hot / weight_max.max(1))
+            .unwrap_or(usize::MAX)
+            .clamp(1, shards_max.max(1));
         // Down to a power of two; quick_cache would round up.
         let shards = 1usize << fitting.ilog2();
-        let items = usize::try_from(bytes / WEIGHT_EXPECTED).unwrap_or(usize::MAX).max(32 * shards);
+        let items = usize::try_from(bytes / WEIGHT_EXPECTED)
+            .unwrap_or(usize::MAX)
+            .max(32 * shards);
         let options = OptionsBuilder::new()
             .estimated_items_capacity(items)
             .weight_capacity(bytes)
@@ -81,7 +92,10 @@ impl ClockPro {
             .build()
             .expect("capacity and number of items are given");
         let leaving = Leaving(directory.clone());
-        Self { inner: Cache::with_options(options, Weigh, BuildHasherDefault::default(), leaving), directory }
+        Self {
+            inner: Cache::with_options(options, Weigh, BuildHasherDefault::default(), leaving),
+            directory,
+        }
     }
 }
 
@@ -97,7 +111,11 @@ impl MemoryTier for ClockPro {
     fn insert(&self, hash: u64, entry: Entry) -> Inserted {
         // Before it is in, so that another thread that pushes it out cannot count it out first.
         self.directory.entered(&entry);
-        let mut insertion = Insertion { hash, entry: Some(entry.clone()), ..Insertion::default() };
+        let mut insertion = Insertion {
+            hash,
+            entry: Some(entry.clone()),
+            ..Insertion::default()
+        };
         self.inner.insert_with_lifecycle(hash, entry.clone(), &mut insertion);
         if insertion.refused {
             self.directory.withdrawn(&entry);
@@ -107,10 +125,12 @@ impl MemoryTier for ClockPro {
     }
 
     fn remove(&self, hash: u64, entry: &Entry) -> bool {
-        self.inner.remove_if(&hash, |there| there.same(entry)).is_some_and(|(_, gone)| {
-            self.directory.withdrawn(&gone);
-            true
-        })
+        self.inner
+            .remove_if(&hash, |there| there.same(entry))
+            .is_some_and(|(_, gone)| {
+                self.directory.withdrawn(&gone);
+                true
+            })
     }
 
     fn resize(&self, bytes: u64) {
@@ -130,6 +150,9 @@ impl MemoryTier for ClockPro {
     }
 
     fn usage(&self) -> Usage {
-        Usage { bytes: self.inner.weight(), entries: self.inner.len() as u64 }
+        Usage {
+            bytes: self.inner.weight(),
+            entries: self.inner.len() as u64,
+        }
     }
 }

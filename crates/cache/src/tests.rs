@@ -1,0 +1,10 @@
+//! The engine's promises and rules, as those who use it notice them.
+
+mod bound;
+mod coalescing;
+mod faults;
+mod invalidation;
+mod lookup;
+mod operations;
+mod streams;
+mod variants;
