@@ -5,23 +5,23 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 /// A connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub fields: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body came to its end as its framing says.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Answer {
     /// The values of a field, joined as one list.
-    pub fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         let values = self
             .fields
             .iter()
@@ -31,28 +31,28 @@ impl Answer {
     }
 
     /// Whether the field is there.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Whether the cache answered, by its own word (RFC 9211).
-    pub fn is_hit(&self) -> bool {
+    pub(crate) fn is_hit(&self) -> bool {
         self.field("cache-status").contains("; hit")
     }
 
     /// The body as JSON.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -63,18 +63,18 @@ impl Client {
     }
 
     /// Sends bytes as they are.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.stream.get_mut().write_all(bytes.as_ref()).unwrap();
         self
     }
 
     /// Sends bytes that the other side may refuse to read.
-    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_ref())
     }
 
     /// Reads the head of an answer; nothing when the connection was closed before one.
-    pub fn head(&mut self) -> Option<Answer> {
+    pub(crate) fn head(&mut self) -> Option<Answer> {
         let mut line = String::new();
         if self.stream.read_line(&mut line).unwrap_or(0) == 0 {
             return None;
@@ -101,13 +101,13 @@ impl Client {
 
     /// Reads a whole answer to a request of `method`.
     #[track_caller]
-    pub fn read(&mut self, method: &str) -> Answer {
+    pub(crate) fn read(&mut self, method: &str) -> Answer {
         self.try_read(method)
             .expect("the connection was closed before an answer")
     }
 
     /// As [`Client::read`]; nothing when the connection was closed before the head of an answer.
-    pub fn try_read(&mut self, method: &str) -> Option<Answer> {
+    pub(crate) fn try_read(&mut self, method: &str) -> Option<Answer> {
         let mut answer = self.head()?;
         while (100..200).contains(&answer.status) {
             answer = self.head()?;
@@ -126,19 +126,19 @@ impl Client {
     }
 
     /// Reads exactly `length` bytes of whatever comes.
-    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         self.stream.read_exact(&mut bytes).unwrap();
         bytes
     }
 
     /// Whether the other side has closed the connection; waits for it.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
     }
 
     /// Whether something has arrived, or the connection was closed; does not wait.
-    pub fn has_data(&self) -> bool {
+    pub(crate) fn has_data(&self) -> bool {
         let stream = self.stream.get_ref();
         stream.set_nonblocking(true).unwrap();
         let peeked = stream.peek(&mut [0]);
@@ -147,7 +147,7 @@ impl Client {
     }
 
     /// Leaves without a word.
-    pub fn leave(self) {
+    pub(crate) fn leave(self) {
         let _ = self.stream.get_ref().shutdown(Shutdown::Both);
     }
 
@@ -176,7 +176,7 @@ impl Client {
 }
 
 /// The text of a request without a body.
-pub fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> String {
+pub(crate) fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> String {
     let mut text = format!("{method} {target} HTTP/1.1\r\n");
     if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
         text.push_str("host: shop.example\r\n");
@@ -188,7 +188,7 @@ pub fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> String {
 }
 
 /// One GET on a connection of its own.
-pub fn get(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> Answer {
+pub(crate) fn get(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> Answer {
     Client::connect(address)
         .send(request("GET", target, fields))
         .read("GET")

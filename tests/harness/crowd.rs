@@ -7,17 +7,17 @@ use std::net::SocketAddr;
 use std::sync::Once;
 
 /// Connections of one scenario.
-pub struct Crowd(Vec<Client>);
+pub(crate) struct Crowd(Vec<Client>);
 
 impl Crowd {
     /// Connects `count` clients.
-    pub fn gather(address: SocketAddr, count: u32) -> Self {
+    pub(crate) fn gather(address: SocketAddr, count: u32) -> Self {
         allow_many_files();
         Self((0..count).map(|_| Client::connect(address)).collect())
     }
 
     /// Has every client send the request that `text` makes for its number.
-    pub fn ask(mut self, text: impl Fn(usize) -> String) -> Self {
+    pub(crate) fn ask(mut self, text: impl Fn(usize) -> String) -> Self {
         for (number, client) in self.0.iter_mut().enumerate() {
             client.send(text(number));
         }
@@ -25,13 +25,13 @@ impl Crowd {
     }
 
     /// The answers in the order of the clients.
-    pub fn answers(&mut self) -> Vec<Answer> {
+    pub(crate) fn answers(&mut self) -> Vec<Answer> {
         self.0.iter_mut().map(|client| client.read("GET")).collect()
     }
 }
 
 /// Takes as many file descriptors as the system gives; the processes that a scenario starts inherit that.
-pub fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let mut limit = getrlimit(Resource::Nofile);

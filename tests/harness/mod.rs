@@ -1,27 +1,27 @@
 //! What scenarios are made of: an origin that does as told, the program in front of it, and clients.
 
-pub mod client;
-pub mod crowd;
-pub mod origin;
-pub mod process;
-pub mod program;
-pub mod secure;
+pub(crate) mod client;
+pub(crate) mod crowd;
+pub(crate) mod origin;
+pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod secure;
 
-pub use client::{Answer, Client, get, request};
-pub use crowd::Crowd;
-pub use origin::{Gate, Heard, Origin, Reply};
-pub use process::{Process, Shop};
-pub use program::Peregrine;
-pub use rustix::process::Signal;
+pub(crate) use client::{Answer, Client, get, request};
+pub(crate) use crowd::Crowd;
+pub(crate) use origin::{Gate, Origin, Reply};
+pub(crate) use process::{Process, Shop};
+pub(crate) use program::Peregrine;
+pub(crate) use rustix::process::Signal;
 
 use std::time::{Duration, Instant};
 
 /// The longest that a condition is waited for. Only a failing test ever waits that long.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `condition` gives a value.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition() {
@@ -34,6 +34,6 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 
 /// Waits until `condition` holds.
 #[track_caller]
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     eventually(what, || condition().then_some(()));
 }

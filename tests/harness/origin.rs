@@ -10,16 +10,16 @@ use std::thread::JoinHandle;
 
 /// A request as the origin heard it.
 #[derive(Clone, Debug)]
-pub struct Heard {
-    pub method: String,
-    pub target: String,
-    pub fields: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Heard {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Heard {
     /// The values of a field, joined as one list.
-    pub fn field(&self, name: &str) -> String {
+    pub(crate) fn field(&self, name: &str) -> String {
         let values = self
             .fields
             .iter()
@@ -28,14 +28,14 @@ impl Heard {
         values.collect::<Vec<_>>().join(", ")
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
     }
 }
 
 /// What the origin does for one request, step by step.
 #[derive(Clone, Default)]
-pub struct Reply {
+pub(crate) struct Reply {
     steps: Vec<Step>,
 }
 
@@ -50,10 +50,10 @@ enum Step {
 
 /// Something that a scenario opens when it is time.
 #[derive(Clone, Default)]
-pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
@@ -67,11 +67,11 @@ impl Gate {
 
 impl Reply {
     /// A whole answer with `Content-Length`.
-    pub fn ok(fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn ok(fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
         Self::status(200, fields, body)
     }
 
-    pub fn status(status: u16, fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn status(status: u16, fields: &[(&str, &str)], body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let length = if matches!(status, 204 | 304) {
             String::new()
@@ -82,41 +82,41 @@ impl Reply {
     }
 
     /// Bytes as they are.
-    pub fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.steps.push(Step::Send(bytes.as_ref().to_vec()));
         self
     }
 
     /// The head of an answer, up to and with the empty line.
-    pub fn head(self, status: u16, fields: &[(&str, &str)]) -> Self {
+    pub(crate) fn head(self, status: u16, fields: &[(&str, &str)]) -> Self {
         self.send(head(status, fields) + "\r\n")
     }
 
     /// One chunk of a chunked body; an empty one ends it.
-    pub fn chunk(self, bytes: &[u8]) -> Self {
+    pub(crate) fn chunk(self, bytes: &[u8]) -> Self {
         self.send(format!("{:x}\r\n", bytes.len())).send(bytes).send("\r\n")
     }
 
     /// Waits for the gate before the next step.
-    pub fn wait(mut self, gate: &Gate) -> Self {
+    pub(crate) fn wait(mut self, gate: &Gate) -> Self {
         self.steps.push(Step::Wait(gate.clone()));
         self
     }
 
     /// Sends `length` bytes without keeping them; `sent` counts.
-    pub fn flood(mut self, length: u64, sent: &Arc<AtomicUsize>) -> Self {
+    pub(crate) fn flood(mut self, length: u64, sent: &Arc<AtomicUsize>) -> Self {
         self.steps.push(Step::Flood(length, Arc::clone(sent)));
         self
     }
 
     /// Does as `other` says afterwards.
-    pub fn then(mut self, other: &Self) -> Self {
+    pub(crate) fn then(mut self, other: &Self) -> Self {
         self.steps.extend(other.steps.iter().cloned());
         self
     }
 
     /// Closes the connection.
-    pub fn cut(mut self) -> Self {
+    pub(crate) fn cut(mut self) -> Self {
         self.steps.push(Step::Cut);
         self
     }
@@ -136,8 +136,8 @@ type Script = Arc<dyn Fn(&Heard) -> Reply + Send + Sync>;
 const STACK_BYTES: usize = 256 << 10;
 
 /// An origin on a free port.
-pub struct Origin {
-    pub address: SocketAddr,
+pub(crate) struct Origin {
+    pub(crate) address: SocketAddr,
     heard: Arc<Mutex<Vec<Heard>>>,
     script: Arc<Mutex<Script>>,
     stop: Arc<AtomicBool>,
@@ -147,7 +147,7 @@ pub struct Origin {
 
 impl Origin {
     /// Starts one that answers by `script`.
-    pub fn start(script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let script: Script = Arc::new(script);
@@ -164,31 +164,31 @@ impl Origin {
     }
 
     /// Answers by another script from now on.
-    pub fn now(&self, script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) {
+    pub(crate) fn now(&self, script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) {
         *self.script.lock().unwrap() = Arc::new(script);
     }
 
     /// Everything heard so far.
-    pub fn heard(&self) -> Vec<Heard> {
+    pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
     /// How many requests were heard.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.heard.lock().unwrap().len()
     }
 
     /// How many connections were accepted.
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.lock().unwrap().len()
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Refuses connections and cuts those there are, like a process that died.
-    pub fn die(&self) {
+    pub(crate) fn die(&self) {
         self.stop.store(true, Ordering::SeqCst);
         let Some(accepting) = self.accepting.lock().unwrap().take() else {
             return;
@@ -201,7 +201,7 @@ impl Origin {
     }
 
     /// Comes back at the same address.
-    pub fn revive(&self) {
+    pub(crate) fn revive(&self) {
         self.stop.store(false, Ordering::SeqCst);
         self.accept_on(TcpListener::bind(self.address).unwrap());
     }

@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// A running process of `peregrine`.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
 
 /// `peregrine` with `arguments` in `folder`, in an environment of its own.
-pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     allow_many_files();
     let mut command = Command::new(env!("CARGO_BIN_EXE_peregrine"));
     command
@@ -32,7 +32,7 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 impl Process {
     /// Starts `command` and keeps what it writes.
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -41,13 +41,13 @@ impl Process {
     }
 
     /// Everything that it has written to its outputs.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// The address in the first line that begins with `word`.
     #[track_caller]
-    pub fn address(&self, word: &str) -> SocketAddr {
+    pub(crate) fn address(&self, word: &str) -> SocketAddr {
         let wanted = |log: &str| {
             log.lines()
                 .find(|line| line.trim_start().starts_with(word))
@@ -64,22 +64,22 @@ impl Process {
             .unwrap_or_else(|| panic!("no address of {word:?}:\n{}", self.log()))
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for its end and gives the exit code; nothing when a signal ended it.
-    pub fn exit_code(&mut self) -> Option<i32> {
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
         until("the end of the process", || !self.is_running());
         self.child.wait().unwrap().code()
     }
 
     /// Lets it open `count` more files than it has open now, and no more.
-    pub fn allow_more_files(&self, count: u64) {
+    pub(crate) fn allow_more_files(&self, count: u64) {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
             .unwrap()
             .count() as u64;
@@ -91,7 +91,7 @@ impl Process {
     }
 
     /// Resident memory in bytes.
-    pub fn resident_bytes(&self) -> u64 {
+    pub(crate) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         resident.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
@@ -127,14 +127,14 @@ fn keep(output: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHan
 }
 
 /// The sample shop alone, as a process that can be killed and frozen.
-pub struct Shop {
-    pub address: SocketAddr,
-    pub process: Process,
+pub(crate) struct Shop {
+    pub(crate) address: SocketAddr,
+    pub(crate) process: Process,
 }
 
 impl Shop {
     /// Starts one on `port`; 0 takes any free one.
-    pub fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let port = port.to_string();
         let folder = std::env::temp_dir();
         let process = Process::start(command(&folder, &["demo", "--only-origin", "--origin-port", &port]));
@@ -144,7 +144,7 @@ impl Shop {
         }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }

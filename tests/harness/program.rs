@@ -8,36 +8,36 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// Where its token lies in its folder.
-pub const TOKEN: &str = ".peregrine/admin.token";
+pub(crate) const TOKEN: &str = ".peregrine/admin.token";
 
 /// A running Peregrine.
-pub struct Peregrine {
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
-    pub token: String,
-    pub process: Process,
-    pub folder: tempfile::TempDir,
+pub(crate) struct Peregrine {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) process: Process,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Peregrine {
     /// Starts one with the upstream `origin`, one route for everything, and `more` in its configuration file.
-    pub fn before(origin: &Origin, more: &str) -> Self {
+    pub(crate) fn before(origin: &Origin, more: &str) -> Self {
         Self::before_with(origin, "", more)
     }
 
     /// As [`Peregrine::before`], with `fields` in the table of the upstream.
-    pub fn before_with(origin: &Origin, fields: &str, more: &str) -> Self {
+    pub(crate) fn before_with(origin: &Origin, fields: &str, more: &str) -> Self {
         Self::start(&upstream(&[origin], fields, more))
     }
 
     /// Starts one with listeners on free ports and `rest` as the rest of its configuration file.
-    pub fn start(rest: &str) -> Self {
+    pub(crate) fn start(rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(folder, rest)
     }
 
     /// As [`Peregrine::start`], in a folder in which files lie already.
-    pub fn start_in(folder: tempfile::TempDir, rest: &str) -> Self {
+    pub(crate) fn start_in(folder: tempfile::TempDir, rest: &str) -> Self {
         std::fs::write(folder.path().join("peregrine.toml"), configuration(rest)).unwrap();
         Self::run(
             folder,
@@ -46,7 +46,7 @@ impl Peregrine {
     }
 
     /// Starts one with the command line `arguments`.
-    pub fn run(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+    pub(crate) fn run(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
         let process = Process::start(process::command(folder.path(), arguments));
         let (address, admin) = (process.address("serving"), process.address("admin"));
         let token = std::fs::read_to_string(folder.path().join(TOKEN)).unwrap();
@@ -61,17 +61,17 @@ impl Peregrine {
     }
 
     /// Everything that it has written to its outputs.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.process.log()
     }
 
     /// Replaces the configuration file.
-    pub fn rewrite(&self, rest: &str) {
+    pub(crate) fn rewrite(&self, rest: &str) {
         std::fs::write(self.path("peregrine.toml"), configuration(rest)).unwrap();
     }
 
     /// Replaces the configuration file and waits until it is applied.
-    pub fn reload(&self, rest: &str) {
+    pub(crate) fn reload(&self, rest: &str) {
         let reloads = || self.log().matches("reloaded").count() - self.log().matches("not reloaded").count();
         let before = reloads();
         self.rewrite(rest);
@@ -80,26 +80,26 @@ impl Peregrine {
     }
 
     /// A GET through it.
-    pub fn get(&self, target: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) fn get(&self, target: &str, fields: &[(&str, &str)]) -> Answer {
         self.ask("GET", target, fields)
     }
 
     /// A request through it, without a body.
-    pub fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) fn ask(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
         Client::connect(self.address)
             .send(request(method, target, fields))
             .read(method)
     }
 
     /// Sends a GET and hands out the connection on which its answer will come.
-    pub fn begin(&self, target: &str, fields: &[(&str, &str)]) -> Client {
+    pub(crate) fn begin(&self, target: &str, fields: &[(&str, &str)]) -> Client {
         let mut client = Client::connect(self.address);
         client.send(request("GET", target, fields));
         client
     }
 
     /// A call of the admin API with its token.
-    pub fn admin(&self, method: &str, target: &str, body: Option<&serde_json::Value>) -> Answer {
+    pub(crate) fn admin(&self, method: &str, target: &str, body: Option<&serde_json::Value>) -> Answer {
         let authorization = format!("Bearer {}", self.token);
         let host = self.admin.to_string();
         let body = body.map(ToString::to_string).unwrap_or_default();
@@ -116,19 +116,19 @@ impl Peregrine {
 
     /// Invalidates through the admin API; the receipt.
     #[track_caller]
-    pub fn invalidate(&self, what: &serde_json::Value) -> serde_json::Value {
+    pub(crate) fn invalidate(&self, what: &serde_json::Value) -> serde_json::Value {
         let answer = self.admin("POST", "/api/performance/cache/invalidate", Some(what));
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
     }
 
     /// What `cache/stats` answers.
-    pub fn statistics(&self) -> serde_json::Value {
+    pub(crate) fn statistics(&self) -> serde_json::Value {
         self.admin("GET", "/api/performance/cache/stats", None).json()
     }
 
     /// A metric, added up over the series whose labels contain all of `labels`, such as `reason="no_store"`.
-    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.admin("GET", "/metrics", None).text();
         let series = text
             .lines()
@@ -141,13 +141,13 @@ impl Peregrine {
     }
 
     /// Runs another command of the program against this one.
-    pub fn command(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.commanding(arguments).output().unwrap()
     }
 
     /// As [`Peregrine::command`]: its standard output, when it says that all went well.
     #[track_caller]
-    pub fn told(&self, arguments: &[&str]) -> String {
+    pub(crate) fn told(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments);
         let (stdout, stderr) = (
             String::from_utf8_lossy(&output.stdout),
@@ -170,13 +170,13 @@ impl Peregrine {
     }
 
     /// A path in its folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
 /// The upstream `origin` over all of `origins`, with `fields` in its table, then `more`, which may bring its own routes.
-pub fn upstream(origins: &[&Origin], fields: &str, more: &str) -> String {
+pub(crate) fn upstream(origins: &[&Origin], fields: &str, more: &str) -> String {
     let targets: Vec<String> = origins.iter().map(|origin| origin.url()).collect();
     let route = if more.contains("[[route]]") {
         ""

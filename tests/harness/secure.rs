@@ -17,17 +17,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// A TLS origin for the name `localhost`.
-pub struct SecureOrigin {
-    pub address: SocketAddr,
+pub(crate) struct SecureOrigin {
+    pub(crate) address: SocketAddr,
     /// The authority's certificate, as a PEM file holds it.
-    pub authority: String,
+    pub(crate) authority: String,
     heard: Arc<AtomicUsize>,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl SecureOrigin {
     /// Starts one that agrees on one of `protocols`, as ALPN names them.
-    pub fn start(protocols: &[&str]) -> Self {
+    pub(crate) fn start(protocols: &[&str]) -> Self {
         let (authority, acceptor) = identity(protocols);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -51,17 +51,17 @@ impl SecureOrigin {
     }
 
     /// How many requests were heard.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.heard.load(Ordering::SeqCst)
     }
 
     /// Its URL by the name in its certificate.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("https://localhost:{}", self.address.port())
     }
 
     /// Writes the authority's certificate to `folder` as `authority.pem`.
-    pub fn write_authority(&self, folder: &Path) {
+    pub(crate) fn write_authority(&self, folder: &Path) {
         std::fs::write(folder.join("authority.pem"), &self.authority).unwrap();
     }
 }
