@@ -11,8 +11,6 @@ use std::process::Command;
 const ENTRIES: u32 = 100_000;
 /// Head and body of a small answer.
 const VALUE_BYTES: usize = 1024;
-/// Key and value, as their owner sees them.
-const CONTENTS_BYTES: f64 = 50.0 + 1024.0;
 /// The budget (DESIGN, section 9).
 const BESIDE_BYTES_MAX: f64 = 150.0;
 
@@ -21,6 +19,8 @@ const BESIDE_BYTES_MAX: f64 = 150.0;
 pub(crate) enum Who {
     /// Peregrine's engine.
     Peregrine,
+    /// The same with two tags for each entry.
+    PeregrineTagged,
     /// moka.
     Moka,
     /// foyer with its default policy.
@@ -31,6 +31,8 @@ pub(crate) enum Who {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Growth {
     entries: u64,
+    /// Their keys, heads and values.
+    contents_bytes: u64,
     /// Anonymous memory that the system gave to the process.
     resident_bytes: i64,
     /// Bytes asked of the allocator and not given back.
@@ -40,11 +42,12 @@ pub(crate) struct Growth {
 }
 
 impl Who {
-    const ALL: [Self; 3] = [Self::Peregrine, Self::Moka, Self::Foyer];
+    const ALL: [Self; 4] = [Self::Peregrine, Self::PeregrineTagged, Self::Moka, Self::Foyer];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Peregrine => "Peregrine",
+            Self::PeregrineTagged => "Peregrine, two tags (24 B)",
             Self::Moka => "moka",
             Self::Foyer => "foyer",
         }
@@ -52,11 +55,16 @@ impl Who {
 
     /// Fills a cache in this process.
     pub(crate) fn fill(self) -> Growth {
-        let contents = Contents::new(ENTRIES, VALUE_BYTES);
+        let contents = Contents::spread(ENTRIES, VALUE_BYTES);
         let (resident, allocated) = (resident_bytes(), allocations::live_bytes());
-        let capacity = 2 * ENTRIES;
+        let (capacity, mut contents_bytes) = (2 * ENTRIES, contents.bytes());
+        let mut prefixed = |peregrine: Peregrine| -> Box<dyn Contender> {
+            contents_bytes += peregrine.key_prefix_bytes() * u64::from(ENTRIES);
+            Box::new(peregrine)
+        };
         let cache: Box<dyn Contender> = match self {
-            Self::Peregrine => Box::new(Peregrine::without_keys(&contents, u64::from(capacity))),
+            Self::Peregrine => prefixed(Peregrine::without_tags(&contents, u64::from(capacity))),
+            Self::PeregrineTagged => prefixed(Peregrine::without_keys(&contents, u64::from(capacity))),
             Self::Moka => Box::new(Moka::new(&contents, u64::from(capacity))),
             Self::Foyer => {
                 let capacity = usize::try_from(capacity).expect("32 bits fit");
@@ -66,6 +74,7 @@ impl Who {
         (0..ENTRIES).for_each(|key| cache.put(key));
         Growth {
             entries: cache.entries(),
+            contents_bytes,
             resident_bytes: resident_bytes() - resident,
             allocated_bytes: allocations::live_bytes() - allocated,
             accounted_bytes: cache.accounted_bytes(),
@@ -86,6 +95,7 @@ impl Who {
     const fn word(self) -> &'static str {
         match self {
             Self::Peregrine => "peregrine",
+            Self::PeregrineTagged => "peregrine-tagged",
             Self::Moka => "moka",
             Self::Foyer => "foyer",
         }
@@ -98,9 +108,9 @@ pub(crate) fn measure() -> Section {
         "memory",
         "Memory per entry",
         format!(
-            "{ENTRIES} entries with keys of 50 B and {VALUE_BYTES} B of head and value, stored one after the other into an empty \
-             cache with room for twice as many, each cache in a process of its own. Bytes per entry beside these {CONTENTS_BYTES}. \
-             Peregrine's entries have two tags (9 and 12 B), which count as overhead, and so does the namespace in its keys."
+            "{ENTRIES} entries with keys of 50 B and {VALUE_BYTES} B of head and value (up to 15 B less, so that rounding is an \
+             average), stored one after the other into an empty cache with room for twice as many, each cache in a process of \
+             its own. Bytes per entry beside key, head and value; a key of Peregrine's has its namespace and tenant in it."
         ),
     );
     let columns = ["cache", "allocated", "resident growth", "accounted by itself"];
@@ -108,7 +118,7 @@ pub(crate) fn measure() -> Section {
     for who in Who::ALL {
         let cells = match who.measure() {
             Ok(growth) => {
-                let beside = |bytes: f64| Some(bytes / float(growth.entries) - CONTENTS_BYTES);
+                let beside = |bytes: f64| Some((bytes - float(growth.contents_bytes)) / float(growth.entries));
                 let resident = beside(signed(growth.resident_bytes));
                 if who == Who::Peregrine {
                     let name = "resident, beside key, head and value";

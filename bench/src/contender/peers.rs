@@ -34,7 +34,7 @@ impl Contender for Moka {
 
     fn put(&self, key: u32) {
         self.cache
-            .insert(self.contents.names[key as usize].clone(), self.contents.copy());
+            .insert(self.contents.names[key as usize].clone(), self.contents.copy(key));
     }
 
     fn entries(&self) -> u64 {
@@ -91,7 +91,7 @@ impl Contender for Foyer {
 
     fn put(&self, key: u32) {
         let timed = Timed {
-            value: self.contents.copy(),
+            value: self.contents.copy(key),
             until: SystemClock.now().after(LIFETIME),
         };
         self.cache.insert(self.contents.names[key as usize].clone(), timed);

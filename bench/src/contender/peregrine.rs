@@ -52,6 +52,18 @@ impl Peregrine {
         Self::with_memory(contents, ByteSize::bytes(capacity.saturating_mul(weight).max(1 << 20)))
     }
 
+    /// The same, and what it stores has no tags.
+    pub(crate) fn without_tags(contents: &Arc<Contents>, capacity: u64) -> Self {
+        let mut empty = Self::without_keys(contents, capacity);
+        empty.options.iter_mut().for_each(|options| options.tags.clear());
+        empty
+    }
+
+    /// How long the texts of keys are beside the names: namespace, tenant and method.
+    pub(crate) fn key_prefix_bytes(&self) -> u64 {
+        Key::named(&self.namespace, "", "").text().len() as u64
+    }
+
     fn with_memory(contents: &Arc<Contents>, memory: ByteSize) -> Self {
         let cache = CacheConfig {
             memory,
@@ -116,7 +128,7 @@ impl Contender for Peregrine {
     fn put(&self, key: u32) {
         let name = &self.contents.names[key as usize];
         let options = &self.options[(key % GROUPS) as usize];
-        self.engine.set(&self.namespace, name, self.contents.copy(), options);
+        self.engine.set(&self.namespace, name, self.contents.copy(key), options);
     }
 
     fn entries(&self) -> u64 {
@@ -137,7 +149,7 @@ impl Contender for Peregrine {
                     fresh_for: LIFETIME,
                     ..Meta::default()
                 };
-                let _ = lease.store(meta, &self.contents.copy(), &NoVariants);
+                let _ = lease.store(meta, &self.contents.copy(key), &NoVariants);
                 false
             }
             _ => false,
