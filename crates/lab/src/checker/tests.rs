@@ -221,10 +221,11 @@ async fn another_users_cart_is_caught_however_it_comes() {
     };
     fixture.show(&head, &got);
     fixture.show(&theirs, &got);
-    assert_eq!(
-        fixture.checker.findings().wrong,
-        BTreeMap::from([("other_user".to_owned(), 2)])
-    );
+    // Their body under the head of mine.
+    let headers = fixture.fetch(&mine).await.headers;
+    fixture.show(&mine, &Got { headers, ..got });
+    let expected = BTreeMap::from([("other_user".to_owned(), 3)]);
+    assert_eq!(fixture.checker.findings().wrong, expected);
 }
 
 #[tokio::test]

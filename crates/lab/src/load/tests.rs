@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 enum Act {
     Answer(&'static str),
     AnswerAndClose(&'static str),
+    AnswerLate(&'static str, Duration),
     Close,
     Stall,
 }
@@ -31,6 +32,10 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, requests: Arc<At
         requests.fetch_add(1, Ordering::Relaxed);
         match script(nth) {
             Act::Answer(text) => stream.write_all(text.as_bytes()).await.unwrap_or(()),
+            Act::AnswerLate(text, wait) => {
+                tokio::time::sleep(wait).await;
+                stream.write_all(text.as_bytes()).await.unwrap_or(());
+            }
             Act::AnswerAndClose(text) => return stream.write_all(text.as_bytes()).await.unwrap_or(()),
             Act::Close => return,
             Act::Stall => std::future::pending().await,
@@ -259,6 +264,34 @@ async fn an_open_loop_charges_the_wait_to_those_who_waited() {
     assert_eq!(report.unsent + 21, 200, "every arrival is accounted for");
     assert!(report.latency.p50_us > 100_000.0, "{:?}", report.latency);
     assert_eq!(requests.load(Ordering::Relaxed), 21);
+}
+
+#[tokio::test]
+async fn an_open_loop_keeps_its_schedule_through_a_stall_and_charges_it_to_all_who_were_due() {
+    // One connection, 200 arrivals per second; the 20th answer comes after 400 ms, so 80 arrivals are late through no fault
+    // of theirs. A generator that measured from when it sent them would see one slow answer of two hundred.
+    let late = Act::AnswerLate(OK, Duration::from_millis(400));
+    let (target, _) = server(move |nth| if nth == 20 { late.clone() } else { Act::Answer(OK) }).await;
+    let pace = Pace::Open {
+        rate_per_s: 200.0,
+        arrivals: Arrivals::Even,
+    };
+    let settings = Settings {
+        pace,
+        ..settings(1, 200)
+    };
+    let report = measure(&target, "GET", Arc::new(()), settings).await;
+    assert_eq!((report.answers, report.unsent, report.errors()), (200, 0, 0));
+    assert!(report.latency.p90_us > 100_000.0, "{:?}", report.latency);
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_are_not_taken_for_an_answer() {
+    const TWICE: &str = "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    let (target, requests) = server(|_| Act::Answer(TWICE)).await;
+    let report = measure(&target, "GET", Arc::new(()), settings(1, 10)).await;
+    assert_eq!((report.answers, report.failures.get("malformed")), (5, Some(&5)));
+    assert_eq!(requests.load(Ordering::Relaxed), 5);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ const VERSIONS_MAX: usize = 2048;
 const CHANGES_MAX: usize = 1 << 18;
 /// How many versions a [`Record`] shows.
 const RECORD_VERSIONS_MAX: usize = 1000;
+const _: () = assert!(RECORD_VERSIONS_MAX < VERSIONS_MAX && RECORD_VERSIONS_MAX < CHANGES_MAX);
 /// How many lines a cart has; the oldest goes when one more comes.
 const CART_LINES_MAX: usize = 20;
 
@@ -218,31 +219,27 @@ impl Truth {
     #[must_use]
     pub fn record(&self, resource: Resource) -> Record {
         let state = self.state.read();
-        let mut since: Vec<Instant> = Vec::new();
-        // Before this instant some change is forgotten, so versions can no longer be counted.
-        let mut known_from = Instant::ZERO;
-        for history in state.histories(self.members(resource), resource) {
-            if history.first > 1 {
-                known_from = known_from.max(history.since[0]);
-            }
-            // A first version is no change.
-            since.extend(history.since.iter().skip(usize::from(history.first == 1)));
-        }
-        since.retain(|since| *since >= known_from);
+        let members = self.members(resource);
+        // A first version is no change. Where some are forgotten, more are remembered than a record shows, so what is shown
+        // has no gaps.
+        let is_whole = |history: &History| usize::from(history.first == 1);
+        let changes = state
+            .histories(members, resource)
+            .flat_map(|history| history.since.iter().skip(is_whole(history)));
+        let mut since: Vec<Instant> = changes.copied().collect();
         since.sort_unstable();
-        let current = state.current(self.members(resource), resource);
-        let kept = since.len().min(RECORD_VERSIONS_MAX);
-        let shown = &since[since.len() - kept..];
-        let versions = (current + 1 - kept as u64..)
-            .zip(shown)
-            .map(|(version, since)| Version {
-                version,
-                since_ns: since.as_nanos(),
-            });
+        let shown = &since[since.len().saturating_sub(RECORD_VERSIONS_MAX)..];
+        let current = state.current(members, resource);
+        let versions = (current + 1 - shown.len() as u64..).zip(shown);
         Record {
             resource: resource.path(&self.catalogue),
             current,
-            versions: versions.collect(),
+            versions: versions
+                .map(|(version, since)| Version {
+                    version,
+                    since_ns: since.as_nanos(),
+                })
+                .collect(),
             as_of_ns: self.clock.now().as_nanos(),
         }
     }
