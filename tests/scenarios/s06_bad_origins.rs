@@ -86,8 +86,7 @@ fn an_origin_that_is_frozen_is_waited_for_within_the_limit_only() {
 #[test]
 fn a_frozen_origin_is_left_out_after_some_failures_and_probed_again() {
     let shop = Shop::start(0);
-    let fields =
-        "first_byte_timeout = \"100ms\"\nejection = { failures = 2, time_min = \"200ms\", time_max = \"400ms\" }";
+    let fields = "first_byte_timeout = \"100ms\"\nejection = { failures = 2, time_min = \"2s\", time_max = \"2s\" }";
     let peregrine = before_shop(&shop, fields, "");
     shop.process.signal(Signal::STOP);
     until("it to be left out", || {
