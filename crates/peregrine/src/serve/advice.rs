@@ -39,7 +39,10 @@ pub(super) fn watch(program: Weak<Program>) {
 
 fn say(summary: &Summary) {
     let served = summary.served_percent();
-    tracing::warn!(requests = summary.requests, "{served}% of the answers came from the cache; the reasons:");
+    tracing::warn!(
+        requests = summary.requests,
+        "{served}% of the answers came from the cache; the reasons:"
+    );
     for share in summary.reasons.iter().take(REASONS_MAX) {
         tracing::warn!("{share}");
     }

@@ -23,22 +23,42 @@ const PROBLEMS_MAX: usize = 20;
 
 impl Control for Program {
     fn readiness(&self) -> Readiness {
-        if self.draining.is_started() { Readiness::Draining } else { Readiness::Ready }
+        if self.draining.is_started() {
+            Readiness::Draining
+        } else {
+            Readiness::Ready
+        }
     }
 
     fn health(&self) -> Health {
-        let upstreams: Vec<UpstreamStatus> = self.upstreams.load().values().map(|upstream| upstream.status()).collect();
+        let upstreams: Vec<UpstreamStatus> = self
+            .upstreams
+            .load()
+            .values()
+            .map(|upstream| upstream.status())
+            .collect();
         let mut complaints = Vec::new();
         let mut status = HealthStatus::Ok;
         for upstream in &upstreams {
-            let healthy = upstream.targets.iter().filter(|target| target.health == TargetHealth::Healthy).count();
+            let healthy = upstream
+                .targets
+                .iter()
+                .filter(|target| target.health == TargetHealth::Healthy)
+                .count();
             let of = upstream.targets.len();
             if healthy == 0 {
                 status = HealthStatus::Failing;
-                complaints.push(format!("upstream `{}`: none of its {of} targets answers", upstream.name));
+                complaints.push(format!(
+                    "upstream `{}`: none of its {of} targets answers",
+                    upstream.name
+                ));
             } else if healthy < of {
                 status = status_at_least_degraded(status);
-                complaints.push(format!("upstream `{}`: {} of its {of} targets are left out", upstream.name, of - healthy));
+                complaints.push(format!(
+                    "upstream `{}`: {} of its {of} targets are left out",
+                    upstream.name,
+                    of - healthy
+                ));
             }
         }
         Health {
@@ -89,7 +109,12 @@ impl Control for Program {
     fn invalidate(&self, invalidation: Invalidation) -> Answering<'_, Receipt> {
         Box::pin(async move {
             let receipt = self.engine.invalidate(&invalidation).await;
-            tracing::info!(id = receipt.id, dry_run = invalidation.dry_run, soft = invalidation.soft, "invalidated");
+            tracing::info!(
+                id = receipt.id,
+                dry_run = invalidation.dry_run,
+                soft = invalidation.soft,
+                "invalidated"
+            );
             Ok(receipt)
         })
     }
@@ -100,8 +125,13 @@ impl Control for Program {
 
     fn reload(&self) -> Answering<'_, Reloaded> {
         Box::pin(async move {
-            let reloaded = self.reload_now().map_err(|failure| Refusal::conflict(format!("not reloaded: {failure}")))?;
-            Ok(Reloaded { applied: reloaded.applied, needs_restart: reloaded.needs_restart })
+            let reloaded = self
+                .reload_now()
+                .map_err(|failure| Refusal::conflict(format!("not reloaded: {failure}")))?;
+            Ok(Reloaded {
+                applied: reloaded.applied,
+                needs_restart: reloaded.needs_restart,
+            })
         })
     }
 }
@@ -112,7 +142,9 @@ impl Program {
     }
 
     fn named(&self, namespace: &str) -> Result<Arc<Namespace>, Refusal> {
-        self.engine.namespace(namespace).ok_or_else(|| Refusal::not_found(format!("There is no namespace `{namespace}`.")))
+        self.engine
+            .namespace(namespace)
+            .ok_or_else(|| Refusal::not_found(format!("There is no namespace `{namespace}`.")))
     }
 
     async fn operate(&self, operation: Operation) -> Result<Outcome, Refusal> {
@@ -127,7 +159,10 @@ impl Program {
                 Outcome::Set(self.engine.mset(&namespace, values, &options))
             }
             Act::Clear => {
-                let cleared = Invalidation { namespaces: vec![operation.namespace], ..Invalidation::default() };
+                let cleared = Invalidation {
+                    namespaces: vec![operation.namespace],
+                    ..Invalidation::default()
+                };
                 Outcome::Cleared(self.engine.invalidate(&cleared).await)
             }
         })
@@ -141,7 +176,11 @@ impl Program {
                 Some(found.ok_or_else(|| Refusal::not_found(format!("There is no strategy `{name}`.")))?)
             }
         };
-        Ok(peregrine_cache::SetOptions { ttl: options.ttl, strategy, tags: options.tags })
+        Ok(peregrine_cache::SetOptions {
+            ttl: options.ttl,
+            strategy,
+            tags: options.tags,
+        })
     }
 
     fn item(&self, hit: &Hit) -> Item {
@@ -189,11 +228,19 @@ fn count(report: &mut PreloadReport, warmed: Option<Result<(String, Warmed), tok
         Warmed::Fresh => return report.fresh += 1,
         Warmed::NotStored(status, reason) => {
             report.not_stored += 1;
-            PreloadProblem { url, status: Some(status), reason: reason.to_owned() }
+            PreloadProblem {
+                url,
+                status: Some(status),
+                reason: reason.to_owned(),
+            }
         }
         Warmed::Failed(status, reason) => {
             report.failed += 1;
-            PreloadProblem { url, status: Some(status), reason: reason.to_owned() }
+            PreloadProblem {
+                url,
+                status: Some(status),
+                reason: reason.to_owned(),
+            }
         }
     };
     if report.problems.len() < PROBLEMS_MAX {
@@ -248,7 +295,9 @@ fn explanation(told: peregrine_http::Explanation, method: String) -> Explanation
         strategy: route.map(|route| route.strategy.name().to_owned()),
         namespace: route.map(|route| route.namespace.name().to_owned()),
         key: told.key.clone(),
-        variant: entry.map(|entry| entry.variant.clone()).filter(|variant| !variant.is_empty()),
+        variant: entry
+            .map(|entry| entry.variant.clone())
+            .filter(|variant| !variant.is_empty()),
         state: match told.state {
             State::Fresh => EntryState::Fresh,
             State::Stale => EntryState::Stale,

@@ -39,7 +39,10 @@ pub struct Flags {
 }
 
 /// The flags of `serve`.
-const SERVE_FLAGS: Flags = Flags { listen: "--listen ADDRESS", admin: "--admin ADDRESS" };
+const SERVE_FLAGS: Flags = Flags {
+    listen: "--listen ADDRESS",
+    admin: "--admin ADDRESS",
+};
 
 /// A Peregrine that serves.
 pub struct Running {
@@ -61,13 +64,31 @@ pub struct Running {
 /// When it cannot start, or requests were cut off at its end.
 pub fn run(loaded: Loaded, origin: Origin, overrides: Overrides, environment: &Environment) -> Result<(), Failure> {
     let log = logs::init(&loaded.settings.log).map_err(|error| Failure::Failed(error.to_string()))?;
-    let source = Source { origin, overrides, environment: environment.clone() };
+    let source = Source {
+        origin,
+        overrides,
+        environment: environment.clone(),
+    };
+    raise_file_limit();
     let runtime = runtime(loaded.settings.server.workers)?;
     runtime.block_on(async {
         let running = start(loaded, Some(source), Some(log), SERVE_FLAGS).await?;
         running.announce()?;
         running.until_stopped().await
     })
+}
+
+/// Lets the process open as many files as the system allows it: each connection is one, and the usual soft limit of 1024 is
+/// for programs that wait with `select`.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised) {
+        tracing::warn!(%error, limit = limit.current, "the limit of open files stays as it is");
+    }
 }
 
 /// The runtime that serves, with `workers` threads; 0 means one for each core.
@@ -79,14 +100,22 @@ pub fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
     if workers > 0 {
         builder.worker_threads(workers);
     }
-    builder.enable_all().build().map_err(|error| Failure::Failed(format!("cannot start: {error}")))
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("cannot start: {error}")))
 }
 
 /// Starts what `loaded` configures. With `source` it can be reloaded, with `log` a reload changes the level.
 ///
 /// # Errors
 /// When an address is taken, a file cannot be used, or a name in the configuration leads nowhere.
-pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::LogHandle>, flags: Flags) -> Result<Running, Failure> {
+pub async fn start(
+    loaded: Loaded,
+    source: Option<Source>,
+    log: Option<logs::LogHandle>,
+    flags: Flags,
+) -> Result<Running, Failure> {
     for warning in &loaded.resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -94,18 +123,31 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
     let (drain, watch) = drain::channel();
     let (admin_drain, admin_watch) = drain::channel();
-    let parts = ServerParts { clock: Program::clock(), runtime };
+    let parts = ServerParts {
+        clock: Program::clock(),
+        runtime,
+    };
     let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
     let program = Program::new(loaded, source, log, server, watch.clone())?;
     let mut addresses = Vec::new();
     for listener in &settings.listeners {
-        let address = listener.socket_address().map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
+        let address = listener
+            .socket_address()
+            .map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
         let listener = bind(address, flags.listen, "listener[].address")?;
-        addresses.push(program.server.serve(listener, Arc::clone(&program.plane), watch.clone()).address());
+        addresses.push(
+            program
+                .server
+                .serve(listener, Arc::clone(&program.plane), watch.clone())
+                .address(),
+        );
     }
     let (mut admin, mut admin_token) = (None, None);
     if settings.admin.enabled {
-        let environment = program.source.as_ref().and_then(|source| source.environment.get("PEREGRINE_ADMIN_TOKEN").map(Secret::new));
+        let environment = program
+            .source
+            .as_ref()
+            .and_then(|source| source.environment.get("PEREGRINE_ADMIN_TOKEN").map(Secret::new));
         let token = token::load_or_create(&settings.server.state_dir, environment);
         let token = token.map_err(|error| Failure::Failed(error.to_string()))?;
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
@@ -116,13 +158,22 @@ pub async fn start(loaded: Loaded, source: Option<Source>, log: Option<logs::Log
         admin_token = Some(token);
     }
     program.begin();
-    Ok(Running { addresses, admin, token: admin_token, program, drain, admin_drain })
+    Ok(Running {
+        addresses,
+        admin,
+        token: admin_token,
+        program,
+        drain,
+        admin_drain,
+    })
 }
 
 /// Binds `address`; an error names the option and the field that choose another.
 fn bind(address: SocketAddr, option: &str, field: &str) -> Result<Listener, Failure> {
     Listener::bind(address).map_err(|error| {
-        Failure::Failed(format!("{error}\n  choose another with {option} or {field} in the configuration; port 0 takes any free one"))
+        Failure::Failed(format!(
+            "{error}\n  choose another with {option} or {field} in the configuration; port 0 takes any free one"
+        ))
     })
 }
 
@@ -140,7 +191,9 @@ impl Running {
         if let (Some(address), Some(token)) = (self.admin, &self.token) {
             let place = match &token.source {
                 token::TokenSource::Environment => "token from PEREGRINE_ADMIN_TOKEN".to_owned(),
-                token::TokenSource::File(path) | token::TokenSource::Created(path) => format!("token in {}", path.display()),
+                token::TokenSource::File(path) | token::TokenSource::Created(path) => {
+                    format!("token in {}", path.display())
+                }
             };
             print::line(&format!("  admin    http://{address} ({place})"))?;
         }
@@ -172,7 +225,10 @@ impl Running {
             tracing::info!("stopped");
             Ok(())
         } else {
-            Err(Failure::Failed(format!("{} requests were still under way after server.drain_time ({limit:?}) and were cut off", drained.open)))
+            Err(Failure::Failed(format!(
+                "{} requests were still under way after server.drain_time ({limit:?}) and were cut off",
+                drained.open
+            )))
         }
     }
 }

@@ -54,13 +54,23 @@ impl Program {
         let settings = &loaded.settings;
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let parts = peregrine_cache::Parts { clock: Self::clock(), runtime: Arc::clone(&runtime), random: Arc::clone(&random) };
+        let parts = peregrine_cache::Parts {
+            clock: Self::clock(),
+            runtime: Arc::clone(&runtime),
+            random: Arc::clone(&random),
+        };
         let engine = Engine::new(parts, settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
         let upstreams = upstreams(settings, None)?;
-        let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
-        let table = RouteTable::new(&settings.routes, surroundings).map_err(|complaints| loaded.resolved.refuse(&complaints))?;
+        let surroundings = Surroundings {
+            engine: &engine,
+            upstreams: &upstreams,
+            before: None,
+        };
+        let table = RouteTable::new(&settings.routes, surroundings)
+            .map_err(|complaints| loaded.resolved.refuse(&complaints))?;
         let access_log = AccessLog::start(&settings.log);
-        let access_log = access_log.map_err(|error| Failure::Failed(format!("log.access_path {}: {error}", settings.log.access_path)))?;
+        let access_log = access_log
+            .map_err(|error| Failure::Failed(format!("log.access_path {}: {error}", settings.log.access_path)))?;
         let access_log = Arc::new(access_log);
         let parts = peregrine_http::Parts {
             engine: Arc::clone(&engine),
@@ -93,7 +103,13 @@ impl Program {
 
     /// The targets of all upstreams, as people know them.
     pub(super) fn targets(&self) -> Vec<String> {
-        self.loaded.lock().settings.upstreams.iter().flat_map(|upstream| upstream.targets.clone()).collect()
+        self.loaded
+            .lock()
+            .settings
+            .upstreams
+            .iter()
+            .flat_map(|upstream| upstream.targets.clone())
+            .collect()
     }
 
     pub(super) fn drain_time(&self) -> Duration {
@@ -103,16 +119,28 @@ impl Program {
 
 /// The upstreams of `settings`; those that `before` has with the same configuration go on with their connections.
 pub(super) fn upstreams(settings: &Settings, before: Option<(&Settings, &Upstreams)>) -> Result<Upstreams, Failure> {
-    let parts = || UpstreamParts { clock: Program::clock(), runtime: Arc::new(TokioRuntime), random: Arc::new(SystemRandom) };
+    let parts = || UpstreamParts {
+        clock: Program::clock(),
+        runtime: Arc::new(TokioRuntime),
+        random: Arc::new(SystemRandom),
+    };
     let kept = |config: &UpstreamConfig| {
         let (old, running) = before?;
-        old.upstreams.iter().any(|old| old == config).then(|| running.get(&config.name).cloned())?
+        old.upstreams
+            .iter()
+            .any(|old| old == config)
+            .then(|| running.get(&config.name).cloned())?
     };
     let make = |config: &UpstreamConfig| match kept(config) {
         Some(upstream) => Ok((config.name.clone(), upstream)),
         None => Upstream::new(config, parts()).map(|upstream| (config.name.clone(), upstream)),
     };
-    settings.upstreams.iter().map(make).collect::<Result<_, _>>().map_err(|error| Failure::Usage(error.to_string()))
+    settings
+        .upstreams
+        .iter()
+        .map(make)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// Whose forwarded fields are believed.

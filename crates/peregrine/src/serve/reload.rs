@@ -28,7 +28,9 @@ impl Program {
     /// Reads the configuration again and applies what a reload can.
     pub(super) fn reload_now(&self) -> Result<Reloaded, Failure> {
         let Some(source) = &self.source else {
-            return Err(Failure::Failed("this Peregrine was started without a configuration that could be read again".to_owned()));
+            return Err(Failure::Failed(
+                "this Peregrine was started without a configuration that could be read again".to_owned(),
+            ));
         };
         let mut current = self.loaded.lock();
         let new = config::load(&source.origin, &source.overrides, &source.environment)?;
@@ -39,9 +41,15 @@ impl Program {
         let upstreams = program::upstreams(settings, Some((&current.settings, &before)))?;
         // The engine first, because routes are resolved against its strategies and namespaces. Should the routes then be
         // refused, it goes back to what it had.
-        self.engine.reconfigure(settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
+        self.engine
+            .reconfigure(settings.engine())
+            .map_err(|error| Failure::Usage(error.to_string()))?;
         let table = self.plane.table();
-        let surroundings = Surroundings { engine: &self.engine, upstreams: &upstreams, before: Some(&table) };
+        let surroundings = Surroundings {
+            engine: &self.engine,
+            upstreams: &upstreams,
+            before: Some(&table),
+        };
         let table = match RouteTable::new(&settings.routes, surroundings) {
             Ok(table) => table,
             Err(complaints) => {
@@ -69,7 +77,10 @@ impl Program {
             Ok(reloaded) => {
                 tracing::info!(applied = reloaded.applied.join(", "), "reloaded");
                 if !reloaded.needs_restart.is_empty() {
-                    tracing::warn!(parameters = reloaded.needs_restart.join(", "), "these changes hold from the next start on");
+                    tracing::warn!(
+                        parameters = reloaded.needs_restart.join(", "),
+                        "these changes hold from the next start on"
+                    );
                 }
             }
             Err(failure) => tracing::error!(reason = %failure, "not reloaded: the running configuration stays"),
@@ -79,8 +90,12 @@ impl Program {
 
 impl Reloaded {
     fn of(changes: Vec<Change>) -> Self {
-        let (applied, needs_restart): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(|change| change.reload);
+        let (applied, needs_restart): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| change.reload);
         let fields = |changes: Vec<Change>| changes.into_iter().map(|change| change.field).collect();
-        Self { applied: fields(applied), needs_restart: fields(needs_restart) }
+        Self {
+            applied: fields(applied),
+            needs_restart: fields(needs_restart),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::ServerConfig;
 use crate::drain::DrainWatch;
 use crate::http::{Handler, Peer, Refusal};
 use crate::listen::Listener;
-use peregrine_base::{Clock, Runtime};
+use peregrine_base::{Clock, Instant, Runtime};
 use status::Statistics;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -25,6 +25,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const REFUSALS_MAX: usize = 64;
 /// How long to leave the listener alone when the system has no file descriptors or memory left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How often that is said while it lasts.
+const EXHAUSTED_SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// The limits of the client's side; see the parameters `server.*`.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +143,7 @@ impl Server {
 impl Shared {
     async fn accept<H: Handler>(self: Arc<Self>, listener: Listener, handler: Arc<H>, drain: DrainWatch) {
         let mut started = pin!(drain.started());
-        let mut exhausted = false;
+        let mut said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -149,18 +151,16 @@ impl Shared {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => {
-                    exhausted = false;
-                    self.take(stream, address, &handler, &drain);
-                }
+                Ok((stream, address)) => self.take(stream, address, &handler, &drain),
                 // The client was gone before it was taken: nothing to do about that.
                 Err(error) if is_about_the_connection(&error) => {}
                 Err(error) => {
                     self.statistics.accept_failures.increment();
-                    if !exhausted {
+                    let now = self.parts.clock.now();
+                    if said.is_none_or(|at| now.since(at) >= EXHAUSTED_SAID_EVERY) {
                         tracing::error!(%error, "no connection can be taken; trying again until it works");
+                        said = Some(now);
                     }
-                    exhausted = true;
                     self.parts.runtime.sleep(EXHAUSTED_PAUSE).await;
                 }
             }
