@@ -82,15 +82,15 @@ impl Engine {
         if !self.limits.enabled.load(Ordering::Relaxed) || key.text().len() > TEXT_MAX {
             return self.bypass(key, self.why_off(key));
         }
-        let found = self.find(key, ask);
-        match found.usable {
-            Ok(usable) => self.serve(key, ask, found, usable),
-            Err(why) if !ask.lead => {
-                key.namespace().counters().missed(why);
-                self.bypass(key, found.marker.map_or(Bypass::NotAllowed, Bypass::HitForMiss))
-            }
-            Err(_) => self.lead_or_follow(key, ask),
+        let mut found = self.find(key, ask);
+        if let Some((entry, usable)) = found.take_usable() {
+            return self.serve(key, ask, entry, usable, &found);
         }
+        if !ask.lead {
+            key.namespace().counters().missed(found.why());
+            return self.bypass(key, found.marker.map_or(Bypass::NotAllowed, Bypass::HitForMiss));
+        }
+        self.lead_or_follow(key, ask, found.why())
     }
 
     /// A lease that nobody else's load stands in the way of and nobody waits for: for an asker who met several loads in a row
@@ -98,7 +98,7 @@ impl Engine {
     pub fn lead_alone(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lease {
         let mut shard = self.flights.lock(key.hash());
         let found = self.find(key, ask);
-        let why = found.usable.err().unwrap_or(MissReason::Asked);
+        let why = found.why();
         self.lead(&mut shard, key, ask, found, why, true)
     }
 
@@ -129,32 +129,27 @@ impl Engine {
     }
 
     /// Hands out what was found.
-    fn serve(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, found: Found, usable: Usable) -> Lookup {
-        let Some(entry) = found.entry.as_ref() else {
-            return self.lead_or_follow(key, ask);
-        };
+    #[inline]
+    fn serve(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, entry: Entry, usable: Usable, found: &Found) -> Lookup {
         let counters = key.namespace().counters();
         entry.hit();
-        counters.bytes_served.add(length(entry));
+        counters.bytes_served.add(length(&entry));
+        counters.saved_micros.add(entry.cost_us());
         match usable {
             Usable::Fresh => {
                 counters.hits.increment();
-                counters.saved_micros.add(entry.cost_us());
-                let refresh = self
-                    .refresh_ahead_due(entry, ask)
-                    .then(|| self.renew(key, ask, &found))
-                    .flatten();
+                let due = self.refresh_ahead_due(&entry, ask);
+                let refresh = due.then(|| self.renew(key, ask, &entry, found)).flatten();
                 Lookup::Fresh {
-                    hit: Hit(entry.clone()),
+                    hit: Hit(entry),
                     refresh,
                 }
             }
             Usable::Stale(why) => {
                 counters.stale_served(why);
-                counters.saved_micros.add(entry.cost_us());
-                let refresh = ask.lead.then(|| self.renew(key, ask, &found)).flatten();
+                let refresh = ask.lead.then(|| self.renew(key, ask, &entry, found)).flatten();
                 Lookup::Stale {
-                    hit: Hit(entry.clone()),
+                    hit: Hit(entry),
                     why,
                     refresh,
                 }
@@ -169,12 +164,15 @@ impl Engine {
     }
 
     /// The lease to renew what was found, unless somebody has it.
-    fn renew(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, found: &Found) -> Option<Lease> {
-        let entry = found.entry.as_ref().filter(|entry| entry.renewal_due(ask.now))?;
+    fn renew(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, entry: &Entry, found: &Found) -> Option<Lease> {
+        if !entry.renewal_due(ask.now) {
+            return None;
+        }
         let mut shard = self.flights.lock(key.hash());
         // Somebody may have begun, or stored a newer one, since the look.
         let mut found = found.clone();
         found.variant = found.selector.as_ref().map(|_| entry.variant().to_owned());
+        found.entry = Some(entry.clone());
         let current = key
             .namespace()
             .tier()
@@ -192,20 +190,22 @@ impl Engine {
     }
 
     /// One load for all who miss.
-    fn lead_or_follow(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lookup {
+    fn lead_or_follow(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, missed: MissReason) -> Lookup {
         let mut shard = self.flights.lock(key.hash());
         // A leader stores its value and leaves the table in one step under this lock, so what the first look missed and what
         // is not under way any more is found now.
-        let found = self.find(key, ask);
-        let why = match found.usable {
-            Ok(usable) => {
-                drop(shard);
-                return self.serve(key, ask, found, usable);
-            }
-            Err(why) => why,
+        let mut found = self.find(key, ask);
+        if let Some((entry, usable)) = found.take_usable() {
+            drop(shard);
+            return self.serve(key, ask, entry, usable, &found);
+        }
+        // What the first look found gone is simply not there any more.
+        let why = if found.why() == MissReason::Absent {
+            missed
+        } else {
+            found.why()
         };
-        let counters = key.namespace().counters();
-        counters.missed(why);
+        key.namespace().counters().missed(why);
         let alone = found.marker.is_some();
         if !alone
             && let Some(flight) = self.joinable(&mut shard, key, ask, &found)

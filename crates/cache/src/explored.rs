@@ -3,8 +3,10 @@
 //!
 //! `cargo test -p peregrine-cache --features shuttle`
 
+use crate::ledger::{Checked, Ledger, Scope, Standing, Target, tag_target};
 use crate::{
-    Ask, Engine, Followed, Hit, Invalidation, Key, Lookup, Meta, Namespace, NoVariants, Parts, Settings, Strategy,
+    Ask, Engine, Followed, Glob, Hit, Invalidation, Key, Lookup, Meta, Namespace, NoVariants, Parts, Position,
+    Settings, Strategy,
 };
 use bytes::Bytes;
 use peregrine_base::{ByteSize, ManualClock, Runtime, SeededRandom, Task};
@@ -174,6 +176,81 @@ fn nobody_gets_a_value_from_before_an_invalidation_that_had_returned() {
         if let Lookup::Fresh { hit, .. } = world.lookup() {
             assert!(number(&hit) >= 2, "an old value was left in memory");
         }
+    });
+}
+
+/// What the ledger says of something with the tag `t` and the key `a` whose load began at the first position.
+fn judged(ledger: &Ledger, scope: &Scope) -> Standing {
+    let checked = Checked {
+        seed: 1,
+        scope,
+        key: "a",
+        tags: std::iter::once("t"),
+    };
+    ledger.standing(checked, Position { lc: 1 }, 1)
+}
+
+/// P1 at its root: who sees that an invalidation was published sees what it reaches.
+#[test]
+fn who_sees_the_position_sees_the_targets() {
+    for by_glob in [false, true] {
+        explore(move || {
+            let (ledger, scope) = (Arc::new(Ledger::new()), Arc::new(Scope::default()));
+            let looking = (Arc::clone(&ledger), Arc::clone(&scope));
+            let looker = thread::spawn(move || {
+                let seen = looking.0.position();
+                let standing = judged(&looking.0, &looking.1);
+                assert!(seen.lc == 1 || standing == Standing::Gone, "published and not seen");
+            });
+            if by_glob {
+                ledger.raise(false, &[], &[], &[(&scope, Glob::new("*"))]);
+            } else {
+                ledger.raise(false, &[Target::Hash(tag_target(1, "t"))], &[], &[]);
+            }
+            looker.join().expect("the promise holds");
+        });
+    }
+}
+
+/// P1 at its root: what is being forgotten counts as gone, at every moment.
+#[test]
+fn a_target_that_is_being_forgotten_is_not_missed() {
+    for by_glob in [false, true] {
+        explore(move || {
+            let (ledger, scope) = (Arc::new(Ledger::new()), Arc::new(Scope::default()));
+            if by_glob {
+                ledger.raise(false, &[], &[], &[(&scope, Glob::new("*"))]);
+            } else {
+                ledger.raise(false, &[Target::Hash(tag_target(1, "t"))], &[], &[]);
+            }
+            let forgetting = (Arc::clone(&ledger), Arc::clone(&scope));
+            let forgetter = thread::spawn(move || {
+                let upto = forgetting.0.position();
+                forgetting.0.trim(upto, std::iter::once(&*forgetting.1));
+            });
+            assert_eq!(judged(&ledger, &scope), Standing::Gone);
+            forgetter.join().expect("the sweeper does not fail");
+            assert_eq!(judged(&ledger, &scope), Standing::Gone);
+        });
+    }
+}
+
+/// P1 where the origin confirms whatever is there: a body from before an invalidation does not outlive it by being renewed.
+#[test]
+fn a_renewal_does_not_carry_an_old_value_past_an_invalidation() {
+    explore(|| {
+        let world = World::new();
+        assert_eq!(world.ask(), 1);
+        world.clock.advance(Duration::from_secs(61));
+        let renewing = world.clone();
+        let asker = thread::spawn(move || match renewing.lookup() {
+            Lookup::Lead(lease) if lease.stale().is_some() => drop(lease.renew(meta(), &NoVariants)),
+            _ => {}
+        });
+        let floor = world.change(false);
+        asker.join().expect("no asker fails");
+        let value = world.ask();
+        assert!(value >= floor, "{value} is from before {floor}");
     });
 }
 

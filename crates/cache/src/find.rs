@@ -29,6 +29,20 @@ pub(crate) struct Found {
     pub(crate) marker: Option<PassReason>,
 }
 
+impl Found {
+    /// The value and how it may be used, if it may.
+    #[inline]
+    pub(crate) fn take_usable(&mut self) -> Option<(Entry, Usable)> {
+        let usable = self.usable.ok()?;
+        Some((self.entry.take()?, usable))
+    }
+
+    /// Why the value may not be used.
+    pub(crate) fn why(&self) -> MissReason {
+        self.usable.err().unwrap_or(MissReason::Asked)
+    }
+}
+
 thread_local! {
     /// Where variants are rendered, so that a hit allocates nothing.
     static RENDERED: RefCell<String> = const { RefCell::new(String::new()) };

@@ -25,7 +25,10 @@ pub(crate) const TARGETS_MAX: usize = 100_000;
 /// How many patterns of a namespace are remembered before the oldest is forgotten.
 pub(crate) const GLOBS_MAX: usize = 256;
 /// Into how many tables the targets are spread; a power of two.
+#[cfg(not(feature = "shuttle"))]
 const SHARDS: usize = 16;
+#[cfg(feature = "shuttle")]
+const SHARDS: usize = 2;
 
 /// Where the ledger stood: what was invalidated up to here is known to whoever holds this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

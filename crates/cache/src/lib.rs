@@ -1,4 +1,58 @@
-//! The cache engine.
+//! The cache engine: entries in memory, one load for all who ask, and invalidation that is right at once. It knows no
+//! protocol. A plane makes a [`Key`], says on which terms it asks ([`Ask`]), and does what [`Lookup`] tells it; callers who
+//! are no proxy have [`Engine::get_or_load`] and the calls by name.
+//!
+//! # The way of a question
+//!
+//! [`Engine::lookup`] looks under the key, compares what lies there with the invalidations since its load began, then with
+//! its deadlines and the asker's terms. What may be served is served; near the end of its life, or past it within a window
+//! of grace (RFC 5861), one asker gets a [`Lease`] to renew it in the background. Otherwise the first asker gets the lease
+//! and loads; the others get a [`Follower`] and read the same body as it arrives. When the load ends, the body is made one
+//! entry and put into memory, unless something has overtaken it.
+//!
+//! # Invalidation by counters
+//!
+//! There is no index from tags to entries: it would have to be bounded, and kept in step with evictions, and an
+//! invalidation would take as long as it reaches far. Instead the node counts its invalidations (`lc`), remembers for each
+//! target the count at which it was last invalidated, and every entry carries the count that was read *before its load
+//! began*. An entry is good as long as none of its targets was raised above that. The check costs two loads of counters
+//! while nothing is invalidated, and a few lookups in a table the first time that an entry is met after something was. A
+//! sweeper brings resident entries up to date, so that old targets can be forgotten; what it did not meet counts as gone
+//! (the floor). The `ledger` module tells why no order of events brings an old value back.
+//!
+//! Considered and left out: removing entries when they are invalidated (the table of loads would need the same care again,
+//! and a load that began before would still bring the old value afterwards); wall-clock times in place of counts (two
+//! events in one tick, and clocks that step); a version per tag (a missing one cannot say whether it was never raised).
+//!
+//! # One load
+//!
+//! Loads under way are listed by key. The lock of a key's place in that list is also the lock under which values enter
+//! memory: whoever holds it sees the load or the value, never neither. An asker that arrives after an invalidation does not
+//! join a load from before it but begins another; the first may finish for those who came earlier, and is not stored. A
+//! follower looks at the ledger again when the head of the answer is known, because only then are its tags: the ledger
+//! remembers the last invalidation of a target and not the ones before, so any that is newer than the load turns the
+//! follower away, even if it came after the follower did. An answer that cannot be shared releases everybody as soon as its
+//! head is known and leaves a marker, so that the next askers do not wait in line for an answer that is not for them either.
+//!
+//! # Memory
+//!
+//! `cache.memory` bounds entries and bodies under way together. An entry is one allocation with its texts and, up to
+//! 64 KiB, its body; larger bodies lie in segments of 256 KiB. Namespaces with a part of their own have a tier of their
+//! own; the others share what is left; bodies under way take their room from the shared tier and give it back. A body is
+//! copied as it arrives, because what arrives may be a slice of a much larger network buffer. One that outgrows its limit
+//! is let go: those who read it go on, at the pace of the slowest, within a window.
+//!
+//! # Invariants
+//!
+//! * A value's position was read before its load began, and before the look that found what a renewal renews.
+//! * Targets are written before `lc` is published; the floor is raised before targets are forgotten and read after they
+//!   were looked for.
+//! * Values enter memory only under the lock of their key's place in the list of loads, and leave the list in the same step.
+//! * Only the whole text of a key decides whether an entry is the one that is meant; hashes only find it.
+//! * A body whose length is not what its head announced is never stored.
+//! * Locks are taken in this order: a key's place, a flight, the budget, a tier. No waker is called under a lock.
+//! * Nothing here reads the clock, draws lots, spawns or sleeps except through [`Parts`].
+//! * No error of the cache reaches an asker: the worst is a miss.
 
 mod budget;
 mod codec;

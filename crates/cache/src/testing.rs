@@ -8,6 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use peregrine_base::{ByteSize, Clock, Instant, ManualClock, Runtime, SeededRandom, Task};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// An engine with its surroundings.
@@ -175,6 +176,15 @@ impl Bench {
     pub(crate) fn accounted(&self) -> u64 {
         let statistics = self.engine.statistics();
         statistics.total.bytes + statistics.in_flight_bytes
+    }
+}
+
+/// What `future` gives at once: whoever would have to wait for it waits in vain.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it should be there at once"),
     }
 }
 

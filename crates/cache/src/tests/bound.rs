@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => any::<u8>().prop_map(|key| Step::Look { key }),
         1 => Just(Step::Sweep),
     ];
-    proptest::collection::vec(step, 1..120)
+    proptest::collection::vec(step, 1..250)
 }
 
 fn settings(mib: u64, part_kib: u64) -> impl FnOnce(&mut Settings) {
@@ -202,6 +202,27 @@ fn the_bound_is_used_and_the_largest_objects_fit() {
     let used = bench.accounted();
     assert!((5 * MIB..=8 * MIB).contains(&used), "{used}");
     assert!(bench.engine.statistics().total.evictions_by_cause["capacity"] > 0);
+}
+
+#[test]
+fn the_parts_of_namespaces_come_out_of_the_whole() {
+    let bench = Bench::with(settings(4, 2048));
+    let own = bench.engine.namespace("own").unwrap();
+    for n in 0..300 {
+        let (name, body) = (n.to_string(), Bytes::from(vec![0; 30_000]));
+        bench
+            .engine
+            .set(&own, &name, body.clone(), &crate::SetOptions::default());
+        bench
+            .engine
+            .set(&bench.namespace, &name, body, &crate::SetOptions::default());
+    }
+    let statistics = bench.engine.statistics();
+    let held = |name: &str| statistics.namespaces[name].bytes;
+    assert!(
+        (MIB..=2 * MIB).contains(&held("own")) && (MIB..=2 * MIB).contains(&held("default")),
+        "{statistics:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One load for all (promise P3).
 
-use crate::testing::{Bench, meta, tagged, text};
+use crate::testing::{Bench, at_once, meta, tagged, text};
 use crate::{Bypass, Followed, Invalidation, LoadFailure, Loaded, Lookup, NoVariants, PassReason};
 use bytes::Bytes;
 use peregrine_base::Span;
@@ -18,7 +18,7 @@ async fn a_thousand_askers_of_a_cold_key_make_one_load_and_all_get_its_body() {
     fill.push(Bytes::from_static(b"one ")).await.unwrap();
     let mut readers = Vec::new();
     for follower in &mut followers {
-        let Followed::Stream(reader) = follower.wait(&NoVariants).await else {
+        let Followed::Stream(reader) = at_once(follower.wait(&NoVariants)) else {
             panic!("reads on")
         };
         assert_eq!(reader.head(), b"head");
@@ -45,7 +45,7 @@ async fn an_answer_that_may_not_be_shared_releases_everybody_at_once() {
     lease.pass(PassReason::Private);
     for follower in &mut followers {
         assert!(matches!(
-            follower.wait(&NoVariants).await,
+            at_once(follower.wait(&NoVariants)),
             Followed::Passed(PassReason::Private)
         ));
     }
@@ -64,7 +64,7 @@ async fn a_known_large_answer_releases_everybody_at_once() {
     };
     assert_eq!(lease.fill(large, &NoVariants).unwrap_err().reason, PassReason::TooLarge);
     assert!(matches!(
-        follower.wait(&NoVariants).await,
+        at_once(follower.wait(&NoVariants)),
         Followed::Passed(PassReason::TooLarge)
     ));
 }
@@ -76,7 +76,7 @@ async fn when_a_leader_goes_away_one_of_the_followers_leads() {
     let mut followers = [bench.follow("/a"), bench.follow("/a"), bench.follow("/a")];
     drop(lease);
     for follower in &mut followers {
-        assert!(matches!(follower.wait(&NoVariants).await, Followed::Again));
+        assert!(matches!(at_once(follower.wait(&NoVariants)), Followed::Again));
     }
     let _lease = bench.lead("/a");
     let _others = [bench.follow("/a"), bench.follow("/a")];
@@ -89,7 +89,7 @@ async fn a_failure_is_everybodys_and_the_next_asker_leads_again() {
     let mut follower = bench.follow("/a");
     lease.fail(LoadFailure::TimedOut);
     assert!(matches!(
-        follower.wait(&NoVariants).await,
+        at_once(follower.wait(&NoVariants)),
         Followed::Failed(LoadFailure::TimedOut)
     ));
     drop(bench.lead("/a"));
@@ -111,7 +111,7 @@ async fn who_comes_after_an_invalidation_does_not_join_a_load_from_before() {
     let mut late = bench.follow("/a");
     let mut fill = old.fill(meta(), &NoVariants).unwrap();
     assert!(
-        matches!(early.wait(&NoVariants).await, Followed::Again),
+        matches!(at_once(early.wait(&NoVariants)), Followed::Again),
         "it could have come too late as well"
     );
     fill.push(Bytes::from_static(b"old")).await.unwrap();
@@ -120,7 +120,7 @@ async fn who_comes_after_an_invalidation_does_not_join_a_load_from_before() {
         crate::Finished::NotStored(crate::NotStored::Overtaken)
     ));
     new.store(meta(), &Bytes::from_static(b"new"), &NoVariants).unwrap();
-    let Followed::Serve(hit) = late.wait(&NoVariants).await else {
+    let Followed::Serve(hit) = at_once(late.wait(&NoVariants)) else {
         panic!("the new one")
     };
     assert_eq!(text(&hit), "new");
@@ -137,7 +137,7 @@ async fn a_tag_that_becomes_known_with_the_head_turns_followers_away() {
         .await;
     let mut late = bench.follow("/a");
     let mut fill = lease.fill(tagged(&["shop", "product"]), &NoVariants).unwrap();
-    assert!(matches!(late.wait(&NoVariants).await, Followed::Again));
+    assert!(matches!(at_once(late.wait(&NoVariants)), Followed::Again));
     let new = bench.lead("/a");
     fill.push(Bytes::from_static(b"old")).await.unwrap();
     fill.finish();

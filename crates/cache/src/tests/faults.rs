@@ -1,6 +1,6 @@
 //! When the cache itself fails, the worst is a miss (promise P6).
 
-use crate::testing::{Bench, meta, tagged, text};
+use crate::testing::{Bench, at_once, meta, tagged, text};
 use crate::{Followed, Hit, Key, LoadFailure, Loaded, Lookup, Meta, NoVariants, PassReason, Selector, Variants};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ async fn a_refused_answer_reaches_the_followers_too() {
     let refused = lease.fill(Meta { tags, ..meta() }, &NoVariants).unwrap_err();
     assert_eq!(refused.reason, PassReason::TooManyTags);
     assert!(matches!(
-        follower.wait(&NoVariants).await,
+        at_once(follower.wait(&NoVariants)),
         Followed::Passed(PassReason::TooManyTags)
     ));
 }
@@ -144,6 +144,12 @@ fn an_entry_that_does_not_fit_the_tier_takes_nothing_with_it() {
         settings.namespaces.insert("default".into(), part);
     });
     bench.put("/small", "x");
+    let announced = Meta {
+        length: Some(100 << 10),
+        ..meta()
+    };
+    let refused = bench.lead("/announced").fill(announced, &NoVariants).unwrap_err();
+    assert_eq!(refused.reason, PassReason::TooLarge, "nobody waits for it");
     let hit = bench.put("/large", &"x".repeat(100 << 10));
     assert_eq!(hit.length(), 100 << 10, "its caller has it");
     assert!(bench.hit("/large").is_none() && bench.hit("/small").is_some());

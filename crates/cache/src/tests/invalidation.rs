@@ -19,7 +19,9 @@ fn texts(texts: &[&str]) -> Vec<String> {
 
 /// Stores some entries, invalidates, and says which of them are gone.
 async fn gone(invalidation: &Invalidation) -> Vec<&'static str> {
-    let bench = Bench::with(|settings| drop(settings.namespaces.insert("other".into(), NamespaceConfig::default())));
+    let bench = Bench::with(|settings| {
+        settings.namespaces.insert("other".into(), NamespaceConfig::default());
+    });
     let other = bench.engine.namespace("other").unwrap();
     let default = &bench.namespace;
     let entries = [
@@ -243,7 +245,9 @@ async fn forgetting_targets_loses_nothing_that_is_good_and_keeps_nothing_that_is
 
 #[tokio::test]
 async fn too_many_patterns_cost_misses_in_their_namespace_and_nothing_else() {
-    let bench = Bench::with(|settings| drop(settings.namespaces.insert("other".into(), NamespaceConfig::default())));
+    let bench = Bench::with(|settings| {
+        settings.namespaces.insert("other".into(), NamespaceConfig::default());
+    });
     let other = bench.engine.namespace("other").unwrap();
     bench.put("/doomed", "x");
     bench.put("/b", "x");

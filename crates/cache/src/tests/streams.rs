@@ -1,6 +1,6 @@
 //! Bodies under way.
 
-use crate::testing::{Bench, meta, text};
+use crate::testing::{Bench, at_once, meta, text};
 use crate::{Abandoned, Fill, Finished, Followed, LoadFailure, Lookup, Meta, NoVariants, NotStored, Reader};
 use bytes::Bytes;
 use std::task::{Context, Poll, Waker};
@@ -48,6 +48,7 @@ async fn bodies_of_all_sizes_and_chunks_come_back_whole() {
                 panic!("{length} in {chunk} is stored")
             };
             assert_eq!(hit.length(), length as u64);
+            assert!(hit.stored_bytes() > hit.length(), "all of it is accounted for");
             assert!(hit.body().chunks().all(|chunk| chunk.len() <= 256 << 10));
             assert!(hit.body().to_bytes() == body, "{length} in {chunk} as stored");
             assert!(read(&mut live).await.unwrap() == body, "{length} in {chunk} as read");
@@ -90,7 +91,7 @@ async fn a_body_that_breaks_off_is_never_stored_and_its_readers_see_it() {
             LoadFailure::Broken
         };
         assert_eq!(read(&mut reader).await, Err(expected));
-        assert!(matches!(late.wait(&NoVariants).await, Followed::Failed(failure) if failure == expected));
+        assert!(matches!(at_once(late.wait(&NoVariants)), Followed::Failed(failure) if failure == expected));
         assert!(bench.hit("/a").is_none());
     }
 }
@@ -110,7 +111,7 @@ async fn a_body_that_outgrows_its_limit_goes_on_for_those_who_read_and_is_not_he
         "readers are a mebibyte behind"
     );
     assert!(matches!(bench.lookup("/a"), Lookup::Lead(_)), "nobody joins any more");
-    let Followed::Stream(mut second) = early.wait(&NoVariants).await else {
+    let Followed::Stream(mut second) = at_once(early.wait(&NoVariants)) else {
         panic!("came in time")
     };
     let mut total = 0;

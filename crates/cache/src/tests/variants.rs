@@ -1,6 +1,6 @@
 //! Variants of one key.
 
-use crate::testing::{Bench, meta, text};
+use crate::testing::{Bench, at_once, meta, text};
 use crate::{Ask, Followed, Hit, Lease, Lookup, Meta, PassReason, Selector, Variants};
 use bytes::Bytes;
 
@@ -121,8 +121,8 @@ async fn followers_of_another_variant_look_again_and_then_load_side_by_side() {
         panic!("nobody knows of variants yet")
     };
     let mut fill = lease.fill(varying(&["accept-language"]), &FRENCH).unwrap();
-    assert!(matches!(german.wait(&GERMAN).await, Followed::Again));
-    let Followed::Stream(mut reader) = french.wait(&FRENCH).await else {
+    assert!(matches!(at_once(german.wait(&GERMAN)), Followed::Again));
+    let Followed::Stream(mut reader) = at_once(french.wait(&FRENCH)) else {
         panic!("the same variant")
     };
     let own = lead(&bench, &GERMAN);
@@ -150,8 +150,8 @@ async fn an_answer_that_is_there_at_once_is_only_for_its_variant() {
     lease
         .store(varying(&["accept-language"]), &Bytes::from_static(b"bonjour"), &FRENCH)
         .unwrap();
-    assert!(matches!(german.wait(&GERMAN).await, Followed::Again));
-    assert!(matches!(french.wait(&FRENCH).await, Followed::Serve(_)));
+    assert!(matches!(at_once(german.wait(&GERMAN)), Followed::Again));
+    assert!(matches!(at_once(french.wait(&FRENCH)), Followed::Serve(_)));
 }
 
 #[tokio::test]
