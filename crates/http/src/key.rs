@@ -3,10 +3,11 @@
 
 use crate::config::KeyConfig;
 use crate::pattern::Patterns;
-use crate::request::{RequestFacts, cookies};
-use http::{HeaderMap, HeaderName};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use crate::request::{RequestFacts, cookies, decoded};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// What is escaped in the parts of a key that come from fields and cookies.
@@ -45,7 +46,7 @@ impl KeyRules {
     pub fn covers_cookies(&self, request: &RequestFacts) -> bool {
         request
             .cookies()
-            .all(|(name, _)| self.cookies.iter().any(|own| own == name) || self.cookies_ignore.any(name))
+            .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
     }
 
     /// Path and query as they stand in the key, without the parts from fields and cookies.
@@ -57,15 +58,10 @@ impl KeyRules {
         if self.query_ignore.is_empty() && self.query_only.is_empty() && !self.query_sort {
             return request.target.clone();
         }
-        let name = |pair: &&str| pair.split_once('=').map_or(*pair, |(name, _)| name).to_owned();
-        let mut pairs: Vec<&str> = query
-            .split('&')
-            .filter(|pair| !self.query_ignore.any(&name(pair)))
-            .filter(|pair| self.query_only.is_empty() || self.query_only.any(&name(pair)))
-            .collect();
+        let mut pairs: Vec<&str> = query.split('&').filter(|pair| self.counts(pair)).collect();
         if self.query_sort {
             // Stable and by name alone: values of one name keep their order, which an origin may read as a list.
-            pairs.sort_by_key(name);
+            pairs.sort_by_key(|pair| parameter_name(pair));
         }
         if pairs.is_empty() {
             return request.path().to_owned();
@@ -73,34 +69,53 @@ impl KeyRules {
         format!("{}?{}", request.path(), pairs.join("&"))
     }
 
+    /// Whether a parameter of the query is part of the key. Some origins read `;` as `&`: what stands behind one may be any
+    /// parameter, so nothing of it is left out.
+    fn counts(&self, pair: &str) -> bool {
+        let name = parameter_name(pair);
+        let is_left_out =
+            self.query_ignore.any(&name) || !(self.query_only.is_empty() || self.query_only.any(&name));
+        !is_left_out || pair.contains(';')
+    }
+
     /// Appends the parts that come from fields and cookies to `target`.
     pub fn append_parts(&self, request: &RequestFacts, target: &mut String) {
         let mut separator = '#';
-        let mut part = |kind: &str, name: &str, value: &str| {
-            let _ = write!(
-                target,
-                "{separator}{kind}:{name}={}",
-                utf8_percent_encode(value, ESCAPED)
-            );
+        let mut part = |kind: &str, name: &str, value: Option<&[u8]>| {
+            let _ = write!(target, "{separator}{kind}:{name}");
             separator = '&';
+            if let Some(value) = value {
+                let _ = write!(target, "={}", percent_encode(value, ESCAPED));
+            }
         };
         for name in &self.headers {
-            let values: Vec<_> = request
-                .headers
-                .get_all(name)
-                .iter()
-                .map(|value| String::from_utf8_lossy(value.as_bytes()))
-                .collect();
-            part("header", name.as_str(), &values.join(","));
+            let values: Vec<&[u8]> = request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            part(
+                "header",
+                name.as_str(),
+                (!values.is_empty()).then(|| values.join(&b","[..])).as_deref(),
+            );
         }
         for name in &self.cookies {
-            let value = request
+            // All that are called so: nobody knows which one the origin reads.
+            let values: Vec<&[u8]> = request
                 .cookies()
-                .find(|(key, _)| key == name)
-                .map_or("", |(_, value)| value);
-            part("cookie", name, value);
+                .filter(|(key, _)| key == name)
+                .map(|(_, value)| value)
+                .collect();
+            if values.is_empty() {
+                part("cookie", name, None);
+            }
+            for value in values {
+                part("cookie", name, Some(value));
+            }
         }
     }
+}
+
+/// The name of a parameter `name=value`, decoded.
+fn parameter_name(pair: &str) -> Cow<'_, str> {
+    decoded(pair.split_once('=').map_or(pair, |(name, _)| name))
 }
 
 /// Renders the variant that a request asks for, for the cache's selectors (RFC 9111 §4.1).
@@ -119,13 +134,13 @@ impl peregrine_cache::Variants for RequestVariants<'_> {
             crate::policy::vary_value(&names, self.headers, out);
             return;
         }
-        let kept: Vec<String> = cookies(self.headers)
+        let kept: Vec<Vec<u8>> = cookies(self.headers)
             .filter(|(name, _)| !self.rules.cookies_ignore.any(name))
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|(name, value)| [name.as_bytes(), b"=", value].concat())
             .collect();
         let mut headers = self.headers.clone();
         headers.remove(http::header::COOKIE);
-        if let Ok(value) = kept.join("; ").parse()
+        if let Ok(value) = HeaderValue::from_bytes(&kept.join(&b"; "[..]))
             && !kept.is_empty()
         {
             headers.insert(http::header::COOKIE, value);
@@ -181,6 +196,58 @@ mod tests {
     }
 
     #[test]
+    fn nobody_hides_a_parameter_from_the_key_that_the_origin_reads() {
+        let only = rules(|config| config.query_only = vec!["page".into()]);
+        assert_eq!(
+            target(&only, "http://h/a?p%61ge=2&x=1", &[]),
+            "/a?p%61ge=2",
+            "the origin decodes it"
+        );
+        assert_eq!(
+            target(&only, "http://h/a?x=1;page=2", &[]),
+            "/a?x=1;page=2",
+            "some origins read `;` as `&`"
+        );
+        let ignore = rules(|config| config.query_ignore = vec!["utm_*".into()]);
+        assert_eq!(target(&ignore, "http://h/a?utm%5Fsource=x", &[]), "/a");
+        assert_eq!(
+            target(&ignore, "http://h/a?utm_source=x;page=2", &[]),
+            "/a?utm_source=x;page=2"
+        );
+    }
+
+    #[test]
+    fn values_that_differ_in_any_byte_make_different_keys() {
+        let rules = rules(|config| {
+            config.headers = vec!["x-a".into()];
+            config.cookies = vec!["c".into()];
+        });
+        let keys = |name: &'static str, values: &[&[u8]]| -> std::collections::BTreeSet<String> {
+            let key = |value: &&[u8]| {
+                let mut request = facts_for_tests("GET", "http://h/a", &[]);
+                request.headers.append(name, HeaderValue::from_bytes(value).unwrap());
+                let mut target = rules.target(&request);
+                rules.append_parts(&request, &mut target);
+                target
+            };
+            values.iter().map(key).collect()
+        };
+        assert_eq!(keys("x-a", &[b"\xe9", b"\xe8", b"", b"1"]).len(), 4);
+        let cookies: &[&[u8]] = &[b"c=1; n=\xe9", b"c=2; n=\xe9", b"c=\xe9", b"c=\xe8", b"c=1; c=2", b"c=", b"n=\xe9"];
+        assert_eq!(keys("cookie", cookies).len(), cookies.len());
+    }
+
+    #[test]
+    fn cookies_that_cannot_be_read_are_not_declared_harmless() {
+        let mut request = facts_for_tests("GET", "http://h/a", &[]);
+        request
+            .headers
+            .append("cookie", HeaderValue::from_bytes(b"session=a; name=J\xfcrgen").unwrap());
+        assert!(!rules(|_| {}).covers_cookies(&request));
+        assert!(rules(|config| config.cookies_ignore = vec!["*".into()]).covers_cookies(&request));
+    }
+
+    #[test]
     fn parts_cannot_be_written_into_each_other() {
         let rules = rules(|config| {
             config.headers = vec!["x-a".into()];
@@ -190,6 +257,6 @@ mod tests {
         assert_eq!(honest, "/a#header:x-a=1&cookie:c=2");
         let forged = target(&rules, "http://h/a", &[("x-a", "1&cookie:c=2")]);
         assert_ne!(forged, honest);
-        assert_eq!(forged, "/a#header:x-a=1%26cookie:c=2&cookie:c=");
+        assert_eq!(forged, "/a#header:x-a=1%26cookie:c=2&cookie:c");
     }
 }

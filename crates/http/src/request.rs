@@ -1,6 +1,8 @@
 //! What is known of a request once it has been received: the effective URL, its fields after hygiene, and who asked.
 
 use http::{HeaderMap, HeaderName, Method};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// A received request without its body. The URL is the effective one (RFC 9110 §7.1): the scheme that the client used
@@ -61,8 +63,13 @@ impl RequestFacts {
         self.query_pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// The names and values of all cookies.
-    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// The names of the query's parameters, decoded as an origin decodes them.
+    pub fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.query_pairs().map(|(name, _)| decoded(name))
+    }
+
+    /// The names and values of all cookies, as in [`cookies`].
+    pub fn cookies(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
         cookies(&self.headers)
     }
 
@@ -73,16 +80,21 @@ impl RequestFacts {
     }
 }
 
-/// The names and values of the cookies in `headers`.
-pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let fields = headers
-        .get_all(http::header::COOKIE)
-        .into_iter()
-        .filter_map(|value| value.to_str().ok());
-    fields.flat_map(|field| field.split(';')).filter_map(|pair| {
-        let pair = pair.trim();
-        (!pair.is_empty()).then(|| pair.split_once('=').unwrap_or((pair, "")))
+/// The names and values of the cookies in `headers`. Values are bytes, because clients send what is no text and two of them
+/// must not look the same; a name that is no text matches no name that could be configured, and counts all the same.
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+    let fields = headers.get_all(http::header::COOKIE).into_iter();
+    let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+    pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()).map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        let (name, value) = pair.split_at(equals);
+        (String::from_utf8_lossy(name), value.get(1..).unwrap_or_default())
     })
+}
+
+/// A name in a query, as an origin decodes it: what it says counts, not how it is written.
+pub(crate) fn decoded(name: &str) -> Cow<'_, str> {
+    percent_decode_str(name).decode_utf8_lossy()
 }
 
 /// The host in an authority, without its port; an IPv6 literal keeps its brackets.
@@ -166,7 +178,24 @@ mod tests {
         let facts = facts_for_tests("GET", "http://a/", &[("cookie", "a=1; b=2=3;;c"), ("cookie", "d=4")]);
         assert_eq!(
             facts.cookies().collect::<Vec<_>>(),
-            [("a", "1"), ("b", "2=3"), ("c", ""), ("d", "4")]
+            [
+                ("a".into(), &b"1"[..]),
+                ("b".into(), b"2=3"),
+                ("c".into(), b""),
+                ("d".into(), b"4")
+            ]
+        );
+    }
+
+    #[test]
+    fn cookies_that_are_no_text_are_cookies_all_the_same() {
+        let mut facts = facts_for_tests("GET", "http://a/", &[]);
+        facts
+            .headers
+            .append("cookie", http::HeaderValue::from_bytes(b"a=\xe9; b=2").unwrap());
+        assert_eq!(
+            facts.cookies().collect::<Vec<_>>(),
+            [("a".into(), &b"\xe9"[..]), ("b".into(), b"2")]
         );
     }
 }

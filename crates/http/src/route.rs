@@ -119,10 +119,10 @@ impl Route {
         if self.bypass.headers.any(&request.headers) {
             return Some(BypassRule::Header);
         }
-        if !self.bypass.cookies.is_empty() && request.cookies().any(|(name, _)| self.bypass.cookies.any(name)) {
+        if !self.bypass.cookies.is_empty() && request.cookies().any(|(name, _)| self.bypass.cookies.any(&name)) {
             return Some(BypassRule::Cookie);
         }
-        if !self.bypass.query.is_empty() && request.query_pairs().any(|(name, _)| self.bypass.query.any(name)) {
+        if !self.bypass.query.is_empty() && request.query_names().any(|name| self.bypass.query.any(&name)) {
             return Some(BypassRule::Query);
         }
         (!self.bypass.paths.is_empty() && self.bypass.paths.any(request.path())).then_some(BypassRule::Path)
@@ -157,7 +157,7 @@ fn matches(headers: &HeaderMap, name: &HeaderName, pattern: &Glob) -> bool {
     headers
         .get_all(name)
         .iter()
-        .any(|value| value.to_str().is_ok_and(|text| pattern.matches(text)))
+        .any(|value| pattern.matches(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 impl Edits {
