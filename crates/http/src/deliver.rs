@@ -9,11 +9,11 @@ use crate::request::RequestFacts;
 use crate::route::Route;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use peregrine_base::Party;
-use peregrine_base::{Instant, WallTime};
+use peregrine_base::{Instant, Party, WallTime};
 use peregrine_cache::{Hit, LoadFailure, Reader};
 use peregrine_net::http::hygiene;
 use peregrine_net::http::{Body, BodyError, BodyFault};
+use std::time::Duration;
 
 /// Where the origin's tags stand.
 const TAG_FIELDS: [HeaderName; 2] = [
@@ -24,31 +24,34 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A stored response as the answer: whole, a part of it, or only that nothing changed.
 pub(crate) fn stored(asking: &Asking, hit: &Hit, now: Instant, wall: WallTime) -> Result<Response<Body>, Failure> {
-    let Some(StoredHead { status, mut headers }) = StoredHead::decode(hit.head()) else {
-        return Err(Failure::Load(peregrine_cache::LoadFailure::Broken));
-    };
-    headers.insert(header::AGE, HeaderValue::from(hit.age(now).as_secs()));
+    match StoredHead::decode(hit.head()) {
+        Some(head) => Ok(under(asking, head, hit, hit.age(now), wall)),
+        None => Err(Failure::Load(LoadFailure::Broken)),
+    }
+}
+
+/// The body of `hit` under `head`.
+pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration, wall: WallTime) -> Response<Body> {
+    let StoredHead { status, mut headers } = head;
+    headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     let request = &asking.facts;
     if policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) == Condition::NotModified
     {
-        return Ok(bodiless(
-            StatusCode::NOT_MODIFIED,
-            policy::not_modified_headers(&headers),
-        ));
+        return bodiless(StatusCode::NOT_MODIFIED, policy::not_modified_headers(&headers));
     }
     let length = hit.length();
     if asking.asked.range && request.method == Method::GET && status == StatusCode::OK {
         match policy::select_range(&request.headers, &headers, length) {
             RangeAnswer::Whole => {}
-            RangeAnswer::Part { start, end_exclusive } => return Ok(part(hit, headers, start, end_exclusive, length)),
-            RangeAnswer::Unsatisfiable => return Ok(unsatisfiable(length)),
+            RangeAnswer::Part { start, end_exclusive } => return part(hit, headers, start, end_exclusive, length),
+            RangeAnswer::Unsatisfiable => return unsatisfiable(length),
         }
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if request.method == Method::HEAD {
-        return Ok(bodiless(status, headers));
+        return bodiless(status, headers);
     }
-    Ok(respond(status, headers, Body::chunks(hit.body().chunks())))
+    respond(status, headers, Body::chunks(hit.body().chunks()))
 }
 
 /// A response whose body is still arriving.
@@ -99,11 +102,15 @@ pub(crate) fn complete(
         outcome.error = Some(failure.as_str());
         failure.answer()
     });
-    let status = response.status().as_u16();
+    let status = response.status();
     let headers = response.headers_mut();
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6: nothing may be said about the length of no content.
+        headers.remove(header::CONTENT_LENGTH);
+    }
     hygiene::add_via(headers, http::Version::HTTP_11);
     if let Some(route) = &outcome.route {
-        decorate(headers, route, outcome, status);
+        decorate(headers, route, outcome, status.as_u16());
     }
     if let Ok(id) = HeaderValue::from_str(&facts.request_id) {
         headers.insert(hygiene::X_REQUEST_ID, id);

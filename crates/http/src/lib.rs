@@ -42,3 +42,6 @@ pub use parameters::PARAMETERS;
 pub use plane::{Parts, Plane};
 pub use recent::Remembered;
 pub use route::{Route, RouteTable, Surroundings};
+
+#[cfg(test)]
+mod tests;

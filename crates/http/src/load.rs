@@ -9,12 +9,13 @@ use crate::plane::Parts;
 use crate::policy::{self, Decision, Plan, Renewal, Storage, Times};
 use crate::reasons;
 use crate::store;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::Clock;
 use peregrine_cache::{Fill, Hit, Lease, LoadFailure, Reader};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What a load gives to the client that began it.
@@ -23,6 +24,13 @@ pub(crate) enum Loaded {
     Reading(Reading),
     /// The stored entry, found right by the origin.
     Renewed { hit: Hit, facts: LoadFacts },
+    /// The same, but the origin says that it may not be kept: it answers this request, under the head that the origin sent.
+    Confirmed {
+        hit: Hit,
+        head: StoredHead,
+        age: Duration,
+        facts: LoadFacts,
+    },
     /// A response that is not stored.
     Direct { response: Response<Body>, facts: LoadFacts },
     /// No response.
@@ -115,7 +123,7 @@ impl Load {
             return;
         }
         if let (Some((head, kept)), Some(stale)) = (arrived.renewal.take(), lease.stale().cloned()) {
-            let _ = give.send(self.renew(lease, arrived, stale, &head, kept));
+            let _ = give.send(self.renew(lease, arrived, stale, head, kept));
             return;
         }
         if let Some((fill, body)) = self.settle(lease, arrived, give) {
@@ -128,6 +136,8 @@ impl Load {
         let Some(mut head) = stale.and_then(|hit| StoredHead::decode(hit.head())) else {
             return self.send(None).await;
         };
+        // That was the age when it arrived, and says nothing about what a 304 makes of it.
+        head.headers.remove(header::AGE);
         let mut arrived = self.send(Some(&head.headers)).await?;
         if arrived.response.status() != StatusCode::NOT_MODIFIED {
             return Ok(arrived);
@@ -190,10 +200,12 @@ impl Load {
                 return None;
             }
         };
-        let stored = StoredHead {
-            status,
-            headers: policy::headers_to_store(response.headers(), times.received),
-        };
+        let mut headers = policy::headers_to_store(response.headers(), times.received);
+        if plan.initial_age.as_secs() > 0 {
+            // For those who read it while it arrives; a hit tells its age at that moment (RFC 9111 §5.1).
+            headers.insert(header::AGE, HeaderValue::from(plan.initial_age.as_secs()));
+        }
+        let stored = StoredHead { status, headers };
         match store::begin(lease, &self.asking, &stored, &plan, tags, response.body()) {
             Ok(fill) => {
                 facts.stored = true;
@@ -247,33 +259,44 @@ impl Load {
         lease: Lease,
         arrived: Arrived,
         stale: Hit,
-        head: &StoredHead,
+        head: StoredHead,
         kept: Result<Plan, Decision>,
     ) -> Loaded {
-        let Arrived { response, exchange, .. } = arrived;
+        let Arrived {
+            response,
+            exchange,
+            times,
+            ..
+        } = arrived;
         let mut facts = LoadFacts {
             exchange: Some(exchange),
             status: Some(StatusCode::NOT_MODIFIED),
             ..LoadFacts::default()
         };
-        let mut tags = policy::tags(response.headers());
-        if tags.is_empty() {
-            tags = stale.tags().map(str::to_owned).collect();
-        }
-        let renewed = match kept {
+        let refused = match kept {
             Ok(plan) => {
+                // Of the stored head as the 304 left it. The entry's own tags hold the route's too, which are added anew.
+                let tags = policy::tags(&head.headers);
                 facts.decision = Some(plan.decision);
-                store::renew(lease, &self.asking, head, &plan, tags).ok()
+                match store::renew(lease, &self.asking, &head, &plan, tags) {
+                    Ok(hit) => {
+                        facts.stored = true;
+                        return Loaded::Renewed { hit, facts };
+                    }
+                    Err(reason) => Decision::new(reasons::of_pass(reason)),
+                }
             }
             Err(decision) => {
-                facts.decision = Some(decision);
                 lease.pass(reasons::pass_reason(decision.reason));
-                None
+                decision
             }
         };
-        facts.stored = renewed.is_some();
-        Loaded::Renewed {
-            hit: renewed.unwrap_or(stale),
+        facts.decision = Some(refused);
+        let age = policy::initial_age(response.headers(), times);
+        Loaded::Confirmed {
+            hit: stale,
+            head,
+            age,
             facts,
         }
     }

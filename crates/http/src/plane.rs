@@ -227,6 +227,11 @@ impl Plane {
                 outcome.loaded(facts);
                 self.hit(asking, hit, CacheOutcome::Revalidated, outcome)
             }
+            Loaded::Confirmed { hit, head, age, facts } => {
+                outcome.loaded(facts);
+                outcome.cache = CacheOutcome::Revalidated;
+                Ok(deliver::under(asking, head, &hit, age, self.parts.clock.wall()))
+            }
             Loaded::Direct { response, facts } => {
                 outcome.loaded(facts);
                 Ok(deliver::direct(response))

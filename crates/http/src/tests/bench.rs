@@ -1,0 +1,292 @@
+//! A plane in front of an origin that a test scripts, and the client that asks it.
+
+use crate::config::RouteConfig;
+use crate::{PARAMETERS, Parts, Plane, RouteMetrics, RouteTable, Surroundings};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use parking_lot::Mutex;
+use peregrine_admission::Permissive;
+use peregrine_base::{Fallback, ManualClock, SeededRandom, SystemClock, TokioRuntime, WallTime};
+use peregrine_cache::{Engine, Settings, StrategyConfig};
+use peregrine_net::config::UpstreamConfig;
+use peregrine_net::drain::{self, Drain};
+use peregrine_net::http::hygiene::TrustedProxies;
+use peregrine_net::http::{Body, Handler, Peer, Server, ServerLimits, ServerParts};
+use peregrine_net::listen::Listener;
+use peregrine_net::upstream::{Upstream, UpstreamParts};
+use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::config::{AccessFormat, Level, LogConfig, LogFormat};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// A request as the origin got it.
+#[derive(Clone, Debug)]
+pub(super) struct Heard {
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) headers: HeaderMap,
+}
+
+impl Heard {
+    /// The value of a field; empty where there is none.
+    pub(super) fn field(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// What a client got.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) text: String,
+}
+
+impl Answer {
+    /// The value of a field, its lines joined; empty where there is none.
+    pub(super) fn field(&self, name: &str) -> String {
+        let lines = self.headers.get_all(name).iter().map(|value| value.to_str().unwrap());
+        lines.collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn is_hit(&self) -> bool {
+        self.field("cache-status").contains("; hit")
+    }
+}
+
+/// How a bench is set up.
+pub(super) struct Setup {
+    pub(super) strategy: StrategyConfig,
+    routes: Vec<RouteConfig>,
+}
+
+impl Setup {
+    /// One route for everything, the strategy as by default.
+    pub(super) fn plain() -> Self {
+        Self::with(&[serde_json::json!({})])
+    }
+
+    /// These routes, each with what it sets beside the defaults.
+    pub(super) fn with(routes: &[Value]) -> Self {
+        let routes = routes.iter().map(route).collect();
+        Self { strategy: StrategyConfig::default(), routes }
+    }
+
+    /// With a change to the strategy.
+    pub(super) fn strategy(mut self, change: impl FnOnce(&mut StrategyConfig)) -> Self {
+        change(&mut self.strategy);
+        self
+    }
+
+    /// Runs a plane with this setup before an origin that answers by `answer`.
+    pub(super) fn before<F, A>(self, answer: F) -> Bench
+    where
+        F: Fn(Heard) -> A + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Bench::start(self, answer)
+    }
+}
+
+/// A route by the parameter table, with what `given` sets.
+pub(super) fn route(given: &Value) -> RouteConfig {
+    let mut whole = Value::Object(Map::new());
+    for row in PARAMETERS {
+        let mut place = &mut whole;
+        for part in row.name.trim_start_matches("route[].").split('.') {
+            place = &mut place[part];
+        }
+        *place = match row.fallback {
+            Fallback::Toml(text) => serde_json::from_str(text).unwrap(),
+            Fallback::Required => "origin".into(),
+            Fallback::Absent => Value::Null,
+        };
+    }
+    merge(&mut whole, given);
+    serde_json::from_value(whole).unwrap()
+}
+
+fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// A plane, the origin behind it, and the plane's clock.
+pub(super) struct Bench {
+    pub(super) plane: Arc<Plane>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) engine: Arc<Engine>,
+    heard: Arc<Mutex<Vec<Heard>>>,
+    _origin: Drain,
+}
+
+/// The origin as a handler.
+struct Scripted<F> {
+    answer: F,
+    heard: Arc<Mutex<Vec<Heard>>>,
+}
+
+impl<F, A> Handler for Scripted<F>
+where
+    F: Fn(Heard) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
+    async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let _ = body.collect(1 << 20).await;
+        let heard = Heard { method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers };
+        self.heard.lock().push(heard.clone());
+        (self.answer)(heard).await
+    }
+}
+
+impl Bench {
+    fn start<F, A>(setup: Setup, answer: F) -> Self
+    where
+        F: Fn(Heard) -> A + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let parts = ServerParts { clock: Arc::new(SystemClock), runtime: Arc::new(TokioRuntime) };
+        let (origin, watch) = drain::channel();
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let handler = Arc::new(Scripted { answer, heard: Arc::clone(&heard) });
+        let address = Server::new(ServerLimits::default(), parts).serve(listener, handler, watch).address();
+        let clock = Arc::new(ManualClock::new(WallTime::from_millis(1_700_000_000_000)));
+        let random = Arc::new(SeededRandom::new(1));
+        let settings = Settings { strategies: BTreeMap::from([("default".to_owned(), setup.strategy)]), ..Settings::default() };
+        let parts = peregrine_cache::Parts { clock: clock.clone(), runtime: Arc::new(TokioRuntime), random: random.clone() };
+        let engine = Engine::new(parts, settings).unwrap();
+        let parts = UpstreamParts { clock: Arc::new(SystemClock), runtime: Arc::new(TokioRuntime), random: random.clone() };
+        let config = UpstreamConfig::defaults("origin", &[&format!("http://{address}")]);
+        let upstreams = BTreeMap::from([("origin".to_owned(), Upstream::new(&config, parts).unwrap())]);
+        let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
+        let table = RouteTable::new(&setup.routes, surroundings).unwrap();
+        let parts = Parts {
+            engine: Arc::clone(&engine),
+            admit: Arc::new(Permissive),
+            clock: clock.clone(),
+            random,
+            runtime: Arc::new(TokioRuntime),
+            access_log: Arc::new(AccessLog::start(&no_log()).unwrap()),
+        };
+        let plane = Arc::new(Plane::new(parts, table, TrustedProxies::none()));
+        Self { plane, clock, engine, heard, _origin: origin }
+    }
+
+    /// Asks for `url`, and reads the whole answer.
+    pub(super) async fn ask(&self, method: &str, url: &str, fields: &[(&str, &str)]) -> Answer {
+        let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let (head, body) = self.begin(method, url, &fields).await.into_parts();
+        let body = body.collect(64 << 20).await.unwrap();
+        Answer { status: head.status.as_u16(), headers: head.headers, text: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    pub(super) async fn get(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
+        self.ask("GET", url, fields).await
+    }
+
+    /// Asks for `url`, and reads nothing of the body yet.
+    pub(super) async fn begin(&self, method: &str, url: &str, fields: &[(&str, &[u8])]) -> Response<Body> {
+        let url: http::Uri = url.parse().unwrap();
+        let mut request = Request::builder().method(method).uri(url.path_and_query().unwrap().as_str());
+        request = request.header("host", url.authority().unwrap().as_str());
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let socket = SocketAddr::from(([127, 0, 0, 1], 4711));
+        let peer = Peer { address: socket, local: socket, tls: false };
+        self.plane.handle(request.body(Body::empty()).unwrap(), peer).await
+    }
+
+    /// What the origin was asked so far.
+    pub(super) fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().clone()
+    }
+
+    /// What the first route counted.
+    pub(super) fn metrics(&self) -> Arc<RouteMetrics> {
+        Arc::clone(&self.plane.table().iter().next().unwrap().metrics)
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+fn no_log() -> LogConfig {
+    LogConfig {
+        level: Level::Info,
+        format: LogFormat::Text,
+        access: AccessFormat::Off,
+        access_path: "stdout".to_owned(),
+        redact: Vec::new(),
+    }
+}
+
+/// An answer with these fields and this body.
+pub(super) fn answer(status: u16, fields: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in fields {
+        response = response.header(*name, *value);
+    }
+    response.body(Body::full(body)).unwrap()
+}
+
+/// Something that a test holds shut until it opens it.
+#[derive(Clone)]
+pub(super) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(super) fn shut() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    /// Opens it for everybody.
+    pub(super) fn open(&self) {
+        self.0.close();
+    }
+
+    /// Waits until it is open.
+    pub(super) async fn passed(self) {
+        // Waiting ends with an error, because opening closes the semaphore.
+        let _ = self.0.acquire().await;
+    }
+
+    /// A body of unknown length: `first`, and what is behind the gate.
+    pub(super) fn body(&self, first: &'static str, second: &'static str) -> Body {
+        let mut shut = Some(Box::pin(self.clone().passed()));
+        let mut pieces = vec![second, first];
+        Body::from_poll(None, move |context| {
+            if pieces.len() == 1
+                && let Some(gate) = &mut shut
+            {
+                std::task::ready!(gate.as_mut().poll(context));
+                shut = None;
+            }
+            Poll::Ready(pieces.pop().map(|piece| Ok(Bytes::from_static(piece.as_bytes()))))
+        })
+    }
+}
+
+/// Waits until `holds`; only a failing test ever waits long.
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited in vain for {what}");
+}

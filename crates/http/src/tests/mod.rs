@@ -1,0 +1,7 @@
+//! The plane between a client and a real origin: what no step could keep alone.
+
+mod bench;
+
+mod keeping;
+
+use bench::Setup;
