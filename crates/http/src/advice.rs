@@ -1,7 +1,6 @@
 //! Why so little comes from the cache: the reasons by share, each with what would change it. For the log after the first
 //! requests, and for `stats` at any time.
 
-use crate::outcome::CacheOutcome;
 use crate::policy::{Group, Reason};
 use crate::route::RouteTable;
 use serde::Serialize;
@@ -46,7 +45,7 @@ impl Summary {
         for route in table.iter() {
             for (outcome, count) in route.metrics.outcomes() {
                 summary.requests += count;
-                if outcome.is_hit() || matches!(outcome, CacheOutcome::Revalidated | CacheOutcome::Collapsed) {
+                if outcome.spares_the_body() {
                     summary.served += count;
                 }
             }

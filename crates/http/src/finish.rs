@@ -1,4 +1,5 @@
-//! The end of a request: its outcome is sealed into one event, once its answer has been sent or the client has gone.
+//! The end of a request: its outcome is sealed into one event, once its answer has been sent or the client has gone, before
+//! its answer began or in the middle of it.
 
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Parts;
@@ -7,48 +8,73 @@ use crate::request::{RequestFacts, field};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
+use peregrine_base::Clock;
 use peregrine_net::http::{Body, BodyError};
-use peregrine_telemetry::access::Access;
+use peregrine_telemetry::access::{Access, AccessLog};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+/// The status in the log of a request whose client left before its answer began. No answer ever has it; other proxies log
+/// the same.
+const CLIENT_GONE_STATUS: u16 = 499;
+/// The word in the log where the client left before the end.
+const CLIENT_GONE: &str = "client_gone";
+
 /// A request on its way to its end. Dropping it seals the outcome, so that it happens exactly once, whoever ends it.
 pub(crate) struct Sealing {
-    parts: Parts,
+    /// What happened so far.
+    pub(crate) outcome: Outcome,
+    clock: Arc<dyn Clock>,
+    access_log: Arc<AccessLog>,
     facts: Arc<RequestFacts>,
-    outcome: Outcome,
-    status: StatusCode,
+    /// Nothing before there is an answer.
+    status: Option<StatusCode>,
     bytes_sent: u64,
-    broken: Option<BodyError>,
+    end: End,
 }
 
-/// Puts the end of `response` under watch; an answer whose bytes are at hand is sealed at once.
-pub(crate) fn seal(
-    parts: &Parts,
-    recent: &Recent,
-    facts: Arc<RequestFacts>,
-    outcome: Outcome,
-    response: Response<Body>,
-) -> Response<Body> {
-    remember(recent, &facts, &outcome, response.status(), response.headers());
-    let mut sealing = Sealing {
-        parts: parts.clone(),
-        status: response.status(),
-        facts,
-        outcome,
-        bytes_sent: 0,
-        broken: None,
-    };
-    if response.body().is_at_hand() || sealing.facts.method == Method::HEAD {
-        sealing.bytes_sent = if sealing.facts.method == Method::HEAD {
-            0
-        } else {
-            response.body().length().unwrap_or(0)
-        };
-        return response;
+/// How an answer ended.
+enum End {
+    /// Not yet. Who drops it now is a client that left.
+    Open,
+    /// It was all there.
+    Whole,
+    /// Its body failed.
+    Broken(BodyError),
+}
+
+impl Sealing {
+    /// The request has been received.
+    pub(crate) fn begin(parts: &Parts, facts: &Arc<RequestFacts>) -> Self {
+        Self {
+            outcome: Outcome::begin(parts.clock.now(), parts.clock.wall()),
+            clock: Arc::clone(&parts.clock),
+            access_log: Arc::clone(&parts.access_log),
+            facts: Arc::clone(facts),
+            status: None,
+            bytes_sent: 0,
+            end: End::Open,
+        }
     }
-    response.map(|body| Body::stream(Watched { body, sealing }))
+
+    /// Puts the end of `response` under watch; an answer whose bytes are at hand is sealed at once.
+    pub(crate) fn seal(mut self, recent: &Recent, response: Response<Body>) -> Response<Body> {
+        remember(recent, &self.facts, &self.outcome, response.status(), response.headers());
+        self.status = Some(response.status());
+        // Of these nobody asks for a body.
+        let is_head_only = self.facts.method == Method::HEAD
+            || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let body = response.body();
+        if !(is_head_only || body.is_at_hand() || body.is_empty()) {
+            return response.map(|body| Body::stream(Watched { body, sealing: self }));
+        }
+        self.end = End::Whole;
+        if !is_head_only {
+            self.bytes_sent = body.length().unwrap_or(0);
+        }
+        response
+    }
 }
 
 /// Keeps what `explain` will be asked about: why an answer did not come from the cache.
@@ -72,19 +98,19 @@ fn remember(recent: &Recent, facts: &RequestFacts, outcome: &Outcome, status: St
 
 impl Drop for Sealing {
     fn drop(&mut self) {
-        let duration = self.parts.clock.now().since(self.outcome.started);
-        let route = self.outcome.route.as_deref();
-        if let Some(error) = self.broken {
+        let duration = self.clock.now().since(self.outcome.started);
+        let status = self.status.map_or(CLIENT_GONE_STATUS, |status| status.as_u16());
+        if let End::Broken(error) = self.end {
             self.outcome.error = Some(error.fault.as_str());
         }
+        let route = self.outcome.route.as_deref();
         if let Some(route) = route {
-            route
-                .metrics
-                .record(&self.outcome, self.status, duration, self.bytes_sent);
+            route.metrics.record(&self.outcome, status, duration, self.bytes_sent);
         }
+        let gone = matches!(self.end, End::Open).then_some(CLIENT_GONE);
         let facts = &self.facts;
         let agent = field(&facts.headers, &header::USER_AGENT);
-        self.parts.access_log.record(&Access {
+        self.access_log.record(&Access {
             time: self.outcome.started_wall,
             request_id: &facts.request_id,
             client: facts.client,
@@ -92,7 +118,7 @@ impl Drop for Sealing {
             scheme: facts.scheme,
             host: &facts.authority,
             target: &facts.target,
-            status: self.status.as_u16(),
+            status,
             received_bytes: facts.body_length.unwrap_or(0),
             sent_bytes: self.bytes_sent,
             duration,
@@ -102,7 +128,7 @@ impl Drop for Sealing {
             cache: self.outcome.cache.as_str(),
             reason: self.outcome.reason().map(crate::policy::Reason::as_str),
             upstream: self.outcome.exchange.as_ref().map(|exchange| &*exchange.target),
-            error: self.outcome.error,
+            error: self.outcome.error.or(gone),
             user_agent: (!agent.is_empty()).then_some(agent.as_bytes()),
         });
     }
@@ -125,9 +151,14 @@ impl http_body::Body for Watched {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.sealing.bytes_sent += frame.data_ref().map_or(0, |data| data.len() as u64)
+                self.sealing.bytes_sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.body.is_end_stream() {
+                    // Who knows that may not ask again.
+                    self.sealing.end = End::Whole;
+                }
             }
-            Poll::Ready(Some(Err(error))) => self.sealing.broken = Some(*error),
+            Poll::Ready(Some(Err(error))) => self.sealing.end = End::Broken(*error),
+            Poll::Ready(None) if matches!(self.sealing.end, End::Open) => self.sealing.end = End::Whole,
             Poll::Ready(None) | Poll::Pending => {}
         }
         polled

@@ -2,7 +2,6 @@
 
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::policy::Reason;
-use http::StatusCode;
 use peregrine_telemetry::{Counter, Histogram};
 use std::time::Duration;
 
@@ -41,12 +40,12 @@ impl Default for RouteMetrics {
 
 impl RouteMetrics {
     /// Counts one finished request.
-    pub(crate) fn record(&self, outcome: &Outcome, status: StatusCode, duration: Duration, bytes: u64) {
+    pub(crate) fn record(&self, outcome: &Outcome, status: u16, duration: Duration, bytes: u64) {
         self.outcomes[outcome.cache as usize].increment();
         if let Some(counter) = outcome.reason().and_then(|reason| self.reasons.get(reason as usize)) {
             counter.increment();
         }
-        if let Some(counter) = self.statuses.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
+        if let Some(counter) = self.statuses.get(usize::from(status / 100).wrapping_sub(1)) {
             counter.increment();
         }
         if outcome.error.is_some() {
@@ -57,7 +56,7 @@ impl RouteMetrics {
             self.upstream.record(time);
         }
         self.bytes_sent.add(bytes);
-        if outcome.exchange.is_none() && outcome.cache != CacheOutcome::Untouched {
+        if outcome.cache.spares_the_body() && outcome.error.is_none() {
             self.bytes_saved.add(bytes);
         }
     }

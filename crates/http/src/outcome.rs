@@ -5,6 +5,7 @@ use crate::load::LoadFacts;
 use crate::policy::{CacheStatus, Decision, Forward, Reason};
 use crate::route::Route;
 use http::HeaderValue;
+use peregrine_admission::Permit;
 use peregrine_base::{Instant, WallTime};
 use peregrine_cache::StaleWhy;
 use peregrine_net::upstream::Exchange;
@@ -86,6 +87,12 @@ impl CacheOutcome {
             Self::Hit | Self::StaleWhileRevalidate | Self::StaleIfError | Self::StaleWhileSlow | Self::StaleAsked
         )
     }
+
+    /// Whether the origin sent no body for this answer.
+    #[must_use]
+    pub const fn spares_the_body(self) -> bool {
+        self.is_hit() || matches!(self, Self::Revalidated | Self::Collapsed)
+    }
 }
 
 /// What happened to one request, gathered step by step.
@@ -115,6 +122,8 @@ pub(crate) struct Outcome {
     pub(crate) exchange: Option<Exchange>,
     /// The word of the error that the client sees.
     pub(crate) error: Option<&'static str>,
+    /// Its place among the admitted, until its answer has been delivered.
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Outcome {
@@ -134,6 +143,7 @@ impl Outcome {
             ttl_s: None,
             exchange: None,
             error: None,
+            permit: None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! state of its own beside the route table, which a reload swaps whole.
 
 use crate::failure::Failure;
+use crate::finish::Sealing;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
 use crate::outcome::{CacheOutcome, Outcome};
@@ -14,7 +15,7 @@ use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
-use crate::{deliver, finish, pass, receive};
+use crate::{deliver, pass, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
@@ -64,13 +65,14 @@ pub struct Plane {
 
 impl Handler for Plane {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let mut outcome = Outcome::begin(self.parts.clock.now(), self.parts.clock.wall());
-        match receive::receive(request, &peer, &self.trusted.load(), &*self.parts.random) {
+        let received = receive::receive(request, &peer, &self.trusted.load(), &*self.parts.random);
+        match received {
             Ok((facts, body)) => {
                 let facts = Arc::new(facts);
-                let answer = self.serve(&facts, body, &mut outcome).await;
-                let response = deliver::complete(answer, &facts, &mut outcome);
-                finish::seal(&self.parts, &self.recent, facts, outcome, response)
+                let mut sealing = Sealing::begin(&self.parts, &facts);
+                let answer = self.serve(&facts, body, &mut sealing.outcome).await;
+                let response = deliver::complete(answer, &facts, &mut sealing.outcome);
+                sealing.seal(&self.recent, response)
             }
             Err(problem) => problem.into_response(),
         }
@@ -110,7 +112,7 @@ impl Plane {
     ) -> Result<Response<Body>, Failure> {
         let route = self.route(facts)?;
         outcome.route = Some(Arc::clone(&route));
-        let _permit = self.admit(&route)?;
+        outcome.permit = Some(self.admit(&route)?);
         match Identity::of(facts, &route, &body) {
             Identity::Cached(asking) => self.lookup(&Arc::new(*asking), outcome).await,
             Identity::Past { why, decision, rule } => {

@@ -10,6 +10,8 @@ use std::hash::{BuildHasher, RandomState};
 
 /// How many decisions are kept.
 const PLACES: usize = 4096;
+/// The longest URL that is kept, in bytes; the table is to stay small, whatever clients ask for.
+const URL_LENGTH_MAX: usize = 1024;
 
 /// One answer and why it was what it was.
 #[derive(Clone, Debug)]
@@ -44,8 +46,11 @@ impl Recent {
         }
     }
 
-    /// Takes the place of the URL.
+    /// Takes the place of the URL, unless that is very long.
     pub(crate) fn remember(&self, remembered: Remembered) {
+        if remembered.url.len() > URL_LENGTH_MAX {
+            return;
+        }
         let place = self.place(&remembered.url);
         *place.lock() = Some(Box::new(remembered));
     }
@@ -88,6 +93,9 @@ mod tests {
         recent.remember(remembered("http://h/a", 404));
         assert_eq!(recent.recall("http://h/a").map(|kept| kept.status), Some(404));
         assert_eq!(recent.recall("http://h/never").map(|kept| kept.status), None);
+        let long = format!("http://h/{}", "a".repeat(URL_LENGTH_MAX));
+        recent.remember(remembered(&long, 200));
+        assert!(recent.recall(&long).is_none());
         assert_eq!(recent.places.len(), PLACES);
     }
 }

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use tempfile::NamedTempFile;
 use tokio::sync::Semaphore;
 
 /// A request as the origin got it.
@@ -128,7 +129,8 @@ pub(super) struct Bench {
     pub(super) clock: Arc<ManualClock>,
     pub(super) engine: Arc<Engine>,
     heard: Arc<Mutex<Vec<Heard>>>,
-    _origin: Drain,
+    origin: Drain,
+    log: NamedTempFile,
 }
 
 /// The origin as a handler.
@@ -163,6 +165,7 @@ impl Bench {
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let handler = Arc::new(Scripted { answer, heard: Arc::clone(&heard) });
         let address = Server::new(ServerLimits::default(), parts).serve(listener, handler, watch).address();
+        let log = NamedTempFile::new().unwrap();
         let clock = Arc::new(ManualClock::new(WallTime::from_millis(1_700_000_000_000)));
         let random = Arc::new(SeededRandom::new(1));
         let settings = Settings { strategies: BTreeMap::from([("default".to_owned(), setup.strategy)]), ..Settings::default() };
@@ -179,10 +182,10 @@ impl Bench {
             clock: clock.clone(),
             random,
             runtime: Arc::new(TokioRuntime),
-            access_log: Arc::new(AccessLog::start(&no_log()).unwrap()),
+            access_log: Arc::new(AccessLog::start(&log_to(&log)).unwrap()),
         };
         let plane = Arc::new(Plane::new(parts, table, TrustedProxies::none()));
-        Self { plane, clock, engine, heard, _origin: origin }
+        Self { plane, clock, engine, heard, origin, log }
     }
 
     /// Asks for `url`, and reads the whole answer.
@@ -215,6 +218,19 @@ impl Bench {
         self.heard.lock().clone()
     }
 
+    /// The origin goes away.
+    pub(super) async fn end_origin(&self) {
+        self.origin.start();
+        self.origin.finished(Duration::from_secs(10), &TokioRuntime).await;
+    }
+
+    /// The lines of the access log so far.
+    pub(super) fn logged(&self) -> Vec<Value> {
+        self.plane.parts.access_log.flush(Duration::from_secs(10));
+        let text = std::fs::read_to_string(self.log.path()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// What the first route counted.
     pub(super) fn metrics(&self) -> Arc<RouteMetrics> {
         Arc::clone(&self.plane.table().iter().next().unwrap().metrics)
@@ -225,12 +241,12 @@ impl Bench {
     }
 }
 
-fn no_log() -> LogConfig {
+fn log_to(file: &NamedTempFile) -> LogConfig {
     LogConfig {
         level: Level::Info,
         format: LogFormat::Text,
-        access: AccessFormat::Off,
-        access_path: "stdout".to_owned(),
+        access: AccessFormat::Json,
+        access_path: file.path().to_str().unwrap().to_owned(),
         redact: Vec::new(),
     }
 }

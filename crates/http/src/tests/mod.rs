@@ -2,6 +2,7 @@
 
 mod bench;
 
+mod ending;
 mod keeping;
 
 use bench::Setup;
