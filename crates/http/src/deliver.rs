@@ -75,6 +75,20 @@ pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wal
     respond(status, headers, body)
 }
 
+/// The whole response of a load that is not stored. The conditions that the load left out are evaluated here, as the origin
+/// would have done.
+pub(crate) fn loaded(asking: &Asking, response: Response<Body>, wall: WallTime) -> Response<Body> {
+    let (request, status) = (&asking.facts, response.status());
+    let response = direct(response);
+    match policy::evaluate_conditions(&request.method, &request.headers, status, response.headers(), wall) {
+        Condition::NotModified => bodiless(
+            StatusCode::NOT_MODIFIED,
+            policy::not_modified_headers(response.headers()),
+        ),
+        Condition::Full => response,
+    }
+}
+
 /// A response straight from the origin.
 pub(crate) fn direct(response: Response<Body>) -> Response<Body> {
     let (mut head, body) = response.into_parts();

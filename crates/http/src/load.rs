@@ -4,12 +4,12 @@
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
-use crate::outgoing;
+use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
 use crate::policy::{self, Decision, Plan, Renewal, Storage, Times};
 use crate::reasons;
 use crate::store;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::Clock;
 use peregrine_cache::{Fill, Hit, Lease, LoadFailure, Reader};
 use peregrine_net::http::Body;
@@ -106,7 +106,7 @@ struct Arrived {
 impl Load {
     async fn run(self, lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
         let arrived = tokio::select! {
-            arrived = self.fetch(lease.stale()) => arrived,
+            arrived = self.fetch(&lease) => arrived,
             () = limit => Err(Failure::Load(LoadFailure::TimedOut)),
         };
         let mut arrived = match arrived {
@@ -132,13 +132,14 @@ impl Load {
     }
 
     /// Asks the origin, for a validation where something stale is there.
-    async fn fetch(&self, stale: Option<&Hit>) -> Result<Arrived, Failure> {
-        let Some(mut head) = stale.and_then(|hit| StoredHead::decode(hit.head())) else {
-            return self.send(None).await;
+    async fn fetch(&self, lease: &Lease) -> Result<Arrived, Failure> {
+        let Some(mut head) = lease.stale().and_then(|hit| StoredHead::decode(hit.head())) else {
+            let wanted = if lease.alone() { Wanted::ByClient } else { Wanted::Whole };
+            return self.send(wanted).await;
         };
         // That was the age when it arrived, and says nothing about what a 304 makes of it.
         head.headers.remove(header::AGE);
-        let mut arrived = self.send(Some(&head.headers)).await?;
+        let mut arrived = self.send(Wanted::Changed(&head.headers)).await?;
         if arrived.response.status() != StatusCode::NOT_MODIFIED {
             return Ok(arrived);
         }
@@ -155,13 +156,13 @@ impl Load {
             Renewal::Renewed(plan) => Some((head, Ok(plan))),
             Renewal::Once(decision) => Some((head, Err(decision))),
             // The 304 is about another version than the stored one and answers nothing (RFC 9111 §4.3.4).
-            Renewal::Mismatch(_) => return self.send(None).await,
+            Renewal::Mismatch(_) => return self.send(Wanted::Whole).await,
         };
         Ok(arrived)
     }
 
-    async fn send(&self, stored: Option<&HeaderMap>) -> Result<Arrived, Failure> {
-        let request = outgoing::load(&self.asking.facts, &self.asking.route, stored);
+    async fn send(&self, wanted: Wanted<'_>) -> Result<Arrived, Failure> {
+        let request = outgoing::load(&self.asking.facts, &self.asking.route, wanted);
         let started = self.clock.now();
         let sent = self.asking.route.upstream.send(request, Retry::Safe).await;
         let (response, exchange) = sent.map_err(Failure::Upstream)?;

@@ -16,14 +16,31 @@ const CONDITIONS: [HeaderName; 6] = [
     header::RANGE,
 ];
 
-/// The request of a load, for the whole response, because it is for everybody; with the validators of what is stored, where something is.
-pub(crate) fn load(facts: &RequestFacts, route: &Route, stored: Option<&HeaderMap>) -> Request<Body> {
+/// On what condition a load wants a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted<'a> {
+    /// In any case: it is for everybody.
+    Whole,
+    /// Unless what is stored, with this head, is still right.
+    Changed(&'a HeaderMap),
+    /// Unless the client's own copy is: nobody else waits for the answer, and the last one could not be stored.
+    ByClient,
+}
+
+/// The request of a load. It is for the whole response, whatever part or version of it the client has.
+pub(crate) fn load(facts: &RequestFacts, route: &Route, wanted: Wanted<'_>) -> Request<Body> {
     let mut request = build(facts, route, Method::GET, Body::empty());
+    if matches!(wanted, Wanted::ByClient) {
+        // A request with one of the other conditions, or for a range, loads nothing.
+        return request;
+    }
     for name in &CONDITIONS {
         request.headers_mut().remove(name);
     }
-    for (name, value) in stored.map(policy::validators).unwrap_or_default() {
-        request.headers_mut().insert(name, value);
+    if let Wanted::Changed(stored) = wanted {
+        for (name, value) in policy::validators(stored) {
+            request.headers_mut().insert(name, value);
+        }
     }
     request
 }

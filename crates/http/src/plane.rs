@@ -236,7 +236,7 @@ impl Plane {
             }
             Loaded::Direct { response, facts } => {
                 outcome.loaded(facts);
-                Ok(deliver::direct(response))
+                Ok(deliver::loaded(asking, response, self.parts.clock.wall()))
             }
             Loaded::Failed(failure) => self.stale_or(asking, stale, CacheOutcome::StaleIfError, failure, outcome),
         }

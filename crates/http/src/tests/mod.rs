@@ -2,6 +2,7 @@
 
 mod bench;
 
+mod conditions;
 mod ending;
 mod keeping;
 

@@ -1,0 +1,47 @@
+//! Clients with copies of their own.
+
+use super::bench::{Bench, answer};
+use super::*;
+
+/// An origin whose page is one user's own and has a validator.
+fn private(setup: Setup) -> Bench {
+    setup.before(async |heard| {
+        let fields = [("cache-control", "private"), ("etag", "\"1\"")];
+        match heard.field("if-none-match") {
+            "\"1\"" => answer(304, &fields, ""),
+            _ => answer(200, &fields, "own"),
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_stored_is_validated_with_the_origin_by_the_client_itself() {
+    let bench = private(Setup::plain());
+    let url = "http://shop.example/";
+    assert_eq!(bench.get(url, &[]).await.text, "own");
+    let again = bench.get(url, &[("if-none-match", "\"1\"")]).await;
+    assert_eq!((again.status, &*again.text, &*again.field("etag")), (304, "", "\"1\""));
+    assert_eq!(bench.heard()[1].field("if-none-match"), "\"1\"");
+    let changed = bench.get(url, &[("if-none-match", "\"0\"")]).await;
+    assert_eq!((changed.status, &*changed.text), (200, "own"));
+}
+
+#[tokio::test]
+async fn a_load_that_could_have_been_for_others_does_not_cost_its_client_a_body_it_has() {
+    let setup = Setup::plain().strategy(|strategy| strategy.hit_for_miss = peregrine_base::Span::ZERO);
+    let bench = private(setup);
+    for fields in [[("if-none-match", "\"1\"")], [("if-none-match", "*")]] {
+        let answer = bench.get("http://shop.example/", &fields).await;
+        assert_eq!((answer.status, &*answer.text, &*answer.field("cache-control")), (304, "", "private"));
+    }
+    assert!(bench.heard().iter().all(|heard| heard.field("if-none-match").is_empty()));
+}
+
+#[tokio::test]
+async fn a_condition_does_not_keep_a_page_from_being_stored() {
+    let bench = Setup::plain().before(async |_| answer(200, &[("cache-control", "max-age=60"), ("etag", "\"1\"")], "page"));
+    let url = "http://shop.example/";
+    assert_eq!(bench.get(url, &[("if-none-match", "\"1\"")]).await.status, 304);
+    let whole = bench.get(url, &[]).await;
+    assert_eq!((&*whole.text, bench.heard().len()), ("page", 1));
+}
