@@ -63,6 +63,14 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::invalidate`], without counting and so without waiting: for whoever must not be slow, such as a write on
+    /// its way. Promise P1 holds when this returns; the sweeper frees what is gone.
+    pub fn invalidate_uncounted(&self, request: &Invalidation) {
+        if !request.dry_run {
+            self.raise(&self.reach_of(request), request.soft);
+        }
+    }
+
     fn receipt_id(&self) -> String {
         let number = self.receipts.fetch_add(1, Ordering::Relaxed);
         format!("{:08x}-{number}", self.seed >> 32)
