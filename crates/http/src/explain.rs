@@ -59,7 +59,7 @@ pub struct EntryFacts {
     pub variant: String,
     /// Its age.
     pub age: Duration,
-    /// Seconds of freshness left; negative once stale.
+    /// Seconds of freshness left; negative once stale, zero when an invalidation made it so.
     pub ttl_s: f64,
     /// Its tags.
     pub tags: Vec<String>,
@@ -182,7 +182,7 @@ impl Explanation {
 
 impl EntryFacts {
     fn of(hit: &Hit, now: Instant) -> Self {
-        let until = hit.fresh_until();
+        let until = if hit.softened() { now } else { hit.fresh_until() };
         Self {
             variant: hit.variant().to_owned(),
             age: hit.age(now),

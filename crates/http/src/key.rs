@@ -16,6 +16,8 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'%').add(b'#').add(b'&').add(b'|').add
 /// How a route makes keys.
 #[derive(Clone, Debug)]
 pub struct KeyRules {
+    /// The name of a route that is chosen by fields: by the URL alone, nobody could tell its answers from another route's.
+    route: Option<String>,
     headers: Vec<HeaderName>,
     cookies: Vec<String>,
     cookies_ignore: Patterns,
@@ -25,13 +27,14 @@ pub struct KeyRules {
 }
 
 impl KeyRules {
-    /// The rules of one route.
+    /// The rules of one route; `route` is its name if request fields choose it.
     ///
     /// # Errors
     /// The first name that is no field name.
-    pub fn new(config: &KeyConfig) -> Result<Self, String> {
+    pub fn new(config: &KeyConfig, route: Option<&str>) -> Result<Self, String> {
         let name = |name: &String| name.parse().map_err(|_| name.clone());
         Ok(Self {
+            route: route.map(|route| percent_encode(route.as_bytes(), ESCAPED).to_string()),
             headers: config.headers.iter().map(name).collect::<Result<_, _>>()?,
             cookies: config.cookies.clone(),
             cookies_ignore: Patterns::new(&config.cookies_ignore),
@@ -49,7 +52,7 @@ impl KeyRules {
             .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
     }
 
-    /// Path and query as they stand in the key, without the parts from fields and cookies.
+    /// Path and query as they stand in the key, without the parts that do not come from the URL.
     #[must_use]
     pub fn target(&self, request: &RequestFacts) -> String {
         let Some(query) = request.query() else {
@@ -78,7 +81,7 @@ impl KeyRules {
         !is_left_out || pair.contains(';')
     }
 
-    /// Appends the parts that come from fields and cookies to `target`.
+    /// Appends the parts that do not come from the URL to `target`.
     pub fn append_parts(&self, request: &RequestFacts, target: &mut String) {
         let mut separator = '#';
         let mut part = |kind: &str, name: &str, value: Option<&[u8]>| {
@@ -88,6 +91,9 @@ impl KeyRules {
                 let _ = write!(target, "={}", percent_encode(value, ESCAPED));
             }
         };
+        if let Some(route) = &self.route {
+            part("route", route, None);
+        }
         for name in &self.headers {
             let values: Vec<&[u8]> = request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
             part(
@@ -164,7 +170,7 @@ mod tests {
             query_sort: false,
         };
         edit(&mut config);
-        KeyRules::new(&config).unwrap()
+        KeyRules::new(&config, None).unwrap()
     }
 
     fn target(rules: &KeyRules, url: &str, fields: &[(&str, &str)]) -> String {

@@ -10,7 +10,7 @@ use crate::plane::Plane;
 use crate::policy;
 use crate::request::{RequestFacts, normal_authority};
 use crate::route::Route;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use peregrine_cache::Invalidation;
 use peregrine_net::http::Body;
 use peregrine_net::upstream::Retry;
@@ -29,49 +29,76 @@ pub(crate) async fn forward(
     } else {
         Retry::Never
     };
+    let write = Write::begin(plane, facts);
     let sent = route.upstream.send(outgoing::forward(facts, route, body), retry).await;
-    let (response, exchange) = match sent {
-        Ok(answered) => answered,
-        Err(error) => {
-            // Nobody knows whether a write that got no answer was done: what it may have changed is invalidated.
-            invalidate_changed(plane, facts, StatusCode::OK, &HeaderMap::new()).await;
-            return Err(Failure::Upstream(error));
-        }
-    };
+    let (response, exchange) = sent.map_err(Failure::Upstream)?;
+    write.answered(response.status(), response.headers());
     outcome.exchange = Some(exchange);
     outcome.forward_status = Some(response.status().as_u16());
-    invalidate_changed(plane, facts, response.status(), response.headers()).await;
     Ok(deliver::direct(response))
 }
 
-/// Invalidates the URLs that a successful write changed, under whatever route their GET takes.
-async fn invalidate_changed(plane: &Plane, facts: &RequestFacts, status: StatusCode, headers: &HeaderMap) {
-    if policy::is_safe(&facts.method) {
-        return;
+/// A request under way, which changes something unless its method is safe. Dropped before it was answered, because the
+/// origin failed or the client left, it leaves nobody knowing whether that was done: what it may have changed becomes stale,
+/// so that it is asked for anew and still stands in for an origin that is down.
+struct Write<'a> {
+    plane: &'a Plane,
+    facts: &'a RequestFacts,
+    is_open: bool,
+}
+
+impl<'a> Write<'a> {
+    fn begin(plane: &'a Plane, facts: &'a RequestFacts) -> Self {
+        let is_open = !policy::is_safe(&facts.method);
+        Self { plane, facts, is_open }
     }
-    let Ok(url) = facts.url().parse() else { return };
-    let changed = policy::invalidated_by(&facts.method, status, &url, headers);
-    for uri in changed {
-        let mut read = facts.clone();
-        read.method = Method::GET;
-        read.authority = normal_authority(facts.scheme, uri.authority().map_or("", http::uri::Authority::as_str));
-        read.target = uri
-            .path_and_query()
-            .map_or("/", http::uri::PathAndQuery::as_str)
-            .to_owned();
-        let table = plane.table();
-        let Some(route) = table.find(&read) else { continue };
-        // By URL, which reaches every key that fields and cookies split it into.
-        let key = format!("{}://{}{}", read.scheme, read.authority, route.key.target(&read));
-        let scope = Some(vec![route.namespace.name().to_owned()]);
-        plane
-            .parts
-            .engine
-            .invalidate(&Invalidation {
-                keys: vec![key],
-                scope,
-                ..Invalidation::default()
-            })
-            .await;
+
+    /// The origin says what came of it.
+    fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
+        if std::mem::take(&mut self.is_open) {
+            self.invalidate(status, headers, false);
+        }
+    }
+
+    /// Invalidates the URLs that it changed, under every route that a read of them may take.
+    fn invalidate(&self, status: StatusCode, headers: &HeaderMap, soft: bool) {
+        let Ok(url) = self.facts.url().parse() else { return };
+        let table = self.plane.table();
+        for uri in policy::invalidated_by(&self.facts.method, status, &url, headers) {
+            let read = self.read_of(&uri);
+            for route in table.readers(&read) {
+                // By URL, which reaches every key that fields and cookies split it into.
+                let key = format!("{}://{}{}", read.scheme, read.authority, route.key.target(&read));
+                self.plane.parts.engine.invalidate_uncounted(&Invalidation {
+                    keys: vec![key],
+                    scope: Some(vec![route.namespace.name().to_owned()]),
+                    soft,
+                    ..Invalidation::default()
+                });
+            }
+        }
+    }
+
+    /// A request that reads `uri`, as far as that is known.
+    fn read_of(&self, uri: &Uri) -> RequestFacts {
+        let scheme = self.facts.scheme;
+        RequestFacts {
+            method: Method::GET,
+            scheme,
+            authority: normal_authority(scheme, uri.authority().map_or("", http::uri::Authority::as_str)),
+            target: uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
+            headers: HeaderMap::new(),
+            client: self.facts.client,
+            request_id: String::new(),
+            body_length: None,
+        }
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.invalidate(StatusCode::OK, &HeaderMap::new(), true);
+        }
     }
 }

@@ -29,8 +29,11 @@ use std::sync::Arc;
 /// How often a request looks up again after a load that it could not use, before it loads for itself alone.
 const LOOKUPS_MAX: usize = 4;
 
-/// Seconds of freshness left; negative once stale.
+/// Seconds of freshness left; negative once stale. An entry that an invalidation made stale says zero: it does not tell when.
 fn freshness_left_s(hit: &Hit, now: Instant) -> i64 {
+    if hit.softened() {
+        return 0;
+    }
     let until = hit.fresh_until();
     let (left, over) = (until.since(now).as_secs(), now.since(until).as_secs());
     i64::try_from(left)

@@ -8,12 +8,24 @@ use crate::pattern::Patterns;
 use crate::policy::{Freshness, Methods, Rules};
 use crate::request::RequestFacts;
 use crate::template::Template;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use peregrine_base::Complaint;
 use peregrine_cache::{Engine, Glob, Namespace, Strategy};
 use peregrine_net::upstream::Upstream;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// What no edit may touch: the fields that say where a message ends and what becomes of its connection.
+const FRAMING: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// One route, resolved.
 pub struct Route {
@@ -110,6 +122,20 @@ impl Route {
             && self.matcher.headers.all(&request.headers)
     }
 
+    /// Whether the route may take a read of the URL of `request`, given the right fields.
+    fn may_read(&self, request: &RequestFacts) -> bool {
+        let methods = &self.matcher.methods;
+        (methods.is_empty() || methods.contains(&Method::GET) || methods.contains(&Method::HEAD))
+            && self.matcher.host.matches(request.host())
+            && self.matcher.path.matches(request.path())
+    }
+
+    /// Whether every GET and HEAD of a URL that the route may read is taken by it, or by one before it.
+    fn takes_every_read(&self) -> bool {
+        let methods = &self.matcher.methods;
+        self.matcher.headers.0.is_empty() && (methods.is_empty() || methods.contains(&Method::GET))
+    }
+
     /// The rule that sends `request` past the cache, if one does.
     #[must_use]
     pub fn bypass(&self, request: &RequestFacts) -> Option<BypassRule> {
@@ -197,12 +223,15 @@ impl RouteTable {
     pub fn new(configs: &[RouteConfig], surroundings: Surroundings<'_>) -> Result<Self, Vec<Complaint>> {
         let mut routes = Vec::with_capacity(configs.len());
         let mut complaints = Vec::new();
+        let mut names = BTreeSet::new();
         for (index, config) in configs.iter().enumerate() {
             let mut resolving = Resolving {
                 index,
                 complaints: &mut complaints,
             };
-            routes.extend(resolving.route(config, surroundings).map(Arc::new));
+            let name = resolving.name(config, &names);
+            names.insert(name.clone());
+            routes.extend(resolving.route(name, config, surroundings).map(Arc::new));
         }
         if complaints.is_empty() {
             Ok(Self { routes })
@@ -215,6 +244,13 @@ impl RouteTable {
     #[must_use]
     pub fn find(&self, request: &RequestFacts) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.takes(request))
+    }
+
+    /// The routes that a read of the URL of `request` may take; which one depends on the fields of each read.
+    pub fn readers<'a>(&'a self, request: &'a RequestFacts) -> impl Iterator<Item = &'a Arc<Route>> {
+        let mut may_go_on = true;
+        let candidates = self.routes.iter().filter(|route| route.may_read(request));
+        candidates.take_while(move |route| std::mem::replace(&mut may_go_on, !route.takes_every_read()))
     }
 
     /// All routes in their order.
@@ -237,8 +273,25 @@ struct Resolving<'a> {
 }
 
 impl Resolving<'_> {
-    fn route(&mut self, config: &RouteConfig, surroundings: Surroundings<'_>) -> Option<Route> {
-        let name = config.name.clone().unwrap_or_else(|| default_name(config));
+    /// The name by which the route is counted and kept apart, which no other has.
+    fn name(&mut self, config: &RouteConfig, taken: &BTreeSet<String>) -> String {
+        let Some(name) = &config.name else {
+            let plain = default_name(config);
+            let numbered = (2..).map(|number| format!("{plain} ({number})"));
+            let mut names = std::iter::once(plain.clone()).chain(numbered);
+            return names.find(|name| !taken.contains(name)).unwrap_or(plain);
+        };
+        if taken.contains(name) {
+            self.complain(
+                "name",
+                format!("`{name}` is the name of another route too"),
+                "give each route a name of its own",
+            );
+        }
+        name.clone()
+    }
+
+    fn route(&mut self, name: String, config: &RouteConfig, surroundings: Surroundings<'_>) -> Option<Route> {
         let upstream = self.named(
             "upstream",
             &config.upstream,
@@ -254,7 +307,8 @@ impl Resolving<'_> {
             &config.namespace,
             surroundings.engine.namespace(&config.namespace),
         );
-        let key = KeyRules::new(&config.key)
+        let by_fields = (!config.matches.headers.is_empty()).then_some(name.as_str());
+        let key = KeyRules::new(&config.key, by_fields)
             .map_err(|name| {
                 self.complain(
                     "key.headers",
@@ -345,11 +399,11 @@ impl Resolving<'_> {
         let remove = config
             .remove
             .iter()
-            .filter_map(|name| self.field_name(&format!("{field}.remove"), name))
+            .filter_map(|name| self.editable(&format!("{field}.remove"), name))
             .collect();
         let field = format!("{field}.set");
         let set = config.set.iter().filter_map(|(name, value)| {
-            let name = self.field_name(&field, name)?;
+            let name = self.editable(&field, name)?;
             match HeaderValue::from_str(value) {
                 Ok(value) => Some((name, value)),
                 Err(_) => {
@@ -366,6 +420,19 @@ impl Resolving<'_> {
             set: set.collect(),
             remove,
         }
+    }
+
+    fn editable(&mut self, field: &str, name: &str) -> Option<HeaderName> {
+        let name = self.field_name(field, name)?;
+        if FRAMING.contains(&name) {
+            self.complain(
+                field,
+                format!("`{name}` says where the message ends or what becomes of its connection"),
+                "leave it out; it is written as it has to be",
+            );
+            return None;
+        }
+        Some(name)
     }
 
     fn field_name(&mut self, field: &str, name: &str) -> Option<HeaderName> {

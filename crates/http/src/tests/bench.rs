@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response};
 use parking_lot::Mutex;
 use peregrine_admission::Permissive;
 use peregrine_base::{Fallback, ManualClock, SeededRandom, SystemClock, TokioRuntime, WallTime};
-use peregrine_cache::{Engine, Settings, StrategyConfig};
+use peregrine_cache::{Engine, NamespaceConfig, Settings, StrategyConfig};
 use peregrine_net::config::UpstreamConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::hygiene::TrustedProxies;
@@ -168,7 +168,9 @@ impl Bench {
         let log = NamedTempFile::new().unwrap();
         let clock = Arc::new(ManualClock::new(WallTime::from_millis(1_700_000_000_000)));
         let random = Arc::new(SeededRandom::new(1));
-        let settings = Settings { strategies: BTreeMap::from([("default".to_owned(), setup.strategy)]), ..Settings::default() };
+        let mut settings = Settings::default();
+        settings.strategies.insert("default".to_owned(), setup.strategy);
+        settings.namespaces.insert("other".to_owned(), NamespaceConfig::default());
         let parts = peregrine_cache::Parts { clock: clock.clone(), runtime: Arc::new(TokioRuntime), random: random.clone() };
         let engine = Engine::new(parts, settings).unwrap();
         let parts = UpstreamParts { clock: Arc::new(SystemClock), runtime: Arc::new(TokioRuntime), random: random.clone() };
@@ -249,6 +251,17 @@ fn log_to(file: &NamedTempFile) -> LogConfig {
         access_path: file.path().to_str().unwrap().to_owned(),
         redact: Vec::new(),
     }
+}
+
+/// What is wrong with routes like these.
+pub(super) async fn complaints(routes: &[Value]) -> Vec<String> {
+    let bench = Setup::plain().before(async |_| answer(200, &[], ""));
+    let upstream = Arc::clone(&bench.plane.table().iter().next().unwrap().upstream);
+    let upstreams = BTreeMap::from([("origin".to_owned(), upstream)]);
+    let surroundings = Surroundings { engine: &bench.engine, upstreams: &upstreams, before: None };
+    let routes: Vec<RouteConfig> = routes.iter().map(route).collect();
+    let complaints = RouteTable::new(&routes, surroundings).unwrap_err();
+    complaints.iter().map(|complaint| format!("{}: {}", complaint.field, complaint.problem)).collect()
 }
 
 /// An answer with these fields and this body.

@@ -5,5 +5,7 @@ mod bench;
 mod conditions;
 mod ending;
 mod keeping;
+mod routing;
+mod writing;
 
 use bench::Setup;
