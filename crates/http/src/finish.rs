@@ -60,7 +60,13 @@ impl Sealing {
 
     /// Puts the end of `response` under watch; an answer whose bytes are at hand is sealed at once.
     pub(crate) fn seal(mut self, recent: &Recent, response: Response<Body>) -> Response<Body> {
-        remember(recent, &self.facts, &self.outcome, response.status(), response.headers());
+        remember(
+            recent,
+            &self.facts,
+            &self.outcome,
+            response.status(),
+            response.headers(),
+        );
         self.status = Some(response.status());
         // Of these nobody asks for a body.
         let is_head_only = self.facts.method == Method::HEAD

@@ -76,8 +76,7 @@ impl KeyRules {
     /// parameter, so nothing of it is left out.
     fn counts(&self, pair: &str) -> bool {
         let name = parameter_name(pair);
-        let is_left_out =
-            self.query_ignore.any(&name) || !(self.query_only.is_empty() || self.query_only.any(&name));
+        let is_left_out = self.query_ignore.any(&name) || !(self.query_only.is_empty() || self.query_only.any(&name));
         !is_left_out || pair.contains(';')
     }
 
@@ -95,7 +94,12 @@ impl KeyRules {
             part("route", route, None);
         }
         for name in &self.headers {
-            let values: Vec<&[u8]> = request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+            let values: Vec<&[u8]> = request
+                .headers
+                .get_all(name)
+                .iter()
+                .map(HeaderValue::as_bytes)
+                .collect();
             part(
                 "header",
                 name.as_str(),
@@ -239,7 +243,15 @@ mod tests {
             values.iter().map(key).collect()
         };
         assert_eq!(keys("x-a", &[b"\xe9", b"\xe8", b"", b"1"]).len(), 4);
-        let cookies: &[&[u8]] = &[b"c=1; n=\xe9", b"c=2; n=\xe9", b"c=\xe9", b"c=\xe8", b"c=1; c=2", b"c=", b"n=\xe9"];
+        let cookies: &[&[u8]] = &[
+            b"c=1; n=\xe9",
+            b"c=2; n=\xe9",
+            b"c=\xe9",
+            b"c=\xe8",
+            b"c=1; c=2",
+            b"c=",
+            b"n=\xe9",
+        ];
         assert_eq!(keys("cookie", cookies).len(), cookies.len());
     }
 

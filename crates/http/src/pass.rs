@@ -86,7 +86,10 @@ impl<'a> Write<'a> {
             method: Method::GET,
             scheme,
             authority: normal_authority(scheme, uri.authority().map_or("", http::uri::Authority::as_str)),
-            target: uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
+            target: uri
+                .path_and_query()
+                .map_or("/", http::uri::PathAndQuery::as_str)
+                .to_owned(),
             headers: HeaderMap::new(),
             client: self.facts.client,
             request_id: String::new(),

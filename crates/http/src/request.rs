@@ -85,11 +85,14 @@ impl RequestFacts {
 pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
     let fields = headers.get_all(http::header::COOKIE).into_iter();
     let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty()).map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-        let (name, value) = pair.split_at(equals);
-        (String::from_utf8_lossy(name), value.get(1..).unwrap_or_default())
-    })
+    pairs
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+            let (name, value) = pair.split_at(equals);
+            (String::from_utf8_lossy(name), value.get(1..).unwrap_or_default())
+        })
 }
 
 /// A name in a query, as an origin decodes it: what it says counts, not how it is written.

@@ -328,25 +328,3 @@ fn no_reader_gets_a_value_from_before_an_invalidation_that_had_returned() {
         });
     });
 }
-
-#[tokio::test]
-async fn what_nobody_counts_is_gone_all_the_same() {
-    let bench = Bench::new();
-    for (edit, hit) in [
-        (request(|request| request.dry_run = true), true),
-        (request(|_| {}), false),
-    ] {
-        let key = Key::http(&bench.namespace, "", "http", "shop", "/a");
-        let Lookup::Lead(lease) = bench.engine.lookup(&key, &bench.ask()) else {
-            panic!("leads")
-        };
-        lease.store(meta(), &Bytes::from_static(b"x"), &NoVariants).unwrap();
-        bench.engine.invalidate_uncounted(&Invalidation {
-            keys: texts(&["http://shop/a"]),
-            ..edit
-        });
-        let found = bench.engine.lookup(&key, &bench.ask());
-        assert_eq!(matches!(found, Lookup::Fresh { .. }), hit);
-        bench.engine.invalidate_uncounted(&Invalidation::of_keys(texts(&["/a"])));
-    }
-}

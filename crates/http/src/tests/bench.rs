@@ -75,7 +75,10 @@ impl Setup {
     /// These routes, each with what it sets beside the defaults.
     pub(super) fn with(routes: &[Value]) -> Self {
         let routes = routes.iter().map(route).collect();
-        Self { strategy: StrategyConfig::default(), routes }
+        Self {
+            strategy: StrategyConfig::default(),
+            routes,
+        }
     }
 
     /// With a change to the strategy.
@@ -147,7 +150,11 @@ where
     async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
         let _ = body.collect(1 << 20).await;
-        let heard = Heard { method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers };
+        let heard = Heard {
+            method: head.method.to_string(),
+            target: head.uri.to_string(),
+            headers: head.headers,
+        };
         self.heard.lock().push(heard.clone());
         (self.answer)(heard).await
     }
@@ -160,23 +167,45 @@ impl Bench {
         A: Future<Output = Response<Body>> + Send + 'static,
     {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let parts = ServerParts { clock: Arc::new(SystemClock), runtime: Arc::new(TokioRuntime) };
+        let parts = ServerParts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+        };
         let (origin, watch) = drain::channel();
         let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let handler = Arc::new(Scripted { answer, heard: Arc::clone(&heard) });
-        let address = Server::new(ServerLimits::default(), parts).serve(listener, handler, watch).address();
+        let handler = Arc::new(Scripted {
+            answer,
+            heard: Arc::clone(&heard),
+        });
+        let address = Server::new(ServerLimits::default(), parts)
+            .serve(listener, handler, watch)
+            .address();
         let log = NamedTempFile::new().unwrap();
         let clock = Arc::new(ManualClock::new(WallTime::from_millis(1_700_000_000_000)));
         let random = Arc::new(SeededRandom::new(1));
         let mut settings = Settings::default();
         settings.strategies.insert("default".to_owned(), setup.strategy);
-        settings.namespaces.insert("other".to_owned(), NamespaceConfig::default());
-        let parts = peregrine_cache::Parts { clock: clock.clone(), runtime: Arc::new(TokioRuntime), random: random.clone() };
+        settings
+            .namespaces
+            .insert("other".to_owned(), NamespaceConfig::default());
+        let parts = peregrine_cache::Parts {
+            clock: clock.clone(),
+            runtime: Arc::new(TokioRuntime),
+            random: random.clone(),
+        };
         let engine = Engine::new(parts, settings).unwrap();
-        let parts = UpstreamParts { clock: Arc::new(SystemClock), runtime: Arc::new(TokioRuntime), random: random.clone() };
+        let parts = UpstreamParts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+            random: random.clone(),
+        };
         let config = UpstreamConfig::defaults("origin", &[&format!("http://{address}")]);
         let upstreams = BTreeMap::from([("origin".to_owned(), Upstream::new(&config, parts).unwrap())]);
-        let surroundings = Surroundings { engine: &engine, upstreams: &upstreams, before: None };
+        let surroundings = Surroundings {
+            engine: &engine,
+            upstreams: &upstreams,
+            before: None,
+        };
         let table = RouteTable::new(&setup.routes, surroundings).unwrap();
         let parts = Parts {
             engine: Arc::clone(&engine),
@@ -187,7 +216,14 @@ impl Bench {
             access_log: Arc::new(AccessLog::start(&log_to(&log)).unwrap()),
         };
         let plane = Arc::new(Plane::new(parts, table, TrustedProxies::none()));
-        Self { plane, clock, engine, heard, origin, log }
+        Self {
+            plane,
+            clock,
+            engine,
+            heard,
+            origin,
+            log,
+        }
     }
 
     /// Asks for `url`, and reads the whole answer.
@@ -195,7 +231,11 @@ impl Bench {
         let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let (head, body) = self.begin(method, url, &fields).await.into_parts();
         let body = body.collect(64 << 20).await.unwrap();
-        Answer { status: head.status.as_u16(), headers: head.headers, text: String::from_utf8_lossy(&body).into_owned() }
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            text: String::from_utf8_lossy(&body).into_owned(),
+        }
     }
 
     pub(super) async fn get(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
@@ -205,13 +245,19 @@ impl Bench {
     /// Asks for `url`, and reads nothing of the body yet.
     pub(super) async fn begin(&self, method: &str, url: &str, fields: &[(&str, &[u8])]) -> Response<Body> {
         let url: http::Uri = url.parse().unwrap();
-        let mut request = Request::builder().method(method).uri(url.path_and_query().unwrap().as_str());
+        let mut request = Request::builder()
+            .method(method)
+            .uri(url.path_and_query().unwrap().as_str());
         request = request.header("host", url.authority().unwrap().as_str());
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
         let socket = SocketAddr::from(([127, 0, 0, 1], 4711));
-        let peer = Peer { address: socket, local: socket, tls: false };
+        let peer = Peer {
+            address: socket,
+            local: socket,
+            tls: false,
+        };
         self.plane.handle(request.body(Body::empty()).unwrap(), peer).await
     }
 
@@ -258,10 +304,17 @@ pub(super) async fn complaints(routes: &[Value]) -> Vec<String> {
     let bench = Setup::plain().before(async |_| answer(200, &[], ""));
     let upstream = Arc::clone(&bench.plane.table().iter().next().unwrap().upstream);
     let upstreams = BTreeMap::from([("origin".to_owned(), upstream)]);
-    let surroundings = Surroundings { engine: &bench.engine, upstreams: &upstreams, before: None };
+    let surroundings = Surroundings {
+        engine: &bench.engine,
+        upstreams: &upstreams,
+        before: None,
+    };
     let routes: Vec<RouteConfig> = routes.iter().map(route).collect();
     let complaints = RouteTable::new(&routes, surroundings).unwrap_err();
-    complaints.iter().map(|complaint| format!("{}: {}", complaint.field, complaint.problem)).collect()
+    complaints
+        .iter()
+        .map(|complaint| format!("{}: {}", complaint.field, complaint.problem))
+        .collect()
 }
 
 /// An answer with these fields and this body.

@@ -32,14 +32,23 @@ async fn a_load_that_could_have_been_for_others_does_not_cost_its_client_a_body_
     let bench = private(setup);
     for fields in [[("if-none-match", "\"1\"")], [("if-none-match", "*")]] {
         let answer = bench.get("http://shop.example/", &fields).await;
-        assert_eq!((answer.status, &*answer.text, &*answer.field("cache-control")), (304, "", "private"));
+        assert_eq!(
+            (answer.status, &*answer.text, &*answer.field("cache-control")),
+            (304, "", "private")
+        );
     }
-    assert!(bench.heard().iter().all(|heard| heard.field("if-none-match").is_empty()));
+    assert!(
+        bench
+            .heard()
+            .iter()
+            .all(|heard| heard.field("if-none-match").is_empty())
+    );
 }
 
 #[tokio::test]
 async fn a_condition_does_not_keep_a_page_from_being_stored() {
-    let bench = Setup::plain().before(async |_| answer(200, &[("cache-control", "max-age=60"), ("etag", "\"1\"")], "page"));
+    let bench =
+        Setup::plain().before(async |_| answer(200, &[("cache-control", "max-age=60"), ("etag", "\"1\"")], "page"));
     let url = "http://shop.example/";
     assert_eq!(bench.get(url, &[("if-none-match", "\"1\"")]).await.status, 304);
     let whole = bench.get(url, &[]).await;

@@ -29,7 +29,10 @@ async fn a_client_that_leaves_before_its_answer_is_counted_and_its_load_goes_on(
     assert_eq!(counted(&bench), (0, 1));
     assert_eq!(bench.metrics().errors.value(), 0, "nobody failed");
     let line = bench.logged().pop().unwrap();
-    assert_eq!((&line["status"], &line["error"], &line["cache"]), (&499.into(), &"client_gone".into(), &"miss".into()));
+    assert_eq!(
+        (&line["status"], &line["error"], &line["cache"]),
+        (&499.into(), &"client_gone".into(), &"miss".into())
+    );
     gate.open();
     let follower = bench.get(url, &[]).await;
     assert_eq!((follower.text.as_str(), bench.heard().len()), ("text", 1));
@@ -50,7 +53,10 @@ async fn a_client_that_leaves_in_the_middle_is_counted_once() {
     drop(response);
     assert_eq!((counted(&bench), bench.metrics().bytes_sent.value()), ((1, 0), 5));
     let line = bench.logged().pop().unwrap();
-    assert_eq!((&line["status"], &line["error"], &line["sent_bytes"]), (&200.into(), &"client_gone".into(), &5.into()));
+    assert_eq!(
+        (&line["status"], &line["error"], &line["sent_bytes"]),
+        (&200.into(), &"client_gone".into(), &5.into())
+    );
     gate.open();
     assert_eq!(bench.get(url, &[]).await.text, "firstsecond");
     assert_eq!((counted(&bench), bench.metrics().bytes_sent.value()), ((2, 0), 16));
@@ -69,7 +75,11 @@ async fn an_answer_that_was_all_there_has_no_error_though_its_end_is_not_asked_f
     drop(whole);
     drop(bench.begin("HEAD", "http://shop.example/other", &[]).await);
     for line in bench.logged() {
-        assert_eq!((&line["status"], &line["error"]), (&200.into(), &serde_json::Value::Null), "{line}");
+        assert_eq!(
+            (&line["status"], &line["error"]),
+            (&200.into(), &serde_json::Value::Null),
+            "{line}"
+        );
     }
     assert_eq!(bench.logged().len(), 3);
 }
@@ -92,5 +102,9 @@ async fn only_what_the_origin_did_not_send_is_saved() {
     assert_eq!(saved(), 10, "a 304 has no body");
     bench.end_origin().await;
     let failed = bench.get("http://shop.example/failed", &[]).await;
-    assert_eq!((failed.status, saved()), (502, 10), "a problem spares the origin nothing");
+    assert_eq!(
+        (failed.status, saved()),
+        (502, 10),
+        "a problem spares the origin nothing"
+    );
 }

@@ -7,7 +7,11 @@ use super::*;
 async fn an_entry_that_is_confirmed_again_and_again_keeps_its_tags() {
     let setup = Setup::with(&[serde_json::json!({"tags": ["shop", "page-{path.1}"]})]);
     let bench = setup.before(async |heard| {
-        let fields = [("cache-control", "max-age=10"), ("etag", "\"1\""), ("surrogate-key", "a b")];
+        let fields = [
+            ("cache-control", "max-age=10"),
+            ("etag", "\"1\""),
+            ("surrogate-key", "a b"),
+        ];
         match heard.field("if-none-match") {
             "" => answer(200, &fields, "text"),
             _ => answer(304, &fields[..2], ""),
@@ -18,9 +22,16 @@ async fn an_entry_that_is_confirmed_again_and_again_keeps_its_tags() {
     for _ in 0..5 {
         bench.advance(11);
         let renewed = bench.get(url, &[]).await;
-        assert_eq!(renewed.field("cache-status"), "Peregrine; fwd=stale; fwd-status=304; stored; ttl=10; detail=stored_max_age");
+        assert_eq!(
+            renewed.field("cache-status"),
+            "Peregrine; fwd=stale; fwd-status=304; stored; ttl=10; detail=stored_max_age"
+        );
     }
-    let request = crate::OwnRequest { url: url.parse().unwrap(), method: http::Method::GET, headers: http::HeaderMap::new() };
+    let request = crate::OwnRequest {
+        url: url.parse().unwrap(),
+        method: http::Method::GET,
+        headers: http::HeaderMap::new(),
+    };
     let told = bench.plane.explain(&request, false).await;
     assert_eq!(told.entry.unwrap().tags, ["a", "b", "shop", "page-17"]);
 }
@@ -40,15 +51,25 @@ async fn an_answer_that_its_confirmation_makes_private_is_given_as_the_origin_no
     let setup = Setup::plain().strategy(|strategy| strategy.hit_for_miss = peregrine_base::Span::ZERO);
     let bench = setup.before(async |heard| match heard.field("if-none-match") {
         "" => answer(200, &[("cache-control", "max-age=10"), ("etag", "\"1\"")], "text"),
-        _ => answer(304, &[("cache-control", "private"), ("etag", "\"1\""), ("age", "3")], ""),
+        _ => answer(
+            304,
+            &[("cache-control", "private"), ("etag", "\"1\""), ("age", "3")],
+            "",
+        ),
     });
     let url = "http://shop.example/";
     bench.get(url, &[]).await;
     bench.advance(11);
     let confirmed = bench.get(url, &[]).await;
     assert_eq!((confirmed.status, &*confirmed.text), (200, "text"));
-    assert_eq!((&*confirmed.field("cache-control"), &*confirmed.field("age")), ("private", "3"));
-    assert_eq!(confirmed.field("cache-status"), "Peregrine; fwd=stale; fwd-status=304; detail=private");
+    assert_eq!(
+        (&*confirmed.field("cache-control"), &*confirmed.field("age")),
+        ("private", "3")
+    );
+    assert_eq!(
+        confirmed.field("cache-status"),
+        "Peregrine; fwd=stale; fwd-status=304; detail=private"
+    );
 }
 
 #[tokio::test]
@@ -63,7 +84,12 @@ async fn who_follows_a_load_learns_how_old_its_answer_was_when_it_came() {
     let url = "http://shop.example/";
     let leader = bench.begin("GET", url, &[]).await;
     let follower = bench.begin("GET", url, &[]).await;
-    assert!(follower.headers()["cache-status"].to_str().unwrap().contains("collapsed"));
+    assert!(
+        follower.headers()["cache-status"]
+            .to_str()
+            .unwrap()
+            .contains("collapsed")
+    );
     gate.open();
     for response in [leader, follower] {
         assert_eq!(response.headers()["age"], "50");

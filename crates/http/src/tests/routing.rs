@@ -8,7 +8,13 @@ use serde_json::json;
 async fn routes_that_fields_choose_never_answer_for_each_other() {
     let shop = |name: &str| json!({"name": name, "match": {"headers": {"x-shop": name}}, "request_headers": {"set": {"x-shop": name}}});
     let setup = Setup::with(&[shop("north"), shop("south"), json!({})]);
-    let bench = setup.before(async |heard| answer(200, &[("cache-control", "max-age=60")], heard.field("x-shop").to_owned()));
+    let bench = setup.before(async |heard| {
+        answer(
+            200,
+            &[("cache-control", "max-age=60")],
+            heard.field("x-shop").to_owned(),
+        )
+    });
     let url = "http://shop.example/";
     for is_hit in [false, true] {
         for shop in ["north", "south", "none"] {
@@ -21,7 +27,8 @@ async fn routes_that_fields_choose_never_answer_for_each_other() {
 #[tokio::test]
 async fn every_route_is_counted_by_a_name_of_its_own() {
     let by_field = |field: &str| json!({"match": {"path": "/a/*", "headers": {field: "*"}}});
-    let bench = Setup::with(&[by_field("x-a"), by_field("x-b"), json!({"name": "rest"})]).before(async |_| answer(200, &[], ""));
+    let bench = Setup::with(&[by_field("x-a"), by_field("x-b"), json!({"name": "rest"})])
+        .before(async |_| answer(200, &[], ""));
     let names: Vec<String> = bench.plane.table().iter().map(|route| route.name.to_string()).collect();
     assert_eq!(names, ["/a/*", "/a/* (2)", "rest"]);
     let twice = complaints(&[json!({"name": "a"}), json!({"name": "a"})]).await;

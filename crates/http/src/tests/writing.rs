@@ -23,11 +23,13 @@ where
 
 #[tokio::test]
 async fn a_write_reaches_every_route_by_which_its_page_is_read() {
-    let route = |name: &str, device: &str, namespace: &str| {
-        serde_json::json!({"name": name, "namespace": namespace, "match": {"headers": {"x-device": device}}})
-    };
+    let route = |name: &str, device: &str, namespace: &str| serde_json::json!({"name": name, "namespace": namespace, "match": {"headers": {"x-device": device}}});
     let shared = serde_json::json!({"name": "rest", "key": {"query_ignore": ["utm_*"]}});
-    let setup = Setup::with(&[route("phone", "phone", "default"), route("other", "desk*", "other"), shared]);
+    let setup = Setup::with(&[
+        route("phone", "phone", "default"),
+        route("other", "desk*", "other"),
+        shared,
+    ]);
     let bench = written(setup, async || answer(204, &[], ""));
     let kinds: [&[(&str, &str)]; 3] = [&[("x-device", "phone")], &[("x-device", "desktop")], &[]];
     for kind in kinds {
@@ -36,7 +38,10 @@ async fn a_write_reaches_every_route_by_which_its_page_is_read() {
     }
     assert_eq!(bench.ask("POST", &format!("{URL}?utm_source=x"), &[]).await.status, 204);
     assert!(bench.get(URL, kinds[1]).await.is_hit(), "another URL");
-    assert!(!bench.get(URL, kinds[2]).await.is_hit(), "the same URL, as this route sees it");
+    assert!(
+        !bench.get(URL, kinds[2]).await.is_hit(),
+        "the same URL, as this route sees it"
+    );
     assert_eq!(bench.ask("POST", URL, &[]).await.status, 204);
     for kind in kinds {
         assert!(!bench.get(URL, kind).await.is_hit(), "{kind:?}");
