@@ -308,3 +308,23 @@ fn a_cache_that_is_off_says_so() {
         &crate::SetOptions::default()
     ));
 }
+
+#[tokio::test]
+async fn the_sweeper_frees_what_is_over_and_ends_with_the_engine() {
+    let bench = Bench::new();
+    bench.engine.run_sweeper();
+    tokio::task::yield_now().await;
+    bench.put("/a", "one");
+    bench.advance(700);
+    for _ in 0..200 {
+        bench.advance(1);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(bench.engine.statistics().total.entries, 0);
+    assert_eq!(bench.time.sleeping(), 1, "it goes on");
+    let Bench { engine, time, .. } = bench;
+    drop(engine);
+    time.advance(seconds(1));
+    tokio::task::yield_now().await;
+    assert_eq!(time.sleeping(), 0);
+}

@@ -205,6 +205,6 @@ async fn a_reader_that_comes_too_late_says_so() {
     while first.poll_next(&mut Context::from_waker(Waker::noop())).is_ready() {}
     fill.push(Bytes::from_static(b"more")).await.unwrap();
     let mut late = fill.reader();
-    assert_eq!(read(&mut late).await, Err(LoadFailure::Abandoned));
+    assert_eq!(at_once(read(&mut late)), Err(LoadFailure::Abandoned));
     assert!(late.next().await.is_none());
 }
