@@ -83,7 +83,7 @@ pub(crate) fn measure(quick: bool) -> Section {
     section.tables.push(mixed(&subjects));
     section.tables.push(hits_only(&subjects));
     section.budgets = budgets(&subjects);
-    section.tables.push(invalidation(&peregrine, quick));
+    section.tables.push(invalidation(&peregrine));
     section
 }
 
@@ -270,7 +270,7 @@ fn budgets(subjects: &[Subject<'_>]) -> Vec<Budget> {
 }
 
 /// What invalidations cost while all entries are there.
-fn invalidation(peregrine: &Peregrine, quick: bool) -> Table {
+fn invalidation(peregrine: &Peregrine) -> Table {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime without I/O needs nothing");
@@ -294,15 +294,16 @@ fn invalidation(peregrine: &Peregrine, quick: bool) -> Table {
         );
     };
 
-    let others = if quick { 1_000 } else { 10_000 };
-    let took: Vec<_> = (0..others)
+    let took: Vec<_> = (0..20)
         .map(|other| micros(&tag(format!("elsewhere-{other}"))).0)
         .collect();
     add("a tag that nothing has", median(&took), Some(0));
+    let many = Invalidation::of_tags((0..10_000).map(|other| format!("elsewhere-{other}")).collect());
+    let (took, matched) = micros(&many);
+    add("10,000 tags that nothing has, at once", took, matched);
     let lookups = operations(1 << 19, None, 3);
     nanos_each(peregrine, &lookups);
-    let name = format!("1,000 lookups after {others} of these");
-    add(&name, nanos_each(peregrine, &lookups), None);
+    add("1,000 lookups after these", nanos_each(peregrine, &lookups), None);
     let (took, matched) = micros(&Invalidation {
         dry_run: true,
         ..tag(COMMON_TAG.to_owned())

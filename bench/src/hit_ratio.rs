@@ -12,8 +12,8 @@ use workload::{Trace, Workload};
 const SHARES: [f64; 3] = [0.01, 0.05, 0.2];
 /// A loop that is longer than the cache by far is lost for everybody, so sizes nearer to it are asked for.
 const SHARES_OF_LOOP: [f64; 3] = [0.25, 0.5, 0.9];
-/// The value of all keys: small, since only the number of hits matters.
-const VALUE_BYTES: usize = 256;
+/// The value of all keys: large enough that the smallest cache is not below the least memory that an engine takes.
+const VALUE_BYTES: usize = 1024;
 const SEED: u64 = 20_240_229;
 
 /// Measures all of them.

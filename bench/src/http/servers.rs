@@ -56,7 +56,7 @@ impl Servers {
             "--field",
             "Cache-Control: max-age=3600",
         ]);
-        Server::start(name, command.stdout(Stdio::null()), cores, address)
+        self.start(name, &mut command, cores, address)
     }
 
     /// Peregrine in front of `origin`.
@@ -72,13 +72,8 @@ impl Servers {
         );
         let file = self.write("peregrine.toml", &text)?;
         let mut command = Command::new(program);
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(file)
-            .stdout(Stdio::null())
-            .stdin(Stdio::null());
-        Server::start(PEREGRINE, &mut command, cores, address)
+        command.arg("serve").arg("--config").arg(file);
+        self.start(PEREGRINE, &mut command, cores, address)
     }
 
     /// nginx in front of `origin`, with its cache on disk, of which the system keeps the files in memory.
@@ -92,14 +87,25 @@ impl Servers {
             &nginx_configuration(&prefix, address, origin, cores.len()),
         )?;
         let mut command = Command::new(program);
-        command
-            .arg("-p")
-            .arg(&prefix)
-            .arg("-c")
-            .arg(file)
-            .stdout(Stdio::null())
-            .stdin(Stdio::null());
-        Server::start(NGINX, &mut command, cores, address)
+        command.arg("-p").arg(&prefix).arg("-c").arg(file);
+        self.start(NGINX, &mut command, cores, address)
+    }
+
+    /// Starts a server whose words go to a file, and into the error when it does not come up.
+    fn start(
+        &self,
+        name: &'static str,
+        command: &mut Command,
+        cores: &[usize],
+        address: SocketAddr,
+    ) -> Result<Server, String> {
+        let path = self.write("words", "")?;
+        let words = fs::File::create(&path).map_err(|error| error.to_string())?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words);
+        Server::start(name, command, cores, address).map_err(|problem| {
+            let words = fs::read_to_string(&path).unwrap_or_default();
+            format!("{problem}; {}", words.lines().last().unwrap_or("it said nothing"))
+        })
     }
 
     fn write(&self, name: &str, text: &str) -> Result<PathBuf, String> {
