@@ -2,12 +2,15 @@
 //! last answer. Nothing is counted by asking.
 
 use crate::identify::{Asking, Identity};
+use crate::outcome::Outcome;
 use crate::own::OwnRequest;
 use crate::plane::Plane;
-use crate::policy::{Decision, Reason};
+use crate::policy::{self, Decision, Reason};
 use crate::reasons;
 use crate::recent::Remembered;
+use crate::request::RequestFacts;
 use crate::route::Route;
+use http::StatusCode;
 use peregrine_base::Instant;
 use peregrine_cache::{Hit, Peek, StaleWhy, Usable};
 use peregrine_net::http::Body;
@@ -85,10 +88,16 @@ pub struct Step {
 }
 
 impl Plane {
-    /// Explains `request`; with `fetch` it is made first, so that there is an answer to explain.
+    /// Explains `request`; with `fetch` it is made first, so that there is an answer to explain, unless its method may change
+    /// something.
     pub async fn explain(&self, request: &OwnRequest, fetch: bool) -> Explanation {
         let facts = Arc::new(request.facts());
-        let fetched = if fetch { Some(self.own(request).await) } else { None };
+        let is_safe = policy::is_safe(&facts.method);
+        let fetched = if fetch && is_safe {
+            Some(self.fetch(&facts).await)
+        } else {
+            None
+        };
         let mut told = Explanation {
             url: facts.url(),
             route: None,
@@ -117,21 +126,15 @@ impl Plane {
             Identity::Cached(asking) => {
                 told.step("identify", asking.key.text(), None);
                 told.key = Some(asking.key.text().to_owned());
-                let now = self.parts.clock.now();
-                let peek = self
-                    .parts
-                    .engine
-                    .peek(&asking.key, &asking.ask(&asking.variants(), now));
-                told.look(&asking, &peek, now);
+                told.look(&asking, &self.peek_for(&asking), self.parts.clock.now());
             }
         }
-        if let Some((response, outcome)) = fetched {
+        if let Some((status, outcome)) = fetched {
             let cache = outcome.cache.as_str();
-            told.step(
-                "fetch",
-                &format!("{} ({cache})", response.status().as_u16()),
-                outcome.decision,
-            );
+            told.step("fetch", &format!("{} ({cache})", status.as_u16()), outcome.decision);
+        } else if fetch && !is_safe {
+            let decision = Decision::new(Reason::UnsafeMethod);
+            told.step("fetch", "left out", Some(decision));
         } else if let Some(last) = told.last.clone() {
             told.step(
                 "last answer",
@@ -141,6 +144,20 @@ impl Plane {
         }
         told.advice = told.steps.iter().rev().find_map(|step| step.decision?.reason.advice());
         told
+    }
+}
+
+impl Plane {
+    /// Makes a request, and waits until its answer is stored, where it is to be.
+    async fn fetch(&self, facts: &Arc<RequestFacts>) -> (StatusCode, Outcome) {
+        let (response, mut outcome) = self.own(facts).await;
+        let status = response.status();
+        if outcome.stored
+            && let Err(error) = self.read(response).await
+        {
+            outcome.error = Some(error);
+        }
+        (status, outcome)
     }
 }
 

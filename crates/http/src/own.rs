@@ -2,16 +2,22 @@
 //! any other request up to their answer, and are neither logged nor counted.
 
 use crate::deliver;
+use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Plane;
+use crate::policy::Reason;
 use crate::request::{RequestFacts, normal_authority};
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, Version, header};
-use peregrine_net::http::{Body, hygiene};
+use peregrine_cache::Peek;
+use peregrine_net::http::{Body, BodyFault, hygiene};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The host of a path for which nobody names one.
 const NO_HOST: &str = "localhost";
+/// How long the body of an answer is read at most; some never end.
+const READING_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// A request of Peregrine's own.
 #[derive(Clone, Debug)]
@@ -27,7 +33,7 @@ pub struct OwnRequest {
 /// What became of warming one URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Warmed {
-    /// It was loaded and is stored.
+    /// It was loaded, or confirmed by the origin, and is stored.
     Stored,
     /// It was fresh in the cache already.
     Fresh,
@@ -78,36 +84,75 @@ impl OwnRequest {
 }
 
 impl Plane {
-    /// Loads one URL into the cache, where it can be stored.
+    /// Loads one URL into the cache, where it can be stored and is not fresh there already.
     pub async fn warm(&self, request: &OwnRequest) -> Warmed {
-        let (response, outcome) = self.own(request).await;
+        let mut request = request.clone();
+        // An entry whose time is over would be served once more while it is renewed; here the renewal is what counts.
+        let wants_fresh = HeaderValue::from_static("min-fresh=1");
+        request.headers.entry(header::CACHE_CONTROL).or_insert(wants_fresh);
+        let facts = Arc::new(request.facts());
+        let (response, outcome) = self.own(&facts).await;
         let status = response.status().as_u16();
+        match outcome.cache {
+            CacheOutcome::Hit => return Warmed::Fresh,
+            CacheOutcome::StaleIfError | CacheOutcome::StaleWhileSlow => {
+                return Warmed::Failed(status, outcome.detail.unwrap_or(outcome.cache.as_str()));
+            }
+            _ => {}
+        }
         if let Some(error) = outcome.error {
             return Warmed::Failed(status, error);
         }
-        let mut body = response.into_body();
-        while let Some(chunk) = body.next().await {
-            if let Err(error) = chunk {
-                return Warmed::Failed(status, error.fault.as_str());
-            }
+        let not_stored = |reason: Option<Reason>| Warmed::NotStored(status, reason.map_or("unknown", Reason::as_str));
+        if !outcome.stored && outcome.cache != CacheOutcome::Collapsed {
+            return not_stored(outcome.reason());
         }
-        match outcome.cache {
-            CacheOutcome::Hit => Warmed::Fresh,
-            CacheOutcome::Collapsed => Warmed::Stored,
-            _ if outcome.stored => Warmed::Stored,
-            _ => Warmed::NotStored(
-                status,
-                outcome.reason().map_or("unknown", crate::policy::Reason::as_str),
-            ),
+        if let Err(error) = self.read(response).await {
+            return Warmed::Failed(status, error);
+        }
+        // What was to be stored when its head came may have been too large at its end.
+        match self.peek(&facts).is_some_and(|peek| peek.hit.is_some()) {
+            true => Warmed::Stored,
+            false => not_stored(Some(Reason::NoRoom)),
         }
     }
 
     /// The answer to a request of Peregrine's own and what happened on the way.
-    pub(crate) async fn own(&self, request: &OwnRequest) -> (Response<Body>, Outcome) {
-        let facts = Arc::new(request.facts());
+    pub(crate) async fn own(&self, facts: &Arc<RequestFacts>) -> (Response<Body>, Outcome) {
         let mut outcome = Outcome::begin(self.parts.clock.now(), self.parts.clock.wall());
-        let answer = self.serve(&facts, Body::empty(), &mut outcome).await;
-        let response = deliver::complete(answer, &facts, &mut outcome);
+        let answer = self.serve(facts, Body::empty(), &mut outcome).await;
+        let response = deliver::complete(answer, facts, &mut outcome);
         (response, outcome)
+    }
+
+    /// Reads an answer to its end, so that what was to be stored is; the word of the error when that fails.
+    pub(crate) async fn read(&self, response: Response<Body>) -> Result<(), &'static str> {
+        let mut body = response.into_body();
+        let reading = async {
+            while let Some(chunk) = body.next().await {
+                chunk.map_err(|error| error.fault.as_str())?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            read = reading => read,
+            () = self.parts.runtime.sleep(READING_TIME_MAX) => Err(BodyFault::TotalTimeout.as_str()),
+        }
+    }
+
+    /// What lies under the key of `facts`; nothing where the request does not ask the cache.
+    fn peek(&self, facts: &Arc<RequestFacts>) -> Option<Peek> {
+        let route = self.table().find(facts).cloned()?;
+        match Identity::of(facts, &route, &Body::empty()) {
+            Identity::Cached(asking) => Some(self.peek_for(&asking)),
+            Identity::Past { .. } => None,
+        }
+    }
+
+    /// What lies under the key of `asking`.
+    pub(crate) fn peek_for(&self, asking: &Asking) -> Peek {
+        let ask = asking.variants();
+        let ask = asking.ask(&ask, self.parts.clock.now());
+        self.parts.engine.peek(&asking.key, &ask)
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response};
 use parking_lot::Mutex;
 use peregrine_admission::Permissive;
 use peregrine_base::{Fallback, ManualClock, SeededRandom, SystemClock, TokioRuntime, WallTime};
-use peregrine_cache::{Engine, NamespaceConfig, Settings, StrategyConfig};
+use peregrine_cache::{CacheConfig, Engine, NamespaceConfig, Settings, StrategyConfig};
 use peregrine_net::config::UpstreamConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::hygiene::TrustedProxies;
@@ -62,7 +62,7 @@ impl Answer {
 
 /// How a bench is set up.
 pub(super) struct Setup {
-    pub(super) strategy: StrategyConfig,
+    settings: Settings,
     routes: Vec<RouteConfig>,
 }
 
@@ -75,15 +75,22 @@ impl Setup {
     /// These routes, each with what it sets beside the defaults.
     pub(super) fn with(routes: &[Value]) -> Self {
         let routes = routes.iter().map(route).collect();
-        Self {
-            strategy: StrategyConfig::default(),
-            routes,
-        }
+        let mut settings = Settings::default();
+        settings
+            .namespaces
+            .insert("other".to_owned(), NamespaceConfig::default());
+        Self { settings, routes }
     }
 
     /// With a change to the strategy.
     pub(super) fn strategy(mut self, change: impl FnOnce(&mut StrategyConfig)) -> Self {
-        change(&mut self.strategy);
+        change(self.settings.strategies.get_mut("default").unwrap());
+        self
+    }
+
+    /// With a change to the cache.
+    pub(super) fn cache(mut self, change: impl FnOnce(&mut CacheConfig)) -> Self {
+        change(&mut self.settings.cache);
         self
     }
 
@@ -183,17 +190,12 @@ impl Bench {
         let log = NamedTempFile::new().unwrap();
         let clock = Arc::new(ManualClock::new(WallTime::from_millis(1_700_000_000_000)));
         let random = Arc::new(SeededRandom::new(1));
-        let mut settings = Settings::default();
-        settings.strategies.insert("default".to_owned(), setup.strategy);
-        settings
-            .namespaces
-            .insert("other".to_owned(), NamespaceConfig::default());
         let parts = peregrine_cache::Parts {
             clock: clock.clone(),
             runtime: Arc::new(TokioRuntime),
             random: random.clone(),
         };
-        let engine = Engine::new(parts, settings).unwrap();
+        let engine = Engine::new(parts, setup.settings).unwrap();
         let parts = UpstreamParts {
             clock: Arc::new(SystemClock),
             runtime: Arc::new(TokioRuntime),

@@ -1,0 +1,85 @@
+//! Requests of Peregrine's own: what they do, and what they say about it.
+
+use super::bench::{Bench, answer};
+use super::*;
+use crate::{OwnRequest, State, Warmed};
+use http::HeaderMap;
+
+fn own(method: &str, url: &str) -> OwnRequest {
+    OwnRequest {
+        url: url.parse().unwrap(),
+        method: method.parse().unwrap(),
+        headers: HeaderMap::new(),
+    }
+}
+
+async fn warm(bench: &Bench, path: &str) -> Warmed {
+    bench
+        .plane
+        .warm(&own("GET", &format!("http://shop.example{path}")))
+        .await
+}
+
+#[tokio::test]
+async fn warming_says_what_became_of_each_page() {
+    let setup = Setup::plain().strategy(|strategy| {
+        strategy.stale_while_revalidate = peregrine_base::Span::new(std::time::Duration::from_secs(60))
+    });
+    let setup = setup.cache(|cache| cache.object_size_max = peregrine_base::ByteSize::kib(4));
+    let bench = setup.before(async |heard| {
+        let stored = [("cache-control", "max-age=10")];
+        match &*heard.target {
+            "/page" => answer(200, &stored, "page"),
+            "/validated" => answer(200, &[("cache-control", "no-cache"), ("etag", "\"1\"")], "page"),
+            "/large" => {
+                let mut pieces = vec![Ok(bytes::Bytes::from(vec![b'x'; 3000])); 3];
+                let body = peregrine_net::http::Body::from_poll(None, move |_| std::task::Poll::Ready(pieces.pop()));
+                answer(200, &stored, "").map(|_| body)
+            }
+            "/failed" => answer(503, &[], ""),
+            _ => answer(200, &[("set-cookie", "a=b"), ("cache-control", "max-age=10")], "own"),
+        }
+    });
+    assert_eq!(warm(&bench, "/page").await, Warmed::Stored);
+    assert_eq!(warm(&bench, "/page").await, Warmed::Fresh);
+    bench.advance(11);
+    assert_eq!(
+        warm(&bench, "/page").await,
+        Warmed::Stored,
+        "it was stale, though it could still be served"
+    );
+    assert!(bench.get("http://shop.example/page", &[]).await.is_hit());
+    assert_eq!(warm(&bench, "/validated").await, Warmed::Stored);
+    assert_eq!(warm(&bench, "/own").await, Warmed::NotStored(200, "set_cookie"));
+    assert_eq!(warm(&bench, "/large").await, Warmed::NotStored(200, "no_room"));
+    assert_eq!(warm(&bench, "/failed").await, Warmed::NotStored(503, "status"));
+    bench.end_origin().await;
+    assert_eq!(warm(&bench, "/gone").await, Warmed::Failed(502, "connect"));
+}
+
+#[tokio::test]
+async fn warming_is_not_done_by_what_stands_in_for_the_origin() {
+    let setup = Setup::plain()
+        .strategy(|strategy| strategy.stale_if_error = peregrine_base::Span::new(std::time::Duration::from_secs(60)));
+    let bench = setup.before(async |_| answer(200, &[("cache-control", "max-age=10")], "page"));
+    warm(&bench, "/").await;
+    bench.advance(11);
+    bench.end_origin().await;
+    assert_eq!(warm(&bench, "/").await, Warmed::Failed(200, "connect"));
+}
+
+#[tokio::test]
+async fn explaining_asks_the_origin_only_when_told_to_and_never_changes_anything_there() {
+    let bench = Setup::plain().before(async |_| answer(200, &[("cache-control", "max-age=10")], "page"));
+    let url = "http://shop.example/";
+    let absent = bench.plane.explain(&own("GET", url), false).await;
+    assert_eq!((absent.state, bench.heard().len()), (State::Absent, 0));
+    let fetched = bench.plane.explain(&own("GET", url), true).await;
+    assert_eq!((fetched.state, fetched.entry.unwrap().length_bytes), (State::Fresh, 4));
+    for method in ["POST", "DELETE", "PURGE"] {
+        let told = bench.plane.explain(&own(method, url), true).await;
+        assert_eq!((told.state, told.steps.last().unwrap().step), (State::Bypass, "fetch"));
+    }
+    assert_eq!(bench.heard().len(), 1);
+    assert!(bench.get(url, &[]).await.is_hit());
+}
