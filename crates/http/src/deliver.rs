@@ -8,11 +8,12 @@ use crate::policy::{self, Condition, RangeAnswer};
 use crate::request::RequestFacts;
 use crate::route::Route;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use peregrine_base::{Instant, Party, WallTime};
 use peregrine_cache::{Hit, LoadFailure, Reader};
 use peregrine_net::http::hygiene;
 use peregrine_net::http::{Body, BodyError, BodyFault};
+use std::task::Poll;
 use std::time::Duration;
 
 /// Where the origin's tags stand.
@@ -20,6 +21,8 @@ const TAG_FIELDS: [HeaderName; 2] = [
     HeaderName::from_static("surrogate-key"),
     HeaderName::from_static("cache-tag"),
 ];
+/// The longest body that is unpacked at once.
+const UNPACKED_BYTES_MAX: u64 = 256 << 10;
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A stored response as the answer: whole, a part of it, or only that nothing changed.
@@ -51,7 +54,7 @@ pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration,
     if request.method == Method::HEAD {
         return bodiless(status, headers);
     }
-    respond(status, headers, Body::chunks(hit.body().chunks()))
+    respond(status, headers, body_of(hit, hit.body().chunks(), length))
 }
 
 /// A response whose body is still arriving.
@@ -122,7 +125,11 @@ pub(crate) fn complete(
         // RFC 9110 §8.6: nothing may be said about the length of no content.
         headers.remove(header::CONTENT_LENGTH);
     }
-    hygiene::add_via(headers, http::Version::HTTP_11);
+    let received = outcome
+        .exchange
+        .as_ref()
+        .map_or(Version::HTTP_11, |exchange| exchange.version);
+    hygiene::add_via(headers, received);
     if let Some(route) = &outcome.route {
         decorate(headers, route, outcome, status.as_u16());
     }
@@ -149,30 +156,34 @@ fn part(hit: &Hit, mut headers: HeaderMap, start: u64, end_exclusive: u64, lengt
     if let Ok(value) = HeaderValue::from_str(&range) {
         headers.insert(header::CONTENT_RANGE, value);
     }
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end_exclusive - start));
-    respond(
-        StatusCode::PARTIAL_CONTENT,
-        headers,
-        Body::chunks(slice(hit.body().chunks(), start, end_exclusive)),
-    )
+    let length = end_exclusive - start;
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let chunks = slice(hit.body().chunks(), start, end_exclusive);
+    respond(StatusCode::PARTIAL_CONTENT, headers, body_of(hit, chunks, length))
+}
+
+/// The `length` bytes in `chunks` of the body of `hit`. A long one that is stored compressed is unpacked piece by piece as
+/// the client takes it: many slow clients must not hold it unpacked.
+fn body_of(hit: &Hit, chunks: impl Iterator<Item = Bytes> + Send + Unpin + 'static, length: u64) -> Body {
+    if hit.stored_encoding() == "identity" || hit.length() <= UNPACKED_BYTES_MAX {
+        return Body::chunks(chunks);
+    }
+    let mut chunks = chunks;
+    Body::from_poll(Some(length), move |_| Poll::Ready(chunks.next().map(Ok)))
 }
 
 /// The bytes from `start` to `end_exclusive` of a body in chunks, without a copy.
-fn slice(chunks: impl Iterator<Item = Bytes>, start: u64, end_exclusive: u64) -> Vec<Bytes> {
+fn slice(chunks: impl Iterator<Item = Bytes>, start: u64, end_exclusive: u64) -> impl Iterator<Item = Bytes> {
     let mut offset = 0u64;
-    let mut parts = Vec::new();
-    for chunk in chunks {
+    let within = move |mut chunk: Bytes| {
         let length = chunk.len() as u64;
         let from = start.saturating_sub(offset).min(length);
-        let to = end_exclusive.saturating_sub(offset).min(length);
-        if let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to))
-            && from < to
-        {
-            parts.push(chunk.slice(from..to));
-        }
+        let left = end_exclusive.checked_sub(offset).filter(|left| *left > 0)?;
         offset += length;
-    }
-    parts
+        chunk.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        Some(chunk.split_off(usize::try_from(from).map_or(chunk.len(), |from| from.min(chunk.len()))))
+    };
+    chunks.map_while(within).filter(|chunk| !chunk.is_empty())
 }
 
 fn unsatisfiable(length: u64) -> Response<Body> {
@@ -198,6 +209,7 @@ fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use peregrine_net::upstream::Exchange;
 
     #[test]
     fn a_slice_over_chunks_is_exactly_the_range() {
@@ -217,8 +229,27 @@ mod tests {
             (0, 1, "a"),
             (4, 4, ""),
         ] {
-            let joined: Vec<u8> = slice(chunks(), start, end).concat();
+            let joined: Vec<u8> = slice(chunks(), start, end).collect::<Vec<_>>().concat();
             assert_eq!(String::from_utf8(joined).unwrap(), expected, "{start}..{end}");
         }
+    }
+
+    #[test]
+    fn via_names_the_version_in_which_the_origin_answered() {
+        let facts = crate::request::facts_for_tests("GET", "http://a/", &[]);
+        let mut outcome = Outcome::begin(Instant::ZERO, WallTime::default());
+        let mut answered = |version| {
+            outcome.exchange = Some(Exchange {
+                target: "origin".into(),
+                reused: false,
+                attempts: 1,
+                version,
+                connect: Duration::ZERO,
+                first_byte: Duration::ZERO,
+            });
+            complete(Ok(Response::new(Body::empty())), &facts, &mut outcome).headers()["via"].clone()
+        };
+        assert_eq!(answered(Version::HTTP_2), "2.0 peregrine");
+        assert_eq!(answered(Version::HTTP_10), "1.0 peregrine");
     }
 }

@@ -36,27 +36,27 @@ impl StoredHead {
 
     /// The head that `bytes` hold; nothing when they are damaged, which makes the entry a miss.
     #[must_use]
-    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        // One copy that all values share.
+        let mut bytes = Bytes::copy_from_slice(bytes);
         let status = StatusCode::from_u16(take_u16(&mut bytes)?).ok()?;
         let mut headers = HeaderMap::with_capacity(16);
         while !bytes.is_empty() {
-            let name = take(&mut bytes)?;
-            let value = take(&mut bytes)?;
-            headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
+            let name = HeaderName::from_bytes(&take(&mut bytes)?).ok()?;
+            let value = HeaderValue::from_maybe_shared(take(&mut bytes)?).ok()?;
+            headers.append(name, value);
         }
         Some(Self { status, headers })
     }
 }
 
-fn take_u16(bytes: &mut &[u8]) -> Option<u16> {
+fn take_u16(bytes: &mut Bytes) -> Option<u16> {
     (bytes.len() >= 2).then(|| bytes.get_u16())
 }
 
-fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+fn take(bytes: &mut Bytes) -> Option<Bytes> {
     let length = usize::from(take_u16(bytes)?);
-    let (taken, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    Some(taken)
+    (bytes.len() >= length).then(|| bytes.split_to(length))
 }
 
 #[cfg(test)]

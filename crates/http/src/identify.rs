@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// How a request stands to the cache.
 pub(crate) enum Identity {
     /// It asks the cache.
-    Cached(Box<Asking>),
+    Cached(Arc<Asking>),
     /// It goes past the cache.
     Past {
         /// The word for `Cache-Status`.
@@ -84,7 +84,7 @@ impl Identity {
         }
         let key = key_of(facts, route);
         let leads = facts.method == Method::GET && !asked.range && !asked.no_store;
-        Self::Cached(Box::new(Asking {
+        Self::Cached(Arc::new(Asking {
             facts: Arc::clone(facts),
             route: Arc::clone(route),
             asked,

@@ -117,7 +117,7 @@ impl Plane {
         outcome.route = Some(Arc::clone(&route));
         outcome.permit = Some(self.admit(&route)?);
         match Identity::of(facts, &route, &body) {
-            Identity::Cached(asking) => self.lookup(&Arc::new(*asking), outcome).await,
+            Identity::Cached(asking) => self.lookup(&asking, outcome).await,
             Identity::Past { why, decision, rule } => {
                 outcome.detail = rule.map(BypassRule::as_str);
                 outcome.forwarded(CacheOutcome::Bypass, why);

@@ -274,6 +274,17 @@ impl Bench {
         self.origin.finished(Duration::from_secs(10), &TokioRuntime).await;
     }
 
+    /// How what lies under `url` is stored.
+    pub(super) async fn stored_encoding(&self, url: &str) -> &'static str {
+        let request = crate::OwnRequest {
+            url: url.parse().unwrap(),
+            method: http::Method::GET,
+            headers: HeaderMap::new(),
+        };
+        let told = self.plane.explain(&request, false).await;
+        told.entry.map_or("", |entry| entry.stored_encoding)
+    }
+
     /// The lines of the access log so far.
     pub(super) fn logged(&self) -> Vec<Value> {
         self.plane.parts.access_log.flush(Duration::from_secs(10));

@@ -73,6 +73,38 @@ async fn an_answer_that_its_confirmation_makes_private_is_given_as_the_origin_no
 }
 
 #[tokio::test]
+async fn a_long_body_that_is_stored_compressed_is_not_unpacked_before_it_is_read() {
+    let setup = Setup::plain().strategy(|strategy| strategy.compression = peregrine_cache::Compression::Zstd);
+    let line = "a line that is there many times\n";
+    let text: String = line.repeat((2 << 20) / line.len());
+    let sent = text.clone();
+    let bench = setup.before(move |_| {
+        let sent = sent.clone();
+        async {
+            answer(
+                200,
+                &[("cache-control", "max-age=60"), ("content-type", "text/plain")],
+                sent,
+            )
+        }
+    });
+    let url = "http://shop.example/";
+    assert_eq!(bench.get(url, &[]).await.text, text);
+    while bench.stored_encoding(url).await != "zstd" {
+        tokio::task::yield_now().await;
+    }
+    let hit = bench.begin("GET", url, &[]).await;
+    assert_eq!(hit.headers()["content-length"], text.len().to_string().as_str());
+    assert!(!hit.body().is_at_hand());
+    assert!(hit.into_body().collect(4 << 20).await.unwrap() == text);
+    for (from, to) in [(0, 0), (262_000, 263_000), (1_900_000, text.len() - 1)] {
+        let part = bench.get(url, &[("range", &format!("bytes={from}-{to}"))]).await;
+        assert_eq!(part.field("content-length"), (to - from + 1).to_string());
+        assert!((part.status, &*part.text) == (206, &text[from..=to]), "{from}-{to}");
+    }
+}
+
+#[tokio::test]
 async fn who_follows_a_load_learns_how_old_its_answer_was_when_it_came() {
     let gate = Gate::shut();
     let body = gate.clone();
