@@ -20,7 +20,7 @@ build: setup ## Build the program, optimised
 
 test: setup ## Run all tests, those that explore thread interleavings too
 	@$(CARGO) test --workspace
-	@$(CARGO) test -p peregrine-cache --features shuttle shuttle
+	@$(CARGO) test -p peregrine-cache --features shuttle
 
 bench: ## Measure against the budgets and the peers (installs nginx; ARGS=… for the bench)
 	@scripts/setup bench

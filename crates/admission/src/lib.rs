@@ -88,7 +88,11 @@ mod tests {
 
     #[test]
     fn the_default_lets_everything_through() {
-        let request = Admission { route: "/api/*", tenant: "", namespace: "default" };
+        let request = Admission {
+            route: "/api/*",
+            tenant: "",
+            namespace: "default",
+        };
         assert!(matches!(Permissive.admit(&request), Verdict::Admit(_)));
     }
 }

@@ -98,7 +98,12 @@ impl Clock for SystemClock {
     fn wall(&self) -> WallTime {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let millis = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
-        WallTime(u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1000).saturating_add(millis))
+        WallTime(
+            u64::try_from(time.tv_sec)
+                .unwrap_or(0)
+                .saturating_mul(1000)
+                .saturating_add(millis),
+        )
     }
 }
 
@@ -113,13 +118,17 @@ impl ManualClock {
     /// A clock that starts one day after zero, at the civil time `wall`.
     #[must_use]
     pub fn new(wall: WallTime) -> Self {
-        Self { now: AtomicU64::new(86_400_000_000_000), wall: AtomicU64::new(wall.as_millis()) }
+        Self {
+            now: AtomicU64::new(86_400_000_000_000),
+            wall: AtomicU64::new(wall.as_millis()),
+        }
     }
 
     /// Moves both clocks later by `span`.
     pub fn advance(&self, span: Duration) {
         self.now.fetch_add(saturating_nanos(span), Ordering::SeqCst);
-        self.wall.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.wall
+            .fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 }
 

@@ -61,7 +61,9 @@ impl FromStr for Span {
         while !rest.is_empty() {
             let split = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
             let (number, tail) = rest.split_at(split);
-            let end = tail.find(|c: char| c.is_ascii_digit() || c == ' ').unwrap_or(tail.len());
+            let end = tail
+                .find(|c: char| c.is_ascii_digit() || c == ' ')
+                .unwrap_or(tail.len());
             let (unit, next) = tail.split_at(end);
             let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
             let part = scale(number, *factor).ok_or_else(wrong)?;
@@ -78,8 +80,16 @@ pub(crate) fn scale(number: &str, factor: u64) -> Option<u64> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.len() > 9 {
         return None;
     }
-    let whole = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()? };
-    let numerator = if fraction.is_empty() { 0 } else { fraction.parse::<u64>().ok()? };
+    let whole = if whole.is_empty() {
+        0
+    } else {
+        whole.parse::<u64>().ok()?
+    };
+    let numerator = if fraction.is_empty() {
+        0
+    } else {
+        fraction.parse::<u64>().ok()?
+    };
     let denominator = 10u128.pow(u32::try_from(fraction.len()).ok()?);
     let part = u128::from(numerator) * u128::from(factor) / denominator;
     whole.checked_mul(factor)?.checked_add(u64::try_from(part).ok()?)
@@ -105,7 +115,9 @@ impl fmt::Display for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -121,8 +133,19 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, millis) in [("0s", 0), ("250ms", 250), ("5s", 5000), ("1.5s", 1500), ("1m30s", 90_000), ("2h", 7_200_000)] {
-            assert_eq!(text.parse::<Span>().unwrap().get(), Duration::from_millis(millis), "{text}");
+        for (text, millis) in [
+            ("0s", 0),
+            ("250ms", 250),
+            ("5s", 5000),
+            ("1.5s", 1500),
+            ("1m30s", 90_000),
+            ("2h", 7_200_000),
+        ] {
+            assert_eq!(
+                text.parse::<Span>().unwrap().get(),
+                Duration::from_millis(millis),
+                "{text}"
+            );
         }
     }
 

@@ -99,6 +99,10 @@ impl Complaint {
     /// A complaint about `field`.
     #[must_use]
     pub fn new(field: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into(), help: help.into() }
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+            help: help.into(),
+        }
     }
 }

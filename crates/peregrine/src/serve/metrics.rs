@@ -5,16 +5,20 @@ use super::program::Program;
 use peregrine_cache::NamespaceStatistics;
 use peregrine_http::Route;
 use peregrine_net::upstream::{Health, TargetStatus};
-use peregrine_telemetry::Exposition;
+use peregrine_telemetry::prometheus::Number;
+use peregrine_telemetry::{Exposition, HistogramSnapshot};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Adds all of them.
 pub(super) fn expose(program: &Program, out: &mut Exposition) {
-    out.gauge(
+    let mut of = Of { out, labels: &[] };
+    of.gauge(
         "peregrine_uptime_seconds",
         "Seconds since the start.",
-        &[],
         program.uptime().as_secs_f64(),
     );
+    of_server(program, &mut of);
     for route in program.plane.table().iter() {
         of_route(route, out);
     }
@@ -24,307 +28,246 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     for upstream in program.upstreams.load().values() {
         let status = upstream.status();
         let labels = [("upstream", &*status.name)];
-        out.counter(
-            "peregrine_upstream_no_healthy_target_total",
-            "Requests that reached no target.",
-            &labels,
-            status.no_healthy_target,
-        );
+        let mut of = Of { out, labels: &labels };
+        let name = "peregrine_upstream_no_healthy_target_total";
+        of.counter(name, "Requests that reached no target.", status.no_healthy_target);
         for target in &status.targets {
             of_target(&status.name, target, out);
         }
     }
-    of_server(program, out);
     program.access_log.expose(out);
 }
 
-fn of_route(route: &Route, out: &mut Exposition) {
-    let name = [("route", &*route.name)];
-    let metrics = &route.metrics;
-    for (outcome, count) in metrics.outcomes() {
-        let labels = [name[0], ("cache", outcome.as_str())];
-        out.counter(
-            "peregrine_requests_total",
-            "Requests by how the cache took part.",
-            &labels,
-            count,
-        );
-    }
-    for (class, count) in metrics.statuses() {
-        out.counter(
-            "peregrine_responses_total",
-            "Responses by class of status.",
-            &[name[0], ("class", class)],
-            count,
-        );
-    }
-    for (reason, count) in metrics.reasons() {
-        let labels = [name[0], ("reason", reason.as_str())];
-        out.counter(
-            "peregrine_decisions_total",
-            "Caching decisions by reason.",
-            &labels,
-            count,
-        );
-    }
-    out.counter(
-        "peregrine_request_errors_total",
-        "Requests that ended in an error.",
-        &name,
-        metrics.errors.value(),
-    );
-    out.counter(
-        "peregrine_sent_bytes_total",
-        "Bytes of bodies sent to clients.",
-        &name,
-        metrics.bytes_sent.value(),
-    );
-    out.counter(
-        "peregrine_saved_bytes_total",
-        "Bytes of bodies that the origin did not send.",
-        &name,
-        metrics.bytes_saved.value(),
-    );
-    let duration = metrics.duration.snapshot();
-    out.histogram(
-        "peregrine_request_duration_seconds",
-        "From the parsed request to the end of the answer.",
-        &name,
-        &duration,
-    );
-    let upstream = metrics.upstream.snapshot();
-    out.histogram(
-        "peregrine_upstream_first_byte_seconds",
-        "From the request to the origin until its first byte.",
-        &name,
-        &upstream,
-    );
+/// The metrics of one thing, under its labels.
+struct Of<'a> {
+    out: &'a mut Exposition,
+    labels: &'a [(&'a str, &'a str)],
 }
 
-fn of_namespace(namespace: &str, statistics: &NamespaceStatistics, out: &mut Exposition) {
-    let name = [("namespace", namespace)];
-    let counters = [
-        (
-            "peregrine_cache_hits_total",
-            "Lookups that found something fresh.",
-            statistics.hits,
-        ),
-        (
-            "peregrine_cache_stale_served_total",
-            "Lookups that served something stale.",
-            statistics.stale_served,
-        ),
-        (
-            "peregrine_cache_coalesced_total",
-            "Misses that another's load answered.",
-            statistics.coalesced,
-        ),
-        (
-            "peregrine_cache_refreshes_total",
-            "Loads that renewed an entry in the background.",
-            statistics.refreshes,
-        ),
-        (
-            "peregrine_cache_loads_total",
-            "Loads that came to an end.",
-            statistics.loads,
-        ),
-        (
-            "peregrine_cache_load_failures_total",
-            "Loads that failed.",
-            statistics.load_failures,
-        ),
-        (
-            "peregrine_cache_stored_total",
-            "Answers that were stored.",
-            statistics.stored,
-        ),
-        (
-            "peregrine_cache_served_bytes_total",
-            "Bytes of bodies served from memory.",
-            statistics.bytes_served,
-        ),
-    ];
-    for (metric, help, value) in counters {
-        out.counter(metric, help, &name, value);
+impl Of<'_> {
+    fn counter(&mut self, name: &str, help: &str, value: impl Into<Number>) {
+        self.out.counter(name, help, self.labels, value);
     }
-    let seconds = |millis: u64| std::time::Duration::from_millis(millis).as_secs_f64();
-    out.counter(
-        "peregrine_cache_load_seconds_total",
-        "Time that loads took together.",
-        &name,
-        seconds(statistics.load_time_ms),
-    );
-    let saved = seconds(statistics.load_time_saved_ms);
-    out.counter(
-        "peregrine_cache_saved_seconds_total",
-        "Time that hits would have taken as loads.",
-        &name,
-        saved,
-    );
-    let by_reason = [
-        (
-            "peregrine_cache_misses_total",
-            "Lookups that found nothing to serve at once.",
-            &statistics.misses_by_reason,
-        ),
-        (
-            "peregrine_cache_passed_total",
-            "Answers that could not be stored.",
-            &statistics.passed_by_reason,
-        ),
-        (
-            "peregrine_cache_not_stored_total",
-            "Bodies that were to be stored and are not.",
-            &statistics.not_stored_by_reason,
-        ),
-        (
-            "peregrine_cache_evictions_total",
-            "Entries that left memory.",
-            &statistics.evictions_by_cause,
-        ),
-    ];
-    for (metric, help, counts) in by_reason {
-        for (reason, count) in counts {
-            out.counter(metric, help, &[name[0], ("reason", reason)], *count);
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Into<Number>) {
+        self.out.gauge(name, help, self.labels, value);
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, snapshot: &HistogramSnapshot) {
+        self.out.histogram(name, help, self.labels, snapshot);
+    }
+
+    /// A counter for each word under the label `by`.
+    fn counters<'w>(&mut self, name: &str, help: &str, by: &str, counts: impl IntoIterator<Item = (&'w str, u64)>) {
+        for (word, count) in counts {
+            let labels: Vec<(&str, &str)> = self.labels.iter().copied().chain([(by, word)]).collect();
+            self.out.counter(name, help, &labels, count);
         }
     }
-    out.gauge(
-        "peregrine_cache_bytes",
-        "Bytes that entries occupy.",
-        &name,
-        statistics.bytes,
+}
+
+fn of_route(route: &Route, out: &mut Exposition) {
+    let metrics = &route.metrics;
+    let labels = [("route", &*route.name)];
+    let mut of = Of { out, labels: &labels };
+    let outcomes = metrics.outcomes().map(|(outcome, count)| (outcome.as_str(), count));
+    let requests = "Requests by how the cache took part.";
+    of.counters("peregrine_requests_total", requests, "cache", outcomes);
+    let responses = "Responses by class of status.";
+    of.counters("peregrine_responses_total", responses, "class", metrics.statuses());
+    let reasons = metrics.reasons();
+    let reasons = reasons.iter().map(|(reason, count)| (reason.as_str(), *count));
+    of.counters(
+        "peregrine_decisions_total",
+        "Caching decisions by reason.",
+        "reason",
+        reasons,
     );
-    out.gauge(
+    let errors = metrics.errors.value();
+    of.counter(
+        "peregrine_request_errors_total",
+        "Requests that ended in an error.",
+        errors,
+    );
+    let sent = metrics.bytes_sent.value();
+    of.counter("peregrine_sent_bytes_total", "Bytes of bodies sent to clients.", sent);
+    let saved = metrics.bytes_saved.value();
+    of.counter(
+        "peregrine_saved_bytes_total",
+        "Bytes of bodies that the origin did not send.",
+        saved,
+    );
+    let help = "From the parsed request to the end of the answer.";
+    of.histogram("peregrine_request_duration_seconds", help, &metrics.duration.snapshot());
+    let help = "From the request to the origin until its first byte.";
+    of.histogram(
+        "peregrine_upstream_first_byte_seconds",
+        help,
+        &metrics.upstream.snapshot(),
+    );
+}
+
+fn of_namespace(namespace: &str, is: &NamespaceStatistics, out: &mut Exposition) {
+    let labels = [("namespace", namespace)];
+    let mut of = Of { out, labels: &labels };
+    let seconds = |millis: u64| Duration::from_millis(millis).as_secs_f64();
+    of.counter(
+        "peregrine_cache_hits_total",
+        "Lookups that found something fresh.",
+        is.hits,
+    );
+    of.counter(
+        "peregrine_cache_stale_served_total",
+        "Lookups that served something stale.",
+        is.stale_served,
+    );
+    of.counter(
+        "peregrine_cache_coalesced_total",
+        "Misses that another's load answered.",
+        is.coalesced,
+    );
+    of.counter(
+        "peregrine_cache_refreshes_total",
+        "Loads that renewed an entry in the background.",
+        is.refreshes,
+    );
+    of.counter("peregrine_cache_loads_total", "Loads that came to an end.", is.loads);
+    of.counter(
+        "peregrine_cache_load_failures_total",
+        "Loads that failed.",
+        is.load_failures,
+    );
+    of.counter("peregrine_cache_stored_total", "Answers that were stored.", is.stored);
+    of.counter(
+        "peregrine_cache_served_bytes_total",
+        "Bytes of bodies served from memory.",
+        is.bytes_served,
+    );
+    of.counter(
+        "peregrine_cache_load_seconds_total",
+        "Time that loads took together.",
+        seconds(is.load_time_ms),
+    );
+    let saved = seconds(is.load_time_saved_ms);
+    of.counter(
+        "peregrine_cache_saved_seconds_total",
+        "Time that hits would have taken as loads.",
+        saved,
+    );
+    of.gauge("peregrine_cache_bytes", "Bytes that entries occupy.", is.bytes);
+    of.gauge(
         "peregrine_cache_entries",
         "Entries, with markers and selectors.",
-        &name,
-        statistics.entries,
+        is.entries,
+    );
+    let mut by_reason = |name, help, counts: &BTreeMap<&'static str, u64>| {
+        of.counters(
+            name,
+            help,
+            "reason",
+            counts.iter().map(|(reason, count)| (*reason, *count)),
+        );
+    };
+    by_reason(
+        "peregrine_cache_misses_total",
+        "Lookups that found nothing to serve at once.",
+        &is.misses_by_reason,
+    );
+    by_reason(
+        "peregrine_cache_passed_total",
+        "Answers that could not be stored.",
+        &is.passed_by_reason,
+    );
+    let help = "Bodies that were to be stored and are not.";
+    by_reason("peregrine_cache_not_stored_total", help, &is.not_stored_by_reason);
+    by_reason(
+        "peregrine_cache_evictions_total",
+        "Entries that left memory.",
+        &is.evictions_by_cause,
     );
 }
 
-fn of_target(upstream: &str, target: &TargetStatus, out: &mut Exposition) {
-    let labels = [("upstream", upstream), ("target", &*target.target)];
-    let up = u64::from(target.health == Health::Healthy);
-    out.gauge(
-        "peregrine_target_healthy",
-        "1 while the target gets requests.",
-        &labels,
-        up,
+fn of_target(upstream: &str, is: &TargetStatus, out: &mut Exposition) {
+    let labels = [("upstream", upstream), ("target", &*is.target)];
+    let mut of = Of { out, labels: &labels };
+    let healthy = u64::from(is.health == Health::Healthy);
+    of.gauge("peregrine_target_healthy", "1 while the target gets requests.", healthy);
+    of.counter(
+        "peregrine_target_requests_total",
+        "Attempts that were made.",
+        is.requests,
     );
-    let counters = [
-        (
-            "peregrine_target_requests_total",
-            "Attempts that were made.",
-            target.requests,
-        ),
-        (
-            "peregrine_target_retries_total",
-            "Attempts that were made again.",
-            target.retries,
-        ),
-        (
-            "peregrine_target_connects_total",
-            "Connections that were made.",
-            target.connects,
-        ),
-        (
-            "peregrine_target_reuses_total",
-            "Requests that found a connection ready.",
-            target.reuses,
-        ),
-        (
-            "peregrine_target_waits_total",
-            "Requests that had to wait for a connection.",
-            target.waits,
-        ),
-        (
-            "peregrine_target_ejections_total",
-            "How often the target was left out.",
-            target.ejections,
-        ),
-    ];
-    for (metric, help, value) in counters {
-        out.counter(metric, help, &labels, value);
-    }
-    for (kind, count) in &target.errors {
-        out.counter(
-            "peregrine_target_errors_total",
-            "Failures by kind.",
-            &[labels[0], labels[1], ("kind", kind)],
-            *count,
-        );
-    }
-    out.gauge(
-        "peregrine_target_in_flight",
-        "Requests under way.",
-        &labels,
-        target.in_flight,
+    of.counter(
+        "peregrine_target_retries_total",
+        "Attempts that were made again.",
+        is.retries,
     );
-    out.gauge(
+    of.counter(
+        "peregrine_target_connects_total",
+        "Connections that were made.",
+        is.connects,
+    );
+    of.counter(
+        "peregrine_target_reuses_total",
+        "Requests that found a connection ready.",
+        is.reuses,
+    );
+    of.counter(
+        "peregrine_target_waits_total",
+        "Requests that had to wait for a connection.",
+        is.waits,
+    );
+    of.counter(
+        "peregrine_target_ejections_total",
+        "How often the target was left out.",
+        is.ejections,
+    );
+    let errors = is.errors.iter().map(|(kind, count)| (*kind, *count));
+    of.counters("peregrine_target_errors_total", "Failures by kind.", "kind", errors);
+    of.gauge("peregrine_target_in_flight", "Requests under way.", is.in_flight);
+    of.gauge(
         "peregrine_target_idle_connections",
         "Connections without a request.",
-        &labels,
-        target.idle,
+        is.idle,
     );
-    out.gauge(
+    of.gauge(
         "peregrine_target_waiting",
         "Requests that wait for a connection.",
-        &labels,
-        target.waiting,
+        is.waiting,
     );
-    out.histogram(
+    of.histogram(
         "peregrine_target_first_byte_seconds",
         "The time to the first byte.",
-        &labels,
-        &target.first_byte,
+        &is.first_byte,
     );
 }
 
-fn of_server(program: &Program, out: &mut Exposition) {
-    let status = program.server.status();
-    out.gauge(
+fn of_server(program: &Program, of: &mut Of<'_>) {
+    let is = program.server.status();
+    of.gauge(
         "peregrine_connections_open",
         "Connections of clients.",
-        &[],
-        status.connections_open,
+        is.connections_open,
     );
-    out.gauge(
+    of.gauge(
         "peregrine_connections_max",
         "The most connections of clients.",
-        &[],
-        status.connections_max,
+        is.connections_max,
     );
-    out.counter(
+    of.counter(
         "peregrine_connections_total",
         "Connections that were taken.",
-        &[],
-        status.connections_accepted,
+        is.connections_accepted,
     );
-    out.counter(
+    of.counter(
         "peregrine_accept_failures_total",
         "Times that no connection could be taken.",
-        &[],
-        status.accept_failures,
+        is.accept_failures,
     );
-    out.counter(
-        "peregrine_stalled_connections_total",
-        "Connections closed because the client stalled.",
-        &[],
-        status.stalled,
-    );
-    out.counter(
-        "peregrine_cut_responses_total",
-        "Answers that broke off.",
-        &[],
-        status.cut,
-    );
-    for (reason, count) in &status.refused {
-        out.counter(
-            "peregrine_refused_requests_total",
-            "Requests that were refused before anything was asked.",
-            &[("reason", reason)],
-            *count,
-        );
-    }
+    let stalled = "Connections closed because the client stalled.";
+    of.counter("peregrine_stalled_connections_total", stalled, is.stalled);
+    of.counter("peregrine_cut_responses_total", "Answers that broke off.", is.cut);
+    let refused = is.refused.iter().map(|(reason, count)| (*reason, *count));
+    let help = "Requests that were refused before anything was asked.";
+    of.counters("peregrine_refused_requests_total", help, "reason", refused);
 }
