@@ -268,9 +268,14 @@ impl Engine {
         why: MissReason,
         alone: bool,
     ) -> Lease {
-        // The position from before the look: what is invalidated from then on overtakes the load, and with it a renewal of what
-        // was found.
-        let flight = Arc::new(Flight::new(found.position, ask.now));
+        // Before the load begins: what is invalidated from then on overtakes it. Where something is there that may only have
+        // to be confirmed, from before the look, or a renewal could carry it past an invalidation.
+        let position = if found.entry.is_some() {
+            found.position
+        } else {
+            self.ledger.position()
+        };
+        let flight = Arc::new(Flight::new(position, ask.now));
         let listed = Listed {
             variant: found.variant.clone(),
             joinable: !alone,

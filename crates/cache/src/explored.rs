@@ -4,6 +4,7 @@
 //! `cargo test -p peregrine-cache --features shuttle`
 
 use crate::ledger::{Checked, Ledger, Scope, Standing, Target, tag_target};
+use crate::sync::Mutex;
 use crate::{
     Ask, Engine, Followed, Glob, Hit, Invalidation, Key, Lookup, Meta, Namespace, NoVariants, Parts, Position,
     Settings, Strategy,
@@ -306,6 +307,41 @@ fn many_askers_make_one_load() {
             .for_each(|asker| asker.join().expect("no asker fails"));
         assert_eq!(loads.load(Ordering::SeqCst), 1, "one load");
         assert_eq!(world.ask(), 7);
+    });
+}
+
+/// P3 while something is invalidated: two loads at once only if the second began after an invalidation that the first did not
+/// know of.
+#[test]
+fn loads_at_once_are_of_different_positions() {
+    explore(|| {
+        let world = World::new();
+        let current = Arc::new(Mutex::new(Vec::new()));
+        let askers: Vec<_> = (0..3)
+            .map(|_| {
+                let (world, current) = (world.clone(), Arc::clone(&current));
+                thread::spawn(move || {
+                    let Lookup::Lead(lease) = world.lookup() else { return };
+                    let position = lease.position();
+                    let mut loading = current.lock();
+                    assert!(!loading.contains(&position), "the same load twice");
+                    loading.push(position);
+                    drop(loading);
+                    thread::yield_now();
+                    current.lock().retain(|one| *one != position);
+                    drop(lease);
+                })
+            })
+            .collect();
+        // By its key: an invalidation that a load is known to be reached by before its head is.
+        block_on(
+            world
+                .engine
+                .invalidate(&Invalidation::of_keys(vec![world.key().text().to_owned()])),
+        );
+        for asker in askers {
+            asker.join().expect("no asker fails");
+        }
     });
 }
 

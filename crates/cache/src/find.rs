@@ -110,8 +110,8 @@ impl Engine {
 
     /// Whether an invalidation reached something with this key and these tags whose load began at `since`.
     pub(crate) fn reached(&self, key: &Key, tags: &[String], since: Position) -> bool {
-        // An invalidation that is only being entered does not count yet: everybody has to see it from the same moment on, or
-        // those who do would look again and again at a load that those who do not still let them join.
+        // An invalidation that is only being entered does not count yet: a load that begins now has the same position, so
+        // one after the other would be taken for overtaken.
         if since == self.ledger.position() {
             return false;
         }
