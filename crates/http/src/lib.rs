@@ -4,7 +4,8 @@
 //! caching rules are a pure state machine in [`policy`], which knows neither sockets nor the engine. The engine
 //! (`peregrine-cache`) knows no HTTP: heads reach it as bytes, `Vary` as a selector.
 //!
-//! Deliberately absent: state of its own beside the route table, and any name that is looked up while a request waits.
+//! Deliberately absent: state of its own beside the route table and the last decisions, and any name that is looked up while
+//! a request waits.
 
 mod advice;
 pub mod config;

@@ -2,8 +2,8 @@
 //!
 //! `receive → route → identify → admit → lookup → fetch → store → deliver → finish`
 //!
-//! Each step answers with an enum that names its reason; the steps' own files hold what they need. The plane keeps no
-//! state of its own beside the route table, which a reload swaps whole.
+//! Each step answers with an enum that names its reason; the steps' own files hold what they need. A reload swaps
+//! the route table whole.
 
 use crate::failure::Failure;
 use crate::finish::Sealing;
@@ -23,6 +23,7 @@ use peregrine_base::{Clock, Instant, Random, Runtime};
 use peregrine_cache::{Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Body, Handler, Peer};
+use peregrine_telemetry::Counter;
 use peregrine_telemetry::access::AccessLog;
 use std::sync::Arc;
 
@@ -64,6 +65,7 @@ pub struct Plane {
     pub(crate) recent: Recent,
     table: ArcSwap<RouteTable>,
     trusted: ArcSwap<TrustedProxies>,
+    unrouted: Counter,
 }
 
 impl Handler for Plane {
@@ -74,6 +76,9 @@ impl Handler for Plane {
                 let facts = Arc::new(facts);
                 let mut sealing = Sealing::begin(&self.parts, &facts);
                 let answer = self.serve(&facts, body, &mut sealing.outcome).await;
+                if matches!(answer, Err(Failure::NoRoute)) {
+                    self.unrouted.increment();
+                }
                 let response = deliver::complete(answer, &facts, &mut sealing.outcome);
                 sealing.seal(&self.recent, response)
             }
@@ -91,7 +96,14 @@ impl Plane {
             recent: Recent::new(),
             table: ArcSwap::from_pointee(table),
             trusted: ArcSwap::from_pointee(trusted),
+            unrouted: Counter::new(),
         }
+    }
+
+    /// How many requests no route took.
+    #[must_use]
+    pub fn unrouted(&self) -> u64 {
+        self.unrouted.value()
     }
 
     /// The routes as they are now.

@@ -85,6 +85,16 @@ async fn an_answer_that_was_all_there_has_no_error_though_its_end_is_not_asked_f
 }
 
 #[tokio::test]
+async fn a_request_that_no_route_takes_is_counted_and_logged() {
+    let setup = Setup::with(&[serde_json::json!({"match": {"host": "shop.example"}})]);
+    let bench = setup.before(async |_| answer(200, &[], ""));
+    assert_eq!(bench.get("http://shop.example/", &[]).await.status, 200);
+    assert_eq!(bench.get("http://other.example/", &[]).await.status, 404);
+    assert_eq!((bench.plane.unrouted(), counted(&bench)), (1, (1, 0)));
+    assert_eq!(bench.logged()[1]["error"], "no_route");
+}
+
+#[tokio::test]
 async fn only_what_the_origin_did_not_send_is_saved() {
     let setup = Setup::plain().strategy(|strategy| strategy.hit_for_miss = peregrine_base::Span::ZERO);
     let bench = setup.before(async |heard| match (&*heard.target, heard.field("if-none-match")) {

@@ -19,6 +19,11 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
         program.uptime().as_secs_f64(),
     );
     of_server(program, &mut of);
+    of.counter(
+        "peregrine_unrouted_requests_total",
+        "Requests that no route takes.",
+        program.plane.unrouted(),
+    );
     for route in program.plane.table().iter() {
         of_route(route, out);
     }
