@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainRequest {
-    /// A URL, or a path, which is taken as on any host.
+    /// A URL, or a path on the address that Peregrine listens on; a `Host` field names another.
     pub url: String,
     /// The method; GET when it is not given.
     pub method: String,

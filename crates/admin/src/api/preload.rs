@@ -16,7 +16,7 @@ const RATE_MAX: u32 = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreloadRequest {
-    /// URLs, or paths, which are taken as on any host.
+    /// URLs, or paths on the address that Peregrine listens on; a `Host` field names another.
     pub urls: Vec<String>,
     /// At most so many in a second.
     #[serde(default = "default_rate")]

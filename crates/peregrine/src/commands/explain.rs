@@ -25,7 +25,7 @@ use std::time::Duration;
         peregrine explain -H 'Accept-Encoding: gzip' /products"
 )]
 pub struct Arguments {
-    /// The URL, or a path, which is taken as on any host.
+    /// The URL, or a path on the address that Peregrine listens on.
     url: String,
     /// The method.
     #[arg(short = 'X', long, default_value = "GET")]

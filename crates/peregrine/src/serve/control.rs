@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// How many of the problems of a preload are named.
 const PROBLEMS_MAX: usize = 20;
@@ -96,7 +97,7 @@ impl Control for Program {
 
     fn explain(&self, request: ExplainRequest) -> Answering<'_, Explanation> {
         Box::pin(async move {
-            let own = own_request(&request.url, &request.method, &request.headers)?;
+            let own = self.own_request(&request.url, &request.method, &request.headers)?;
             let told = self.plane.explain(&own, request.fetch).await;
             Ok(explanation(told, request.method))
         })
@@ -125,8 +126,12 @@ impl Control for Program {
 
     fn reload(&self) -> Answering<'_, Reloaded> {
         Box::pin(async move {
-            let reloaded = self
-                .reload_now()
+            let stopping = || Refusal::failed("the program is being stopped");
+            let program = self.shared().ok_or_else(stopping)?;
+            // Reading files and building pools may take a moment, which the requests need not wait for.
+            let reloaded = tokio::task::spawn_blocking(move || program.reload_now()).await;
+            let reloaded = reloaded
+                .map_err(|_| stopping())?
                 .map_err(|failure| Refusal::conflict(format!("not reloaded: {failure}")))?;
             Ok(Reloaded {
                 applied: reloaded.applied,
@@ -193,6 +198,27 @@ impl Program {
         }
     }
 
+    /// A request of Peregrine's own, from texts that the API has checked already. A path is asked for as on this machine,
+    /// unless a field names the host.
+    fn own_request(&self, url: &str, method: &str, headers: &BTreeMap<String, String>) -> Result<OwnRequest, Refusal> {
+        let unusable = |what: &str| Refusal::failed(format!("{what} cannot be used"));
+        let mut fields = http::HeaderMap::new();
+        for (name, value) in headers {
+            let name: http::HeaderName = name.parse().map_err(|_| unusable(name))?;
+            fields.append(name, value.parse().map_err(|_| unusable(value))?);
+        }
+        if !fields.contains_key(http::header::HOST)
+            && let Some(Ok(host)) = self.own_host().map(TryInto::try_into)
+        {
+            fields.insert(http::header::HOST, host);
+        }
+        Ok(OwnRequest {
+            url: url.parse().map_err(|_| unusable(url))?,
+            method: method.parse().map_err(|_| unusable(method))?,
+            headers: fields,
+        })
+    }
+
     /// Loads the URLs at the rate and with the concurrency that were asked for.
     async fn preload_all(&self, request: PreloadRequest) -> Result<PreloadReport, Refusal> {
         let started = Self::clock().now();
@@ -200,8 +226,10 @@ impl Program {
         let mut report = PreloadReport::default();
         let mut underway: JoinSet<(String, Warmed)> = JoinSet::new();
         let mut ticks = tokio::time::interval(pause);
+        // After pages that took their time the rate is not exceeded to catch up.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for url in request.urls {
-            let own = own_request(&url, "GET", &request.headers)?;
+            let own = self.own_request(&url, "GET", &request.headers)?;
             if underway.len() >= usize::try_from(request.concurrency).unwrap_or(usize::MAX) {
                 count(&mut report, underway.join_next().await);
             }
@@ -253,21 +281,6 @@ const fn status_at_least_degraded(status: HealthStatus) -> HealthStatus {
         HealthStatus::Failing => HealthStatus::Failing,
         _ => HealthStatus::Degraded,
     }
-}
-
-/// A request of Peregrine's own, from texts that the API has checked already.
-fn own_request(url: &str, method: &str, headers: &BTreeMap<String, String>) -> Result<OwnRequest, Refusal> {
-    let unusable = |what: &str| Refusal::failed(format!("{what} cannot be used"));
-    let mut fields = http::HeaderMap::new();
-    for (name, value) in headers {
-        let name: http::HeaderName = name.parse().map_err(|_| unusable(name))?;
-        fields.append(name, value.parse().map_err(|_| unusable(value))?);
-    }
-    Ok(OwnRequest {
-        url: url.parse().map_err(|_| unusable(url))?,
-        method: method.parse().map_err(|_| unusable(method))?,
-        headers: fields,
-    })
 }
 
 /// What the plane tells, as the API writes it.

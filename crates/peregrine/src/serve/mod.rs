@@ -13,12 +13,14 @@ use crate::config::{Environment, Loaded, Origin, Overrides};
 use crate::print;
 use peregrine_admin::{Admin, Control, token};
 use peregrine_base::{Runtime, Secret, TokioRuntime};
+use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::{Server, ServerLimits, ServerParts};
 use peregrine_net::listen::Listener;
 use peregrine_telemetry::logs;
 use program::Program;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,43 +131,58 @@ pub async fn start(
     };
     let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
     let program = Program::new(loaded, source, log, server, watch.clone())?;
-    let mut addresses = Vec::new();
-    for listener in &settings.listeners {
-        let address = listener
-            .socket_address()
-            .map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
-        let listener = bind(address, flags.listen, "listener[].address")?;
-        addresses.push(
-            program
-                .server
-                .serve(listener, Arc::clone(&program.plane), watch.clone())
-                .address(),
-        );
-    }
-    let (mut admin, mut admin_token) = (None, None);
-    if settings.admin.enabled {
-        let environment = program
-            .source
-            .as_ref()
-            .and_then(|source| source.environment.get("PEREGRINE_ADMIN_TOKEN").map(Secret::new));
-        let token = token::load_or_create(&settings.server.state_dir, environment);
-        let token = token.map_err(|error| Failure::Failed(error.to_string()))?;
+    // All addresses are taken before one is served: nobody is to be answered by a program that then does not start.
+    let listeners = bind_all(&settings.listeners, flags)?;
+    let admin = match settings.admin.enabled {
+        true => Some((
+            bind(settings.admin.address, flags.admin, "admin.address")?,
+            admin_token(&program, &settings.server.state_dir)?,
+        )),
+        false => None,
+    };
+    let serve = |listener| {
+        program
+            .server
+            .serve(listener, Arc::clone(&program.plane), watch.clone())
+    };
+    let addresses: Vec<SocketAddr> = listeners
+        .into_iter()
+        .map(|listener| serve(listener).address())
+        .collect();
+    program.listens_on(&addresses);
+    let admin = admin.map(|(listener, token)| {
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
         let handler = Admin::new(control, &settings.admin, token.secret.clone(), Program::clock());
-        let listener = bind(settings.admin.address, flags.admin, "admin.address")?;
         let server = Server::new(ServerLimits::default(), parts);
-        admin = Some(server.serve(listener, Arc::new(handler), admin_watch).address());
-        admin_token = Some(token);
-    }
+        (server.serve(listener, Arc::new(handler), admin_watch).address(), token)
+    });
+    let (admin, token) = admin.unzip();
     program.begin();
     Ok(Running {
         addresses,
         admin,
-        token: admin_token,
+        token,
         program,
         drain,
         admin_drain,
     })
+}
+
+fn bind_all(listeners: &[ListenerConfig], flags: Flags) -> Result<Vec<Listener>, Failure> {
+    let taken = listeners.iter().map(|listener| {
+        let address = listener.socket_address();
+        let address =
+            address.map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
+        bind(address, flags.listen, "listener[].address")
+    });
+    taken.collect()
+}
+
+/// The token of the admin API: the environment's, or the file's, which is made at the first start.
+fn admin_token(program: &Program, state_dir: &Path) -> Result<token::Token, Failure> {
+    let environment = program.source.as_ref().map(|source| &source.environment);
+    let given = environment.and_then(|environment| environment.get("PEREGRINE_ADMIN_TOKEN").map(Secret::new));
+    token::load_or_create(state_dir, given).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// Binds `address`; an error names the option and the field that choose another.
@@ -200,13 +217,21 @@ impl Running {
         print::line("  ready    Ctrl-C to stop, SIGHUP to reload")
     }
 
-    /// Serves until a signal says stop, then stops.
+    /// Serves until a signal says stop, then stops; a second signal ends the waiting for requests under way.
     ///
     /// # Errors
-    /// As [`Running::stop`].
+    /// As [`Running::stop`], and when a second signal came.
     pub async fn until_stopped(self) -> Result<(), Failure> {
         signals::until_stopped(&self.program).await?;
-        self.stop().await
+        let access_log = Arc::clone(&self.program.access_log);
+        tokio::select! {
+            stopped = self.stop() => stopped,
+            again = signals::again() => {
+                again?;
+                access_log.flush(FLUSH_LIMIT);
+                Err(Failure::Failed("stopped at once by a second signal; requests under way were cut off".to_owned()))
+            }
+        }
     }
 
     /// Lets requests under way finish, within `server.drain_time`, and ends.

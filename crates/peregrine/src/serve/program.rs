@@ -15,9 +15,11 @@ use peregrine_net::http::Server;
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::config::LogConfig;
 use peregrine_telemetry::logs::LogHandle;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// Upstreams by name.
@@ -36,6 +38,10 @@ pub(super) struct Program {
     pub(super) loaded: Mutex<Loaded>,
     pub(super) started: Instant,
     pub(super) draining: DrainWatch,
+    /// Where it listens, once it does.
+    addresses: OnceLock<Vec<SocketAddr>>,
+    /// Itself, for work that outlives a call.
+    this: Weak<Self>,
 }
 
 impl Program {
@@ -69,8 +75,7 @@ impl Program {
         let table = RouteTable::new(&settings.routes, surroundings)
             .map_err(|complaints| loaded.resolved.refuse(&complaints))?;
         let access_log = AccessLog::start(&settings.log);
-        let access_log = access_log
-            .map_err(|error| Failure::Failed(format!("log.access_path {}: {error}", settings.log.access_path)))?;
+        let access_log = access_log.map_err(|error| no_access_log(&settings.log, &error))?;
         let access_log = Arc::new(access_log);
         let parts = peregrine_http::Parts {
             engine: Arc::clone(&engine),
@@ -81,7 +86,8 @@ impl Program {
             access_log: Arc::clone(&access_log),
         };
         let plane = Arc::new(Plane::new(parts, table, trusted(settings)?));
-        Ok(Arc::new(Self {
+        let started = Self::clock().now();
+        Ok(Arc::new_cyclic(|this| Self {
             engine,
             plane,
             server,
@@ -90,8 +96,10 @@ impl Program {
             log,
             source,
             loaded: Mutex::new(loaded),
-            started: Self::clock().now(),
+            started,
             draining,
+            addresses: OnceLock::new(),
+            this: this.clone(),
         }))
     }
 
@@ -99,6 +107,27 @@ impl Program {
     pub(super) fn begin(self: &Arc<Self>) {
         self.engine.run_sweeper();
         super::advice::watch(Arc::downgrade(self));
+    }
+
+    /// Notes where it listens.
+    pub(super) fn listens_on(&self, addresses: &[SocketAddr]) {
+        // Once, by whoever starts it.
+        let _ = self.addresses.set(addresses.to_vec());
+    }
+
+    /// The host by which somebody on this machine asks for a path.
+    pub(super) fn own_host(&self) -> Option<String> {
+        let address = self.addresses.get()?.first()?;
+        Some(if address.ip().is_unspecified() {
+            format!("localhost:{}", address.port())
+        } else {
+            address.to_string()
+        })
+    }
+
+    /// Itself, for work that outlives a call.
+    pub(super) fn shared(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 
     /// The targets of all upstreams, as people know them.
@@ -141,6 +170,11 @@ pub(super) fn upstreams(settings: &Settings, before: Option<(&Settings, &Upstrea
         .map(make)
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The access log cannot be written where the configuration says.
+pub(super) fn no_access_log(config: &LogConfig, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!("log.access_path {}: {error}", config.access_path))
 }
 
 /// Whose forwarded fields are believed.

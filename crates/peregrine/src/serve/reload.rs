@@ -39,7 +39,7 @@ impl Program {
         let trusted = program::trusted(settings)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some((&current.settings, &before)))?;
-        // The engine first, because routes are resolved against its strategies and namespaces. Should the routes then be
+        // The engine first, because routes are resolved against its strategies and namespaces. Should what follows be
         // refused, it goes back to what it had.
         self.engine
             .reconfigure(settings.engine())
@@ -50,18 +50,23 @@ impl Program {
             upstreams: &upstreams,
             before: Some(&table),
         };
-        let table = match RouteTable::new(&settings.routes, surroundings) {
+        let resolved = RouteTable::new(&settings.routes, surroundings);
+        let resolved = resolved.map_err(|complaints| Failure::from(new.resolved.refuse(&complaints)));
+        let resolved = resolved.and_then(|table| {
+            let opened = self.access_log.reconfigure(&settings.log);
+            opened
+                .map_err(|error| program::no_access_log(&settings.log, &error))
+                .map(|()| table)
+        });
+        let table = match resolved {
             Ok(table) => table,
-            Err(complaints) => {
+            Err(failure) => {
                 if let Err(error) = self.engine.reconfigure(current.settings.engine()) {
                     tracing::error!(%error, "the engine does not go back to the configuration that held before");
                 }
-                return Err(new.resolved.refuse(&complaints).into());
+                return Err(failure);
             }
         };
-        if let Err(error) = self.access_log.reconfigure(&settings.log) {
-            tracing::error!(path = settings.log.access_path, %error, "the access log stays where it was");
-        }
         if let Some(log) = &self.log {
             log.set_level(settings.log.level);
         }

@@ -1,13 +1,25 @@
-//! Signals: SIGTERM and SIGINT end the program after a drain, SIGHUP reads the configuration and opens the logs again.
+//! Signals: SIGTERM and SIGINT end the program after a drain, a second one at once; SIGHUP reads the configuration and opens the logs again.
 
 use super::program::Program;
 use crate::Failure;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Completes when a signal says stop once more.
+pub(super) async fn again() -> Result<(), Failure> {
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::Failed(format!("cannot listen to signals: {error}")))
+}
 
 /// Serves until a signal says stop; answers the others meanwhile.
 pub(super) async fn until_stopped(program: &Arc<Program>) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::Failed(format!("cannot listen to signals: {error}")));
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut hangup = listen(SignalKind::hangup())?;
     loop {
