@@ -86,10 +86,10 @@ impl Operation {
 
 /// What all caches are filled with.
 pub(crate) struct Contents {
-    /// The text of each key.
-    pub(crate) names: Box<[String]>,
+    /// How many keys there are.
+    pub(crate) keys: u32,
     /// The value of all of them.
-    pub(crate) value: Bytes,
+    value: Bytes,
     /// Whether values are up to fifteen bytes shorter, so that what an allocator rounds up is an average.
     is_spread: bool,
 }
@@ -97,11 +97,9 @@ pub(crate) struct Contents {
 impl Contents {
     /// `keys` names of 50 bytes, and a value of `value_bytes`.
     pub(crate) fn new(keys: u32, value_bytes: usize) -> Arc<Self> {
-        let value = (0..value_bytes)
-            .map(|at| b'a' + u8::try_from(at % 26).unwrap_or(0))
-            .collect::<Vec<_>>();
+        let value = (b'a'..=b'z').cycle().take(value_bytes).collect::<Vec<_>>();
         Arc::new(Self {
-            names: (0..keys).map(name).collect(),
+            keys,
             value: value.into(),
             is_spread: false,
         })
@@ -122,14 +120,33 @@ impl Contents {
 
     /// The bytes of all keys and values.
     pub(crate) fn bytes(&self) -> u64 {
-        let of = |(name, key): (&String, u32)| (name.len() + self.copy(key).len()) as u64;
-        self.names.iter().zip(0..).map(of).sum()
+        (0..self.keys)
+            .map(|key| (Name::of(key).as_str().len() + self.copy(key).len()) as u64)
+            .sum()
     }
 }
 
-/// A name as they are in practice: long, alike in the beginning.
-pub(crate) fn name(key: u32) -> String {
-    format!("https://shop.example/api/products/v2/item-{key:08}")
+/// The text of a key, as keys are in practice: long, and alike in the beginning. It is made anew for each operation, since
+/// a plane finds it in a request that it has just read; a list of texts would make every lookup wait for memory that has
+/// nothing to do with the cache.
+pub(crate) struct Name([u8; 50]);
+
+impl Name {
+    /// The name of `key`, which has up to eight digits.
+    pub(crate) fn of(key: u32) -> Self {
+        let mut text = *b"https://shop.example/api/products/v2/item-00000000";
+        let mut rest = key;
+        for digit in text.iter_mut().rev().take(8) {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
+        Self(text)
+    }
+
+    /// As text.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("it is ASCII")
+    }
 }
 
 #[cfg(test)]
@@ -137,9 +154,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_the_length_that_the_budget_speaks_of() {
-        assert_eq!(name(0).len(), 50);
-        assert_eq!(name(99_999_999).len(), 50);
+    fn names_have_their_number_at_the_end() {
+        assert_eq!(
+            Name::of(0).as_str(),
+            "https://shop.example/api/products/v2/item-00000000"
+        );
+        assert_eq!(
+            Name::of(12_345_678).as_str(),
+            "https://shop.example/api/products/v2/item-12345678"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The peers: the caches for Rust programs that are used most.
 
-use super::{Contender, Contents, LIFETIME};
+use super::{Contender, Contents, LIFETIME, Name};
 use bytes::Bytes;
 use foyer::{Cache as FoyerCache, CacheBuilder, EvictionConfig, LfuConfig, LruConfig, S3FifoConfig};
 use moka::sync::Cache as MokaCache;
@@ -29,12 +29,12 @@ impl Moka {
 
 impl Contender for Moka {
     fn get(&self, key: u32) -> Option<u8> {
-        self.cache.get(&self.contents.names[key as usize])?.first().copied()
+        self.cache.get(Name::of(key).as_str())?.first().copied()
     }
 
     fn put(&self, key: u32) {
         self.cache
-            .insert(self.contents.names[key as usize].clone(), self.contents.copy(key));
+            .insert(Name::of(key).as_str().to_owned(), self.contents.copy(key));
     }
 
     fn entries(&self) -> u64 {
@@ -84,7 +84,7 @@ impl Foyer {
 
 impl Contender for Foyer {
     fn get(&self, key: u32) -> Option<u8> {
-        let entry = self.cache.get(&self.contents.names[key as usize])?;
+        let entry = self.cache.get(Name::of(key).as_str())?;
         let timed = entry.value();
         (timed.until > SystemClock.now()).then(|| timed.value.first().copied())?
     }
@@ -94,7 +94,7 @@ impl Contender for Foyer {
             value: self.contents.copy(key),
             until: SystemClock.now().after(LIFETIME),
         };
-        self.cache.insert(self.contents.names[key as usize].clone(), timed);
+        self.cache.insert(Name::of(key).as_str().to_owned(), timed);
     }
 
     fn entries(&self) -> u64 {

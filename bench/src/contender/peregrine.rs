@@ -1,7 +1,7 @@
 //! Peregrine's engine, used as a plane uses it: the clock is read for each lookup, each entry has two tags and deadlines, and
 //! statistics are on, as they always are.
 
-use super::{Contender, Contents, LIFETIME};
+use super::{Contender, Contents, LIFETIME, Name};
 use peregrine_base::{ByteSize, Clock, SystemClock, SystemRandom, TokioRuntime};
 use peregrine_cache::{
     Ask, CacheConfig, Engine, Key, Lookup, Meta, Namespace, NoVariants, Parts, SetOptions, Settings, Strategy,
@@ -35,10 +35,8 @@ impl Peregrine {
     /// Room for `capacity` entries of `contents`.
     pub(crate) fn new(contents: &Arc<Contents>, capacity: u64) -> Self {
         let mut empty = Self::without_keys(contents, capacity);
-        empty.keys = contents
-            .names
-            .iter()
-            .map(|name| Key::named(&empty.namespace, "", name))
+        empty.keys = (0..contents.keys)
+            .map(|key| Key::named(&empty.namespace, "", Name::of(key).as_str()))
             .collect();
         empty
     }
@@ -126,9 +124,10 @@ impl Contender for Peregrine {
     }
 
     fn put(&self, key: u32) {
-        let name = &self.contents.names[key as usize];
+        let name = Name::of(key);
         let options = &self.options[(key % GROUPS) as usize];
-        self.engine.set(&self.namespace, name, self.contents.copy(key), options);
+        self.engine
+            .set(&self.namespace, name.as_str(), self.contents.copy(key), options);
     }
 
     fn entries(&self) -> u64 {
@@ -160,11 +159,7 @@ impl Contender for Peregrine {
 impl Contender for ByName<'_> {
     fn get(&self, key: u32) -> Option<u8> {
         let Self(peregrine) = self;
-        peregrine.first_byte(&Key::named(
-            &peregrine.namespace,
-            "",
-            &peregrine.contents.names[key as usize],
-        ))
+        peregrine.first_byte(&Key::named(&peregrine.namespace, "", Name::of(key).as_str()))
     }
 
     fn put(&self, key: u32) {
