@@ -73,6 +73,24 @@ async fn an_answer_that_its_confirmation_makes_private_is_given_as_the_origin_no
 }
 
 #[tokio::test]
+async fn the_age_at_which_an_answer_once_came_says_nothing_after_it_was_confirmed() {
+    let bench = Setup::plain().before(async |heard| match heard.field("if-none-match") {
+        "" => answer(
+            200,
+            &[("cache-control", "max-age=60"), ("age", "50"), ("etag", "\"1\"")],
+            "text",
+        ),
+        _ => answer(304, &[("cache-control", "max-age=60"), ("etag", "\"1\"")], ""),
+    });
+    let url = "http://shop.example/";
+    bench.get(url, &[]).await;
+    bench.advance(11);
+    let confirmed = bench.get(url, &[]).await;
+    assert_eq!(confirmed.field("age"), "0");
+    assert!(confirmed.field("cache-status").contains("ttl=60"), "{confirmed:?}");
+}
+
+#[tokio::test]
 async fn a_long_body_that_is_stored_compressed_is_not_unpacked_before_it_is_read() {
     let setup = Setup::plain().strategy(|strategy| strategy.compression = peregrine_cache::Compression::Zstd);
     let line = "a line that is there many times\n";
