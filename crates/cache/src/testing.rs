@@ -98,10 +98,10 @@ impl Bench {
             runtime: Arc::new(Shared(Arc::clone(&time))),
             random: Arc::new(SeededRandom::new(1)),
         };
-        let engine = Engine::new(parts, settings).unwrap();
+        let engine = Engine::new(parts, settings).expect("the settings of a test are good");
         let (namespace, strategy) = (
-            engine.namespace("default").unwrap(),
-            engine.strategy("default").unwrap(),
+            engine.namespace("default").expect("it always exists"),
+            engine.strategy("default").expect("it always exists"),
         );
         Self {
             engine,
@@ -113,7 +113,7 @@ impl Bench {
 
     /// The engine with an edited default strategy.
     pub(crate) fn strategy(edit: impl FnOnce(&mut StrategyConfig)) -> Self {
-        Self::with(|settings| edit(settings.strategies.get_mut("default").unwrap()))
+        Self::with(|settings| edit(settings.strategies.get_mut("default").expect("it always exists")))
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -169,7 +169,9 @@ impl Bench {
 
     pub(crate) fn put_with(&self, path: &str, body: &str, meta: Meta) -> Hit {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        self.lead(path).store(meta, &body, &crate::NoVariants).unwrap()
+        self.lead(path)
+            .store(meta, &body, &crate::NoVariants)
+            .expect("nothing refuses it")
     }
 
     /// Bytes that the engine accounts for.
@@ -207,5 +209,5 @@ pub(crate) fn tagged(tags: &[&str]) -> Meta {
 
 /// The body of a hit as text.
 pub(crate) fn text(hit: &Hit) -> String {
-    String::from_utf8(hit.body().to_bytes().to_vec()).unwrap()
+    String::from_utf8(hit.body().to_bytes().to_vec()).expect("tests store text")
 }
