@@ -328,3 +328,20 @@ fn no_reader_gets_a_value_from_before_an_invalidation_that_had_returned() {
         });
     });
 }
+
+#[tokio::test]
+async fn what_nobody_counts_is_gone_all_the_same() {
+    let bench = Bench::new();
+    for (is_dry_run, is_hit) in [(true, true), (false, false)] {
+        let key = Key::http(&bench.namespace, "", "http", "shop", "/a");
+        if let Lookup::Lead(lease) = bench.engine.lookup(&key, &bench.ask()) {
+            lease.store(meta(), &Bytes::from_static(b"x"), &NoVariants).unwrap();
+        }
+        bench.engine.invalidate_uncounted(&request(|request| {
+            request.keys = texts(&["http://shop/a"]);
+            request.dry_run = is_dry_run;
+        }));
+        let found = bench.engine.lookup(&key, &bench.ask());
+        assert_eq!(matches!(found, Lookup::Fresh { .. }), is_hit);
+    }
+}
