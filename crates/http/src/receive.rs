@@ -2,15 +2,18 @@
 //! from is settled, and the effective URL is put together.
 
 use crate::request::{RequestFacts, normal_authority};
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use peregrine_base::Random;
 use peregrine_net::http::hygiene::{self, Forwarded, TrustedProxies};
 use peregrine_net::http::{Body, Peer, Problem};
 
+/// Through how many Peregrines a request may come. More of them means that one is its own origin.
+const HOPS_MAX: usize = 10;
+
 /// Reads a request.
 ///
 /// # Errors
-/// A problem for the client when there is no URL that could be asked for.
+/// A problem for the client when there is no URL that could be asked for, or the request goes round in circles.
 pub(crate) fn receive(
     request: Request<Body>,
     peer: &Peer,
@@ -23,6 +26,10 @@ pub(crate) fn receive(
     let forwarded = Forwarded::read(&headers, peer, trusted);
     forwarded.write(&mut headers, peer);
     let request_id = hygiene::request_id(&mut headers, peer, trusted, random);
+    if hops(&headers) >= HOPS_MAX {
+        return Err(Problem::new(StatusCode::LOOP_DETECTED, "loop")
+            .detail("The request has come here again and again: an upstream leads back to its own proxy."));
+    }
     hygiene::add_via(&mut headers, head.version);
     let Some(target) = head
         .uri
@@ -53,4 +60,12 @@ pub(crate) fn receive(
         body_length: body.length(),
     };
     Ok((facts, body))
+}
+
+/// Through how many Peregrines a request came, by its `Via` (RFC 9110 §7.6.3).
+fn hops(headers: &HeaderMap) -> usize {
+    let lines = headers.get_all(header::VIA).iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let named = |member: &&[u8]| member.trim_ascii().ends_with(hygiene::VIA_NAME.as_bytes());
+    members.filter(named).count()
 }

@@ -25,6 +25,19 @@ async fn routes_that_fields_choose_never_answer_for_each_other() {
 }
 
 #[tokio::test]
+async fn a_request_that_goes_round_in_circles_ends() {
+    let bench =
+        Setup::plain().before(async |heard| answer(200, &[], heard.headers.get_all("via").iter().count().to_string()));
+    let url = "http://shop.example/";
+    let through = |hops: usize| vec!["1.1 peregrine"; hops].join(", ");
+    let chain = bench.get(url, &[("via", "1.1 varnish"), ("via", &through(9))]).await;
+    assert_eq!((chain.status, &*chain.text), (200, "3"));
+    let circle = bench.get(url, &[("via", &through(9)), ("via", "1.1 peregrine")]).await;
+    assert_eq!(circle.status, 508);
+    assert_eq!(bench.heard().len(), 1);
+}
+
+#[tokio::test]
 async fn every_route_is_counted_by_a_name_of_its_own() {
     let by_field = |field: &str| json!({"match": {"path": "/a/*", "headers": {field: "*"}}});
     let bench = Setup::with(&[by_field("x-a"), by_field("x-b"), json!({"name": "rest"})])
