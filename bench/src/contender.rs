@@ -4,7 +4,7 @@
 mod peers;
 mod peregrine;
 
-pub(crate) use peers::{Foyer, FoyerPolicy, Moka};
+pub(crate) use peers::{Foyer, FoyerPolicy, Map, Moka};
 pub(crate) use peregrine::{ByName, COMMON_TAG, Peregrine};
 
 use bytes::Bytes;
@@ -172,6 +172,7 @@ mod tests {
         let contenders: Vec<Box<dyn Contender + '_>> = vec![
             Box::new(Peregrine::new(&contents, 100)),
             Box::new(ByName(&named)),
+            Box::new(Map::new(&contents)),
             Box::new(Moka::new(&contents, 100)),
             Box::new(Foyer::new(&contents, 100, FoyerPolicy::Lru)),
             Box::new(Foyer::new(&contents, 100, FoyerPolicy::S3Fifo)),

@@ -1,7 +1,7 @@
 //! The engine in process: lookups per second beside the peers, what one fresh hit costs, and what invalidation costs.
 
 use crate::allocations;
-use crate::contender::{ByName, COMMON_TAG, Contender, Contents, Foyer, FoyerPolicy, Moka, Operation, Peregrine};
+use crate::contender::{ByName, COMMON_TAG, Contender, Contents, Foyer, FoyerPolicy, Map, Moka, Operation, Peregrine};
 use crate::pinning;
 use crate::report::{Budget, Cell, Section, Table, median};
 use crate::zipf::Zipf;
@@ -56,7 +56,8 @@ pub(crate) fn measure(quick: bool) -> Section {
         format!(
             "{ENTRIES} entries of {VALUE_BYTES} B under keys of 50 B, asked for by Zipf {SKEW}; one operation in {INSERT_EVERY} \
              stores a new copy of its value. Each lookup reads the clock and touches the value. Peregrine's entries have two \
-             tags, deadlines and statistics; the peers have a lifetime and neither of the others. The caches take turns, {} \
+             tags, deadlines and statistics; the peers have a lifetime and neither of the others, and the map, which is no cache, shows what \
+             memory alone costs. The caches take turns, {} \
              rounds of {} operations; medians. Lookups per second count the lookups only, though the time is that of the \
              inserts too. Time is processor time where one thread works, and the clock's where two do.",
             effort.rounds, effort.operations
@@ -69,12 +70,14 @@ pub(crate) fn measure(quick: bool) -> Section {
     let capacity = usize::try_from(CAPACITY).expect("32 bits fit");
     let foyer = Foyer::new(&contents, capacity, FoyerPolicy::Lru);
     let s3_fifo = Foyer::new(&contents, capacity, FoyerPolicy::S3Fifo);
+    let map = Map::new(&contents);
     let mut subjects = [
         Subject::new("Peregrine, key made for each lookup", &by_name),
         Subject::new("Peregrine, key in hand", &peregrine),
         Subject::new("moka", &moka),
         Subject::new("foyer, LRU", &foyer),
         Subject::new("foyer, S3-FIFO", &s3_fifo),
+        Subject::new("HashMap behind a lock", &map),
     ];
     for subject in &subjects {
         (0..ENTRIES).for_each(|key| subject.contender.put(key));

@@ -1,11 +1,12 @@
-//! The peers: the caches for Rust programs that are used most.
+//! The peers: the caches for Rust programs that are used most, and a map, which is no cache but shows what memory alone costs.
 
 use super::{Contender, Contents, LIFETIME, Name};
 use bytes::Bytes;
 use foyer::{Cache as FoyerCache, CacheBuilder, EvictionConfig, LfuConfig, LruConfig, S3FifoConfig};
 use moka::sync::Cache as MokaCache;
 use peregrine_base::{Clock, Instant, SystemClock};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// moka, the most used one in Rust: TinyLFU with an LRU window.
 pub(crate) struct Moka {
@@ -99,5 +100,42 @@ impl Contender for Foyer {
 
     fn entries(&self) -> u64 {
         self.cache.entries() as u64
+    }
+}
+
+/// A map behind a lock: no bound, no eviction, no deadlines, no tags, no statistics.
+pub(crate) struct Map {
+    map: RwLock<HashMap<String, Bytes>>,
+    contents: Arc<Contents>,
+}
+
+impl Map {
+    /// An empty one.
+    pub(crate) fn new(contents: &Arc<Contents>) -> Self {
+        Self {
+            map: RwLock::default(),
+            contents: contents.clone(),
+        }
+    }
+}
+
+impl Contender for Map {
+    fn get(&self, key: u32) -> Option<u8> {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        map.get(Name::of(key).as_str())?.first().copied()
+    }
+
+    fn put(&self, key: u32) {
+        let (name, value) = (Name::of(key).as_str().to_owned(), self.contents.copy(key));
+        let before = self
+            .map
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name, value);
+        drop(before);
+    }
+
+    fn entries(&self) -> u64 {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 }
