@@ -13,10 +13,10 @@ fn ttl(answer: &Answer) -> Option<i64> {
         .and_then(|text| text.parse().ok())
 }
 
-/// Asks until the answer is served from the cache and stale.
+/// Asks until a stale answer is served.
 fn await_stale(peregrine: &Peregrine, target: &str) -> Answer {
     eventually("a stale answer", || {
-        Some(peregrine.get(target, &[])).filter(|answer| answer.is_hit() && ttl(answer).is_some_and(|ttl| ttl < 0))
+        Some(peregrine.get(target, &[])).filter(|answer| ttl(answer).is_some_and(|ttl| ttl < 0))
     })
 }
 
@@ -297,4 +297,40 @@ fn a_client_sets_its_own_terms() {
         assert!(!answer.is_hit() && answer.status == 200, "{control}: {answer:?}");
         assert_eq!(origin.count(), asked + count + 1, "{control}");
     }
+}
+
+#[test]
+fn a_renewal_that_only_its_asker_may_have_takes_nothing_from_the_others() {
+    let origin = Origin::start(|heard| {
+        if heard.has("authorization") {
+            Reply::ok(&[("cache-control", "max-age=600")], "own")
+        } else {
+            Reply::ok(&[("cache-control", "max-age=1, stale-while-revalidate=600")], "public")
+        }
+    });
+    let peregrine = Peregrine::before(&origin, "");
+    assert_eq!(peregrine.get("/a", &[]).text(), "public");
+    until("the user's request to begin a renewal", || {
+        peregrine.get("/a", &[("authorization", "a")]);
+        origin.count() == 2
+    });
+    assert!(origin.heard()[1].has("authorization"));
+    until("a renewal that everybody may have", || {
+        let answer = peregrine.get("/a", &[]);
+        assert!(answer.is_hit() && answer.text() == "public", "{answer:?}");
+        origin.count() >= 3
+    });
+}
+
+#[test]
+fn a_failure_of_the_origin_does_not_end_coalescing() {
+    let origin = Origin::start(|_| Reply::status(503, &[], "down"));
+    let peregrine = Peregrine::before(&origin, "");
+    assert_eq!(peregrine.get("/a", &[]).status, 503);
+    origin.now(|_| Reply::ok(&[("cache-control", "max-age=600")], "up"));
+    let answer = peregrine.get("/a", &[]);
+    assert!(
+        answer.field("cache-status").contains("fwd=uri-miss; stored"),
+        "nothing is noted of the failure: {answer:?}"
+    );
 }

@@ -93,6 +93,8 @@ words! {
         Partial = "partial",
         /// The answer carries more tags, or longer ones, than an entry may hold.
         TooManyTags = "too_many_tags",
+        /// The origin failed. That says nothing about the next answer, so nothing is noted.
+        OriginError = "origin_error",
         /// The answer asks for an encoding or a protocol that is not stored.
         Encoding = "encoding",
         /// A rule of the caller says so.

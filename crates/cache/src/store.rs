@@ -158,7 +158,7 @@ impl Engine {
     /// Notes that the answer of a load could not be stored, so that nobody waits for the next. What can still be served stays.
     pub(crate) fn mark(&self, _: &Shard, held: &Held, reason: PassReason) {
         let lifetime = held.strategy.hit_for_miss();
-        if lifetime.is_zero() || held.flight.is_overtaken() {
+        if lifetime.is_zero() || reason == PassReason::OriginError || held.flight.is_overtaken() {
             return;
         }
         let variant = match (self.selector(&held.key), &held.variant) {

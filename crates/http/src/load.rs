@@ -6,12 +6,12 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
-use crate::policy::{self, Decision, Plan, Renewal, Storage, Times};
+use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, Times};
 use crate::reasons;
 use crate::store;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::Clock;
-use peregrine_cache::{Fill, Hit, Lease, LoadFailure, Reader};
+use peregrine_cache::{Fill, Hit, Lease, LoadFailure, PassReason, Reader};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
@@ -195,7 +195,7 @@ impl Load {
         let (plan, tags) = match self.plan(&response, times) {
             Ok(planned) => planned,
             Err(decision) => {
-                lease.pass(reasons::pass_reason(decision.reason));
+                pass(lease, status, decision.reason);
                 facts.decision = Some(decision);
                 let _ = give.send(Loaded::Direct { response, facts });
                 return None;
@@ -288,7 +288,7 @@ impl Load {
                 }
             }
             Err(decision) => {
-                lease.pass(reasons::pass_reason(decision.reason));
+                pass(lease, StatusCode::NOT_MODIFIED, decision.reason);
                 decision
             }
         };
@@ -300,5 +300,17 @@ impl Load {
             age,
             facts,
         }
+    }
+}
+
+/// Gives up a lease whose answer is not stored. What others can still be served is not given up for an answer that only its
+/// asker made unfit, and a failure of the origin says nothing about its next answer.
+fn pass(lease: Lease, status: StatusCode, reason: Reason) {
+    if lease.stale().is_some() && reasons::is_about_the_asker(reason) {
+        drop(lease);
+    } else if status.is_server_error() {
+        lease.pass(PassReason::OriginError);
+    } else {
+        lease.pass(reasons::pass_reason(reason));
     }
 }

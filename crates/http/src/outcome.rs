@@ -186,12 +186,13 @@ impl Outcome {
         if self.cache == CacheOutcome::Untouched {
             return None;
         }
+        // A stale answer in place of a failed or slow one is no hit: the request went forward (RFC 9211 §2.1).
+        let hit =
+            self.cache.is_hit() && !matches!(self.cache, CacheOutcome::StaleIfError | CacheOutcome::StaleWhileSlow);
         let status = CacheStatus {
-            hit: self.cache.is_hit(),
-            forward: self.forward.filter(|_| !self.cache.is_hit()),
-            forward_status: self
-                .forward_status
-                .filter(|status| !self.cache.is_hit() && *status != answered),
+            hit,
+            forward: self.forward.filter(|_| !hit),
+            forward_status: self.forward_status.filter(|status| !hit && *status != answered),
             ttl_s: self.ttl_s,
             stored: self.stored,
             collapsed: self.cache == CacheOutcome::Collapsed,

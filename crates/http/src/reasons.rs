@@ -25,6 +25,11 @@ pub(crate) const fn pass_reason(reason: Reason) -> PassReason {
     }
 }
 
+/// Whether a refusal is about the one who asked: another's answer could have been stored, and what is stored stays right.
+pub(crate) const fn is_about_the_asker(reason: Reason) -> bool {
+    matches!(reason, Reason::Authorization | Reason::Cookie | Reason::RequestNoStore)
+}
+
 /// What the engine's reason means here.
 pub(crate) const fn of_pass(reason: PassReason) -> Reason {
     match reason {
@@ -37,7 +42,7 @@ pub(crate) const fn of_pass(reason: PassReason) -> Reason {
         PassReason::VaryLimit => Reason::VaryTooWide,
         PassReason::TooLarge => Reason::TooLarge,
         PassReason::TooManyTags => Reason::TagsUnusable,
-        PassReason::Status => Reason::Status,
+        PassReason::Status | PassReason::OriginError => Reason::Status,
         PassReason::Partial => Reason::Partial,
         _ => Reason::HitForMiss,
     }

@@ -44,16 +44,18 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Connects within the limit and not past `deadline`.
-    pub(crate) async fn dial(&self, target: &Target, deadline: Instant) -> Result<Dialed, UpstreamError> {
-        let limit = self.parts.clock.now().after(self.timeout);
+    /// Connects neither past `limit`, which is the connection's own, nor past `deadline`, which is the exchange's.
+    pub(crate) async fn dial(
+        &self,
+        target: &Target,
+        limit: Instant,
+        deadline: Instant,
+    ) -> Result<Dialed, UpstreamError> {
         let mut timer = Timer::new(Arc::clone(&self.parts.clock), Arc::clone(&self.parts.runtime));
         tokio::select! {
             biased;
             dialed = self.dial_without_limit(target) => dialed,
-            () = timer.until(limit.min(deadline)) => Err(UpstreamError::new(
-                if deadline < limit { UpstreamErrorKind::TotalTimeout } else { UpstreamErrorKind::ConnectTimeout },
-            )),
+            () = timer.until(limit.min(deadline)) => Err(overdue(limit, deadline)),
         }
     }
 
@@ -157,6 +159,15 @@ impl Dialer {
             }
         }));
     }
+}
+
+/// There is no connection in time: neither at `limit`, the connection's own, nor at `deadline`, the exchange's.
+pub(crate) fn overdue(limit: Instant, deadline: Instant) -> UpstreamError {
+    UpstreamError::new(if deadline < limit {
+        UpstreamErrorKind::TotalTimeout
+    } else {
+        UpstreamErrorKind::ConnectTimeout
+    })
 }
 
 fn handshake_failed(error: hyper::Error) -> UpstreamError {

@@ -258,24 +258,23 @@ impl Pool {
         deadline: Instant,
         statistics: &TargetStatistics,
     ) -> Result<(Lane, bool), UpstreamError> {
-        let may_share = match self.dialer.version {
-            HttpVersion::Http1 => false,
-            HttpVersion::Http2 => true,
-            HttpVersion::Auto => target.is_tls() && self.kept.lock().speaks_http2 != Some(false),
-        };
-        let _sharing = if may_share {
-            Some(self.sharing.lock().await)
+        // One limit for waiting and dialing: while the target does not answer, those who wait must not each begin anew.
+        let limit = self.dialer.parts.clock.now().after(self.dialer.timeout);
+        let sharing = if self.may_share(target) {
+            Some(self.sharing(limit, deadline).await?)
         } else {
             None
         };
-        if may_share
+        if sharing.is_some()
             && !fresh
             && let Some(lane) = self.shared()
         {
             return Ok((lane, true));
         }
+        // Whoever dialed meanwhile may have learned that connections are not shared: then nobody waits for the others.
+        let _sharing = sharing.filter(|_| self.may_share(target));
         statistics.connects.increment();
-        let dialed = self.dialer.dial(target, deadline).await?;
+        let dialed = self.dialer.dial(target, limit, deadline).await?;
         let mut kept = self.kept.lock();
         kept.speaks_http2 = Some(matches!(dialed, Dialed::Http2(_)));
         match dialed {
@@ -290,6 +289,30 @@ impl Pool {
                 self.sweep(&mut kept);
                 Ok((lane, false))
             }
+        }
+    }
+
+    /// Whether a connection to the target may turn out to serve many requests at once.
+    fn may_share(&self, target: &Target) -> bool {
+        match self.dialer.version {
+            HttpVersion::Http1 => false,
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => target.is_tls() && self.kept.lock().speaks_http2 != Some(false),
+        }
+    }
+
+    /// Waits for its turn to make a connection that others may share.
+    async fn sharing(
+        &self,
+        limit: Instant,
+        deadline: Instant,
+    ) -> Result<tokio::sync::MutexGuard<'_, ()>, UpstreamError> {
+        let parts = &self.dialer.parts;
+        let mut timer = Timer::new(Arc::clone(&parts.clock), Arc::clone(&parts.runtime));
+        tokio::select! {
+            biased;
+            sharing = self.sharing.lock() => Ok(sharing),
+            () = timer.until(limit.min(deadline)) => Err(super::connect::overdue(limit, deadline)),
         }
     }
 

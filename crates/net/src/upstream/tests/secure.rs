@@ -8,6 +8,7 @@ use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 /// An authority, whose certificate lies in a file, and a server with a certificate for `localhost`.
@@ -55,6 +56,11 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, h2:
 
 /// A server with TLS that agrees on one of `protocols`.
 async fn secure(protocols: &[&str]) -> Secure {
+    secure_behind(protocols, Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))).await
+}
+
+/// As [`secure`]; each handshake takes one of `turns`.
+async fn secure_behind(protocols: &[&str], turns: Arc<Semaphore>) -> Secure {
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -86,8 +92,9 @@ async fn secure(protocols: &[&str]) -> Secure {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             counter.fetch_add(1, Ordering::SeqCst);
-            let acceptor = acceptor.clone();
+            let (acceptor, turns) = (acceptor.clone(), Arc::clone(&turns));
             tokio::spawn(async move {
+                turns.acquire().await.unwrap().forget();
                 if let Ok(stream) = acceptor.accept(stream).await {
                     let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                     serve(stream, h2).await;
@@ -201,6 +208,47 @@ async fn one_http2_connection_serves_many_requests_at_once() {
         (server.accepted.load(Ordering::SeqCst), target(&upstream).connects),
         (1, 1)
     );
+}
+
+#[tokio::test]
+async fn connections_that_cannot_be_shared_are_made_side_by_side() {
+    let turns = Arc::new(Semaphore::new(0));
+    let server = secure_behind(&["http/1.1"], Arc::clone(&turns)).await;
+    let upstream = server.upstream("localhost", |_| {});
+    let mut askers = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let upstream = Arc::clone(&upstream);
+        askers.spawn(async move { fetch(&upstream, get("/"), Retry::Safe).await.unwrap() });
+    }
+    // The first one finds out, and its connection may serve another; the rest must not wait for each other.
+    turns.add_permits(1);
+    while server.accepted.load(Ordering::SeqCst) < 3 {
+        tokio::task::yield_now().await;
+    }
+    turns.add_permits(10);
+    assert_eq!(askers.join_all().await.len(), 5);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_that_is_never_made_waits_no_longer_than_for_ones_own() {
+    let server = secure_behind(&["h2"], Arc::new(Semaphore::new(0))).await;
+    let upstream = server.upstream("localhost", |config| {
+        config.connect_timeout = Span::new(Duration::from_millis(200));
+        config.ejection.failures = 0;
+        config.retries_max = 0;
+    });
+    let mut askers = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let upstream = Arc::clone(&upstream);
+        askers.spawn(async move { failure(&upstream, get("/"), Retry::Never).await });
+    }
+    let failures = askers.join_all().await;
+    assert!(
+        failures.iter().all(|kind| *kind == UpstreamErrorKind::ConnectTimeout),
+        "{failures:?}"
+    );
+    // One after the other, each would have begun a handshake of its own.
+    assert!(server.accepted.load(Ordering::SeqCst) < 20);
 }
 
 #[tokio::test]
