@@ -12,6 +12,7 @@ use peregrine_telemetry::LogConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// Everything that is configured.
@@ -135,6 +136,7 @@ impl Reader<'_> {
             self.complain(&node::element("upstream", index), upstream.check());
         }
         self.complain("", settings.engine().check());
+        self.check_circles(settings);
         let needed = [
             ("listener", settings.listeners.is_empty(), "nobody could ask"),
             ("upstream", settings.upstreams.is_empty(), "nobody could answer"),
@@ -148,6 +150,27 @@ impl Reader<'_> {
             if is_empty {
                 let fault = Fault::new(&Source::Default, array, format!("there is none: {why}"));
                 self.faults.push(fault.help(format!("add a [[{array}]]")));
+            }
+        }
+    }
+
+    /// An upstream that is this Peregrine itself would be asked by its own requests until they give up.
+    fn check_circles(&mut self, settings: &Settings) {
+        let own: Vec<SocketAddr> = settings
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.socket_address().ok())
+            .collect();
+        for (index, upstream) in settings.upstreams.iter().enumerate() {
+            for target in upstream
+                .targets
+                .iter()
+                .filter(|target| own.iter().any(|own| leads_to(target, *own)))
+            {
+                let field = node::field(&node::element("upstream", index), "targets");
+                let problem = format!("`{target}` is where Peregrine itself listens");
+                self.faults
+                    .push(fault(self.root, &field, &problem).help("name the origin, or listen on another port"));
             }
         }
     }
@@ -220,6 +243,24 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a target's URL leads to the listener at `own`.
+fn leads_to(target: &str, own: SocketAddr) -> bool {
+    let Some(uri) = target.parse::<http::Uri>().ok() else {
+        return false;
+    };
+    let port = uri
+        .port_u16()
+        .unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = if host == "localhost" {
+        Some(Ipv4Addr::LOCALHOST.into())
+    } else {
+        host.parse::<IpAddr>().ok()
+    };
+    let same = |address: IpAddr| address == own.ip() || (own.ip().is_unspecified() && address.is_loopback());
+    port != 0 && port == own.port() && address.is_some_and(same)
+}
+
 /// The fault behind a complaint about `field` of `root`.
 pub(super) fn complaint(root: &Node, field: &str, complaint: &Complaint) -> Fault {
     fault(root, field, &complaint.problem).help(&complaint.help)
@@ -239,4 +280,26 @@ fn fault(root: &Node, field: &str, problem: &str) -> Fault {
         source
     };
     Fault::new(source, field, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_is_the_listener_is_found() {
+        for (target, own, leads) in [
+            ("http://127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("http://localhost:8080", "127.0.0.1:8080", true),
+            ("http://127.0.0.1:8080", "0.0.0.0:8080", true),
+            ("http://[::1]:8080", "[::1]:8080", true),
+            ("http://127.0.0.1", "0.0.0.0:80", true),
+            ("http://127.0.0.1:3000", "127.0.0.1:8080", false),
+            ("http://10.0.0.7:8080", "127.0.0.1:8080", false),
+            ("http://127.0.0.1:0", "127.0.0.1:0", false),
+            ("not a url", "127.0.0.1:8080", false),
+        ] {
+            assert_eq!(leads_to(target, own.parse().unwrap()), leads, "{target} {own}");
+        }
+    }
 }
