@@ -49,7 +49,7 @@ fn a_thousand_clients_on_one_cold_key_cost_the_origin_one_request() {
 
 /// A crowd on one cold key whose answers are one user's own. The first answer begins and does not end; the others do not
 /// begin. All requests reach the origin all the same, and each gets its own.
-fn nobody_waits_and_nobody_gets_anothers(fields: &'static [(&'static str, &'static str)]) {
+fn nobody_waits_or_gets_the_answer_of_another(fields: &'static [(&'static str, &'static str)]) {
     let gates = [Gate::default(), Gate::default()];
     let (waiting, asked) = (gates.clone(), AtomicU32::new(0));
     let origin = Origin::start(move |heard| {
@@ -93,17 +93,17 @@ fn nobody_waits_and_nobody_gets_anothers(fields: &'static [(&'static str, &'stat
 
 #[test]
 fn a_thousand_clients_on_a_private_answer_do_not_wait_for_each_other() {
-    nobody_waits_and_nobody_gets_anothers(&[("cache-control", "private, max-age=60")]);
+    nobody_waits_or_gets_the_answer_of_another(&[("cache-control", "private, max-age=60")]);
 }
 
 #[test]
 fn a_thousand_clients_on_an_answer_with_a_cookie_do_not_wait_for_each_other() {
-    nobody_waits_and_nobody_gets_anothers(&[("cache-control", "max-age=60"), ("set-cookie", "session=next")]);
+    nobody_waits_or_gets_the_answer_of_another(&[("cache-control", "max-age=60"), ("set-cookie", "session=next")]);
 }
 
 #[test]
 fn a_thousand_clients_on_an_answer_that_is_not_to_be_stored_do_not_wait_for_each_other() {
-    nobody_waits_and_nobody_gets_anothers(&[("cache-control", "no-store")]);
+    nobody_waits_or_gets_the_answer_of_another(&[("cache-control", "no-store")]);
 }
 
 #[test]
