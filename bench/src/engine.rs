@@ -3,6 +3,7 @@
 use crate::allocations;
 use crate::contender::{ByName, COMMON_TAG, Contender, Contents, Foyer, FoyerPolicy, Map, Moka, Operation, Peregrine};
 use crate::pinning;
+use crate::render::number;
 use crate::report::{Budget, Cell, Section, Table, median};
 use crate::zipf::Zipf;
 use peregrine_base::{Clock, SystemClock};
@@ -54,13 +55,14 @@ pub(crate) fn measure(quick: bool) -> Section {
         "engine",
         "Engine, in process",
         format!(
-            "{ENTRIES} entries of {VALUE_BYTES} B under keys of 50 B, asked for by Zipf {SKEW}; one operation in {INSERT_EVERY} \
+            "{} entries of {VALUE_BYTES} B under keys of 50 B, asked for by Zipf {SKEW}; one operation in {INSERT_EVERY} \
              stores a new copy of its value. Each lookup reads the clock and touches the value. Peregrine's entries have two \
-             tags, deadlines and statistics; the peers have a lifetime and neither of the others, and the map, which is no cache, shows what \
-             memory alone costs. The caches take turns, {} \
-             rounds of {} operations; medians. Lookups per second count the lookups only, though the time is that of the \
+             tags, deadlines and statistics; the peers have a lifetime and neither of the others, and the \
+             map, which is no cache, shows what memory alone costs. The caches take turns, {} rounds of {} operations; medians. Lookups per second count the lookups only, though the time is that of the \
              inserts too. Time is processor time where one thread works, and the clock's where two do.",
-            effort.rounds, effort.operations
+            number(f64::from(ENTRIES), 0),
+            effort.rounds,
+            number(count(effort.operations), 0)
         ),
     );
     let contents = Contents::new(ENTRIES, VALUE_BYTES);
@@ -284,7 +286,7 @@ fn invalidation(peregrine: &Peregrine) -> Table {
     };
     let tag = |tag: String| Invalidation::of_tags(vec![tag]);
     let mut table = Table::new(
-        format!("Invalidation among {ENTRIES} entries"),
+        format!("Invalidation among {} entries", number(f64::from(ENTRIES), 0)),
         &["what", "µs", "entries reached"],
     );
     let mut add = |name: &str, took: f64, matched: Option<u64>| {

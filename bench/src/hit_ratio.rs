@@ -4,6 +4,7 @@ mod reference;
 mod workload;
 
 use crate::contender::{Contender, Contents, Foyer, FoyerPolicy, Moka, Peregrine};
+use crate::render::number;
 use crate::report::{Cell, Section, Table};
 use std::sync::Arc;
 use workload::{Trace, Workload};
@@ -23,9 +24,10 @@ pub(crate) fn measure(quick: bool) -> Section {
         "hit-ratio",
         "Hit ratios",
         format!(
-            "{requests} requests each, from an empty cache. Every cache has room for the same number of entries of {VALUE_BYTES} \
+            "{} requests each, from an empty cache. Every cache has room for the same number of entries of {VALUE_BYTES} \
              bytes and is used by one thread: look up, store what is missing. \"Peregrine\" is the engine's memory tier with \
-             all that belongs to it. LRU is exact; the optimum knows the future (Belady) and may refuse a newcomer."
+             all that belongs to it. LRU is exact; the optimum knows the future (Belady) and may refuse a newcomer.",
+            number(count(requests), 0)
         ),
     );
     let columns = [
@@ -49,7 +51,7 @@ pub(crate) fn measure(quick: bool) -> Section {
         } {
             let capacity = entries(workload.footprint(), share);
             let cells = ratios(&trace, &contents, capacity).map(Cell::Share).to_vec();
-            table.row(format!("{}, {capacity}", workload.name()), cells);
+            table.row(format!("{}, {}", workload.name(), number(count(capacity), 0)), cells);
         }
     }
     section.tables.push(table);
@@ -83,8 +85,12 @@ fn ratios(trace: &Trace, contents: &Arc<Contents>, capacity: usize) -> [f64; 7] 
         foyer(FoyerPolicy::Lfu),
         reference::optimum_hits(trace, capacity),
     ];
-    #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 requests")]
-    hits.map(|hits| hits as f64 / trace.keys.len() as f64)
+    hits.map(|hits| count(hits) / count(trace.keys.len()))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 requests")]
+fn count(number: usize) -> f64 {
+    number as f64
 }
 
 fn hits(trace: &Trace, contender: &dyn Contender) -> usize {

@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) commit: String,
     /// The load average of the last minute at the start: above zero, others were using the cores too.
     pub(crate) load_average: f64,
+    /// Whether glibc's allocator was told to ask for huge pages, which spares most of the address translation.
+    pub(crate) huge_pages: bool,
     /// Whether the bench itself was built with optimisation.
     pub(crate) optimised: bool,
 }
@@ -39,7 +41,13 @@ impl Machine {
         let load = fs::read_to_string("/proc/loadavg")
             .ok()
             .and_then(|text| text.split(' ').next()?.parse().ok());
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| format!("Linux {}", text.trim()));
+        // Major and minor version; what follows is the builder's own.
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| {
+            format!(
+                "Linux {}",
+                text.trim().splitn(3, '.').take(2).collect::<Vec<_>>().join(".")
+            )
+        });
         Self {
             processor: value_of("/proc/cpuinfo", "model name").unwrap_or_else(unknown),
             cores: crate::pinning::cores().len(),
@@ -47,6 +55,7 @@ impl Machine {
             kernel: kernel.unwrap_or_else(|_| unknown()),
             commit: commit().unwrap_or_else(unknown),
             load_average: load.unwrap_or(f64::NAN),
+            huge_pages: std::env::var("GLIBC_TUNABLES").is_ok_and(|tunables| tunables.contains("malloc.hugetlb=1")),
             optimised: !cfg!(debug_assertions),
         }
     }
@@ -61,6 +70,7 @@ impl Machine {
             kernel: "Linux 6".to_owned(),
             commit: "0123456".to_owned(),
             load_average: 0.0,
+            huge_pages: false,
             optimised: true,
         }
     }
@@ -75,17 +85,20 @@ impl fmt::Display for Machine {
             kernel,
             commit,
             load_average,
+            huge_pages,
             optimised,
         } = self;
         write!(
             f,
             "{processor}, {cores} cores, {memory_mib} MiB, {kernel}; commit {commit}; load average {load_average:.2}"
         )?;
-        if *optimised {
-            Ok(())
-        } else {
-            write!(f, "; BUILT WITHOUT OPTIMISATION: the numbers mean nothing")
+        if *huge_pages {
+            write!(f, "; huge pages")?;
         }
+        if !optimised {
+            write!(f, "; BUILT WITHOUT OPTIMISATION: the numbers mean nothing")?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::allocations;
 use crate::contender::{Contender, Contents, Foyer, FoyerPolicy, Moka, Peregrine};
+use crate::render::number;
 use crate::report::{Budget, Cell, Section, Table};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -108,9 +109,10 @@ pub(crate) fn measure() -> Section {
         "memory",
         "Memory per entry",
         format!(
-            "{ENTRIES} entries with keys of 50 B and {VALUE_BYTES} B of head and value (up to 15 B less, so that rounding is an \
+            "{} entries with keys of 50 B and {VALUE_BYTES} B of head and value (up to 15 B less, so that rounding is an \
              average), stored one after the other into an empty cache with room for twice as many, each cache in a process of \
-             its own. Bytes per entry beside key, head and value; a key of Peregrine's has its namespace and tenant in it."
+             its own. Bytes per entry beside key, head and value; a key of Peregrine's has its namespace and tenant in it.",
+            number(f64::from(ENTRIES), 0)
         ),
     );
     let columns = ["cache", "allocated", "resident growth", "accounted by itself"];
