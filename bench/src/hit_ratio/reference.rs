@@ -88,25 +88,19 @@ impl Lru {
 /// How many requests of `trace` can be answered by `capacity` objects at best: what is asked for again last goes first, also
 /// when that is the newcomer (Belady, "A study of replacement algorithms for a virtual-storage computer", 1966).
 pub(crate) fn optimum_hits(trace: &Trace, capacity: usize) -> usize {
-    let next_uses = next_uses(trace);
-    // When each held key is asked for again. The heap has its earlier next uses too, which have passed: whatever is still to
-    // come stands above them.
-    let mut held_until: Vec<Option<usize>> = vec![None; trace.universe as usize];
+    let mut is_held = vec![false; trace.universe as usize];
+    // By the next use of each. Uses that have passed stay in the heap, below all that are still to come: as long as
+    // anything is held, what is held stands on top.
     let mut latest_first = BinaryHeap::new();
     let (mut held, mut hits) = (0, 0);
-    for (key, next_use) in trace.keys.iter().zip(next_uses) {
-        match held_until[*key as usize] {
-            Some(_) => hits += 1,
-            None => held += 1,
-        }
-        held_until[*key as usize] = Some(next_use);
+    for (key, next_use) in trace.keys.iter().zip(next_uses(trace)) {
+        let was_held = std::mem::replace(&mut is_held[*key as usize], true);
+        *if was_held { &mut hits } else { &mut held } += 1;
         latest_first.push((next_use, *key));
-        while held > capacity {
-            let (until, key) = latest_first.pop().expect("whatever is held is in the heap");
-            if held_until[key as usize] == Some(until) {
-                held_until[key as usize] = None;
-                held -= 1;
-            }
+        if held > capacity {
+            let (_, latest) = latest_first.pop().expect("what is held is in the heap");
+            is_held[latest as usize] = false;
+            held -= 1;
         }
     }
     hits
