@@ -49,27 +49,6 @@ pub struct Plan {
     pub negative: bool,
 }
 
-impl Plan {
-    /// The plan for a stored response that the origin confirmed and at the same time made unfit for storing: it answers
-    /// the request that had it confirmed, and nobody afterwards.
-    #[must_use]
-    pub const fn once(decision: Decision) -> Self {
-        Self {
-            decision,
-            fresh_for: Duration::ZERO,
-            initial_age: Duration::ZERO,
-            swr: Duration::ZERO,
-            sie: Duration::ZERO,
-            must_validate: true,
-            stale_forbidden: true,
-            has_validator: false,
-            from_strategy: false,
-            vary: Vec::new(),
-            negative: false,
-        }
-    }
-}
-
 /// Decides whether the response of an exchange is stored.
 ///
 /// `asked` and `method` are those of the request that was sent to the origin.
