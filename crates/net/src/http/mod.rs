@@ -1,16 +1,24 @@
 //! HTTP towards the client: what a request and a response are made of here, who answers, and the hygiene that every
 //! message passes through.
 
+pub mod at_once;
 pub mod body;
 pub(crate) mod framing;
 pub mod hygiene;
+#[allow(dead_code, reason = "the codec that reads them follows")]
+pub mod interim;
 pub mod problem;
 pub mod serve;
+#[allow(dead_code, reason = "the codec that reads them follows")]
+pub mod tunnel;
 
+pub use at_once::{Answer, HeadView};
 pub use body::{Body, BodyError, BodyFault};
 pub use framing::Refusal;
+pub use interim::Interim;
 pub use problem::{Fault, Problem};
 pub use serve::{ServeHandle, Server, ServerLimits, ServerParts, ServerStatus};
+pub use tunnel::Tunnel;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -24,6 +32,14 @@ use std::net::SocketAddr;
 ///
 /// The future is dropped when the client goes away.
 pub trait Handler: Send + Sync + 'static {
+    /// The short way: `true` when `answer` holds the whole answer to `head`. It must neither block nor wait. With `false`,
+    /// whatever is in `answer` is forgotten and [`Handler::handle`] is asked. Only HTTP/1 asks; a request that announces a
+    /// body, or wants its connection for something else, goes the long way without being asked here.
+    fn at_once(&self, head: &HeadView<'_>, peer: &Peer, answer: &mut Answer) -> bool {
+        let _ = (head, peer, answer);
+        false
+    }
+
     /// The answer to `request`, which came from `peer`.
     fn handle(&self, request: ::http::Request<Body>, peer: Peer)
     -> impl Future<Output = ::http::Response<Body>> + Send;

@@ -1,0 +1,52 @@
+//! The short way of a request: its head where it was read, and an answer that is all there. A handler that can answer so
+//! costs no task, no map of fields and no allocation.
+
+use ::http::Version;
+use bytes::Bytes;
+
+/// A request head where it was read. Nothing is copied, and everything that [`crate::http::Handler`] promises of a request
+/// holds for it as well.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadView<'a> {
+    /// The method, as it was sent.
+    pub method: &'a str,
+    /// The target in origin form (`/path?query`), or `*`.
+    pub target: &'a str,
+    /// The authority: that of an absolute target, else `Host`; empty for a request of HTTP/1.0 without one.
+    pub host: &'a str,
+    /// 1.0 or 1.1.
+    pub version: Version,
+    /// The fields as they were sent, `Host` among them.
+    pub fields: &'a [httparse::Header<'a>],
+    /// Whether a body was announced, be it an empty one.
+    pub body: bool,
+}
+
+impl<'a> HeadView<'a> {
+    /// The value of the first field called `name`.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        let mut fields = self.fields.iter();
+        fields
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+}
+
+/// A whole answer, in buffers that are used again for the next one. Both come empty.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The status line and the fields, each with its CRLF, `Content-Length` among them where the status has a body.
+    /// `Date`, `Connection` and the empty line are not the handler's.
+    pub head: Vec<u8>,
+    /// The body, in pieces that are written without being joined; none for HEAD, 204 and 304.
+    pub body: Vec<Bytes>,
+}
+
+impl Answer {
+    /// Empty again, with the buffers kept.
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.body.clear();
+    }
+}
