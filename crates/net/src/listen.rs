@@ -1,8 +1,12 @@
 //! Listening sockets. Binding fails with a sentence that says what is wrong and what to do about it.
 
+mod stream;
+
+pub(crate) use stream::Stream;
+
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 /// How many connections the kernel keeps for us before we take them.
 const BACKLOG: i32 = 4096;
@@ -68,8 +72,9 @@ impl Listener {
     }
 
     /// The next connection.
-    pub(crate) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.socket.accept().await
+    pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        let (stream, address) = self.socket.accept().await?;
+        Ok((stream.into(), address))
     }
 }
 

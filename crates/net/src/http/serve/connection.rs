@@ -2,6 +2,7 @@
 
 use super::request_body::RequestBody;
 use super::socket::{Overdue, Progress, Socket};
+use super::transport::Transport;
 use super::{Open, Shared};
 use crate::drain::DrainWatch;
 use crate::http::{Body, BodyError, Handler, Peer, Refusal, framing};
@@ -20,7 +21,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// The codec's read buffer holds the head, and pieces of the body up to this size.
 const READ_BUFFER_BYTES_MIN: usize = 64 << 10;
@@ -42,7 +42,13 @@ enum Left {
 }
 
 /// Serves the requests that arrive at `stream` until it ends.
-pub(super) async fn serve<H: Handler>(stream: TcpStream, peer: Peer, open: Open, handler: Arc<H>, drain: DrainWatch) {
+pub(super) async fn serve<S: Transport, H: Handler>(
+    stream: S,
+    peer: Peer,
+    open: Open,
+    handler: Arc<H>,
+    drain: DrainWatch,
+) {
     let _active = drain.active();
     let shared = &open.shared;
     let timer = || Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime));
@@ -172,7 +178,7 @@ fn left(result: Result<hyper::Result<()>, Overdue>, withheld: &[u8]) -> Left {
 }
 
 /// Closes a connection so that the client understands why.
-async fn end(mut stream: TcpStream, left: Left, withheld: &[u8], unread: bool, shared: &Shared) {
+async fn end<S: Transport>(mut stream: S, left: Left, withheld: &[u8], unread: bool, shared: &Shared) {
     match left {
         Left::Refused(refusal) => {
             shared.statistics.refuse(refusal);
@@ -180,17 +186,17 @@ async fn end(mut stream: TcpStream, left: Left, withheld: &[u8], unread: bool, s
         }
         Left::Cut => {
             shared.statistics.cut.increment();
-            reset(stream);
+            stream.reset();
         }
         Left::Stalled => {
             shared.statistics.stalled.increment();
-            reset(stream);
+            stream.reset();
         }
         Left::Done => {
             if !withheld.is_empty() {
                 // An answer of the codec that is none of the known ones goes out as it is. A client that is gone does
                 // not need it.
-                let _ = stream.try_write(withheld);
+                send(&mut stream, withheld, shared).await;
             }
             if unread {
                 linger(stream, shared).await;
@@ -201,13 +207,8 @@ async fn end(mut stream: TcpStream, left: Left, withheld: &[u8], unread: bool, s
     }
 }
 
-/// Closes so that the client sees a failure and not an end: a body delimited by the end of the connection would look whole.
-fn reset(stream: TcpStream) {
-    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-}
-
 /// Sends the problem that belongs to `refusal` to a client whose request no codec answers, and closes.
-pub(super) async fn refuse(stream: TcpStream, refusal: Refusal, shared: &Shared) {
+pub(super) async fn refuse<S: Transport>(mut stream: S, refusal: Refusal, shared: &Shared) {
     let body = refusal.problem().to_json();
     let status = refusal.status();
     let date = SystemTime::UNIX_EPOCH + Duration::from_millis(shared.parts.clock.wall().as_millis());
@@ -219,15 +220,26 @@ pub(super) async fn refuse(stream: TcpStream, refusal: Refusal, shared: &Shared)
         body.len(),
         httpdate::fmt_http_date(date),
     );
-    // It fits any send buffer; where it does not, the client is not reading anyway.
-    if stream.writable().await.is_ok() && stream.try_write(message.as_bytes()).is_ok() {
+    if send(&mut stream, message.as_bytes(), shared).await {
         linger(stream, shared).await;
+    }
+}
+
+/// Sends `bytes`, which fit any send buffer; where they do not, the client is not reading anyway. Whether they went out.
+async fn send<S: Transport>(stream: &mut S, bytes: &[u8], shared: &Shared) -> bool {
+    let write = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    tokio::select! {
+        written = write => written.is_ok(),
+        () = shared.parts.runtime.sleep(LINGER_TIME) => false,
     }
 }
 
 /// Ends our side and reads what the client still sends, within bounds: closing with unread bytes would reset the connection
 /// and could take the answer away from the client (RFC 9112 §9.6).
-async fn linger(mut stream: TcpStream, shared: &Shared) {
+async fn linger<S: Transport>(mut stream: S, shared: &Shared) {
     let read = async {
         stream.shutdown().await?;
         let mut buffer = [0u8; 4096];

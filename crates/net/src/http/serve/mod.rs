@@ -5,20 +5,20 @@ mod connection;
 mod request_body;
 mod socket;
 mod status;
+mod transport;
 
 pub use status::ServerStatus;
 
 use crate::config::ServerConfig;
 use crate::drain::DrainWatch;
 use crate::http::{Handler, Peer, Refusal};
-use crate::listen::Listener;
+use crate::listen::{Listener, Stream};
 use peregrine_base::{Clock, Instant, Runtime};
 use status::Statistics;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many refused connections are told why at the same time; further ones are just closed.
@@ -167,21 +167,13 @@ impl Shared {
         }
     }
 
-    fn take<H: Handler>(
-        self: &Arc<Self>,
-        stream: TcpStream,
-        address: SocketAddr,
-        handler: &Arc<H>,
-        drain: &DrainWatch,
-    ) {
+    fn take<H: Handler>(self: &Arc<Self>, stream: Stream, address: SocketAddr, handler: &Arc<H>, drain: &DrainWatch) {
         self.statistics.accepted.increment();
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
             return self.refuse(stream);
         };
-        // Answers are written whole, so waiting for more to send only costs the client time. It fails when the client is
-        // gone already, which the first read will notice.
-        let _ = stream.set_nodelay(true);
-        let local = stream.local_addr().unwrap_or(address);
+        stream.send_at_once();
+        let local = stream.local().unwrap_or(address);
         let open = Open::new(Arc::clone(self), permit);
         let peer = Peer {
             address,
@@ -193,7 +185,7 @@ impl Shared {
     }
 
     /// Tells a client that there are too many connections, unless too many are being told already.
-    fn refuse(self: &Arc<Self>, stream: TcpStream) {
+    fn refuse(self: &Arc<Self>, stream: Stream) {
         self.statistics.refuse(Refusal::ConnectionsMax);
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
             let shared = Arc::clone(self);

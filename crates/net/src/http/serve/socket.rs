@@ -3,6 +3,7 @@
 //! in its place.
 
 use super::ServerLimits;
+use super::transport::Transport;
 use crate::timer::Timer;
 use peregrine_base::{Clock, Instant};
 use std::io::{self, IoSlice};
@@ -12,7 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// The most bytes of the codec's own answer that are kept back; it is a head of four lines.
 const WITHHELD_BYTES_MAX: usize = 4096;
@@ -123,8 +123,8 @@ impl Progress {
     }
 }
 
-pub(super) struct Socket {
-    stream: TcpStream,
+pub(super) struct Socket<S> {
+    stream: S,
     progress: Arc<Progress>,
     header_timeout: Duration,
     stall_timeout: Duration,
@@ -135,8 +135,8 @@ pub(super) struct Socket {
     withheld: Vec<u8>,
 }
 
-impl Socket {
-    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, limits: &ServerLimits, timer: Timer) -> Self {
+impl<S: Transport> Socket<S> {
+    pub(super) fn new(stream: S, progress: Arc<Progress>, limits: &ServerLimits, timer: Timer) -> Self {
         Self {
             stream,
             progress,
@@ -151,7 +151,7 @@ impl Socket {
 
     /// The stream; whether the client took nothing for too long; what the codec answered by itself to a head that it could
     /// not read.
-    pub(super) fn into_parts(self) -> (TcpStream, bool, Vec<u8>) {
+    pub(super) fn into_parts(self) -> (S, bool, Vec<u8>) {
         (self.stream, self.overdue, self.withheld)
     }
 
@@ -183,7 +183,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: Transport> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -194,7 +194,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: Transport> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.progress.is_quiet() {
             return self.withhold(bytes);
