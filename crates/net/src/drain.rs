@@ -1,5 +1,9 @@
 //! Ending politely: whoever serves counts what is under way with a [`DrainWatch`]; whoever stops the program starts the
 //! [`Drain`] and waits until nothing is left or the limit has passed.
+//!
+//! Closing a connection that a client keeps open meets the request that is already on its way: the client sees a failure. Who
+//! has a successor therefore retires first: connections are no longer taken, those that are open are answered as ever, and
+//! each answer says that it is the last one. The drain that follows closes what is left.
 
 use peregrine_base::Runtime;
 use std::sync::Arc;
@@ -10,14 +14,22 @@ use tokio::sync::{Notify, watch};
 /// Starts the drain and waits for its end.
 #[derive(Debug)]
 pub struct Drain {
-    started: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
     open: Arc<Open>,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Retiring,
+    Draining,
 }
 
 /// Learns of the drain, and counts what it has to wait for. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DrainWatch {
-    started: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
     open: Arc<Open>,
 }
 
@@ -41,24 +53,34 @@ struct Open {
 /// A drain and the watch that belongs to it.
 #[must_use]
 pub fn channel() -> (Drain, DrainWatch) {
-    let (sender, receiver) = watch::channel(false);
+    let (sender, receiver) = watch::channel(Phase::Serving);
     let open = Arc::new(Open::default());
     (
         Drain {
-            started: sender,
+            phase: sender,
             open: Arc::clone(&open),
         },
-        DrainWatch {
-            started: receiver,
-            open,
-        },
+        DrainWatch { phase: receiver, open },
     )
 }
 
 impl Drain {
+    /// Takes no further connections; lets every answer from now on be the last of its connection.
+    pub fn retire(&self) {
+        self.advance(Phase::Retiring);
+    }
+
     /// Tells every watch; again does nothing.
     pub fn start(&self) {
-        self.started.send_replace(true);
+        self.advance(Phase::Draining);
+    }
+
+    fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let later = *phase < to;
+            *phase = to.max(*phase);
+            later
+        });
     }
 
     /// What is under way.
@@ -91,13 +113,28 @@ impl DrainWatch {
     /// Whether the drain has started.
     #[must_use]
     pub fn is_started(&self) -> bool {
-        *self.started.borrow()
+        *self.phase.borrow() == Phase::Draining
+    }
+
+    /// Whether answers are to be the last of their connections.
+    #[must_use]
+    pub fn is_retiring(&self) -> bool {
+        *self.phase.borrow() >= Phase::Retiring
     }
 
     /// Completes when the drain starts; never when its [`Drain`] went away before it started.
     pub async fn started(&self) {
-        let mut receiver = self.started.clone();
-        if receiver.wait_for(|started| *started).await.is_err() {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Completes when no further connections are to be taken; never when its [`Drain`] went away before.
+    pub async fn retiring(&self) {
+        self.reached(Phase::Retiring).await;
+    }
+
+    async fn reached(&self, wanted: Phase) {
+        let mut receiver = self.phase.clone();
+        if receiver.wait_for(|phase| *phase >= wanted).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -133,6 +170,19 @@ mod tests {
             drop(active)
         });
         assert_eq!(drained, Drained { open: 0 });
+    }
+
+    #[tokio::test]
+    async fn retires_before_it_drains_and_never_goes_back() {
+        let (drain, watch) = channel();
+        assert!(!watch.is_retiring());
+        drain.retire();
+        watch.retiring().await;
+        assert!(watch.is_retiring() && !watch.is_started());
+        drain.start();
+        watch.started().await;
+        drain.retire();
+        assert!(watch.is_retiring() && watch.is_started());
     }
 
     #[tokio::test]

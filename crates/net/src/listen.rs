@@ -6,6 +6,7 @@ pub(crate) use stream::Stream;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use tokio::net::TcpListener;
 
 /// How many connections the kernel keeps for us before we take them.
@@ -63,6 +64,34 @@ impl Listener {
         let socket = listening_socket(address).map_err(wrong)?;
         let address = socket.local_addr().map_err(wrong)?;
         Ok(Self { socket, address })
+    }
+
+    /// A socket that listens already: from the program before, or from whoever started this one. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When it is no socket that takes TCP connections.
+    pub fn from_fd(socket: OwnedFd) -> io::Result<Self> {
+        let socket = socket2::Socket::from(socket);
+        if !socket.is_listener()? {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the socket does not listen",
+            ));
+        }
+        socket.set_cloexec(true)?;
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket.into())?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address })
+    }
+
+    /// The socket once more, for a program that goes on listening on it: as long as one of both is open, clients are let in.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn share(&self) -> io::Result<OwnedFd> {
+        use std::os::fd::AsFd;
+        self.socket.as_fd().try_clone_to_owned()
     }
 
     /// Where it listens, with the port that the system chose for port 0.

@@ -54,7 +54,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(
     let timer = || Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime));
     let progress = Progress::new(Arc::clone(&shared.parts.clock), &shared.limits);
     let socket = Socket::new(stream, Arc::clone(&progress), &shared.limits, timer());
-    let service = service_fn(|request| answer(request, peer, shared, &*handler, &progress));
+    let service = service_fn(|request| answer(request, peer, shared, &*handler, &progress, &drain));
     let mut connection = builder(shared).serve_connection(TokioIo::new(socket), service);
     let result = {
         let (mut started, mut draining, mut timer) = (pin!(drain.started()), false, timer());
@@ -98,6 +98,7 @@ async fn answer<H: Handler>(
     shared: &Arc<Shared>,
     handler: &H,
     progress: &Arc<Progress>,
+    drain: &DrainWatch,
 ) -> Result<Response<Answer>, Infallible> {
     progress.begin();
     let (mut head, incoming) = request.into_parts();
@@ -108,7 +109,7 @@ async fn answer<H: Handler>(
         body_max: shared.limits.request_body_max,
     };
     let body = RequestBody::new(incoming, shared, Arc::clone(progress));
-    let response = match framing::admit(&mut head, &bounds) {
+    let mut response = match framing::admit(&mut head, &bounds) {
         Ok(()) => {
             shared.statistics.requests.increment();
             let body = if body.is_end_stream() {
@@ -128,6 +129,11 @@ async fn answer<H: Handler>(
             response
         }
     };
+    if drain.is_retiring() {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response.map(|body| Answer {
         body,
         progress: Arc::clone(progress),

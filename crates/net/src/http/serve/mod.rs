@@ -122,7 +122,8 @@ impl Server {
     }
 
     /// Answers what arrives at `listener` with `handler` until `drain` starts: then the listener is closed, connections
-    /// without a request too, and the others after their response. The drain waits for them.
+    /// without a request too, and the others after their response. The drain waits for them. When it only retires, the
+    /// listener is closed and every answer is the last of its connection.
     pub fn serve<H: Handler>(&self, listener: Listener, handler: Arc<H>, drain: DrainWatch) -> ServeHandle {
         let address = listener.address();
         let shared = Arc::clone(&self.0);
@@ -142,12 +143,12 @@ impl Server {
 
 impl Shared {
     async fn accept<H: Handler>(self: Arc<Self>, listener: Listener, handler: Arc<H>, drain: DrainWatch) {
-        let mut started = pin!(drain.started());
+        let mut retiring = pin!(drain.retiring());
         let mut said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = started.as_mut() => return,
+                () = retiring.as_mut() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {

@@ -26,6 +26,43 @@ fn holding(release: &Arc<Notify>, begun: &Arc<Notify>) -> Running {
 }
 
 #[tokio::test]
+async fn a_server_that_retires_answers_those_who_are_connected_once_more() {
+    let (release, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let running = holding(&release, &begun);
+    let (mut idle, mut active) = (running.client().await, running.client().await);
+    active.send(REQUEST).await;
+    begun.notified().await;
+    running.drain.retire();
+    for client in [&mut active, &mut idle] {
+        client.send(REQUEST).await;
+        release.notify_one();
+        let answer = client.rest().await.unwrap();
+        assert!(
+            answer.contains("connection: close") && answer.ends_with("done"),
+            "{answer}"
+        );
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+    let late = tokio::net::TcpStream::connect(running.address).await;
+    assert_eq!(late.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_shared_goes_on_when_its_first_server_ends() {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let shared = listener.share().unwrap();
+    let address = listener.address();
+    drop(listener);
+    let waiting = tokio::net::TcpStream::connect(address).await.unwrap();
+    let again = Listener::from_fd(shared).unwrap();
+    assert_eq!(again.address(), address);
+    let (_, peer) = again.accept().await.unwrap();
+    assert_eq!(peer, waiting.local_addr().unwrap());
+    let no_listener = std::net::TcpStream::connect(address).unwrap();
+    assert!(Listener::from_fd(no_listener.into()).is_err());
+}
+
+#[tokio::test]
 async fn a_drain_finishes_what_is_under_way_and_closes_the_rest() {
     let (release, begun) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let running = holding(&release, &begun);
