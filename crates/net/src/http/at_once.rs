@@ -33,12 +33,14 @@ impl<'a> HeadView<'a> {
     }
 }
 
-/// A whole answer, in buffers that are used again for the next one. Both come empty.
+/// A whole answer, in buffers that are used again for the next one. They come empty.
 #[derive(Debug, Default)]
 pub struct Answer {
     /// The status line and the fields, each with its CRLF, `Content-Length` among them where the status has a body.
-    /// `Date`, `Connection` and the empty line are not the handler's.
+    /// `Connection` and the empty line are not the handler's, nor is `Date`, unless it is [`Answer::dated`].
     pub head: Vec<u8>,
+    /// Whether the head holds a `Date` already: a stored response keeps that of its origin.
+    pub dated: bool,
     /// The body, in pieces that are written without being joined; none for HEAD, 204 and 304.
     pub body: Vec<Bytes>,
 }
@@ -47,6 +49,7 @@ impl Answer {
     /// Empty again, with the buffers kept.
     pub fn clear(&mut self) {
         self.head.clear();
+        self.dated = false;
         self.body.clear();
     }
 }
