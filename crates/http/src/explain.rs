@@ -8,7 +8,7 @@ use crate::plane::Plane;
 use crate::policy::{self, Decision, Reason};
 use crate::reasons;
 use crate::recent::Remembered;
-use crate::request::RequestFacts;
+use crate::request::{RequestFacts, RequestView as _};
 use crate::route::Route;
 use http::StatusCode;
 use peregrine_base::Instant;

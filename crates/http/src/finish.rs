@@ -4,7 +4,7 @@
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Parts;
 use crate::recent::{Recent, Remembered};
-use crate::request::{RequestFacts, field};
+use crate::request::{RequestFacts, RequestView as _, field};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};

@@ -5,7 +5,7 @@ use crate::key::RequestVariants;
 use crate::policy::{Asked, Decision, Forward, Reason, RequestVerdict, StaleUse, admit_request, request_may_use_stale};
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route};
-use http::Method;
+use http::{HeaderMap, Method};
 use http_body::Body as _;
 use peregrine_base::Instant;
 use peregrine_cache::{Ask, Hit, Key, Variants};
@@ -117,9 +117,9 @@ impl Asking {
     }
 
     /// Renders the variant that this request asks for.
-    pub(crate) fn variants(&self) -> RequestVariants<'_> {
+    pub(crate) fn variants(&self) -> RequestVariants<'_, HeaderMap> {
         RequestVariants {
-            headers: &self.facts.headers,
+            fields: &self.facts.headers,
             rules: &self.route.key,
         }
     }

@@ -3,8 +3,9 @@
 
 use crate::config::KeyConfig;
 use crate::pattern::Patterns;
-use crate::request::{RequestFacts, cookies, decoded};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::policy::Fields;
+use crate::request::{RequestView, cookies, decoded};
+use http::HeaderName;
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
 use std::borrow::Cow;
@@ -46,7 +47,7 @@ impl KeyRules {
 
     /// Whether every cookie of a request is part of its key or declared to be of no influence.
     #[must_use]
-    pub fn covers_cookies(&self, request: &RequestFacts) -> bool {
+    pub fn covers_cookies(&self, request: &impl RequestView) -> bool {
         request
             .cookies()
             .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
@@ -54,22 +55,40 @@ impl KeyRules {
 
     /// Path and query as they stand in the key, without the parts that do not come from the URL.
     #[must_use]
-    pub fn target(&self, request: &RequestFacts) -> String {
-        let Some(query) = request.query() else {
-            return request.target.clone();
+    pub fn target(&self, request: &impl RequestView) -> String {
+        let mut target = String::new();
+        self.push_target(request, &mut target);
+        target
+    }
+
+    /// Appends path and query as they stand in the key, without the parts that do not come from the URL.
+    pub fn push_target(&self, request: &impl RequestView, out: &mut String) {
+        let query = request.query().filter(|_| self.chooses_parameters());
+        let Some(query) = query else {
+            out.push_str(request.target());
+            return;
         };
-        if self.query_ignore.is_empty() && self.query_only.is_empty() && !self.query_sort {
-            return request.target.clone();
-        }
-        let mut pairs: Vec<&str> = query.split('&').filter(|pair| self.counts(pair)).collect();
+        out.push_str(request.path());
+        let mut separator = "?";
+        let mut push = |pair: &str| {
+            out.push_str(separator);
+            out.push_str(pair);
+            separator = "&";
+        };
+        let counting = query.split('&').filter(|pair| self.counts(pair));
         if self.query_sort {
             // Stable and by name alone: values of one name keep their order, which an origin may read as a list.
+            let mut pairs: Vec<&str> = counting.collect();
             pairs.sort_by_key(|pair| parameter_name(pair));
+            pairs.into_iter().for_each(push);
+        } else {
+            counting.for_each(&mut push);
         }
-        if pairs.is_empty() {
-            return request.path().to_owned();
-        }
-        format!("{}?{}", request.path(), pairs.join("&"))
+    }
+
+    /// Whether the query stands in the key in another form than it came.
+    fn chooses_parameters(&self) -> bool {
+        !self.query_ignore.is_empty() || !self.query_only.is_empty() || self.query_sort
     }
 
     /// Whether a parameter of the query is part of the key. Some origins read `;` as `&`: what stands behind one may be any
@@ -81,43 +100,32 @@ impl KeyRules {
     }
 
     /// Appends the parts that do not come from the URL to `target`.
-    pub fn append_parts(&self, request: &RequestFacts, target: &mut String) {
+    pub fn append_parts(&self, request: &impl RequestView, target: &mut String) {
         let mut separator = '#';
-        let mut part = |kind: &str, name: &str, value: Option<&[u8]>| {
+        let mut part = |target: &mut String, kind: &str, name: &str| {
             let _ = write!(target, "{separator}{kind}:{name}");
             separator = '&';
-            if let Some(value) = value {
-                let _ = write!(target, "={}", percent_encode(value, ESCAPED));
-            }
         };
         if let Some(route) = &self.route {
-            part("route", route, None);
+            part(target, "route", route);
         }
         for name in &self.headers {
-            let values: Vec<&[u8]> = request
-                .headers
-                .get_all(name)
-                .iter()
-                .map(HeaderValue::as_bytes)
-                .collect();
-            part(
-                "header",
-                name.as_str(),
-                (!values.is_empty()).then(|| values.join(&b","[..])).as_deref(),
-            );
+            part(target, "header", name.as_str());
+            for (index, value) in request.fields().lines(name.as_str()).enumerate() {
+                target.push(if index == 0 { '=' } else { ',' });
+                let _ = write!(target, "{}", percent_encode(value, ESCAPED));
+            }
         }
         for name in &self.cookies {
             // All that are called so: nobody knows which one the origin reads.
-            let values: Vec<&[u8]> = request
-                .cookies()
-                .filter(|(key, _)| key == name)
-                .map(|(_, value)| value)
-                .collect();
-            if values.is_empty() {
-                part("cookie", name, None);
+            let mut is_there = false;
+            for (_, value) in request.cookies().filter(|(key, _)| key == name) {
+                part(target, "cookie", name);
+                let _ = write!(target, "={}", percent_encode(value, ESCAPED));
+                is_there = true;
             }
-            for value in values {
-                part("cookie", name, Some(value));
+            if !is_there {
+                part(target, "cookie", name);
             }
         }
     }
@@ -130,32 +138,42 @@ fn parameter_name(pair: &str) -> Cow<'_, str> {
 
 /// Renders the variant that a request asks for, for the cache's selectors (RFC 9111 §4.1).
 #[derive(Debug)]
-pub(crate) struct RequestVariants<'a> {
+pub(crate) struct RequestVariants<'a, F> {
     /// The request's fields.
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) fields: &'a F,
     /// The rules of its route.
     pub(crate) rules: &'a KeyRules,
 }
 
-impl peregrine_cache::Variants for RequestVariants<'_> {
+impl<F: Fields + Sync> peregrine_cache::Variants for RequestVariants<'_, F> {
     fn variant(&self, selector: &Selector, out: &mut String) {
-        let names: Vec<HeaderName> = selector.names().filter_map(|name| name.parse().ok()).collect();
-        if self.rules.cookies_ignore.is_empty() || !names.contains(&http::header::COOKIE) {
-            crate::policy::vary_value(&names, self.headers, out);
+        if self.rules.cookies_ignore.is_empty() || !selector.names().any(|name| name == "cookie") {
+            crate::policy::vary_value(selector.names(), self.fields, out);
             return;
         }
-        let kept: Vec<Vec<u8>> = cookies(self.headers)
+        let kept: Vec<Vec<u8>> = cookies(self.fields)
             .filter(|(name, _)| !self.rules.cookies_ignore.any(name))
             .map(|(name, value)| [name.as_bytes(), b"=", value].concat())
             .collect();
-        let mut headers = self.headers.clone();
-        headers.remove(http::header::COOKIE);
-        if let Ok(value) = HeaderValue::from_bytes(&kept.join(&b"; "[..]))
-            && !kept.is_empty()
-        {
-            headers.insert(http::header::COOKIE, value);
-        }
-        crate::policy::vary_value(&names, &headers, out);
+        let fields = WithCookies {
+            fields: self.fields,
+            cookies: (!kept.is_empty()).then(|| kept.join(&b"; "[..])),
+        };
+        crate::policy::vary_value(selector.names(), &fields, out);
+    }
+}
+
+/// The fields of a request with other cookies.
+struct WithCookies<'f, F> {
+    fields: &'f F,
+    cookies: Option<Vec<u8>>,
+}
+
+impl<F: Fields> Fields for WithCookies<'_, F> {
+    fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let cookies = (name == "cookie").then_some(self.cookies.as_deref());
+        let others = cookies.is_none().then(|| self.fields.lines(name));
+        cookies.flatten().into_iter().chain(others.into_iter().flatten())
     }
 }
 
@@ -163,6 +181,7 @@ impl peregrine_cache::Variants for RequestVariants<'_> {
 mod tests {
     use super::*;
     use crate::request::facts_for_tests;
+    use http::HeaderValue;
 
     fn rules(edit: impl FnOnce(&mut KeyConfig)) -> KeyRules {
         let mut config = KeyConfig {

@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::outgoing;
 use crate::plane::Plane;
 use crate::policy;
-use crate::request::{RequestFacts, normal_authority};
+use crate::request::{RequestFacts, RequestView as _, normal_authority};
 use crate::route::Route;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use peregrine_cache::Invalidation;

@@ -1,9 +1,11 @@
 //! What is known of a request once it has been received: the effective URL, its fields after hygiene, and who asked.
 
+use crate::policy::Fields;
 use http::{HeaderMap, HeaderName, Method};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A received request without its body. The URL is the effective one (RFC 9110 §7.1): the scheme that the client used
 /// (a trusted proxy may say so), the authority in lower case without a default port, path and query as they came.
@@ -27,29 +29,39 @@ pub struct RequestFacts {
     pub body_length: Option<u64>,
 }
 
-impl RequestFacts {
+/// What the rules ask of a received request, whether its head was copied ([`RequestFacts`]) or lies where it was read.
+pub trait RequestView {
+    /// How its fields are at hand.
+    type Fields: Fields;
+
+    /// The method.
+    fn method(&self) -> &Method;
+    /// `http` or `https`.
+    fn scheme(&self) -> &'static str;
+    /// Host and, unless it is the scheme's own, port; lower case.
+    fn authority(&self) -> &str;
+    /// Path and query, beginning with `/`.
+    fn target(&self) -> &str;
+    /// The fields, without those that end at this hop.
+    fn fields(&self) -> &Self::Fields;
+
     /// The host without its port.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        host_of(&self.authority)
+    fn host(&self) -> &str {
+        host_of(self.authority())
     }
 
     /// The path, beginning with `/`.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(self.target.as_str(), |(path, _)| path)
+    fn path(&self) -> &str {
+        self.target().split_once('?').map_or(self.target(), |(path, _)| path)
     }
 
     /// The query without its question mark, where there is one.
-    #[must_use]
-    pub fn query(&self) -> Option<&str> {
-        self.target.split_once('?').map(|(_, query)| query)
+    fn query(&self) -> Option<&str> {
+        self.target().split_once('?').map(|(_, query)| query)
     }
 
     /// The names and values of the query's parameters, undecoded.
-    pub fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn query_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         let query = self.query().unwrap_or_default();
         query
             .split('&')
@@ -58,33 +70,78 @@ impl RequestFacts {
     }
 
     /// The first value of a query parameter.
-    #[must_use]
-    pub fn query_value(&self, name: &str) -> Option<&str> {
+    fn query_value(&self, name: &str) -> Option<&str> {
         self.query_pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// The names of the query's parameters, decoded as an origin decodes them.
-    pub fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.query_pairs().map(|(name, _)| decoded(name))
     }
 
     /// The names and values of all cookies, as in [`cookies`].
-    pub fn cookies(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
-        cookies(&self.headers)
+    fn cookies(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+        cookies(self.fields())
     }
 
     /// The effective URL.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("{}://{}{}", self.scheme, self.authority, self.target)
+    fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme(), self.authority(), self.target())
     }
 }
 
-/// The names and values of the cookies in `headers`. Values are bytes, because clients send what is no text and two of them
+impl RequestView for RequestFacts {
+    type Fields = HeaderMap;
+
+    fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    fn fields(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+impl<R: RequestView> RequestView for Arc<R> {
+    type Fields = R::Fields;
+
+    fn method(&self) -> &Method {
+        R::method(self)
+    }
+
+    fn scheme(&self) -> &'static str {
+        R::scheme(self)
+    }
+
+    fn authority(&self) -> &str {
+        R::authority(self)
+    }
+
+    fn target(&self) -> &str {
+        R::target(self)
+    }
+
+    fn fields(&self) -> &R::Fields {
+        R::fields(self)
+    }
+}
+
+/// The names and values of the cookies in `fields`. Values are bytes, because clients send what is no text and two of them
 /// must not look the same; a name that is no text matches no name that could be configured, and counts all the same.
-pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
-    let fields = headers.get_all(http::header::COOKIE).into_iter();
-    let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+pub(crate) fn cookies(fields: &impl Fields) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+    let pairs = fields.lines("cookie").flat_map(|line| line.split(|byte| *byte == b';'));
     pairs
         .map(<[u8]>::trim_ascii)
         .filter(|pair| !pair.is_empty())
@@ -111,12 +168,18 @@ fn host_of(authority: &str) -> &str {
 /// An authority in lower case, without the port that its scheme has anyway (RFC 9110 §4.2.3).
 #[must_use]
 pub(crate) fn normal_authority(scheme: &str, authority: &str) -> String {
-    let authority = authority.to_ascii_lowercase();
+    let mut normal = String::with_capacity(authority.len());
+    push_normal_authority(scheme, authority, &mut normal);
+    normal
+}
+
+/// Appends what [`normal_authority`] says to `out`.
+pub(crate) fn push_normal_authority(scheme: &str, authority: &str, out: &mut String) {
     let default_port = if scheme == "https" { ":443" } else { ":80" };
-    match authority.strip_suffix(default_port) {
-        Some(host) if !host.is_empty() => host.to_owned(),
-        _ => authority,
-    }
+    let host = authority.strip_suffix(default_port).filter(|host| !host.is_empty());
+    let start = out.len();
+    out.push_str(host.unwrap_or(authority));
+    out[start..].make_ascii_lowercase();
 }
 
 /// The first value of a field as text; empty where there is none.

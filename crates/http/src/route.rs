@@ -7,8 +7,9 @@ use crate::config::RouteConfig;
 use crate::key::KeyRules;
 use crate::metrics::RouteMetrics;
 use crate::pattern::Patterns;
+use crate::policy::Fields;
 use crate::policy::Rules;
-use crate::request::RequestFacts;
+use crate::request::RequestView;
 use crate::template::Template;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use peregrine_base::Complaint;
@@ -105,16 +106,16 @@ impl std::fmt::Debug for Route {
 impl Route {
     /// Whether the route takes `request`.
     #[must_use]
-    pub fn takes(&self, request: &RequestFacts) -> bool {
+    pub fn takes(&self, request: &impl RequestView) -> bool {
         let methods = &self.matcher.methods;
-        (methods.is_empty() || methods.contains(&request.method))
+        (methods.is_empty() || methods.contains(request.method()))
             && self.matcher.host.matches(request.host())
             && self.matcher.path.matches(request.path())
-            && self.matcher.headers.all(&request.headers)
+            && self.matcher.headers.all(request.fields())
     }
 
     /// Whether the route may take a read of the URL of `request`, given the right fields.
-    fn may_read(&self, request: &RequestFacts) -> bool {
+    fn may_read(&self, request: &impl RequestView) -> bool {
         let methods = &self.matcher.methods;
         (methods.is_empty() || methods.contains(&Method::GET) || methods.contains(&Method::HEAD))
             && self.matcher.host.matches(request.host())
@@ -129,11 +130,11 @@ impl Route {
 
     /// The rule that sends `request` past the cache, if one does.
     #[must_use]
-    pub fn bypass(&self, request: &RequestFacts) -> Option<BypassRule> {
+    pub fn bypass(&self, request: &impl RequestView) -> Option<BypassRule> {
         if !self.cache {
             return Some(BypassRule::Route);
         }
-        if self.bypass.headers.any(&request.headers) {
+        if self.bypass.headers.any(request.fields()) {
             return Some(BypassRule::Header);
         }
         if !self.bypass.cookies.is_empty() && request.cookies().any(|(name, _)| self.bypass.cookies.any(&name)) {
@@ -161,20 +162,19 @@ impl BypassRule {
 }
 
 impl FieldPatterns {
-    fn all(&self, headers: &HeaderMap) -> bool {
-        self.0.iter().all(|(name, pattern)| matches(headers, name, pattern))
+    fn all(&self, fields: &impl Fields) -> bool {
+        self.0.iter().all(|(name, pattern)| matches(fields, name, pattern))
     }
 
-    fn any(&self, headers: &HeaderMap) -> bool {
-        self.0.iter().any(|(name, pattern)| matches(headers, name, pattern))
+    fn any(&self, fields: &impl Fields) -> bool {
+        self.0.iter().any(|(name, pattern)| matches(fields, name, pattern))
     }
 }
 
-fn matches(headers: &HeaderMap, name: &HeaderName, pattern: &Glob) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .any(|value| pattern.matches(&String::from_utf8_lossy(value.as_bytes())))
+fn matches(fields: &impl Fields, name: &HeaderName, pattern: &Glob) -> bool {
+    fields
+        .lines(name.as_str())
+        .any(|value| pattern.matches(&String::from_utf8_lossy(value)))
 }
 
 impl Edits {
@@ -233,12 +233,12 @@ impl RouteTable {
 
     /// The route that has `request`.
     #[must_use]
-    pub fn find(&self, request: &RequestFacts) -> Option<&Arc<Route>> {
+    pub fn find(&self, request: &impl RequestView) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.takes(request))
     }
 
     /// The routes that a read of the URL of `request` may take; which one depends on the fields of each read.
-    pub fn readers<'a>(&'a self, request: &'a RequestFacts) -> impl Iterator<Item = &'a Arc<Route>> {
+    pub fn readers<'a>(&'a self, request: &'a impl RequestView) -> impl Iterator<Item = &'a Arc<Route>> {
         let mut may_go_on = true;
         let candidates = self.routes.iter().filter(|route| route.may_read(request));
         candidates.take_while(move |route| std::mem::replace(&mut may_go_on, !route.takes_every_read()))

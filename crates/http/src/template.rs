@@ -1,6 +1,6 @@
 //! Tags with placeholders: `product-{path.2}` on `/products/17` gives `product-17`.
 
-use crate::request::RequestFacts;
+use crate::request::{RequestFacts, RequestView as _};
 use http::HeaderName;
 
 /// A tag to be filled in from a request.

@@ -4,7 +4,8 @@
 //! zero; what stands behind a quoted string that never ends may restrict but not permit.
 
 use super::directives::{Argument, Directive, directives};
-use http::header::{self, HeaderMap, HeaderName};
+use super::fields::Fields;
+use http::header::{self, HeaderName};
 use std::fmt;
 
 /// The most seconds that a directive or an Age can say; more counts as this (RFC 9111 §1.2.2).
@@ -115,13 +116,8 @@ impl Scope {
 impl CacheControl {
     /// The Cache-Control of a message.
     #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
-        Self::from_lines(
-            headers
-                .get_all(header::CACHE_CONTROL)
-                .iter()
-                .map(http::HeaderValue::as_bytes),
-        )
+    pub fn of(headers: &impl Fields) -> Self {
+        Self::from_lines(headers.lines(header::CACHE_CONTROL.as_str()))
     }
 
     /// The directives of the field lines `lines`.

@@ -1,7 +1,8 @@
 //! Dates in fields (RFC 9110 §5.6.7): the preferred form and the two obsolete ones, letter case ignored and GMT or UTC
 //! only, as RFC 9111 §4.2 wants it of caches. Anything else is no date; what that means is up to the field.
 
-use http::header::{HeaderMap, HeaderName};
+use super::fields::Fields;
+use http::header::HeaderName;
 use peregrine_base::WallTime;
 
 const MONTHS: [&[u8]; 12] = [
@@ -41,8 +42,8 @@ pub fn parse(text: &[u8], now: WallTime) -> Option<WallTime> {
 }
 
 /// The first line of the field `name`, if that is a date.
-pub(super) fn field(headers: &HeaderMap, name: HeaderName, now: WallTime) -> Option<WallTime> {
-    parse(headers.get(name)?.as_bytes(), now)
+pub(super) fn field(headers: &impl Fields, name: HeaderName, now: WallTime) -> Option<WallTime> {
+    parse(headers.first(name.as_str())?, now)
 }
 
 /// A date as it is sent: `Sun, 06 Nov 1994 08:49:37 GMT`.

@@ -1,45 +1,73 @@
 //! Accept-Encoding in a normal form (RFC 9110 §12.5.3): the acceptable codings, sorted. Preferences among them are
 //! dropped: whichever coding the origin chose for one client is acceptable to every client with the same list.
 
+use super::fields::Fields;
 use super::vary::push_escaped;
-use http::header::{self, HeaderMap};
+use http::header;
+use std::cmp::Ordering;
+
+/// So many codings are sorted without an allocation; clients name fewer.
+const FEW: usize = 16;
 
 /// Appends the normal form of the request's Accept-Encoding to `out`.
-pub(super) fn normalise(headers: &HeaderMap, out: &mut String) {
-    let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let members = lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii);
-    let mut codings: Vec<Coding> = members.filter(|member| !member.is_empty()).map(Coding::read).collect();
-    codings.sort_unstable();
-    codings.dedup();
+pub(super) fn normalise(headers: &impl Fields, out: &mut String) {
+    let members = || {
+        let lines = headers.lines(header::ACCEPT_ENCODING.as_str());
+        let members = lines.flat_map(|line| line.split(|byte| *byte == b','));
+        let members = members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty());
+        members.map(Coding::read)
+    };
+    let (mut few, mut many) = ([Coding::ANY; FEW], Vec::new());
+    let count = members().count();
+    let codings = if let Some(few) = few.get_mut(..count) {
+        few.iter_mut()
+            .zip(members())
+            .for_each(|(place, coding)| *place = coding);
+        few
+    } else {
+        many.extend(members());
+        &mut many[..]
+    };
+    codings.sort_unstable_by(Coding::compare);
     let any_is_named = codings.iter().any(|coding| coding.name == b"*");
-    let mut separator = "";
-    for coding in &codings {
-        if coding.says_something(any_is_named) {
-            out.push_str(separator);
-            out.push_str(if coding.accepted { "" } else { "!" });
-            push_escaped(&coding.name, out);
-            separator = ",";
+    let mut before = None;
+    for coding in &*codings {
+        let repeated = before.is_some_and(|before| coding.compare(before) == Ordering::Equal);
+        if repeated || !coding.says_something(any_is_named) {
+            continue;
         }
+        out.push_str(if before.is_some() { "," } else { "" });
+        out.push_str(if coding.accepted { "" } else { "!" });
+        for byte in coding.name {
+            push_escaped(&[byte.to_ascii_lowercase()], out);
+        }
+        before = Some(coding);
     }
 }
 
 /// One member of the list.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Coding {
-    name: Vec<u8>,
+#[derive(Clone, Copy)]
+struct Coding<'a> {
+    /// In whatever case it came.
+    name: &'a [u8],
     accepted: bool,
 }
 
-impl Coding {
-    fn read(member: &[u8]) -> Self {
+impl<'a> Coding<'a> {
+    const ANY: Self = Self {
+        name: b"*",
+        accepted: true,
+    };
+
+    fn read(member: &'a [u8]) -> Self {
         let (name, parameters) = member.split_at(member.iter().position(|byte| *byte == b';').unwrap_or(member.len()));
-        let name = name.trim_ascii().to_ascii_lowercase();
-        let name = match &name[..] {
-            b"x-gzip" => b"gzip".to_vec(),
-            b"x-compress" => b"compress".to_vec(),
-            _ => name,
+        let name = name.trim_ascii();
+        let name = if name.eq_ignore_ascii_case(b"x-gzip") {
+            b"gzip"
+        } else if name.eq_ignore_ascii_case(b"x-compress") {
+            b"compress"
+        } else {
+            name
         };
         Self {
             name,
@@ -47,12 +75,22 @@ impl Coding {
         }
     }
 
+    /// The order of the normal form: by name, what is not accepted first.
+    fn compare(&self, other: &Self) -> Ordering {
+        let by_name = self
+            .name
+            .iter()
+            .map(u8::to_ascii_lowercase)
+            .cmp(other.name.iter().map(u8::to_ascii_lowercase));
+        by_name.then(self.accepted.cmp(&other.accepted))
+    }
+
     /// Whether the member changes what is acceptable: identity is unless excluded, the others are not unless named,
     /// except where `*` names all.
     fn says_something(&self, any_is_named: bool) -> bool {
-        match &self.name[..] {
-            b"identity" => !self.accepted || any_is_named,
+        match self.name {
             b"*" => true,
+            name if name.eq_ignore_ascii_case(b"identity") => !self.accepted || any_is_named,
             _ => self.accepted || any_is_named,
         }
     }

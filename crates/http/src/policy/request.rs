@@ -3,10 +3,11 @@
 use super::cache_control::CacheControl;
 use super::decision::Decision;
 use super::directives::directives;
+use super::fields::Fields;
 use super::reason::Reason;
 use super::rules::Rules;
 use http::Method;
-use http::header::{self, HeaderMap};
+use http::header;
 use std::time::Duration;
 
 /// Whether the cache is asked.
@@ -47,7 +48,7 @@ pub struct Asked {
 
 /// Decides whether the cache is asked for a request, and on what conditions.
 #[must_use]
-pub fn admit_request(method: &Method, headers: &HeaderMap, rules: &Rules) -> RequestVerdict {
+pub fn admit_request(method: &Method, headers: &impl Fields, rules: &Rules) -> RequestVerdict {
     match bypass(method, headers, rules) {
         Some(reason) => RequestVerdict::Bypass(reason.into()),
         None => RequestVerdict::Use(asked(headers)),
@@ -55,12 +56,12 @@ pub fn admit_request(method: &Method, headers: &HeaderMap, rules: &Rules) -> Req
 }
 
 /// Why the cache is not asked.
-fn bypass(method: &Method, headers: &HeaderMap, rules: &Rules) -> Option<Reason> {
+fn bypass(method: &Method, headers: &impl Fields, rules: &Rules) -> Option<Reason> {
     if !super::unsafe_methods::is_safe(method) {
         Some(Reason::UnsafeMethod)
     } else if !rules.methods.contains(method) {
         Some(Reason::Method)
-    } else if headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_UNMODIFIED_SINCE) {
+    } else if headers.has(header::IF_MATCH.as_str()) || headers.has(header::IF_UNMODIFIED_SINCE.as_str()) {
         Some(Reason::Precondition)
     } else if has_content(headers) {
         Some(Reason::RequestContent)
@@ -71,15 +72,14 @@ fn bypass(method: &Method, headers: &HeaderMap, rules: &Rules) -> Option<Reason>
 
 /// Whether the request carries content. No meaning is defined for that in GET and HEAD (RFC 9110 §9.3.1), but an origin
 /// that gives it one would have its answer served to those who sent none.
-fn has_content(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::TRANSFER_ENCODING)
+fn has_content(headers: &impl Fields) -> bool {
+    headers.has(header::TRANSFER_ENCODING.as_str())
         || headers
-            .get_all(header::CONTENT_LENGTH)
-            .iter()
-            .any(|length| length != "0")
+            .lines(header::CONTENT_LENGTH.as_str())
+            .any(|length| length != b"0")
 }
 
-fn asked(headers: &HeaderMap) -> Asked {
+fn asked(headers: &impl Fields) -> Asked {
     let control = CacheControl::of(headers);
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
     Asked {
@@ -96,14 +96,14 @@ fn asked(headers: &HeaderMap) -> Asked {
         validate: control.no_cache.is_everything() || (!control.present && pragma_no_cache(headers)),
         only_if_cached: control.only_if_cached,
         no_store: control.no_store,
-        authorization: headers.contains_key(header::AUTHORIZATION),
-        cookie: headers.contains_key(header::COOKIE),
-        range: headers.contains_key(header::RANGE),
+        authorization: headers.has(header::AUTHORIZATION.as_str()),
+        cookie: headers.has(header::COOKIE.as_str()),
+        range: headers.has(header::RANGE.as_str()),
     }
 }
 
 /// Whether Pragma says no-cache, which counts only where Cache-Control is absent (RFC 9111 §5.4).
-fn pragma_no_cache(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(header::PRAGMA).iter();
-    lines.any(|line| directives(line.as_bytes()).any(|directive| directive.name.eq_ignore_ascii_case(b"no-cache")))
+fn pragma_no_cache(headers: &impl Fields) -> bool {
+    let mut lines = headers.lines(header::PRAGMA.as_str());
+    lines.any(|line| directives(line).any(|directive| directive.name.eq_ignore_ascii_case(b"no-cache")))
 }

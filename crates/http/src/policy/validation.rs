@@ -3,6 +3,7 @@
 
 use super::date;
 use super::etag::EntityTag;
+use super::fields::Fields;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
@@ -66,16 +67,16 @@ pub(super) fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
 #[must_use]
 pub fn evaluate_conditions(
     method: &Method,
-    request: &HeaderMap,
+    request: &impl Fields,
     status: StatusCode,
-    stored: &HeaderMap,
+    stored: &impl Fields,
     now: WallTime,
 ) -> Condition {
     // Preconditions are ignored where the answer would not be a success anyway (RFC 9110 §13.2.1).
     if !(*method == Method::GET || *method == Method::HEAD) || !status.is_success() {
         return Condition::Full;
     }
-    let current = if request.contains_key(header::IF_NONE_MATCH) {
+    let current = if request.has(header::IF_NONE_MATCH.as_str()) {
         none_match_finds(request, stored)
     } else {
         unmodified_since(request, stored, now)
@@ -88,37 +89,32 @@ pub fn evaluate_conditions(
 }
 
 /// Whether If-None-Match names the stored response, by weak comparison, or all by `*` (RFC 9110 §13.1.2).
-fn none_match_finds(request: &HeaderMap, stored: &HeaderMap) -> bool {
-    let lines: Vec<&[u8]> = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
-    if lines == [b"*"] {
+fn none_match_finds(request: &impl Fields, stored: &impl Fields) -> bool {
+    let lines = || request.lines(header::IF_NONE_MATCH.as_str());
+    if lines().eq([b"*"]) {
         return true;
     }
-    let Some(stored) = stored.get(header::ETAG).map(|etag| EntityTag::read(etag.as_bytes())) else {
+    let Some(stored) = stored.first(header::ETAG.as_str()).map(EntityTag::read) else {
         return false;
     };
-    lines
-        .iter()
-        .any(|line| EntityTag::list(line).any(|tag| tag.equals_weakly(stored)))
+    lines().any(|line| EntityTag::list(line).any(|tag| tag.equals_weakly(stored)))
 }
 
 /// Whether the stored response is no younger than If-Modified-Since (RFC 9110 §13.1.3); Date stands in for a missing
 /// Last-Modified (RFC 9111 §4.3.2).
-fn unmodified_since(request: &HeaderMap, stored: &HeaderMap, now: WallTime) -> bool {
-    let mut lines = request.get_all(header::IF_MODIFIED_SINCE).iter();
+fn unmodified_since(request: &impl Fields, stored: &impl Fields, now: WallTime) -> bool {
+    let mut lines = request.lines(header::IF_MODIFIED_SINCE.as_str());
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return false;
     };
-    let modified = match stored.get(header::LAST_MODIFIED) {
-        Some(modified) => date::parse(modified.as_bytes(), now),
+    let last_modified = stored.first(header::LAST_MODIFIED.as_str());
+    let modified = match last_modified {
+        Some(modified) => date::parse(modified, now),
         None => date::field(stored, header::DATE, now),
     };
     // A client that sends back what it got need not be understood to be believed.
-    stored.get(header::LAST_MODIFIED) == Some(line)
-        || matches!((modified, date::parse(line.as_bytes(), now)), (Some(modified), Some(since)) if modified <= since)
+    last_modified == Some(line)
+        || matches!((modified, date::parse(line, now)), (Some(modified), Some(since)) if modified <= since)
 }
 
 /// The head of a 304 for a stored response: without the fields that describe content which is not sent (RFC 9110

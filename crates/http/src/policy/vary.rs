@@ -3,6 +3,7 @@
 
 use super::decision::Decision;
 use super::directives::is_token;
+use super::fields::Fields;
 use super::reason::Reason;
 use http::header::{self, HeaderMap, HeaderName};
 use std::fmt::Write as _;
@@ -47,28 +48,29 @@ pub fn vary_names(headers: &HeaderMap) -> Result<Vec<HeaderName>, Decision> {
 
 /// Appends the request's values of `names` to `out`, in a form that two requests share exactly if they may share a
 /// response: one line for each name, `-` for a field that is absent, `=` and its normalised value otherwise.
-pub fn vary_value(names: &[HeaderName], headers: &HeaderMap, out: &mut String) {
+pub fn vary_value(names: impl IntoIterator<Item = impl AsRef<str>>, headers: &impl Fields, out: &mut String) {
     for name in names {
-        if !headers.contains_key(name) {
+        let name = name.as_ref();
+        if !headers.has(name) {
             out.push('-');
-        } else if *name == header::ACCEPT_ENCODING {
+        } else if name == header::ACCEPT_ENCODING.as_str() {
             out.push('=');
             super::encodings::normalise(headers, out);
         } else {
             out.push('=');
-            combine(name, headers, !NOT_LISTS.contains(name), out);
+            combine(name, headers, !NOT_LISTS.iter().any(|not_list| not_list == name), out);
         }
         out.push('\n');
     }
 }
 
 /// Appends the lines of the field `name` as one (RFC 9110 §5.3), without white space around commas where `is_list`.
-fn combine(name: &HeaderName, headers: &HeaderMap, is_list: bool, out: &mut String) {
-    for (index, line) in headers.get_all(name).iter().enumerate() {
+fn combine(name: &str, headers: &impl Fields, is_list: bool, out: &mut String) {
+    for (index, line) in headers.lines(name).enumerate() {
         if index > 0 {
             out.push(',');
         }
-        let line = line.as_bytes().trim_ascii();
+        let line = line.trim_ascii();
         if is_list {
             push_list(line, out)
         } else {
