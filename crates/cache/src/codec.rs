@@ -74,6 +74,11 @@ pub(crate) fn decoded_length(frame: &[u8]) -> usize {
     usize::try_from(length).unwrap_or(0)
 }
 
+/// Whether `frame` promises what a frame may.
+pub(crate) fn is_frame(frame: &[u8]) -> bool {
+    frame.len() > PREFIX && decoded_length(frame) <= SEGMENT_BYTES
+}
+
 /// What `frame` holds; nothing when it does not hold exactly what it promises.
 pub(crate) fn decode(encoding: Encoding, frame: &[u8]) -> Option<Bytes> {
     let length = decoded_length(frame);

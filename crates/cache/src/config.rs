@@ -39,6 +39,10 @@ pub struct CacheConfig {
     pub loads_max: u32,
     /// How long a reader of a body that is not stored may hold up the others.
     pub reader_stall_max: Span,
+    /// Whether what is in memory is written when the program ends and read when it begins.
+    pub snapshot: bool,
+    /// How large that may become.
+    pub snapshot_max: ByteSize,
 }
 
 /// How entries make room for others.
@@ -151,6 +155,8 @@ impl Default for CacheConfig {
             in_flight_max: None,
             loads_max: 65_536,
             reader_stall_max: Span::new(std::time::Duration::from_secs(30)),
+            snapshot: true,
+            snapshot_max: ByteSize::mib(1024),
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct Engine {
     pub(crate) sweeper: Sweeper,
     pub(crate) seed: u64,
     pub(crate) receipts: AtomicU64,
+    /// How many still may read a snapshot.
+    pub(crate) expecting: AtomicUsize,
 }
 
 /// What a reload changes and a request reads.

@@ -122,6 +122,17 @@ pub(crate) struct Draft<'a> {
     pub(crate) negative: bool,
 }
 
+/// What an entry brings along that a new one does not have.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    /// As [`Entry::flags`] gave them.
+    pub(crate) flags: u8,
+    /// From creation to the end of its freshness.
+    pub(crate) lifetime: Duration,
+    pub(crate) hits: u32,
+    pub(crate) softened: bool,
+}
+
 /// The body of an entry to be made.
 #[derive(Debug)]
 pub(crate) enum BodyDraft<'a> {
@@ -182,6 +193,17 @@ pub(crate) fn tags_fit(tags: &[String]) -> bool {
 impl Entry {
     /// Makes the entry; nothing when a part is longer than its field or memory is refused.
     pub(crate) fn new(draft: Draft<'_>) -> Option<Self> {
+        let carried = Carried {
+            flags: Flags::of(&draft).0,
+            lifetime: draft.age.saturating_add(draft.fresh_for),
+            hits: 0,
+            softened: false,
+        };
+        Self::carried(draft, &carried)
+    }
+
+    /// As [`Entry::new`] for an entry of another engine: what `carried` says goes over `draft`.
+    pub(crate) fn carried(draft: Draft<'_>, carried: &Carried) -> Option<Self> {
         let tags_len: usize = draft.tags.iter().map(|tag| tag.len() + 1).sum();
         let packed = match &draft.body {
             BodyDraft::Packed(chunks) => chunks.iter().map(Bytes::len).sum(),
@@ -206,11 +228,11 @@ impl Entry {
             position: draft.position.lc,
             checked: AtomicU64::new(draft.position.lc),
             created: created.saturating_sub(age),
-            lifetime: pack(draft.age.saturating_add(draft.fresh_for)),
+            lifetime: pack(carried.lifetime),
             stale_while_revalidate: pack(draft.stale_while_revalidate),
             stale_if_error: pack(draft.stale_if_error),
             cost_us: u32::try_from(draft.cost.as_micros()).unwrap_or(u32::MAX),
-            hits: AtomicU32::new(0),
+            hits: AtomicU32::new(carried.hits),
             renew_after: AtomicU32::new(0),
             head_len: u32::try_from(draft.head.len()).ok()?,
             key_len: u16::try_from(draft.key.len()).ok()?,
@@ -218,8 +240,8 @@ impl Entry {
             tags_len: u16::try_from(tags_len).ok()?,
             namespace: draft.namespace,
             kind: draft.kind,
-            flags: Flags::of(&draft),
-            state: AtomicU8::new(0),
+            flags: Flags(carried.flags),
+            state: AtomicU8::new(if carried.softened { SOFTENED } else { 0 }),
             segments: match draft.body {
                 BodyDraft::Packed(_) => None,
                 BodyDraft::Segments(segments) => Some(Box::new(Segments(segments))),
@@ -326,6 +348,11 @@ impl Entry {
 
     pub(crate) fn encoding(&self) -> Encoding {
         self.head_part().flags.encoding()
+    }
+
+    /// Encoding and rules in one byte, for [`Entry::carried`].
+    pub(crate) fn flags(&self) -> u8 {
+        self.head_part().flags.0
     }
 
     pub(crate) fn must_validate(&self) -> bool {

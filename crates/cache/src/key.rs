@@ -68,6 +68,13 @@ impl Key {
         Self::finish(namespace, text)
     }
 
+    /// The key whose text this is; nothing when it is none of `namespace`.
+    pub(crate) fn from_text(namespace: &Arc<Namespace>, text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(namespace.escaped())?;
+        let whole = rest.starts_with('|') && text.split('|').count() >= 4 && text.len() <= TEXT_MAX;
+        whole.then(|| Self::finish(namespace, text.to_owned()))
+    }
+
     fn finish(namespace: &Arc<Namespace>, text: String) -> Self {
         let hash = xxh3_64_with_seed(text.as_bytes(), namespace.seed());
         Self {

@@ -80,6 +80,7 @@ mod promise;
 mod reach;
 mod selector;
 mod setup;
+mod snapshot;
 mod statistics;
 mod store;
 mod strategy;
@@ -120,5 +121,6 @@ pub use outcome::{Abandoned, Bypass, Eviction, LoadFailure, MissReason, NotStore
 pub use parameters::PARAMETERS;
 pub use pattern::Glob;
 pub use selector::{NoVariants, Selector, Variants};
+pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimits, Written, check_snapshot};
 pub use statistics::{NamespaceStatistics, Statistics};
 pub use strategy::Strategy;

@@ -77,10 +77,19 @@ impl Engine {
         if let Some(slot) = shard.slot(key.text()) {
             slot.overtake();
         }
+        self.keep_from_snapshot(key);
         let entry = self
             .value(key, value, &options.tags, ttl, self.ledger.position())
             .ok_or(NotStored::NoRoom)?;
         self.put(key, key.hash(), &entry)
+    }
+
+    /// Lets a snapshot that is still to be read bring nothing under `key`: what it holds there was written over or taken out.
+    fn keep_from_snapshot(&self, key: &Key) {
+        if self.expects_snapshot() {
+            let target = Target::Hash(key_target(key.namespace().seed(), key.text()));
+            self.ledger.raise(false, &[target], &[], &[]);
+        }
     }
 
     /// A value under `key`, in no tier yet.
@@ -114,6 +123,7 @@ impl Engine {
         if let Some(slot) = shard.slot(key.text()) {
             slot.overtake();
         }
+        self.keep_from_snapshot(&key);
         let tier = namespace.tier();
         let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
             return false;

@@ -85,6 +85,21 @@ pub const PARAMETERS: &[Parameter] = &[
         "How long a client that takes nothing may hold up the others who read the same body while it is too large to be stored.",
     ),
     row(
+        "cache.snapshot",
+        Kind::Flag,
+        "true",
+        "Whether what is in memory is written to server.state_dir when the program is stopped, and read when it starts again.",
+    ),
+    row(
+        "cache.snapshot_max",
+        Kind::Size {
+            min: "64KiB",
+            max: "64TiB",
+        },
+        "\"1GiB\"",
+        "How large that file may become; what was asked for least stays out of it.",
+    ),
+    row(
         "strategy.*.ttl",
         duration("0s", "3650d"),
         "\"5m\"",

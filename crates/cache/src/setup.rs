@@ -46,6 +46,7 @@ impl Engine {
             wheel: Wheel::new(parts.clock.now()),
             sweeper: Sweeper::new(parts.clock.now()),
             receipts: AtomicU64::new(0),
+            expecting: AtomicUsize::new(0),
             parts,
         };
         engine.apply(&settings);

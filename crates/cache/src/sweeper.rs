@@ -4,7 +4,7 @@
 
 use crate::engine::Engine;
 use crate::entry::{Entry, Kind};
-use crate::ledger::Standing;
+use crate::ledger::{Position, Standing};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
 use crate::outcome::Eviction;
@@ -75,6 +75,12 @@ impl Engine {
         // Loads that are under way now bring entries that were not checked since; what concerns them is still needed.
         let position = self.ledger.position();
         let upto = self.flights.oldest().map_or(position, |oldest| oldest.min(position));
+        // What a snapshot still brings is older than everything.
+        let upto = if self.expects_snapshot() {
+            Position::default()
+        } else {
+            upto
+        };
         self.wheel.restart(now);
         let namespaces = self.registered();
         self.walk(&*self.shared, &namespaces, now);

@@ -7,6 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 /// The most that a stored head may measure, in bytes. A response with a larger one is passed on and not stored.
 pub(crate) const STORED_HEAD_MAX_BYTES: usize = 64 * 1024;
 
+/// The version in which heads, keys and variants are stored. Raised with every change of what is written, so that nobody reads
+/// what an older Peregrine left in a way in which it was not meant.
+pub const STORED_VERSION: u32 = 1;
+
 /// A stored response's status and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredHead {

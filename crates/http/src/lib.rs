@@ -36,6 +36,7 @@ mod template;
 
 pub use advice::{Share, Summary};
 pub use explain::{EntryFacts, Explanation, State, Step};
+pub use head::STORED_VERSION;
 pub use metrics::RouteMetrics;
 pub use outcome::CacheOutcome;
 pub use own::{OwnRequest, Warmed};
