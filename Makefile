@@ -22,7 +22,7 @@ test: setup ## Run all tests, those that explore thread interleavings too
 	@$(CARGO) test --workspace
 	@$(CARGO) test -p peregrine-cache --features shuttle
 
-bench: ## Measure against the budgets and the peers (installs nginx; ARGS=… for the bench)
+bench: ## Measure against the budgets and the peers (installs them; ARGS=… for the bench)
 	@scripts/setup bench
 	@$(CARGO) run --release -p peregrine-bench -- $(ARGS)
 

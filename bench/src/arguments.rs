@@ -38,8 +38,10 @@ pub(crate) enum Subject {
     Memory,
     /// Hit ratios.
     HitRatio,
-    /// Over sockets.
+    /// Over sockets, beside other caches.
     Http,
+    /// Hits of many sizes over few and many connections, beside other caches.
+    Matrix,
     /// Everything.
     All,
 }
@@ -65,7 +67,8 @@ impl Subject {
             Self::Memory => &[Self::Memory],
             Self::HitRatio => &[Self::HitRatio],
             Self::Http => &[Self::Http],
-            Self::All => &[Self::Engine, Self::Memory, Self::HitRatio, Self::Http],
+            Self::Matrix => &[Self::Matrix],
+            Self::All => &[Self::Engine, Self::Memory, Self::HitRatio, Self::Http, Self::Matrix],
         }
     }
 }

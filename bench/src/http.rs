@@ -1,9 +1,13 @@
-//! HTTP over sockets: a hit, a miss, the start and an idle program, beside nginx and a bare responder.
+//! HTTP over sockets: hits, misses, the start and an idle program, beside other caches and a bare responder.
 
+mod contest;
 mod drive;
 mod floor;
 mod hit;
+mod http2;
+pub(crate) mod matrix;
 mod miss;
+mod mixed;
 mod process;
 mod servers;
 mod start;
@@ -12,40 +16,53 @@ pub(crate) use floor::Floor;
 
 use crate::pinning;
 use crate::report::Section;
-use process::Server;
-use servers::Servers;
+use peregrine_lab::load::Limit;
+use servers::{Certificate, Servers};
 use std::path::Path;
+use std::time::Duration;
+
+/// The name of the one that all others are compared with.
+const BARE: &str = "bare responder";
+/// What stands behind the caches.
+const ORIGIN: &str = "the origin itself";
 
 /// How much is done.
 struct Effort {
     /// How often each server has its turn.
     rounds: usize,
-    /// How long a turn is.
-    seconds: u64,
+    /// How long a turn is, in milliseconds.
+    millis: u64,
     /// How often each program is started.
     starts: usize,
+}
+
+impl Effort {
+    const fn new(rounds: usize, millis: u64, starts: usize) -> Self {
+        Self { rounds, millis, starts }
+    }
+
+    const fn limit(&self) -> Limit {
+        Limit::Time(Duration::from_millis(self.millis))
+    }
+
+    fn seconds(&self) -> f64 {
+        Duration::from_millis(self.millis).as_secs_f64()
+    }
 }
 
 /// Measures everything over sockets. `binary` is Peregrine's program; without it, it is built.
 pub(crate) fn measure(quick: bool, binary: Option<&Path>) -> Section {
     let effort = if quick {
-        Effort {
-            rounds: 1,
-            seconds: 1,
-            starts: 3,
-        }
+        Effort::new(1, 1000, 2)
     } else {
-        Effort {
-            rounds: 5,
-            seconds: 4,
-            starts: 15,
-        }
+        Effort::new(5, 3000, 9)
     };
     let about = format!(
         "GET over HTTP/1.1 with the twelve header fields of a browser, answers with a body of 1 KiB, access logs off, one worker \
          for each core. The servers take turns, {} rounds of {} s; medians. The bare responder, a loop over epoll that reads, \
          finds the end of the head and writes, is what answering costs at least; the same program is the origin.",
-        effort.rounds, effort.seconds
+        effort.rounds,
+        effort.seconds()
     );
     let mut section = Section::new("http", "HTTP over sockets", about);
     if let Err(problem) = fill(&mut section, &effort, binary) {
@@ -61,25 +78,14 @@ pub(crate) fn measure(quick: bool, binary: Option<&Path>) -> Section {
 
 fn fill(section: &mut Section, effort: &Effort, binary: Option<&Path>) -> Result<(), String> {
     let servers = Servers::find(binary)?;
-    for missing in [&servers.peregrine, &servers.nginx] {
-        section
-            .notes
-            .extend(missing.as_ref().err().map(|problem| format!("not measured: {problem}")));
-    }
-    let origin = servers.floor("the origin itself", pinning::cores())?;
+    section.notes.extend(servers.missing());
+    section.notes.extend(servers.without_tls());
+    let certificate = Certificate::new()?;
+    let origin = servers.floor(ORIGIN, pinning::cores(), &[])?;
     hit::measure(section, effort, &servers, &origin)?;
+    hit::over_tls(section, effort, &servers, &origin, &certificate)?;
+    http2::measure(section, effort, &servers, &origin, &certificate)?;
+    mixed::measure(section, effort, &servers, &origin)?;
     miss::measure(section, effort, &servers, &origin)?;
     start::measure(section, effort, &servers, &origin)
-}
-
-/// Starts the caches that are there before `origin`, on `cores`.
-fn caches(servers: &Servers, origin: &Server, cores: &[usize]) -> Result<Vec<Server>, String> {
-    let mut running = Vec::new();
-    if servers.peregrine.is_ok() {
-        running.push(servers.peregrine(origin.address, cores)?);
-    }
-    if servers.nginx.is_ok() {
-        running.push(servers.nginx(origin.address, cores)?);
-    }
-    Ok(running)
 }

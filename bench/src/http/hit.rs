@@ -1,52 +1,21 @@
-//! A hit: many connections ask for one stored page, the server on one core and the load on the other.
+//! A hit: many connections ask for one stored page, in plain HTTP/1.1, over TLS, and with a validator that still holds.
 
-use crate::http::drive::{Asking, Driven, drive};
+use crate::http::contest::{self, Contestant, beside_best, contestants};
+use crate::http::drive::{Asking, drive};
 use crate::http::process::Server;
-use crate::http::servers::{NGINX, PEREGRINE, Servers};
-use crate::http::{Effort, caches};
+use crate::http::servers::{Cache, Certificate, MEMORY_AMPLE_MIB, Servers, Setup};
+use crate::http::{BARE, Effort};
 use crate::pinning;
-use crate::report::{Budget, Cell, Section, Table, median};
-use peregrine_lab::load::Limit;
-use std::time::Duration;
+use crate::report::{Budget, Section};
 
-const CONNECTIONS: usize = 64;
-/// The name of the one that all others are compared with.
-const BARE: &str = "bare responder";
+pub(crate) const CONNECTIONS: usize = 64;
+const BODY_BYTES: usize = 1024;
 /// The budgets (DESIGN, section 9).
 const PROCESSOR_RATIO_MAX: f64 = 1.25;
 const REQUESTS_RATIO_MIN: f64 = 1.2;
 const P99_RATIO_MAX: f64 = 1.0;
 
-/// A server with what its rounds gave.
-struct Contestant {
-    server: Server,
-    rounds: Vec<Driven>,
-}
-
-impl Contestant {
-    /// The median of a number over the rounds.
-    fn median(&self, number: impl Fn(&Driven) -> f64) -> f64 {
-        median(&self.rounds.iter().map(number).collect::<Vec<_>>())
-    }
-
-    fn requests_per_s(&self) -> f64 {
-        self.median(|driven| driven.report.requests_per_s)
-    }
-
-    fn processor_us(&self) -> f64 {
-        self.median(|driven| driven.processor_us)
-    }
-
-    fn p50_us(&self) -> f64 {
-        self.median(|driven| driven.report.latency.p50_us)
-    }
-
-    fn p99_us(&self) -> f64 {
-        self.median(|driven| driven.report.latency.p99_us)
-    }
-}
-
-/// Adds the table and its budgets.
+/// Adds the tables and their budgets.
 pub(super) fn measure(
     section: &mut Section,
     effort: &Effort,
@@ -54,65 +23,86 @@ pub(super) fn measure(
     origin: &Server,
 ) -> Result<(), String> {
     let core = [pinning::first()];
-    let mut running = vec![servers.floor(BARE, &core)?];
-    running.extend(caches(servers, origin, &core)?);
-    let mut contestants: Vec<_> = running
-        .into_iter()
-        .map(|server| Contestant {
-            server,
-            rounds: Vec::new(),
-        })
-        .collect();
-    let limit = Limit::Time(Duration::from_secs(effort.seconds));
-    for _ in 0..effort.rounds {
-        for contestant in &mut contestants {
-            let driven = pinning::on_cores(&[pinning::second()], || {
-                drive(&contestant.server, Asking::Same, CONNECTIONS, limit)
-            });
-            contestant.rounds.push(driven?);
-        }
-    }
-    let columns = [
-        "server",
-        "requests/s",
-        "CPU µs per request",
-        "beside the bare one",
-        "p50 µs",
-        "p99 µs",
-    ];
-    let title = format!("A hit: {CONNECTIONS} connections, the server on one core, the load on the other");
-    let mut table = Table::new(title, &columns);
-    for contestant in &contestants {
-        let cells = vec![
-            Cell::Number(contestant.requests_per_s(), 0),
-            Cell::Number(contestant.processor_us(), 2),
-            Cell::Ratio(contestant.processor_us() / contestants[0].processor_us()),
-            Cell::Number(contestant.p50_us(), 0),
-            Cell::Number(contestant.p99_us(), 0),
-        ];
-        table.row(contestant.server.name, cells);
-    }
-    section.tables.push(table);
-    section.budgets.extend(budgets(&contestants));
+    let setup = Setup {
+        origin: origin.address,
+        cores: &core,
+        memory_mib: MEMORY_AMPLE_MIB,
+        certificate: None,
+    };
+    let mut running = vec![servers.floor(BARE, &core, &[])?];
+    running.extend(servers.caches(&setup, &mut section.notes));
+    let mut all = contestants(running);
+    contest::run(&mut all, effort.rounds, &mut section.notes, |server| {
+        drive(server, Asking::Same(BODY_BYTES), CONNECTIONS, effort.limit(), None)
+    });
+    let title = format!("A hit of 1 KiB: {CONNECTIONS} connections, the server on one core, the load on the other");
+    section.tables.push(contest::table(&title, effort, &all));
+    section.budgets.extend(budgets(&all));
+
+    // The bare responder of 304s in place of the one of pages.
+    all.retain(|contestant| contestant.server.name != BARE);
+    all.iter_mut().for_each(Contestant::forget);
+    all.insert(
+        0,
+        contestants(vec![servers.floor(BARE, &core, &["--not-modified"])?]).remove(0),
+    );
+    contest::run(&mut all, effort.rounds, &mut section.notes, |server| {
+        drive(server, Asking::Changed, CONNECTIONS, effort.limit(), None)
+    });
+    let title = format!("A 304 to a validator that holds: {CONNECTIONS} connections");
+    section.tables.push(contest::table(&title, effort, &all));
     Ok(())
 }
 
-fn budgets(contestants: &[Contestant]) -> Vec<Budget> {
-    let ratio = |one: &str, other: &str, number: fn(&Contestant) -> f64| {
-        let of = |name: &str| {
-            contestants
-                .iter()
-                .find(|contestant| contestant.server.name == name)
-                .map(number)
-        };
-        Some(of(one)? / of(other)?)
+/// The same hit over TLS 1.3, on connections that are kept.
+pub(super) fn over_tls(
+    section: &mut Section,
+    effort: &Effort,
+    servers: &Servers,
+    origin: &Server,
+    certificate: &Certificate,
+) -> Result<(), String> {
+    let core = [pinning::first()];
+    let setup = Setup {
+        origin: origin.address,
+        cores: &core,
+        memory_mib: MEMORY_AMPLE_MIB,
+        certificate: Some(certificate),
     };
-    let processor = ratio(PEREGRINE, BARE, Contestant::processor_us);
-    let requests = ratio(PEREGRINE, NGINX, Contestant::requests_per_s);
-    let p99 = ratio(PEREGRINE, NGINX, Contestant::p99_us);
+    let mut all = contestants(servers.caches(&setup, &mut section.notes));
+    contest::run(&mut all, effort.rounds, &mut section.notes, |server| {
+        let asking = Asking::Same(BODY_BYTES);
+        drive(server, asking, CONNECTIONS, effort.limit(), Some(certificate))
+    });
+    let title = format!("A hit of 1 KiB over TLS 1.3: {CONNECTIONS} kept connections");
+    section.tables.push(contest::table(&title, effort, &all));
+    Ok(())
+}
+
+fn budgets(all: &[Contestant]) -> Vec<Budget> {
+    let own = Cache::Peregrine.name();
+    let is_peer = |name: &str| name != BARE;
+    let processor = beside_best(all, own, |name| name == BARE, Contestant::processor_us, false);
+    let requests = beside_best(all, own, is_peer, Contestant::requests_per_s, true);
+    let p99 = beside_best(all, own, is_peer, Contestant::p99_us, false);
+    let name = |what: &str, beside: Option<(f64, &str)>| match beside {
+        Some((_, best)) => format!("{what} (the best peer: {best})"),
+        None => what.to_owned(),
+    };
+    let ratio = |beside: Option<(f64, &str)>| beside.map(|(ratio, _)| ratio);
     vec![
-        Budget::at_most("CPU of a hit", PROCESSOR_RATIO_MAX, "× bare responder", processor),
-        Budget::at_least("requests/s of a hit", REQUESTS_RATIO_MIN, "× nginx", requests),
-        Budget::at_most("p99 of a hit", P99_RATIO_MAX, "× nginx", p99),
+        Budget::at_most(
+            "CPU of a hit",
+            PROCESSOR_RATIO_MAX,
+            "× bare responder",
+            ratio(processor),
+        ),
+        Budget::at_least(
+            name("requests/s of a hit", requests),
+            REQUESTS_RATIO_MIN,
+            "× the best peer",
+            ratio(requests),
+        ),
+        Budget::at_most(name("p99 of a hit", p99), P99_RATIO_MAX, "× the best peer", ratio(p99)),
     ]
 }

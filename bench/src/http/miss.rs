@@ -1,9 +1,9 @@
 //! A miss: one connection asks for pages that nobody asked for before; what a cache adds to asking the origin itself.
 
+use crate::http::Effort;
 use crate::http::drive::{Asking, drive};
 use crate::http::process::Server;
-use crate::http::servers::{PEREGRINE, Servers};
-use crate::http::{Effort, caches};
+use crate::http::servers::{Cache, MEMORY_AMPLE_MIB, Servers, Setup};
 use crate::pinning;
 use crate::report::{Budget, Cell, Section, Table, median};
 use peregrine_lab::load::Limit;
@@ -19,15 +19,21 @@ pub(super) fn measure(
     servers: &Servers,
     origin: &Server,
 ) -> Result<(), String> {
-    let through = caches(servers, origin, pinning::cores())?;
+    let setup = Setup {
+        origin: origin.address,
+        cores: pinning::cores(),
+        memory_mib: MEMORY_AMPLE_MIB,
+        certificate: None,
+    };
+    let through = servers.caches(&setup, &mut section.notes);
     let running: Vec<&Server> = std::iter::once(origin).chain(&through).collect();
     let mut latencies = vec![(Vec::new(), Vec::new()); running.len()];
-    let limit = Limit::Time(Duration::from_secs(effort.seconds.min(2)));
+    let limit = Limit::Time(Duration::from_millis(effort.millis.min(2000)));
     for _ in 0..effort.rounds {
         for (server, (p50, p99)) in running.iter().zip(&mut latencies) {
-            let latency = drive(server, Asking::New, 1, limit)?.report.latency;
-            p50.push(latency.p50_us);
-            p99.push(latency.p99_us);
+            let driven = drive(server, Asking::New, 1, limit, None)?;
+            p50.push(driven.p50_us);
+            p99.push(driven.p99_us);
         }
     }
     let direct = median(&latencies[0].0);
@@ -38,7 +44,7 @@ pub(super) fn measure(
     let mut added_by_peregrine = None;
     for (server, (p50, p99)) in running.iter().zip(&latencies) {
         let added = median(p50) - direct;
-        if server.name == PEREGRINE {
+        if server.name == Cache::Peregrine.name() {
             added_by_peregrine = Some(added);
         }
         table.row(
@@ -59,7 +65,7 @@ pub(super) fn measure(
     ));
     section.notes.push(
         "At a miss nothing is pinned, and the difference to the direct way has a further hop over the loopback in it, which \
-         every proxy needs: compare with nginx."
+         every proxy needs: compare with the others."
             .to_owned(),
     );
     Ok(())

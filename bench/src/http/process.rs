@@ -24,13 +24,15 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     /// Where it answers.
     pub(crate) address: SocketAddr,
+    /// Where it answers over TLS, if it does.
+    pub(crate) secure: Option<SocketAddr>,
     /// From the start of the process until the first complete answer.
     pub(crate) started_in: Duration,
     child: Child,
 }
 
 impl Server {
-    /// Starts `command` on `cores` and waits until it answers a GET for `/` at `address` with 200.
+    /// Starts `command` on `cores` and waits until it answers a GET for `/` at `address` with 200 (a responder of 304s with that).
     ///
     /// # Errors
     /// When it cannot be started, ends, or does not answer in time; the text says which, with what it wrote.
@@ -46,6 +48,7 @@ impl Server {
         let mut server = Self {
             name,
             address,
+            secure: None,
             started_in: Duration::ZERO,
             child,
         };
@@ -57,7 +60,7 @@ impl Server {
     fn await_answer(&mut self, start: Instant) -> Result<(), String> {
         loop {
             let answered = get(self.address, "/");
-            if matches!(answered, Ok(200)) {
+            if matches!(answered, Ok(200 | 304)) {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.child.try_wait() {

@@ -1,8 +1,8 @@
 //! The start until the first answer, and what an idle program occupies.
 
+use crate::http::Effort;
 use crate::http::process::Server;
-use crate::http::servers::{NGINX, PEREGRINE, Servers};
-use crate::http::{Effort, caches};
+use crate::http::servers::{Cache, MEMORY_AMPLE_MIB, Servers, Setup};
 use crate::pinning;
 use crate::report::{Budget, Cell, Section, Table, median};
 use std::time::Duration;
@@ -21,8 +21,14 @@ pub(super) fn measure(
     origin: &Server,
 ) -> Result<(), String> {
     let (mut started_ms, mut idle_mb) = (Vec::new(), Vec::new());
+    let setup = Setup {
+        origin: origin.address,
+        cores: pinning::cores(),
+        memory_mib: MEMORY_AMPLE_MIB,
+        certificate: None,
+    };
     for _ in 0..effort.starts {
-        let running = caches(servers, origin, pinning::cores())?;
+        let running = servers.caches(&setup, &mut section.notes);
         std::thread::sleep(REST);
         for server in &running {
             started_ms.push((server.name, server.started_in.as_secs_f64() * 1e3));
@@ -42,7 +48,8 @@ pub(super) fn measure(
         "Start and rest",
         &["server", "ms to the first answer", "resident MB, idle"],
     );
-    for name in [PEREGRINE, NGINX] {
+    let own = Cache::Peregrine.name();
+    for name in Cache::ALL.map(Cache::name) {
         if let (Some(start), Some(idle)) = (middle(&started_ms, name), middle(&idle_mb, name)) {
             table.row(name, vec![Cell::Number(start, 1), Cell::Number(idle, 1)]);
         }
@@ -52,13 +59,13 @@ pub(super) fn measure(
         "start to first answer",
         START_MS_MAX,
         "ms",
-        middle(&started_ms, PEREGRINE),
+        middle(&started_ms, own),
     ));
     section.budgets.push(Budget::at_most(
         "resident when idle",
         IDLE_MB_MAX,
         "MB",
-        middle(&idle_mb, PEREGRINE),
+        middle(&idle_mb, own),
     ));
     Ok(())
 }
