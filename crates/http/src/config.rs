@@ -24,6 +24,8 @@ pub struct RouteConfig {
     pub tags: Vec<String>,
     /// Whether clients see the origin's tag fields.
     pub keep_tags: bool,
+    /// Response fields that count in place of Cache-Control.
+    pub targeted_fields: Vec<String>,
     /// What the key is made of.
     pub key: KeyConfig,
     /// What goes past the cache.
@@ -51,7 +53,7 @@ pub struct MatchConfig {
 }
 
 /// What the key is made of beside scheme, host, path and query.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyConfig {
     /// Request fields in the key.
@@ -66,6 +68,12 @@ pub struct KeyConfig {
     pub query_only: Vec<String>,
     /// Whether the order of query parameters does not matter.
     pub query_sort: bool,
+    /// The languages that the site offers, its first choice first.
+    pub languages: Vec<String>,
+    /// Request fields whose letter case does not matter.
+    pub lowercase: Vec<String>,
+    /// Field name to the values that it may have, separated by commas.
+    pub values: BTreeMap<String, String>,
 }
 
 /// What goes past the cache.

@@ -145,6 +145,9 @@ fn decorate(headers: &mut HeaderMap, route: &Route, outcome: &Outcome, status: u
             headers.remove(name);
         }
     }
+    if route.rules.targeted_fields.contains(&policy::SURROGATE_CONTROL) {
+        headers.remove(policy::SURROGATE_CONTROL);
+    }
     if let Some(status) = outcome.cache_status(status).filter(|_| route.cache_status) {
         headers.append(CACHE_STATUS, status);
     }

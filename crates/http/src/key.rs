@@ -1,11 +1,12 @@
 //! From a request to the text of its key. What a route leaves out of the key still reaches the origin; what it puts in
 //! stands behind a `#`, which no request target can hold, so that nobody can write one part into another.
 
+use crate::canonical::{BadCanonical, Canonical};
 use crate::config::KeyConfig;
 use crate::pattern::Patterns;
 use crate::policy::Fields;
 use crate::request::{RequestView, cookies, decoded};
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
 use std::borrow::Cow;
@@ -25,15 +26,22 @@ pub struct KeyRules {
     query_ignore: Patterns,
     query_only: Patterns,
     query_sort: bool,
+    /// What selects variants in a form of the route's own.
+    pub(crate) canonical: Canonical,
 }
 
 impl KeyRules {
     /// The rules of one route; `route` is its name if request fields choose it.
     ///
     /// # Errors
-    /// The first name that is no field name.
-    pub fn new(config: &KeyConfig, route: Option<&str>) -> Result<Self, String> {
-        let name = |name: &String| name.parse().map_err(|_| name.clone());
+    /// The first name that is no field name, or value that no field can have.
+    pub fn new(config: &KeyConfig, route: Option<&str>) -> Result<Self, BadCanonical> {
+        let name = |name: &String| {
+            name.parse().map_err(|_| BadCanonical {
+                field: "headers",
+                text: name.clone(),
+            })
+        };
         Ok(Self {
             route: route.map(|route| percent_encode(route.as_bytes(), ESCAPED).to_string()),
             headers: config.headers.iter().map(name).collect::<Result<_, _>>()?,
@@ -42,6 +50,7 @@ impl KeyRules {
             query_ignore: Patterns::new(&config.query_ignore),
             query_only: Patterns::new(&config.query_only),
             query_sort: config.query_sort,
+            canonical: Canonical::new(config)?,
         })
     }
 
@@ -147,16 +156,38 @@ pub(crate) struct RequestVariants<'a, F> {
 
 impl<F: Fields + Sync> peregrine_cache::Variants for RequestVariants<'_, F> {
     fn variant(&self, selector: &Selector, out: &mut String) {
-        if self.rules.cookies_ignore.is_empty() || !selector.names().any(|name| name == "cookie") {
-            crate::policy::vary_value(selector.names(), self.fields, out);
+        if self.rules.canonical.concerns(selector.names()) {
+            let mut fields = HeaderMap::new();
+            for name in selector.names() {
+                for line in self.fields.lines(name) {
+                    if let (Ok(name), Ok(line)) =
+                        (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(line))
+                    {
+                        fields.append(name, line);
+                    }
+                }
+            }
+            self.rules.canonical.apply(&mut fields);
+            self.rules.render(selector, &fields, out);
+        } else {
+            self.rules.render(selector, self.fields, out);
+        }
+    }
+}
+
+impl KeyRules {
+    /// Renders `fields` without the cookies that are of no influence.
+    fn render(&self, selector: &Selector, fields: &impl Fields, out: &mut String) {
+        if self.cookies_ignore.is_empty() || !selector.names().any(|name| name == "cookie") {
+            crate::policy::vary_value(selector.names(), fields, out);
             return;
         }
-        let kept: Vec<Vec<u8>> = cookies(self.fields)
-            .filter(|(name, _)| !self.rules.cookies_ignore.any(name))
+        let kept: Vec<Vec<u8>> = cookies(fields)
+            .filter(|(name, _)| !self.cookies_ignore.any(name))
             .map(|(name, value)| [name.as_bytes(), b"=", value].concat())
             .collect();
         let fields = WithCookies {
-            fields: self.fields,
+            fields,
             cookies: (!kept.is_empty()).then(|| kept.join(&b"; "[..])),
         };
         crate::policy::vary_value(selector.names(), &fields, out);
@@ -181,17 +212,9 @@ impl<F: Fields> Fields for WithCookies<'_, F> {
 mod tests {
     use super::*;
     use crate::request::facts_for_tests;
-    use http::HeaderValue;
 
     fn rules(edit: impl FnOnce(&mut KeyConfig)) -> KeyRules {
-        let mut config = KeyConfig {
-            headers: vec![],
-            cookies: vec![],
-            cookies_ignore: vec![],
-            query_ignore: vec![],
-            query_only: vec![],
-            query_sort: false,
-        };
+        let mut config = KeyConfig::default();
         edit(&mut config);
         KeyRules::new(&config, None).unwrap()
     }

@@ -8,6 +8,7 @@
 //! a request waits.
 
 mod advice;
+mod canonical;
 pub mod config;
 mod deliver;
 mod explain;

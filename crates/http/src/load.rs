@@ -201,7 +201,7 @@ impl Load {
                 return None;
             }
         };
-        let mut headers = policy::headers_to_store(response.headers(), times.received);
+        let mut headers = policy::headers_to_store(response.headers(), &self.asking.route.rules, times.received);
         if plan.initial_age.as_secs() > 0 {
             // For those who read it while it arrives; a hit tells its age at that moment (RFC 9111 §5.1).
             headers.insert(header::AGE, HeaderValue::from(plan.initial_age.as_secs()));

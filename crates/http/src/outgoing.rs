@@ -3,8 +3,11 @@
 use crate::policy;
 use crate::request::RequestFacts;
 use crate::route::Route;
-use http::{HeaderMap, HeaderName, Method, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use peregrine_net::http::Body;
+
+/// Where surrogates say that they are there.
+const SURROGATE_CAPABILITY: HeaderName = HeaderName::from_static("surrogate-capability");
 
 /// Fields that make a request conditional or partial.
 const CONDITIONS: [HeaderName; 6] = [
@@ -30,6 +33,7 @@ pub(crate) enum Wanted<'a> {
 /// The request of a load. It is for the whole response, whatever part or version of it the client has.
 pub(crate) fn load(facts: &RequestFacts, route: &Route, wanted: Wanted<'_>) -> Request<Body> {
     let mut request = build(facts, route, Method::GET, Body::empty());
+    route.key.canonical.apply(request.headers_mut());
     if matches!(wanted, Wanted::ByClient) {
         // A request with one of the other conditions, or for a range, loads nothing.
         return request;
@@ -56,6 +60,13 @@ fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body) -> Req
     // What was received parsed as a target, so it does so again; `/` keeps this total without a panic.
     *request.uri_mut() = facts.target.parse().unwrap_or_default();
     *request.headers_mut() = facts.headers.clone();
+    if route.rules.targeted_fields.contains(&policy::SURROGATE_CONTROL) {
+        // Edge Architecture 1.0 §2: an origin speaks to surrogates only if one says that it is there.
+        let capability = format!("{}=\"Surrogate/1.0\"", policy::SURROGATE_NAME);
+        if let Ok(capability) = HeaderValue::from_str(&capability) {
+            request.headers_mut().append(SURROGATE_CAPABILITY, capability);
+        }
+    }
     route.request_edits.apply(request.headers_mut());
     request
 }

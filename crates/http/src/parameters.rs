@@ -71,6 +71,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether clients see the origin's Surrogate-Key and Cache-Tag fields.",
     ),
     row(
+        "route[].targeted_fields",
+        Kind::Texts,
+        Fallback::Toml("[\"CDN-Cache-Control\"]"),
+        "Response fields that speak to this cache in place of Cache-Control, the first of them first (RFC 9213); with `Surrogate-Control` among them, the origin is told of it and clients do not see it.",
+    ),
+    row(
         "route[].key.headers",
         Kind::Texts,
         Fallback::Toml("[]"),
@@ -105,6 +111,24 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::Flag,
         Fallback::Toml("false"),
         "Whether the order of query parameters does not matter to the key.",
+    ),
+    row(
+        "route[].key.languages",
+        Kind::Texts,
+        Fallback::Toml("[]"),
+        "The languages that the site offers, its first choice first: `Accept-Language` becomes the one of them that fits best, for the origin too.",
+    ),
+    row(
+        "route[].key.lowercase",
+        Kind::Texts,
+        Fallback::Toml("[]"),
+        "Request fields whose letter case does not matter: their values are put in lower case, for the origin too.",
+    ),
+    row(
+        "route[].key.values",
+        Kind::TextMap,
+        Fallback::Toml("{}"),
+        "Request fields with the only values that they may have, such as `x-device = \"mobile, desktop\"`; any other value is taken off, for the origin too.",
     ),
     row(
         "route[].bypass.headers",

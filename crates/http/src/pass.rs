@@ -63,6 +63,15 @@ impl<'a> Write<'a> {
     /// Invalidates the URLs that it changed, under every route that a read of them may take.
     fn invalidate(&self, status: StatusCode, headers: &HeaderMap, soft: bool) {
         let Ok(url) = self.facts.url().parse() else { return };
+        let groups = policy::invalidated_groups(&self.facts.method, status, headers);
+        if !groups.is_empty() {
+            // Whatever namespace the routes of this origin keep them in.
+            self.plane.parts.engine.invalidate_uncounted(&Invalidation {
+                tags: groups.iter().map(|group| self.facts.group_tag(group)).collect(),
+                soft,
+                ..Invalidation::default()
+            });
+        }
         let table = self.plane.table();
         for uri in policy::invalidated_by(&self.facts.method, status, &url, headers) {
             let read = self.read_of(&uri);

@@ -84,6 +84,12 @@ pub trait RequestView {
         cookies(self.fields())
     }
 
+    /// The tag of the group `name` of this origin (RFC 9875 §2: the same name at another origin is another group). It holds a
+    /// space and a comma, so that no Surrogate-Key and no Cache-Tag can say it.
+    fn group_tag(&self, name: &str) -> String {
+        format!("group, {}://{} {name}", self.scheme(), self.authority())
+    }
+
     /// The effective URL.
     fn url(&self) -> String {
         format!("{}://{}{}", self.scheme(), self.authority(), self.target())

@@ -2,7 +2,8 @@
 
 use crate::head::StoredHead;
 use crate::identify::Asking;
-use crate::policy::Plan;
+use crate::policy::{self, Plan};
+use crate::request::RequestView;
 use http::HeaderMap;
 use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PassReason, Selector};
 use peregrine_net::http::Body;
@@ -53,6 +54,14 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) 
             .iter()
             .filter_map(|template| template.render(&asking.facts)),
     );
+    tags.extend(
+        policy::groups(&head.headers)
+            .iter()
+            .map(|group| asking.facts.group_tag(group)),
+    );
+    if tags.iter().any(|tag| tag.len() > policy::TAG_BYTES_MAX) {
+        return None;
+    }
     Some(Meta {
         head: head.encode()?,
         tags,

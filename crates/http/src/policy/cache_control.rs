@@ -62,6 +62,8 @@ pub struct CacheControl {
     pub stale_if_error: Option<u32>,
     /// Whether a max-age or s-maxage could not be read.
     pub unreadable: bool,
+    /// Whether a targeted field said all this, so that Expires is for others (RFC 9213 §2.2).
+    pub targeted: bool,
 }
 
 /// How much of a response `no-cache` or `private` covers.
@@ -128,6 +130,19 @@ impl CacheControl {
             for directive in directives(line) {
                 control.take(&directive);
             }
+        }
+        control
+    }
+
+    /// The directives of a targeted field.
+    pub(super) fn targeted<'a>(directives: impl IntoIterator<Item = Directive<'a>>) -> Self {
+        let mut control = Self {
+            present: true,
+            targeted: true,
+            ..Self::default()
+        };
+        for directive in directives {
+            control.take(&directive);
         }
         control
     }

@@ -86,6 +86,8 @@ fn explicit(headers: &HeaderMap, control: &CacheControl, received: WallTime) -> 
         Some(from(seconds, Reason::StoredSMaxage))
     } else if let Some(seconds) = control.max_age {
         Some(from(seconds, Reason::StoredMaxAge))
+    } else if control.targeted {
+        None
     } else {
         expires(headers, received).map(|length| Lifetime {
             length,

@@ -1,10 +1,10 @@
 //! What of a response's head is stored (RFC 9111 §3.1), and how a 304 updates it (§3.2, §4.3.4).
 
-use super::cache_control::CacheControl;
 use super::reason::Reason;
 use super::request::Asked;
 use super::rules::{Rules, Times};
 use super::storage::{Plan, Storage, decide_storage};
+use super::targeted;
 use super::validation::confirms;
 use super::{date, decision::Decision};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -50,9 +50,9 @@ pub enum Renewal {
 /// The part of a response's head that is stored: without the fields of one hop, without Age (the engine counts), without
 /// what a qualified `no-cache="…"` or `private="…"` names (§5.2.2.4, §5.2.2.7), and with a Date (RFC 9110 §6.6.1).
 #[must_use]
-pub fn headers_to_store(headers: &HeaderMap, received: WallTime) -> HeaderMap {
+pub fn headers_to_store(headers: &HeaderMap, rules: &Rules, received: WallTime) -> HeaderMap {
     let mut stored = headers.clone();
-    for name in left_out(headers) {
+    for name in left_out(headers, rules) {
         stored.remove(name);
     }
     if !stored.contains_key(header::DATE) {
@@ -75,7 +75,7 @@ pub fn decide_renewal(
     if !confirms(stored, not_modified) {
         return Renewal::Mismatch(Reason::ValidatorMismatch.into());
     }
-    refresh_headers(stored, not_modified);
+    refresh_headers(stored, not_modified, rules);
     if !not_modified.contains_key(header::DATE) {
         insert_date(stored, times.received);
     }
@@ -92,8 +92,8 @@ pub fn decide_renewal(
 
 /// Replaces the stored lines of each field that the 304 has, except those that describe the content or are not stored at
 /// all (§3.2).
-fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap) {
-    let left_out: Vec<HeaderName> = left_out(not_modified).collect();
+fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap, rules: &Rules) {
+    let left_out: Vec<HeaderName> = left_out(not_modified, rules).collect();
     for name in not_modified.keys() {
         if left_out.contains(name) || NOT_REFRESHED.contains(name) {
             continue;
@@ -112,8 +112,8 @@ fn insert_date(headers: &mut HeaderMap, time: WallTime) {
 }
 
 /// The fields of a response that are not stored.
-fn left_out(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
-    let control = CacheControl::of(headers);
+fn left_out(headers: &HeaderMap, rules: &Rules) -> impl Iterator<Item = HeaderName> + use<> {
+    let control = targeted::control(headers, rules);
     let qualified: Vec<HeaderName> = control
         .no_cache
         .fields()
@@ -122,8 +122,9 @@ fn left_out(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
         .cloned()
         .collect();
     let connection = headers.get_all(header::CONNECTION).iter();
-    let nominated = connection
+    let nominated: Vec<HeaderName> = connection
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|member| HeaderName::from_bytes(member.trim_ascii()).ok());
+        .filter_map(|member| HeaderName::from_bytes(member.trim_ascii()).ok())
+        .collect();
     NOT_STORED.into_iter().chain(nominated).chain(qualified)
 }

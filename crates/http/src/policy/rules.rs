@@ -1,6 +1,6 @@
 //! What a strategy and a route allow, as plain data that the data plane builds once, and the times of an exchange.
 
-use http::Method;
+use http::{HeaderName, Method};
 use peregrine_base::WallTime;
 use std::time::Duration;
 
@@ -75,6 +75,8 @@ pub struct Rules {
     pub allow_set_cookie: bool,
     /// Whether responses to requests with Authorization may be stored although the response does not say so.
     pub allow_authorization: bool,
+    /// The fields that speak to this cache in place of Cache-Control, the first of them first (RFC 9213 §2.2).
+    pub targeted_fields: Vec<HeaderName>,
 }
 
 /// When an exchange with the origin took place.

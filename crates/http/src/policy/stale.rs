@@ -1,11 +1,11 @@
 //! Stale use instead of an error (RFC 5861 §4, RFC 9111 §4.2.4).
 
-use super::cache_control::CacheControl;
 use super::decision::Decision;
 use super::freshness;
 use super::reason::Reason;
 use super::request::Asked;
 use super::rules::Rules;
+use super::targeted;
 use http::StatusCode;
 use http::header::HeaderMap;
 use std::time::Duration;
@@ -50,5 +50,5 @@ pub fn request_may_use_stale(
 /// §5.2.1.2).
 #[must_use]
 pub fn forbids_stale(status: StatusCode, stored: &HeaderMap, rules: &Rules) -> bool {
-    CacheControl::of(stored).forbids_stale() && !freshness::is_forced(status, rules)
+    targeted::control(stored, rules).forbids_stale() && !freshness::is_forced(status, rules)
 }

@@ -8,6 +8,7 @@ use super::freshness::{self, Lifetime};
 use super::reason::Reason;
 use super::request::Asked;
 use super::rules::{Rules, Times};
+use super::targeted;
 use super::vary;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, StatusCode};
@@ -61,7 +62,7 @@ pub fn decide_storage(
     rules: &Rules,
     times: Times,
 ) -> Storage {
-    let control = CacheControl::of(headers);
+    let control = targeted::control(headers, rules);
     let exchange = Exchange {
         asked,
         status,

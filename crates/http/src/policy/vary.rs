@@ -56,6 +56,11 @@ pub fn vary_value(names: impl IntoIterator<Item = impl AsRef<str>>, headers: &im
         } else if name == header::ACCEPT_ENCODING.as_str() {
             out.push('=');
             super::encodings::normalise(headers, out);
+        } else if name == header::ACCEPT_LANGUAGE.as_str() {
+            out.push('=');
+            if !super::languages::normalise(headers, out) {
+                combine(name, headers, true, out);
+            }
         } else {
             out.push('=');
             combine(name, headers, !NOT_LISTS.iter().any(|not_list| not_list == name), out);

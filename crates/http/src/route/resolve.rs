@@ -72,11 +72,11 @@ impl Resolving<'_> {
         );
         let by_fields = (!config.matches.headers.is_empty()).then_some(name.as_str());
         let key = KeyRules::new(&config.key, by_fields)
-            .map_err(|name| {
+            .map_err(|bad| {
                 self.complain(
-                    "key.headers",
-                    format!("`{name}` is no field name"),
-                    "use a name such as \"accept-language\"",
+                    &format!("key.{}", bad.field),
+                    format!("`{}` cannot stand in a field of a request", bad.text),
+                    "use a name such as \"accept-language\", and values of visible ASCII",
                 )
             })
             .ok();
@@ -87,6 +87,11 @@ impl Resolving<'_> {
             query: Patterns::new(&config.bypass.query),
             paths: Patterns::new(&config.bypass.paths),
         };
+        let targeted_fields = config
+            .targeted_fields
+            .iter()
+            .filter_map(|name| self.field_name("targeted_fields", name))
+            .collect();
         let tags = config.tags.iter().filter_map(|tag| self.template(tag)).collect();
         let request_edits = self.edits("request_headers", &config.request_headers);
         let response_edits = self.edits("response_headers", &config.response_headers);
@@ -98,7 +103,10 @@ impl Resolving<'_> {
         Some(Route {
             name: name.into(),
             upstream: upstream?,
-            rules: rules_of(&strategy),
+            rules: Rules {
+                targeted_fields,
+                ..rules_of(&strategy)
+            },
             strategy,
             namespace: namespace?,
             key: key?,
@@ -256,5 +264,6 @@ fn rules_of(strategy: &Strategy) -> Rules {
         },
         allow_set_cookie: strategy.allow_set_cookie(),
         allow_authorization: strategy.allow_authorization(),
+        ..Rules::default()
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod conditions;
 mod ending;
 mod keeping;
+mod negotiation;
 mod own;
 mod routing;
 mod writing;

@@ -85,3 +85,30 @@ async fn a_write_that_fails_changes_nothing() {
     bench.ask("POST", URL, &[]).await;
     assert!(bench.get(URL, &[]).await.is_hit());
 }
+
+#[tokio::test]
+async fn a_write_invalidates_the_groups_that_its_answer_names_at_its_own_origin() {
+    let bench = Setup::plain().before(async |heard| match (&*heard.method, &*heard.target) {
+        ("POST", _) => answer(204, &[("cache-group-invalidation", "\"news\"")], ""),
+        (_, "/sport") => answer(
+            200,
+            &[("cache-control", "max-age=60"), ("cache-groups", "\"sport\"")],
+            "",
+        ),
+        _ => answer(
+            200,
+            &[("cache-control", "max-age=60"), ("cache-groups", "\"news\", \"all\"")],
+            "",
+        ),
+    });
+    let urls = ["http://a.example/one", "http://a.example/sport", "http://b.example/one"];
+    for url in urls {
+        bench.get(url, &[]).await;
+    }
+    assert_eq!(bench.ask("POST", "http://a.example/admin", &[]).await.status, 204);
+    let mut hits = Vec::new();
+    for url in urls {
+        hits.push(bench.get(url, &[]).await.is_hit());
+    }
+    assert_eq!(hits, [false, true, true]);
+}

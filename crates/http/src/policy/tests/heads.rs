@@ -39,7 +39,7 @@ const STORED: &[[&str; 3]] = &[
 fn what_of_a_head_is_stored() {
     for [clause, response, expected] in STORED {
         assert_eq!(
-            headers_to_store(&fields(response), NOW),
+            headers_to_store(&fields(response), &Rules::default(), NOW),
             fields(expected),
             "{clause}: {response}"
         );

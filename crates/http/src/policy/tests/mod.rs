@@ -2,6 +2,7 @@
 //! written `Name: value`, separated by ` | `; a response begins with its status; rules are words as in [`rules`].
 
 mod dates;
+mod groups;
 mod heads;
 mod lifetimes;
 mod overrides;
@@ -12,6 +13,7 @@ mod requests;
 mod stale;
 mod storing;
 mod strategies;
+mod targeted;
 mod unsafe_methods;
 mod validation;
 mod vary;

@@ -101,6 +101,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         methods: Methods::default(),
         allow_set_cookie: flags[1],
         allow_authorization: flags[2],
+        ..Rules::default()
     })
 }
 
@@ -155,6 +156,7 @@ fn any_cache_control() -> impl Strategy<Value = CacheControl> {
             stale_while_revalidate: numbers.4,
             stale_if_error: numbers.5,
             unreadable: false,
+            targeted: false,
         }
     })
 }
@@ -175,7 +177,7 @@ proptest! {
             RequestVerdict::Bypass(_) => Asked::default(),
         };
         let _ = decide_storage(&asked, &method, status, &response, &rules, times);
-        let mut stored = headers_to_store(&response, times.received);
+        let mut stored = headers_to_store(&response, &rules, times.received);
         let _ = decide_renewal(&asked, status, &mut stored, &request, &rules, times);
         let _ = evaluate_conditions(&method, &request, status, &stored, times.received);
         let _ = select_range(&request, &stored, length);
@@ -252,7 +254,7 @@ proptest! {
             let usable = !plan.fresh_for.is_zero() || !plan.swr.is_zero() || !plan.sie.is_zero();
             prop_assert!(plan.has_validator || (usable && !plan.must_validate));
             prop_assert!(!plan.stale_forbidden || (plan.swr.is_zero() && plan.sie.is_zero()));
-            prop_assert!(rules.allow_set_cookie || !headers_to_store(&headers, times.received).contains_key(header::SET_COOKIE));
+            prop_assert!(rules.allow_set_cookie || !headers_to_store(&headers, &rules, times.received).contains_key(header::SET_COOKIE));
             prop_assert!(!matches!(status.as_u16(), 100..=199 | 206 | 304 | 429));
         }
     }
