@@ -16,10 +16,11 @@ use crate::listen::{Listener, Stream};
 use peregrine_base::{Clock, Instant, Runtime};
 use status::Statistics;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// How many refused connections are told why at the same time; further ones are just closed.
 const REFUSALS_MAX: usize = 64;
@@ -92,10 +93,13 @@ struct Shared {
     refusals: Arc<Semaphore>,
 }
 
-/// A listener that is being served.
-#[derive(Clone, Copy, Debug)]
+/// A listener that is being served. Dropping this changes nothing about that.
+#[derive(Debug)]
 pub struct ServeHandle {
     address: SocketAddr,
+    /// Gone once it is closed.
+    listener: Weak<Listener>,
+    close: watch::Sender<bool>,
 }
 
 impl ServeHandle {
@@ -103,6 +107,19 @@ impl ServeHandle {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its socket once more, for a program that goes on listening on it; nothing when it is closed already.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn share(&self) -> std::io::Result<Option<OwnedFd>> {
+        self.listener.upgrade().map(|listener| listener.share()).transpose()
+    }
+
+    /// Takes no further connections. Those that are open stay.
+    pub fn close(&self) {
+        self.close.send_replace(true);
     }
 }
 
@@ -127,11 +144,18 @@ impl Server {
     pub fn serve<H: Handler>(&self, listener: Listener, handler: Arc<H>, drain: DrainWatch) -> ServeHandle {
         let address = listener.address();
         let shared = Arc::clone(&self.0);
+        let listener = Arc::new(listener);
+        let (close, closing) = watch::channel(false);
+        let handle = ServeHandle {
+            address,
+            listener: Arc::downgrade(&listener),
+            close,
+        };
         self.0
             .parts
             .runtime
-            .spawn(Box::pin(shared.accept(listener, handler, drain)));
-        ServeHandle { address }
+            .spawn(Box::pin(shared.accept(listener, handler, drain, closing)));
+        handle
     }
 
     /// What happened so far.
@@ -142,8 +166,25 @@ impl Server {
 }
 
 impl Shared {
-    async fn accept<H: Handler>(self: Arc<Self>, listener: Listener, handler: Arc<H>, drain: DrainWatch) {
-        let mut retiring = pin!(drain.retiring());
+    async fn accept<H: Handler>(
+        self: Arc<Self>,
+        listener: Arc<Listener>,
+        handler: Arc<H>,
+        drain: DrainWatch,
+        mut closing: watch::Receiver<bool>,
+    ) {
+        let mut retiring = pin!(async {
+            let closed = async {
+                // Nobody is left who could close it.
+                if closing.wait_for(|closing| *closing).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = drain.retiring() => {}
+                () = closed => {}
+            }
+        });
         let mut said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {

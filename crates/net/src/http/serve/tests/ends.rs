@@ -48,6 +48,36 @@ async fn a_server_that_retires_answers_those_who_are_connected_once_more() {
 }
 
 #[tokio::test]
+async fn a_listener_that_is_closed_leaves_its_connections_alone() {
+    let server = Server::new(
+        ServerLimits::default(),
+        ServerParts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+        },
+    );
+    let (_drain, watch) = crate::drain::channel();
+    let handler = Arc::new(With(async |_: Request<Body>| Response::new(Body::full("here"))));
+    let serve = |watch| {
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        server.serve(listener, Arc::clone(&handler), watch)
+    };
+    let (one, other) = (serve(watch.clone()), serve(watch));
+    let mut kept = Wire::connect(one.address()).await;
+    kept.send(REQUEST).await;
+    kept.head().await.unwrap();
+    kept.bytes(4).await;
+    assert!(one.share().unwrap().is_some());
+    one.close();
+    let refused = async || tokio::net::TcpStream::connect(one.address()).await.is_err();
+    while !refused().await {}
+    assert!(one.share().unwrap().is_none());
+    kept.send(REQUEST).await;
+    assert!(kept.head().await.unwrap().contains("200"));
+    Wire::connect(other.address()).await.send(REQUEST).await;
+}
+
+#[tokio::test]
 async fn a_socket_that_is_shared_goes_on_when_its_first_server_ends() {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let shared = listener.share().unwrap();
