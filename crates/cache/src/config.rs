@@ -1,10 +1,33 @@
 //! The typed configuration of the engine: `[cache]`, `[strategy.NAME]` and `[namespace.NAME]`. Defaults and bounds of single
 //! fields stand in [`crate::PARAMETERS`]; here are the types and the rules between fields.
 
+use crate::coding::Coding;
 use peregrine_base::parameter::Complaint;
 use peregrine_base::{ByteSize, Span};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+
+/// The default of `encode_min_size`: with its head, less fits one packet anyway.
+const ENCODE_MIN_BYTES: u64 = 1400;
+/// The default of `encode_types`.
+const ENCODE_TYPES: [&str; 16] = [
+    "text/*",
+    "*+json",
+    "*+xml",
+    "*+text",
+    "application/json",
+    "application/javascript",
+    "application/x-javascript",
+    "application/ecmascript",
+    "application/xml",
+    "application/wasm",
+    "application/yaml",
+    "application/graphql",
+    "application/x-ndjson",
+    "application/vnd.ms-fontobject",
+    "font/otf",
+    "font/ttf",
+];
 
 /// The name of the strategy and of the namespace that always exist.
 pub const DEFAULT_NAME: &str = "default";
@@ -85,6 +108,12 @@ pub struct StrategyConfig {
     pub hit_for_miss: Span,
     /// How stored bodies are compressed.
     pub compression: Compression,
+    /// The content codings that clients are offered, those that the server prefers first.
+    pub encode: Vec<Coding>,
+    /// The smallest body that is offered encoded.
+    pub encode_min_size: ByteSize,
+    /// Patterns of the media types that are worth it.
+    pub encode_types: Vec<String>,
     /// Whether answers that set a cookie may be stored.
     pub allow_set_cookie: bool,
     /// Whether answers to authorized requests may be stored though RFC 9111 §3.5 does not allow it.
@@ -106,15 +135,18 @@ pub enum Freshness {
     Force,
 }
 
-/// How stored bodies are compressed.
+/// How stored bodies are compressed: in place of the body as it was loaded, which is unpacked for clients who take nothing
+/// else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
     /// Zstandard where type and size promise a gain; kept only where the gain is measured.
     Auto,
-    /// Zstandard (RFC 8878), level 3.
+    /// Zstandard (RFC 8878).
     Zstd,
-    /// Gzip (RFC 1952), level 5.
+    /// Brotli (RFC 7932).
+    Brotli,
+    /// Gzip (RFC 1952).
     Gzip,
     /// LZ4 blocks: the fastest to unpack.
     Lz4,
@@ -180,6 +212,9 @@ impl Default for StrategyConfig {
             load_hard_limit: seconds(60),
             hit_for_miss: seconds(30),
             compression: Compression::Off,
+            encode: Coding::ALL.into(),
+            encode_min_size: ByteSize::bytes(ENCODE_MIN_BYTES),
+            encode_types: ENCODE_TYPES.iter().map(|pattern| (*pattern).to_owned()).collect(),
             allow_set_cookie: false,
             allow_authorization: false,
             tiers: vec!["memory".into()],
@@ -274,6 +309,15 @@ impl StrategyConfig {
                 format!("names `{tier}`, a tier that is not configured"),
                 "use tiers = [\"memory\"]",
             );
+        }
+        for (index, coding) in self.encode.iter().enumerate() {
+            if self.encode[..index].contains(coding) {
+                complain(
+                    "encode",
+                    format!("names `{}` twice", coding.as_str()),
+                    "name each coding once",
+                );
+            }
         }
         if self.tiers.is_empty() {
             complain("tiers", "is empty".into(), "use tiers = [\"memory\"]");

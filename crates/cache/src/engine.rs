@@ -1,6 +1,7 @@
 //! The engine: [`Engine::lookup`] tells what becomes of a question; the steps are in the files beside it.
 
 use crate::budget::Budget;
+use crate::encoder::Encoder;
 use crate::entry::Entry;
 use crate::find::Found;
 use crate::flight::Flight;
@@ -49,6 +50,7 @@ pub struct Engine {
     pub(crate) flights: Flights,
     pub(crate) wheel: Wheel,
     pub(crate) sweeper: Sweeper,
+    pub(crate) encoder: Encoder,
     pub(crate) seed: u64,
     pub(crate) receipts: AtomicU64,
     /// How many still may read a snapshot.

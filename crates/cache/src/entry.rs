@@ -1,5 +1,6 @@
 //! An entry: one allocation that holds the head of the entry, the texts it is found by, its tags, the caller's head and, up to
-//! [`PACKED_MAX`], the body. Larger bodies lie beside it in segments. What is not a value is an entry too: a selector says by
+//! [`PACKED_MAX`], the body. Larger bodies lie beside it in segments, and so do further encodings of it, made for clients that
+//! take them: they come and go with the entry, which counts them. What is not a value is an entry too: a selector says by
 //! which names the variants of a key differ, a marker that answers under the key could not be stored lately. So they count
 //! against the bound and make room like everything else.
 //!
@@ -13,6 +14,10 @@ use bytes::Bytes;
 use peregrine_base::Instant;
 use std::time::Duration;
 use triomphe::ThinArc;
+
+mod coded;
+
+pub(crate) use coded::Coded;
 
 /// The largest body that lies in the same allocation as its entry.
 pub(crate) const PACKED_MAX: usize = 64 << 10;
@@ -53,6 +58,7 @@ pub(crate) enum Encoding {
     Zstd,
     Gzip,
     Lz4,
+    Brotli,
 }
 
 /// What is fixed about an entry, before its texts.
@@ -61,7 +67,7 @@ pub(crate) struct EntryHead {
     position: u64,
     checked: AtomicU64,
     created: u64,
-    segments: Option<Box<Segments>>,
+    bodies: Option<Box<Bodies>>,
     lifetime: u32,
     stale_while_revalidate: u32,
     stale_if_error: u32,
@@ -78,8 +84,12 @@ pub(crate) struct EntryHead {
     state: AtomicU8,
 }
 
-#[derive(Debug)]
-struct Segments(Box<[Bytes]>);
+/// The bodies that do not lie in the entry itself.
+#[derive(Clone, Debug, Default)]
+struct Bodies {
+    segments: Option<Box<[Bytes]>>,
+    coded: Box<[Coded]>,
+}
 
 /// Encoding and rules of an entry in one byte.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +116,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) head: &'a [u8],
     pub(crate) body: BodyDraft<'a>,
     pub(crate) encoding: Encoding,
+    /// Further encodings of the body.
+    pub(crate) coded: Box<[Coded]>,
     /// Read before the load began.
     pub(crate) position: Position,
     pub(crate) now: Instant,
@@ -120,6 +132,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) must_validate: bool,
     pub(crate) never_stale: bool,
     pub(crate) negative: bool,
+    pub(crate) compressible: bool,
 }
 
 /// What an entry brings along that a new one does not have.
@@ -145,20 +158,22 @@ pub(crate) enum BodyDraft<'a> {
 impl Flags {
     fn of(draft: &Draft<'_>) -> Self {
         let flag = |set: bool, bit: u8| u8::from(set) << bit;
-        Self(draft.encoding as u8 | flag(draft.must_validate, 2) | flag(draft.never_stale, 3) | flag(draft.negative, 4))
+        let rules = flag(draft.must_validate, 3) | flag(draft.never_stale, 4);
+        Self(draft.encoding as u8 | rules | flag(draft.negative, 5) | flag(draft.compressible, 6))
     }
 
     fn encoding(self) -> Encoding {
-        match self.0 & 0b11 {
+        match self.0 & 0b111 {
             0 => Encoding::Identity,
             1 => Encoding::Zstd,
             2 => Encoding::Gzip,
-            _ => Encoding::Lz4,
+            3 => Encoding::Lz4,
+            _ => Encoding::Brotli,
         }
     }
 
     fn with(self, encoding: Encoding) -> Self {
-        Self(self.0 & !0b11 | encoding as u8)
+        Self(self.0 & !0b111 | encoding as u8)
     }
 
     fn has(self, bit: u8) -> bool {
@@ -242,34 +257,14 @@ impl Entry {
             kind: draft.kind,
             flags: Flags(carried.flags),
             state: AtomicU8::new(if carried.softened { SOFTENED } else { 0 }),
-            segments: match draft.body {
-                BodyDraft::Packed(_) => None,
-                BodyDraft::Segments(segments) => Some(Box::new(Segments(segments))),
-            },
-        };
-        ThinArc::try_from_header_and_slice(head, &tail).ok().map(Self)
-    }
-
-    /// The same entry with its body written in another way.
-    pub(crate) fn recoded(&self, encoding: Encoding, frames: Vec<Bytes>) -> Option<Self> {
-        let old = self.head_part();
-        let texts = self.0.slice.get(..self.head_start() + self.head().len())?;
-        let one = self.segments().is_none() && frames.len() == 1;
-        let mut tail = Vec::new();
-        let packed = if one { frames.first().map_or(0, Bytes::len) } else { 0 };
-        tail.try_reserve_exact(texts.len() + packed).ok()?;
-        tail.extend_from_slice(texts);
-        if one {
-            frames.iter().for_each(|frame| tail.extend_from_slice(frame));
-        }
-        let head = EntryHead {
-            checked: AtomicU64::new(old.position),
-            segments: (!one).then(|| Box::new(Segments(frames.into()))),
-            hits: AtomicU32::new(self.hits()),
-            renew_after: AtomicU32::new(old.renew_after.load(Ordering::Relaxed)),
-            flags: old.flags.with(encoding),
-            state: AtomicU8::new(0),
-            ..*old
+            bodies: Bodies {
+                segments: match draft.body {
+                    BodyDraft::Packed(_) => None,
+                    BodyDraft::Segments(segments) => Some(segments),
+                },
+                coded: draft.coded,
+            }
+            .boxed(),
         };
         ThinArc::try_from_header_and_slice(head, &tail).ok().map(Self)
     }
@@ -343,7 +338,7 @@ impl Entry {
 
     /// The body as it is written, where it lies in segments.
     pub(crate) fn segments(&self) -> Option<&[Bytes]> {
-        self.head_part().segments.as_ref().map(|segments| &*segments.0)
+        self.head_part().bodies.as_ref()?.segments.as_deref()
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
@@ -356,15 +351,20 @@ impl Entry {
     }
 
     pub(crate) fn must_validate(&self) -> bool {
-        self.head_part().flags.has(2)
-    }
-
-    pub(crate) fn never_stale(&self) -> bool {
         self.head_part().flags.has(3)
     }
 
-    pub(crate) fn negative(&self) -> bool {
+    pub(crate) fn never_stale(&self) -> bool {
         self.head_part().flags.has(4)
+    }
+
+    pub(crate) fn negative(&self) -> bool {
+        self.head_part().flags.has(5)
+    }
+
+    /// Whether its type promises a gain from compression.
+    pub(crate) fn compressible(&self) -> bool {
+        self.head_part().flags.has(6)
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -470,15 +470,21 @@ impl Entry {
 
     /// The bytes that it occupies, with everything that belongs to it.
     pub(crate) fn weight(&self) -> u64 {
-        let segments: usize = self.segments().map_or(0, |segments| {
-            segments.iter().map(|s| s.len() + SEGMENT_OVERHEAD_BYTES).sum()
-        });
-        (OVERHEAD_BYTES + self.0.slice.len() + segments) as u64
+        let segments = self.segments().unwrap_or_default().iter();
+        let segments: usize = segments.map(|segment| segment.len() + SEGMENT_OVERHEAD_BYTES).sum();
+        let coded: usize = self.all_coded().iter().map(Coded::weight).sum();
+        (OVERHEAD_BYTES + self.0.slice.len() + segments + coded) as u64
     }
 
     /// Whether both are the same entry, not only the same content.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.0.ptr() == other.0.ptr()
+    }
+}
+
+impl Bodies {
+    fn boxed(self) -> Option<Box<Self>> {
+        (self.segments.is_some() || !self.coded.is_empty()).then(|| Box::new(self))
     }
 }
 

@@ -131,7 +131,7 @@ impl Fill {
         held.flight.end(Ok(()), stored.as_ref().ok());
         match stored {
             Ok(hit) => {
-                held.engine.compress_later(&held, &self.meta, &self.variant, &hit);
+                held.engine.compress_later(&held, &self.variant, &hit);
                 Finished::Stored(hit)
             }
             Err(why) => Finished::NotStored(why),

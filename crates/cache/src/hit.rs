@@ -1,6 +1,7 @@
 //! What a lookup hands out: an entry to read from, whatever becomes of it in the cache meanwhile.
 
-use crate::codec;
+use crate::codec::{self, Unpacked};
+use crate::coding::Coding;
 use crate::entry::{Encoding, Entry, Tags};
 use bytes::Bytes;
 use peregrine_base::Instant;
@@ -107,14 +108,39 @@ impl Hit {
         Duration::from_micros(self.0.cost_us())
     }
 
-    /// How its body is stored: `identity`, `zstd`, `gzip` or `lz4`. Whoever reads it gets it as it was loaded.
+    /// Whether its type promises a gain from compression.
+    #[must_use]
+    pub fn compressible(&self) -> bool {
+        self.0.compressible()
+    }
+
+    /// The body in `coding`, where it is kept so.
+    #[must_use]
+    pub fn encoded(&self, coding: Coding) -> Option<Encoded> {
+        let length = self.0.coded_length(coding)?;
+        Some(Encoded {
+            entry: self.0.clone(),
+            coding,
+            length,
+        })
+    }
+
+    /// The codings in which the body is kept.
+    pub fn codings(&self) -> impl Iterator<Item = Coding> {
+        Coding::ALL
+            .into_iter()
+            .filter(|coding| self.0.coded_length(*coding).is_some())
+    }
+
+    /// How its body is stored: `identity`, `zstd`, `br`, `gzip` or `lz4`. Whoever reads it gets it as it was loaded.
     #[must_use]
     pub fn stored_encoding(&self) -> &'static str {
         match self.0.encoding() {
             Encoding::Identity => "identity",
-            Encoding::Zstd => "zstd",
-            Encoding::Gzip => "gzip",
             Encoding::Lz4 => "lz4",
+            Encoding::Zstd | Encoding::Brotli | Encoding::Gzip => {
+                self.0.encoding().coding().map_or("identity", Coding::as_str)
+            }
         }
     }
 
@@ -158,6 +184,7 @@ impl Body {
         Chunks {
             entry: self.0.clone(),
             next: 0,
+            stream: None,
         }
     }
 
@@ -178,19 +205,12 @@ impl Body {
 }
 
 /// The pieces of a body.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Chunks {
     entry: Entry,
     next: usize,
-}
-
-/// A packed body as the owner of a `Bytes`.
-struct Packed(Entry);
-
-impl AsRef<[u8]> for Packed {
-    fn as_ref(&self) -> &[u8] {
-        self.0.packed_body()
-    }
+    /// Where it is kept as a stream: what has not been read of it yet.
+    stream: Option<Unpacked>,
 }
 
 impl Iterator for Chunks {
@@ -200,27 +220,92 @@ impl Iterator for Chunks {
         let index = self.next;
         self.next += 1;
         let encoding = self.entry.encoding();
+        if let Some(coding) = encoding.coding() {
+            if index == 0 {
+                let pieces = EncodedChunks::new(self.entry.clone(), coding);
+                self.stream = codec::unpack(coding, pieces, length(&self.entry));
+            }
+            return self.stream.as_mut()?.next();
+        }
         match self.entry.segments() {
             Some(segments) if encoding == Encoding::Identity => segments.get(index).cloned(),
-            Some(segments) => codec::decode(encoding, segments.get(index)?),
+            Some(segments) => codec::decode_frame(segments.get(index)?),
             None if index > 0 || self.entry.packed_body().is_empty() => None,
-            None if encoding == Encoding::Identity => Some(Bytes::from_owner(Packed(self.entry.clone()))),
-            None => codec::decode(encoding, self.entry.packed_body()),
+            None if encoding == Encoding::Identity => Some(self.entry.packed_owner()),
+            None => codec::decode_frame(self.entry.packed_body()),
         }
     }
 }
 
-/// The length of the body of `entry` without stored compression.
+/// The body of a stored value in a content coding, as a client gets it. Holds the entry, copies nothing.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    entry: Entry,
+    coding: Coding,
+    length: u64,
+}
+
+impl Encoded {
+    /// The coding.
+    #[must_use]
+    pub fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Its bytes in pieces of at most 256 KiB.
+    #[must_use]
+    pub fn chunks(&self) -> EncodedChunks {
+        EncodedChunks::new(self.entry.clone(), self.coding)
+    }
+}
+
+/// The pieces of an encoded body.
+#[derive(Clone, Debug)]
+pub struct EncodedChunks {
+    entry: Entry,
+    coding: Coding,
+    next: usize,
+}
+
+impl EncodedChunks {
+    fn new(entry: Entry, coding: Coding) -> Self {
+        Self { entry, coding, next: 0 }
+    }
+}
+
+impl Iterator for EncodedChunks {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let piece = self.entry.coded_piece(self.coding, self.next)?;
+        self.next += 1;
+        Some(piece)
+    }
+}
+
+/// The length of the body of `entry` as it was loaded.
 pub(crate) fn length(entry: &Entry) -> u64 {
-    let identity = entry.encoding() == Encoding::Identity;
+    let (segments, encoding) = (entry.segments(), entry.encoding());
+    if encoding.coding().is_some() {
+        let first = segments.map_or(entry.packed_body(), |segments| {
+            segments.first().map_or(&[], |first| first)
+        });
+        return codec::stream_length(first);
+    }
     let of = |part: &[u8]| {
-        if identity {
+        if encoding == Encoding::Identity {
             part.len()
         } else {
-            codec::decoded_length(part)
+            codec::frame_length(part)
         }
     };
-    match entry.segments() {
+    match segments {
         Some(segments) => segments.iter().map(|segment| of(segment) as u64).sum(),
         None => of(entry.packed_body()) as u64,
     }

@@ -227,7 +227,7 @@ impl Held {
         held.count(outcome);
         held.flight.close(Closed::Serve(hit.clone(), variant.selector.clone()));
         if outcome.is_ok() {
-            held.engine.compress_later(&held, &meta, &variant, &hit);
+            held.engine.compress_later(&held, &variant, &hit);
         }
         Ok(hit)
     }

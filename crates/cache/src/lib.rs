@@ -42,6 +42,12 @@
 //! copied as it arrives, because what arrives may be a slice of a much larger network buffer. One that outgrows its limit
 //! is let go: those who read it go on, at the pace of the slowest, within a window.
 //!
+//! # Encodings
+//!
+//! A body may be kept in content codings too, made once for the first who takes it so, on a few threads of the blocking pool
+//! and never on the event loop. They belong to the entry: they count in its weight, a renewal takes them along, and whatever
+//! ends the entry ends them. Making one replaces the entry by one that has it, if what lies there is still the same body.
+//!
 //! # Invariants
 //!
 //! * A value's position was read before its load began, and before the look that found what a renewal renews.
@@ -56,7 +62,9 @@
 
 mod budget;
 mod codec;
+mod coding;
 mod config;
+mod encoder;
 mod engine;
 mod entry;
 mod fill;
@@ -100,6 +108,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use coding::Coding;
 pub use config::{
     CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, Settings, SettingsError,
     StrategyConfig,
@@ -108,7 +117,7 @@ pub use engine::{Engine, Parts};
 pub use entry::Tags;
 pub use fill::{Fill, Finished};
 pub use follower::{Followed, Follower, Reader};
-pub use hit::{Body, Chunks, Hit};
+pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit};
 pub use invalidation::{Invalidation, Layer, Matched, Receipt};
 pub use key::Key;
 pub use lease::Lease;
@@ -117,7 +126,9 @@ pub use load::Loaded;
 pub use lookup::{Ask, Lookup, Meta, Peek, Usable};
 pub use namespace::Namespace;
 pub use operations::SetOptions;
-pub use outcome::{Abandoned, Bypass, Eviction, LoadFailure, MissReason, NotStored, PassReason, Refused, StaleWhy};
+pub use outcome::{
+    Abandoned, Bypass, EncodingOutcome, Eviction, LoadFailure, MissReason, NotStored, PassReason, Refused, StaleWhy,
+};
 pub use parameters::PARAMETERS;
 pub use pattern::Glob;
 pub use selector::{NoVariants, Selector, Variants};

@@ -215,6 +215,22 @@ words! {
     }
 }
 
+words! {
+    /// What came of making an encoding of a stored body.
+    EncodingOutcome {
+        /// It is kept with the entry.
+        Stored = "stored",
+        /// It would not have saved a tenth.
+        NoGain = "no_gain",
+        /// Too many others waited to be made; the next who asks begins again.
+        Crowded = "crowded",
+        /// The entry was gone, or another body had taken its place.
+        Overtaken = "overtaken",
+        /// There was no room for it.
+        NoRoom = "no_room",
+    }
+}
+
 /// The answer of a load may not be stored. The followers were released; a marker keeps the next ones from waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not stored: {reason}")]

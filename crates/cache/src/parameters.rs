@@ -29,6 +29,12 @@ const fn duration(min: &'static str, max: &'static str) -> Kind {
     Kind::Duration { min, max }
 }
 
+/// What compresses well: text in its many names, and fonts without compression of their own.
+const ENCODE_TYPES: &str = "[\"text/*\", \"*+json\", \"*+xml\", \"*+text\", \"application/json\", \
+    \"application/javascript\", \"application/x-javascript\", \"application/ecmascript\", \"application/xml\", \
+    \"application/wasm\", \"application/yaml\", \"application/graphql\", \"application/x-ndjson\", \
+    \"application/vnd.ms-fontobject\", \"font/otf\", \"font/ttf\"]";
+
 /// `cache.*`, `strategy.*.*` and `namespace.*.*`.
 pub const PARAMETERS: &[Parameter] = &[
     row(
@@ -178,9 +184,30 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     row(
         "strategy.*.compression",
-        Kind::Choice(&["auto", "zstd", "gzip", "lz4", "off"]),
+        Kind::Choice(&["auto", "zstd", "brotli", "gzip", "lz4", "off"]),
         "\"off\"",
-        "How stored bodies are compressed; kept only where it saves at least a tenth.",
+        "How bodies are kept in memory in place of as they were loaded; only where it saves at least a tenth.",
+    ),
+    row(
+        "strategy.*.encode",
+        Kind::Choices(&["zstd", "br", "gzip"]),
+        "[\"zstd\", \"br\", \"gzip\"]",
+        "The content codings that stored answers are offered in, the preferred first; an empty list offers none.",
+    ),
+    row(
+        "strategy.*.encode_min_size",
+        Kind::Size {
+            min: "0B",
+            max: "16TiB",
+        },
+        "\"1400B\"",
+        "The smallest body that is offered encoded.",
+    ),
+    row(
+        "strategy.*.encode_types",
+        Kind::Texts,
+        ENCODE_TYPES,
+        "Patterns of the media types that are worth encoding; `text/event-stream` never is.",
     ),
     row(
         "strategy.*.allow_set_cookie",

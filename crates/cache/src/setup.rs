@@ -2,6 +2,7 @@
 
 use crate::budget::{Bounds, Budget};
 use crate::config::{CacheConfig, DEFAULT_NAME, Settings, SettingsError, StrategyConfig};
+use crate::encoder::Encoder;
 use crate::engine::{Engine, Limits, Parts, Registered};
 use crate::entry::Entry;
 use crate::ledger::Ledger;
@@ -45,6 +46,7 @@ impl Engine {
             flights: Flights::new(),
             wheel: Wheel::new(parts.clock.now()),
             sweeper: Sweeper::new(parts.clock.now()),
+            encoder: Encoder::new(cores()),
             receipts: AtomicU64::new(0),
             expecting: AtomicUsize::new(0),
             parts,
@@ -224,14 +226,17 @@ fn bounds(settings: &Settings) -> Bounds {
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 fn tier(bytes: u64, cache: &CacheConfig, directory: &Directory) -> Arc<dyn MemoryTier> {
     // Only one policy so far; the next one is chosen here by `cache.eviction`.
     let crate::config::EvictionPolicy::ClockPro = cache.eviction;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Arc::new(ClockPro::new(
         bytes,
         cache.object_size_max.as_u64(),
-        cores * 4,
+        cores() * 4,
         directory.clone(),
     ))
 }

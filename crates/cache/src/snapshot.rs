@@ -31,7 +31,7 @@ pub use format::Fault as SnapshotFault;
 use crate::budget::Charge;
 use crate::codec;
 use crate::engine::Engine;
-use crate::entry::{BodyDraft, Carried, Draft, Encoding, Entry, Kind, PACKED_MAX, tags_fit};
+use crate::entry::{BodyDraft, Carried, Draft, Entry, Kind, PACKED_MAX, tags_fit};
 use crate::key::{Key, variant_hash};
 use crate::ledger::{Position, Standing};
 use crate::memory::MemoryTier;
@@ -453,6 +453,5 @@ fn entry(key: &Key, described: &Description<'_>, pieces: Vec<Bytes>, now: Instan
         },
         &carried,
     )?;
-    let readable = entry.encoding() == Encoding::Identity || pieces.iter().all(|piece| codec::is_frame(piece));
-    readable.then_some(entry)
+    codec::is_readable(entry.encoding(), &pieces).then_some(entry)
 }

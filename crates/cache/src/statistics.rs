@@ -3,7 +3,7 @@
 
 use crate::entry::Entry;
 use crate::namespace::NAMESPACES_MAX;
-use crate::outcome::{Eviction, MissReason, NotStored, PassReason, StaleWhy};
+use crate::outcome::{EncodingOutcome, Eviction, MissReason, NotStored, PassReason, StaleWhy};
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -79,6 +79,7 @@ pub(crate) struct Counters {
     passed: PerReason,
     not_stored: PerReason,
     evictions: PerReason,
+    encodings: PerReason,
 }
 
 impl Counters {
@@ -101,6 +102,7 @@ impl Counters {
             passed: PerReason::new(PassReason::ALL.len()),
             not_stored: PerReason::new(NotStored::ALL.len()),
             evictions: PerReason::new(Eviction::ALL.len()),
+            encodings: PerReason::new(EncodingOutcome::ALL.len()),
         }
     }
 
@@ -122,6 +124,10 @@ impl Counters {
 
     pub(crate) fn evicted(&self, why: Eviction) {
         self.evictions.increment(why as usize);
+    }
+
+    pub(crate) fn encoded(&self, outcome: EncodingOutcome) {
+        self.encodings.increment(outcome as usize);
     }
 
     pub(crate) fn loaded(&self, took: Duration) {
@@ -149,6 +155,9 @@ impl Counters {
                 .not_stored
                 .named(NotStored::ALL.iter().map(|reason| reason.as_str())),
             evictions_by_cause: self.evictions.named(Eviction::ALL.iter().map(|reason| reason.as_str())),
+            encodings_by_outcome: self
+                .encodings
+                .named(EncodingOutcome::ALL.iter().map(|outcome| outcome.as_str())),
             bytes_served: self.bytes_served.value(),
             load_time_ms: self.load_micros.value() / 1000,
             load_time_saved_ms: self.saved_micros.value() / 1000,
@@ -239,6 +248,8 @@ pub struct NamespaceStatistics {
     pub not_stored_by_reason: BTreeMap<&'static str, u64>,
     /// Entries that left memory, by [`Eviction`].
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
+    /// Encodings of stored bodies, by [`EncodingOutcome`].
+    pub encodings_by_outcome: BTreeMap<&'static str, u64>,
     /// Bytes of bodies served from memory, as they are before stored compression.
     pub bytes_served: u64,
     /// Time that loads took together, in milliseconds.
@@ -275,6 +286,7 @@ impl NamespaceStatistics {
         join(&mut self.passed_by_reason, &other.passed_by_reason);
         join(&mut self.not_stored_by_reason, &other.not_stored_by_reason);
         join(&mut self.evictions_by_cause, &other.evictions_by_cause);
+        join(&mut self.encodings_by_outcome, &other.encodings_by_outcome);
         self.bytes_served += other.bytes_served;
         self.load_time_ms += other.load_time_ms;
         self.load_time_saved_ms += other.load_time_saved_ms;

@@ -2,10 +2,8 @@
 //! one. Everything here happens under the lock of the key's place in the table of loads.
 
 use crate::budget::Charge;
-use crate::codec;
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Draft, Encoding, Entry, Kind};
-use crate::hit::{Hit, length};
 use crate::key::{Key, variant_hash};
 use crate::lease::{Held, Variant};
 use crate::ledger::Standing;
@@ -48,6 +46,7 @@ impl<'a> Draft<'a> {
             head: &[],
             body: BodyDraft::Packed(&[]),
             encoding: Encoding::Identity,
+            coded: Box::default(),
             position: crate::ledger::Position::default(),
             now,
             age: Duration::ZERO,
@@ -58,6 +57,7 @@ impl<'a> Draft<'a> {
             must_validate: false,
             never_stale: false,
             negative: false,
+            compressible: false,
         }
     }
 
@@ -72,6 +72,7 @@ impl<'a> Draft<'a> {
         self.must_validate = meta.must_validate;
         self.never_stale = meta.never_stale;
         self.negative = meta.negative;
+        self.compressible = meta.compressible;
         self
     }
 }
@@ -102,9 +103,14 @@ impl Engine {
         })
     }
 
-    /// The entry of an answer that confirmed `stale`: its body with a new head and new deadlines.
+    /// The entry of an answer that confirmed `stale`: its body, with the encodings that were made of it, under a new head and
+    /// new deadlines.
     pub(crate) fn renewed_entry(&self, held: &Held, meta: &Meta, variant: &Variant, stale: &Entry) -> Option<Entry> {
         let now = self.parts.clock.now();
+        // Encodings may have been made since the lease was given.
+        let there = held.key.namespace().tier().peek(variant.hash(&held.key));
+        let latest = there.filter(|there| there.shares_body(stale));
+        let latest = latest.as_ref().unwrap_or(stale);
         let packed = [Bytes::copy_from_slice(stale.packed_body())];
         let body = match stale.segments() {
             Some(segments) => BodyDraft::Segments(segments.into()),
@@ -112,13 +118,16 @@ impl Engine {
         };
         let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
         let cost = Duration::from_micros(stale.cost_us());
-        Entry::new(Draft {
+        let renewed = Entry::new(Draft {
             body,
             encoding: stale.encoding(),
+            coded: latest.all_coded().into(),
             position: held.flight.position,
             cost,
             ..draft
-        })
+        })?;
+        renewed.inherit(latest);
+        Some(renewed)
     }
 
     /// Puts the entry of a load into memory and takes the load out of the table, in one step for everybody else; unless
@@ -211,35 +220,5 @@ impl Engine {
         if let Some(entry) = Entry::new(Draft::empty(Kind::Selector, key, selector.as_str(), now, fresh_for)) {
             let _ = self.put(key, key.hash(), &entry);
         }
-    }
-
-    /// Compresses what was stored, away from the event loop, and puts that in its place if it is still there.
-    pub(crate) fn compress_later(self: &Arc<Self>, held: &Held, meta: &Meta, variant: &Variant, hit: &Hit) {
-        let size = usize::try_from(length(&hit.0)).unwrap_or(usize::MAX);
-        let Some(encoding) = codec::choose(held.strategy.compression(), meta.compressible, size) else {
-            return;
-        };
-        if hit.0.encoding() != Encoding::Identity {
-            return;
-        }
-        let (engine, key, hash, hit) = (Arc::clone(self), held.key.clone(), variant.hash(&held.key), hit.clone());
-        self.parts.runtime.spawn_blocking(Box::new(move || {
-            let Some(frames) = codec::encode(encoding, hit.body().chunks()) else {
-                return;
-            };
-            let Some(smaller) = hit.0.recoded(encoding, frames) else {
-                return;
-            };
-            let _shard = engine.flights.lock(key.hash());
-            if key
-                .namespace()
-                .tier()
-                .peek(hash)
-                .is_some_and(|there| there.same(&hit.0))
-            {
-                // Where it is refused the value is gone: a miss.
-                let _ = engine.put(&key, hash, &smaller);
-            }
-        }));
     }
 }

@@ -1,6 +1,7 @@
 //! A strategy: a named caching policy, frozen when the configuration was read. The engine honours what concerns lifetimes,
 //! limits and codecs; what only HTTP understands it hands through.
 
+use crate::coding::Coding;
 use crate::config::{Compression, Freshness, StrategyConfig};
 use peregrine_base::Random;
 use std::time::Duration;
@@ -105,6 +106,24 @@ impl Strategy {
     #[must_use]
     pub fn compression(&self) -> Compression {
         self.config.compression
+    }
+
+    /// The content codings that clients are offered, those that the server prefers first.
+    #[must_use]
+    pub fn encode(&self) -> &[Coding] {
+        &self.config.encode
+    }
+
+    /// The smallest body that is offered encoded, in bytes.
+    #[must_use]
+    pub fn encode_min_bytes(&self) -> u64 {
+        self.config.encode_min_size.as_u64()
+    }
+
+    /// Patterns of the media types that are worth encoding.
+    #[must_use]
+    pub fn encode_types(&self) -> &[String] {
+        &self.config.encode_types
     }
 
     /// Whether answers that set a cookie may be stored.

@@ -2,6 +2,7 @@
 
 mod bound;
 mod coalescing;
+mod encodings;
 mod faults;
 mod invalidation;
 mod lookup;

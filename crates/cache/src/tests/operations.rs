@@ -105,6 +105,7 @@ async fn what_gains_is_compressed_and_reads_as_before() {
     for compression in [
         Compression::Auto,
         Compression::Zstd,
+        Compression::Brotli,
         Compression::Gzip,
         Compression::Lz4,
     ] {
