@@ -6,7 +6,7 @@ use crate::entry::Entry;
 use crate::find::Found;
 use crate::flight::Flight;
 use crate::follower::Follower;
-use crate::hit::{Hit, length};
+use crate::hit::Hit;
 use crate::key::{Key, TEXT_MAX};
 use crate::lease::{Held, Lease};
 use crate::ledger::Ledger;
@@ -83,7 +83,7 @@ impl Engine {
     ///
     /// A fresh hit takes no lock beyond the tier's own, allocates nothing and reads two shared counters.
     pub fn lookup(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lookup {
-        if !self.limits.enabled.load(Ordering::Relaxed) || key.text().len() > TEXT_MAX {
+        if self.is_off(key) {
             return self.bypass(key, self.why_off(key));
         }
         let mut found = self.find(key, ask);
@@ -119,6 +119,12 @@ impl Engine {
         }
     }
 
+    /// Whether nothing is cached under `key`.
+    #[inline]
+    pub(crate) fn is_off(&self, key: &Key) -> bool {
+        !self.limits.enabled.load(Ordering::Relaxed) || key.text().len() > TEXT_MAX
+    }
+
     fn why_off(&self, key: &Key) -> Bypass {
         if key.text().len() > TEXT_MAX {
             Bypass::CrowdedOut
@@ -136,9 +142,7 @@ impl Engine {
     #[inline]
     fn serve(self: &Arc<Self>, key: &Key, ask: &Ask<'_>, entry: Entry, usable: Usable, found: &Found) -> Lookup {
         let counters = key.namespace().counters();
-        entry.hit();
-        counters.bytes_served.add(length(&entry));
-        counters.saved_micros.add(entry.cost_us());
+        self.count_served(key, &entry);
         match usable {
             Usable::Fresh => {
                 counters.hits.increment();
@@ -162,7 +166,7 @@ impl Engine {
     }
 
     /// Whether `entry` is past the strategy's share of its lifetime.
-    fn refresh_ahead_due(&self, entry: &Entry, ask: &Ask<'_>) -> bool {
+    pub(crate) fn refresh_ahead_due(&self, entry: &Entry, ask: &Ask<'_>) -> bool {
         let share = ask.strategy.refresh_ahead();
         share > 0.0 && ask.lead && entry.age(ask.now) >= entry.lifetime().mul_f64(share)
     }

@@ -43,45 +43,101 @@ impl Key {
         authority: &str,
         path_and_query: &str,
     ) -> Self {
-        let method = if method == "HEAD" { "GET" } else { method };
-        let room = method.len() + scheme.len() + 3 + authority.len() + path_and_query.len();
-        let mut text = start(namespace, tenant, room);
-        // A lone dash is a method name that HTTP allows and this key reserves.
-        if method == NAMED {
-            text.push_str("%2D")
-        } else {
-            escape_into(method, &mut text)
-        }
-        for part in ["|", scheme, "://", authority, path_and_query] {
-            text.push_str(part);
-        }
-        Self::finish(namespace, text)
+        let mut key = Self::blank(namespace);
+        key.reserve(tenant.len() + method.len() + scheme.len() + authority.len() + path_and_query.len());
+        key.rewrite_http(namespace, tenant, method, scheme, authority, |text| {
+            text.push_str(path_and_query);
+        });
+        key
     }
 
     /// The key of a value that a caller of the API names.
     #[must_use]
     pub fn named(namespace: &Arc<Namespace>, tenant: &str, name: &str) -> Self {
-        let mut text = start(namespace, tenant, name.len() + 2);
-        text.push_str(NAMED);
-        text.push('|');
-        escape_into(name, &mut text);
-        Self::finish(namespace, text)
+        let mut key = Self::blank(namespace);
+        key.reserve(tenant.len() + name.len());
+        key.rewrite_named(namespace, tenant, name);
+        key
     }
 
     /// The key whose text this is; nothing when it is none of `namespace`.
     pub(crate) fn from_text(namespace: &Arc<Namespace>, text: &str) -> Option<Self> {
         let rest = text.strip_prefix(namespace.escaped())?;
         let whole = rest.starts_with('|') && text.split('|').count() >= 4 && text.len() <= TEXT_MAX;
-        whole.then(|| Self::finish(namespace, text.to_owned()))
+        whole.then(|| {
+            let mut key = Self::blank(namespace);
+            text.clone_into(&mut key.text);
+            key.finish();
+            key
+        })
     }
 
-    fn finish(namespace: &Arc<Namespace>, text: String) -> Self {
-        let hash = xxh3_64_with_seed(text.as_bytes(), namespace.seed());
+    /// A key of nothing, to be rewritten.
+    #[must_use]
+    pub fn blank(namespace: &Arc<Namespace>) -> Self {
         Self {
             namespace: Arc::clone(namespace),
-            text,
-            hash,
+            text: String::new(),
+            hash: 0,
         }
+    }
+
+    /// Makes this the key that [`Key::http_method`] says. It keeps its memory, so that who needs one key after the other
+    /// allocates once. `push_target` appends path and query.
+    pub fn rewrite_http(
+        &mut self,
+        namespace: &Arc<Namespace>,
+        tenant: &str,
+        method: &str,
+        scheme: &str,
+        authority: &str,
+        push_target: impl FnOnce(&mut String),
+    ) {
+        let method = if method == "HEAD" { "GET" } else { method };
+        self.restart(namespace, tenant);
+        // A lone dash is a method name that HTTP allows and this key reserves.
+        if method == NAMED {
+            self.text.push_str("%2D");
+        } else {
+            escape_into(method, &mut self.text);
+        }
+        for part in ["|", scheme, "://", authority] {
+            self.text.push_str(part);
+        }
+        push_target(&mut self.text);
+        self.finish();
+    }
+
+    /// Makes this the key that [`Key::named`] says, as [`Key::rewrite_http`] does.
+    pub fn rewrite_named(&mut self, namespace: &Arc<Namespace>, tenant: &str, name: &str) {
+        self.restart(namespace, tenant);
+        self.text.push_str(NAMED);
+        self.text.push('|');
+        escape_into(name, &mut self.text);
+        self.finish();
+    }
+
+    /// Makes room for the namespace, parts of `length` bytes and what stands between them.
+    fn reserve(&mut self, length: usize) {
+        const BETWEEN: usize = "||-|://".len();
+        self.text
+            .reserve_exact(self.namespace.escaped().len() + length + BETWEEN);
+    }
+
+    /// `namespace|tenant|`.
+    fn restart(&mut self, namespace: &Arc<Namespace>, tenant: &str) {
+        if !Arc::ptr_eq(&self.namespace, namespace) {
+            self.namespace = Arc::clone(namespace);
+        }
+        self.text.clear();
+        self.text.push_str(namespace.escaped());
+        self.text.push('|');
+        escape_into(tenant, &mut self.text);
+        self.text.push('|');
+    }
+
+    fn finish(&mut self) {
+        self.hash = xxh3_64_with_seed(self.text.as_bytes(), self.namespace.seed());
     }
 
     /// The whole key.
@@ -113,16 +169,6 @@ impl Eq for Key {}
 /// Where the variant `variant` of the key with `hash` is looked for.
 pub(crate) fn variant_hash(hash: u64, variant: &str) -> u64 {
     xxh3_64_with_seed(variant.as_bytes(), hash.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15)
-}
-
-/// `namespace|tenant|` with room for `more` bytes.
-fn start(namespace: &Namespace, tenant: &str, more: usize) -> String {
-    let mut text = String::with_capacity(namespace.escaped().len() + tenant.len() + 3 + more);
-    text.push_str(namespace.escaped());
-    text.push('|');
-    escape_into(tenant, &mut text);
-    text.push('|');
-    text
 }
 
 /// Whether `byte` cannot stand in a part of a key as it is.
@@ -241,6 +287,19 @@ mod tests {
             "shop|t|QUERY|https://h/"
         );
         assert_eq!(text(Key::named(&shop, "a|b", "user:1%\n")), "shop|a%7Cb|-|user:1%25%0A");
+    }
+
+    #[test]
+    fn a_key_that_is_rewritten_is_the_key_that_would_be_made() {
+        let (shop, other) = (namespace("shop"), namespace("other"));
+        let mut key = Key::blank(&shop);
+        for (namespace, method, target) in [(&shop, "GET", "/a-long-path?with=a-query"), (&other, "HEAD", "/b")] {
+            let made = Key::http_method(namespace, "t", method, "https", "h", target);
+            key.rewrite_http(namespace, "t", method, "https", "h", |text| text.push_str(target));
+            assert_eq!((&key, key.namespace().name()), (&made, namespace.name()));
+            key.rewrite_named(namespace, "", "a|b");
+            assert_eq!(key, Key::named(namespace, "", "a|b"));
+        }
     }
 
     #[test]

@@ -71,6 +71,7 @@ mod fill;
 mod find;
 mod flight;
 mod follower;
+mod fresh;
 mod hit;
 mod invalidation;
 mod key;

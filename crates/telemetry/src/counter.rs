@@ -1,10 +1,14 @@
-//! Counters and gauges. A counter has a cell for every core, each on a cache line of its own, so that threads that count
-//! the same thing do not wait for each other; reading adds the cells up.
+//! Counters and gauges. A counter has a cell for every thread that counts often, each on a cache line of its own and written
+//! by that thread alone: counting is a plain addition, without an atomic step and without waiting for anybody. Threads for
+//! which there is no cell share the last one, by atomic steps. Reading adds the cells up.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// The most cells that a counter has.
-const CELLS_MAX: usize = 16;
+/// The most cells that a counter has beside the shared one.
+const CELLS_MAX: usize = 32;
+/// The fewest: the program has more threads than cores, and the first ones to count keep their cells.
+const CELLS_MIN: usize = 8;
 
 /// A number that only grows.
 #[derive(Debug)]
@@ -22,15 +26,16 @@ impl Counter {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            cells: (0..cells()).map(|_| Cell::default()).collect(),
+            cells: (0..=own_cells()).map(|_| Cell::default()).collect(),
         }
     }
 
     /// Counts `count` more.
     #[inline]
     pub fn add(&self, count: u64) {
-        if let Some(cell) = self.cells.get(slot() & (self.cells.len() - 1)) {
-            cell.0.fetch_add(count, Ordering::Relaxed);
+        let slot = slot();
+        if let Some(cell) = self.cells.get(slot) {
+            add_to(&cell.0, count, slot + 1 < self.cells.len());
         }
     }
 
@@ -84,22 +89,56 @@ impl Gauge {
     }
 }
 
-/// How many cells a counter gets: a power of two, at least the number of cores where that is not too many.
-pub(crate) fn cells() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, std::num::NonZero::get)
-        .next_power_of_two()
-        .min(CELLS_MAX)
+/// How many cells have an owner. The shared one comes behind them.
+pub(crate) fn own_cells() -> usize {
+    static OWN: LazyLock<usize> = LazyLock::new(|| {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (cores * 4).clamp(CELLS_MIN, CELLS_MAX)
+    });
+    *OWN
 }
 
-/// This thread's number, given out in turn, so that threads spread over the cells.
+/// Adds `count` to a cell that is this thread's own or not.
+#[inline]
+pub(crate) fn add_to(cell: &AtomicU64, count: u64, own: bool) {
+    if own {
+        // Nobody else writes it.
+        cell.store(cell.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    } else {
+        cell.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// The numbers of cells that no living thread owns.
+static FREE: LazyLock<Mutex<Vec<usize>>> = LazyLock::new(|| Mutex::new((0..own_cells()).rev().collect()));
+
+/// A cell's number, for as long as its thread lives. The next owner takes it under the lock under which this one gave it
+/// back, so it sees everything that was counted.
+struct Owned(usize);
+
+impl Owned {
+    fn take() -> Self {
+        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(free.unwrap_or_else(own_cells))
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if self.0 < own_cells() {
+            FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self.0);
+        }
+    }
+}
+
+/// The number of this thread's cell: its own as long as there are some, else that of the shared one.
 #[inline]
 pub(crate) fn slot() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static SLOT: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+        static SLOT: Owned = Owned::take();
     }
-    SLOT.with(|slot| *slot)
+    // A thread that counts while it ends has given its cell back.
+    SLOT.try_with(|slot| slot.0).unwrap_or_else(|_| own_cells())
 }
 
 #[cfg(test)]
@@ -109,11 +148,21 @@ mod tests {
     #[test]
     fn counts_from_many_threads_add_up() {
         let counter = Counter::new();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..1000).for_each(|_| counter.increment()));
-            }
-        });
-        assert_eq!(counter.value(), 4000);
+        for _ in 0..3 {
+            // More threads than cells, three times: cells are shared, and are handed on.
+            std::thread::scope(|scope| {
+                for _ in 0..2 * CELLS_MAX {
+                    scope.spawn(|| (0..1000).for_each(|_| counter.increment()));
+                }
+            });
+        }
+        assert_eq!(counter.value(), 3 * 2 * CELLS_MAX as u64 * 1000);
+    }
+
+    #[test]
+    fn a_thread_that_ends_gives_its_cell_to_the_next() {
+        let cell = || std::thread::spawn(slot).join().unwrap();
+        let used: std::collections::BTreeSet<usize> = (0..4 * CELLS_MAX).map(|_| cell()).collect();
+        assert!(used.len() < 4 * CELLS_MAX);
     }
 }

@@ -1,7 +1,7 @@
 //! A histogram of latencies: log-linear buckets, eight to each power of two, so that a quantile is off by at most 12.5%.
 //! From 1 µs (everything below counts as that) to 2^36 µs (19 hours).
 
-use crate::counter::{cells, slot};
+use crate::counter::{add_to, own_cells, slot};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Histogram {
             sum_micros: AtomicU64::new(0),
         };
         Self {
-            shards: (0..cells()).map(|_| shard()).collect(),
+            shards: (0..=own_cells()).map(|_| shard()).collect(),
         }
     }
 
@@ -52,13 +52,15 @@ impl Histogram {
     #[inline]
     pub fn record(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let Some(shard) = self.shards.get(slot() & (self.shards.len() - 1)) else {
+        let slot = slot();
+        let own = slot + 1 < self.shards.len();
+        let Some(shard) = self.shards.get(slot) else {
             return;
         };
         if let Some(bucket) = shard.buckets.get(bucket_of(micros)) {
-            bucket.fetch_add(1, Ordering::Relaxed);
+            add_to(bucket, 1, own);
         }
-        shard.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        add_to(&shard.sum_micros, micros, own);
     }
 
     /// What was recorded so far.

@@ -2,19 +2,19 @@
 //! whole, so that serving it costs nothing. An entry never changes its encodings: one with another set takes its place, so
 //! that what it weighs stays what the tier was told.
 
-use super::{Bodies, Encoding, Entry, EntryHead, PACKED_MAX, RENEWING, SEGMENT_OVERHEAD_BYTES, SOFTENED};
+use super::{Bodies, Encoding, Entry, EntryHead, PACKED_MAX, RENEWING, SEGMENT_OVERHEAD_BYTES};
 use crate::codec::{STREAM_PREFIX, stream_prefix};
 use crate::coding::Coding;
-use crate::sync::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 use bytes::Bytes;
 use triomphe::ThinArc;
 
 /// What a further encoding occupies beside its pieces, with its part of the box that holds all of them.
 const OVERHEAD_BYTES: usize = size_of::<Coded>() + size_of::<Bodies>() + 32;
 /// Bits of [`EntryHead::state`], one for each coding: somebody makes the body's encoding, or did.
-const CLAIMED: u8 = 0b0000_1110;
+const CLAIMED: u32 = 0b111 << 25;
 /// The same: the encoding is not worth it.
-const FRUITLESS: u8 = 0b0111_0000;
+const FRUITLESS: u32 = 0b111 << 28;
 
 /// A further encoding of an entry's body.
 #[derive(Clone, Debug)]
@@ -81,12 +81,11 @@ impl Entry {
             after => after,
         };
         let head = EntryHead {
-            checked: AtomicU64::new(old.position),
             bodies: bodies.boxed(),
             hits: AtomicU32::new(self.hits()),
             renew_after: AtomicU32::new(renew_after),
             flags: old.flags.with(encoding),
-            state: AtomicU8::new(old.state.load(Ordering::Relaxed) & !SOFTENED),
+            state: AtomicU32::new(old.state.load(Ordering::Relaxed) & (CLAIMED | FRUITLESS)),
             ..*old
         };
         ThinArc::try_from_header_and_slice(head, tail).ok().map(Self)
@@ -169,9 +168,9 @@ impl Entry {
 }
 
 /// The bits of `coding`: claimed, and fruitless.
-const fn bits(coding: Coding) -> (u8, u8) {
-    let place = coding as u8;
-    (CLAIMED & (0b10 << place), FRUITLESS & (0b1_0000 << place))
+const fn bits(coding: Coding) -> (u32, u32) {
+    let place = coding as u32;
+    (CLAIMED & (1 << 25 << place), FRUITLESS & (1 << 28 << place))
 }
 
 /// A packed body as the owner of a `Bytes`.
