@@ -14,3 +14,4 @@ mod s09_routes;
 mod s10_admin;
 mod s10_commands;
 mod s11_demo;
+mod s12_snapshot;

@@ -40,6 +40,19 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
             of_target(&status.name, target, out);
         }
     }
+    if let Some(snapshots) = &program.snapshots {
+        let before = snapshots.before();
+        let mut of = Of { out, labels: &[] };
+        let counts = [
+            ("restored", before.restored.entries),
+            ("left_out", before.restored.left_out),
+        ];
+        let help = "Entries of the snapshot from before, by what became of them.";
+        of.counters("peregrine_snapshot_entries_total", help, "result", counts);
+        let refused = before.refused.map(|reason| (reason, 1));
+        let help = "Snapshots from before that were not used.";
+        of.counters("peregrine_snapshot_refused_total", help, "reason", refused);
+    }
     program.access_log.expose(out);
 }
 

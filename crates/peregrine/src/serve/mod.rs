@@ -7,6 +7,7 @@ mod metrics;
 mod program;
 mod reload;
 mod signals;
+mod snapshot;
 
 use crate::Failure;
 use crate::config::{Environment, Loaded, Origin, Overrides};
@@ -30,6 +31,37 @@ pub use reload::Source;
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// How long a call of the admin API may go on after the last request.
 const ADMIN_DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long what was cut off may take to notice.
+const CUT_OFF_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why a program did not end as it should.
+#[derive(Clone, Copy, Debug)]
+pub enum Stopped {
+    /// Some requests were still under way when the limit had passed.
+    CutOff {
+        /// How many.
+        open: usize,
+        /// The limit.
+        limit: Duration,
+    },
+    /// A second signal did not let the requests under way finish.
+    AtOnce,
+    /// The system does not say when to stop.
+    NoSignals,
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Self {
+        Self::Failed(match stopped {
+            Stopped::CutOff { open, limit } => {
+                format!("{open} requests were still under way after server.drain_time ({limit:?}) and were cut off")
+            }
+            Stopped::AtOnce => "stopped at once by a second signal; requests under way were cut off".to_owned(),
+            Stopped::NoSignals => "cannot listen to signals".to_owned(),
+        })
+    }
+}
 
 /// How the command line calls what chooses addresses, for errors about ports that are taken.
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +105,18 @@ pub fn run(loaded: Loaded, origin: Origin, overrides: Overrides, environment: &E
     };
     raise_file_limit();
     let runtime = runtime(loaded.settings.server.workers)?;
-    runtime.block_on(async {
+    let (program, ended) = runtime.block_on(async {
         let running = start(loaded, Some(source), Some(log), SERVE_FLAGS).await?;
         running.announce()?;
-        running.until_stopped().await
-    })
+        let program = Arc::clone(&running.program);
+        Ok::<_, Failure>((program, running.until_stopped().await))
+    })?;
+    // Nothing may be stored or invalidated any more while what there is is written.
+    runtime.shutdown_timeout(CUT_OFF_LIMIT);
+    if !matches!(ended, Err(Stopped::AtOnce)) {
+        program.leave_snapshot();
+    }
+    ended.map_err(Failure::from)
 }
 
 /// Lets the process open as many files as the system allows it: each connection is one, and the usual soft limit of 1024 is
@@ -140,6 +179,7 @@ pub async fn start(
         )),
         false => None,
     };
+    program.restore();
     let serve = |listener| {
         program
             .server
@@ -221,7 +261,7 @@ impl Running {
     ///
     /// # Errors
     /// As [`Running::stop`], and when a second signal came.
-    pub async fn until_stopped(self) -> Result<(), Failure> {
+    pub async fn until_stopped(self) -> Result<(), Stopped> {
         signals::until_stopped(&self.program).await?;
         let access_log = Arc::clone(&self.program.access_log);
         tokio::select! {
@@ -229,7 +269,7 @@ impl Running {
             again = signals::again() => {
                 again?;
                 access_log.flush(FLUSH_LIMIT);
-                Err(Failure::Failed("stopped at once by a second signal; requests under way were cut off".to_owned()))
+                Err(Stopped::AtOnce)
             }
         }
     }
@@ -238,7 +278,7 @@ impl Running {
     ///
     /// # Errors
     /// When some had to be cut off.
-    pub async fn stop(self) -> Result<(), Failure> {
+    pub async fn stop(self) -> Result<(), Stopped> {
         let limit = self.program.drain_time();
         tracing::info!(open = self.drain.open(), limit_s = limit.as_secs(), "draining");
         self.drain.start();
@@ -250,10 +290,10 @@ impl Running {
             tracing::info!("stopped");
             Ok(())
         } else {
-            Err(Failure::Failed(format!(
-                "{} requests were still under way after server.drain_time ({limit:?}) and were cut off",
-                drained.open
-            )))
+            Err(Stopped::CutOff {
+                open: drained.open,
+                limit,
+            })
         }
     }
 }

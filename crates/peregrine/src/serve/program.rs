@@ -1,6 +1,7 @@
 //! The program's one object: it holds the rooms while they serve.
 
 use super::reload::Source;
+use super::snapshot::Snapshots;
 use crate::Failure;
 use crate::config::{Loaded, Settings};
 use arc_swap::ArcSwap;
@@ -38,6 +39,8 @@ pub(super) struct Program {
     pub(super) loaded: Mutex<Loaded>,
     pub(super) started: Instant,
     pub(super) draining: DrainWatch,
+    /// What memory held before and will hold afterwards; nothing for a program that is to leave no trace.
+    pub(super) snapshots: Option<Snapshots>,
     /// Where it listens, once it does.
     addresses: OnceLock<Vec<SocketAddr>>,
     /// Itself, for work that outlives a call.
@@ -87,6 +90,8 @@ impl Program {
         };
         let plane = Arc::new(Plane::new(parts, table, trusted(settings)?));
         let started = Self::clock().now();
+        let directory = &settings.server.state_dir;
+        let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
         Ok(Arc::new_cyclic(|this| Self {
             engine,
             plane,
@@ -98,9 +103,35 @@ impl Program {
             loaded: Mutex::new(loaded),
             started,
             draining,
+            snapshots,
             addresses: OnceLock::new(),
             this: this.clone(),
         }))
+    }
+
+    /// Takes over what the program before left, in the background. To be called before the first request.
+    pub(super) fn restore(self: &Arc<Self>) {
+        let Some(snapshots) = &self.snapshots else { return };
+        // Taken away even if it is not wanted now: once it is wanted again, it must not be this one.
+        let file = snapshots.take();
+        let cache = self.loaded.lock().settings.cache.clone();
+        let Some(file) = file.filter(|_| cache.snapshot && cache.enabled) else {
+            return;
+        };
+        let (program, expecting) = (Arc::clone(self), self.engine.expect_snapshot());
+        TokioRuntime.spawn_blocking(Box::new(move || {
+            if let Some(snapshots) = &program.snapshots {
+                snapshots.load(expecting, file);
+            }
+        }));
+    }
+
+    /// Leaves for the next start what memory holds. To be called when nothing else runs any more.
+    pub(super) fn leave_snapshot(&self) {
+        if let Some(snapshots) = &self.snapshots {
+            let cache = self.loaded.lock().settings.cache.clone();
+            snapshots.write(&self.engine, &cache);
+        }
     }
 
     /// Starts what runs beside the requests.

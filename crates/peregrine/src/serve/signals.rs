@@ -1,12 +1,12 @@
 //! Signals: SIGTERM and SIGINT end the program after a drain, a second one at once; SIGHUP reads the configuration and opens the logs again.
 
+use super::Stopped;
 use super::program::Program;
-use crate::Failure;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Completes when a signal says stop once more.
-pub(super) async fn again() -> Result<(), Failure> {
+pub(super) async fn again() -> Result<(), Stopped> {
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => Ok(()),
@@ -14,12 +14,15 @@ pub(super) async fn again() -> Result<(), Failure> {
     }
 }
 
-fn listen(kind: SignalKind) -> Result<Signal, Failure> {
-    signal(kind).map_err(|error| Failure::Failed(format!("cannot listen to signals: {error}")))
+fn listen(kind: SignalKind) -> Result<Signal, Stopped> {
+    signal(kind).map_err(|error| {
+        tracing::error!(%error, "cannot listen to signals");
+        Stopped::NoSignals
+    })
 }
 
 /// Serves until a signal says stop; answers the others meanwhile.
-pub(super) async fn until_stopped(program: &Arc<Program>) -> Result<(), Failure> {
+pub(super) async fn until_stopped(program: &Arc<Program>) -> Result<(), Stopped> {
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut hangup = listen(SignalKind::hangup())?;
     loop {

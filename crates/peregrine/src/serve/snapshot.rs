@@ -1,0 +1,234 @@
+//! The snapshot of memory as a file in `server.state_dir`: written when everything else has ended, taken away before the
+//! first request of the next start. So one that is read was written by the program that ran just before and ended cleanly;
+//! after a crash there is none, and none is read twice.
+
+use super::program::Program;
+use crate::config::Origin;
+use parking_lot::Mutex;
+use peregrine_base::{Random, SystemRandom};
+use peregrine_cache::{CacheConfig, Engine, Expecting, Provenance, Restored, SnapshotLimits};
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::hash::Hasher;
+use std::io::{self, BufWriter};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The name of the file.
+const FILE: &str = "cache.snapshot";
+/// Its name while it is written.
+const UNFINISHED: &str = "cache.snapshot.new";
+/// How long writing may take: whoever stops a program waits for it.
+const TIME_MAX: Duration = Duration::from_secs(10);
+/// How much is written at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Where snapshots are kept, and what became of the one from before.
+pub(super) struct Snapshots {
+    directory: PathBuf,
+    provenance: Provenance,
+    before: Mutex<Before>,
+}
+
+/// What became of the snapshot of the program before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    /// What was taken from it.
+    pub(super) restored: Restored,
+    /// Why it was not used.
+    pub(super) refused: Option<&'static str>,
+}
+
+impl Snapshots {
+    /// Those of a program that is configured at `origin`, in `directory`.
+    pub(super) fn new(directory: &Path, origin: &Origin) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            provenance: Provenance {
+                stored: peregrine_http::STORED_VERSION,
+                source: source(origin),
+                boot: boot(),
+            },
+            before: Mutex::default(),
+        }
+    }
+
+    /// What became of the snapshot of the program before.
+    pub(super) fn before(&self) -> Before {
+        *self.before.lock()
+    }
+
+    /// Takes the file away and hands it out, if there is one and it is ours. To be called before the first request: what is
+    /// answered from then on must not be forgotten in favour of what it holds.
+    pub(super) fn take(&self) -> Option<File> {
+        let path = self.directory.join(FILE);
+        // Left by a program that was killed while it wrote.
+        let _ = std::fs::remove_file(self.directory.join(UNFINISHED));
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(&path);
+        if matches!(&opened, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            return None;
+        }
+        // Until the name is gone for good, the same snapshot could be read again after a crash.
+        let removed = std::fs::remove_file(&path).and_then(|()| sync_directory(&self.directory));
+        let file = match removed.and(opened) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "the snapshot cannot be taken over and is not used");
+                return None;
+            }
+        };
+        let ours = file.metadata().is_ok_and(|metadata| {
+            metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o077 == 0
+        });
+        if !ours {
+            tracing::warn!(path = %path.display(), "the snapshot could have been written by others and is not used");
+        }
+        ours.then_some(file)
+    }
+
+    /// Reads what `file` holds into memory, and says what came of it. Takes its time.
+    pub(super) fn load(&self, expecting: Expecting, file: File) {
+        let started = Program::clock().now();
+        let loaded = expecting.load(file, &self.provenance);
+        let took_ms = Program::clock().now().since(started).as_millis();
+        let mut before = self.before.lock();
+        match loaded {
+            Ok(restored) => {
+                before.restored = restored;
+                let Restored { entries, left_out } = restored;
+                tracing::info!(entries, left_out, took_ms, "memory holds again what it held before");
+            }
+            Err(fault) => {
+                before.refused = Some(fault.as_str());
+                tracing::warn!(reason = fault.as_str(), "the snapshot is not used: {fault}");
+            }
+        }
+    }
+
+    /// Writes what `engine` holds. To be called when nothing else runs any more.
+    pub(super) fn write(&self, engine: &Engine, config: &CacheConfig) {
+        if !config.snapshot || !config.enabled {
+            return;
+        }
+        let unfinished = self.directory.join(UNFINISHED);
+        let written = self.create(&unfinished).and_then(|file| {
+            let whole = self.fill(engine, config, &file)?;
+            file.sync_all()?;
+            if whole {
+                std::fs::rename(&unfinished, self.directory.join(FILE))?;
+                sync_directory(&self.directory)?;
+            }
+            Ok(whole)
+        });
+        if !matches!(written, Ok(true)) {
+            let _ = std::fs::remove_file(&unfinished);
+        }
+        if let Err(error) = written {
+            tracing::warn!(%error, path = %unfinished.display(), "no snapshot was written: the next start finds an empty cache");
+        }
+    }
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        let _ = std::fs::remove_file(path);
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+    }
+
+    /// Writes the entries; whether nothing was invalidated meanwhile.
+    fn fill(&self, engine: &Engine, config: &CacheConfig, file: &File) -> io::Result<bool> {
+        let started = Program::clock().now();
+        let limits = SnapshotLimits {
+            size_max: config.snapshot_max.as_u64(),
+            time_max: TIME_MAX,
+        };
+        let out = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let written = engine.write_snapshot(out, &self.provenance, &limits)?;
+        let took_ms = Program::clock().now().since(started).as_millis();
+        let (entries, bytes, left_out) = (written.entries, written.bytes, written.left_out);
+        tracing::info!(entries, bytes, left_out, took_ms, "snapshot written");
+        Ok(engine.is_unchanged_since(written.position))
+    }
+}
+
+/// What the directory says of its files holds after a loss of power too.
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Which configuration a snapshot belongs to: the same file, or the same upstream where there is none. What a reload may
+/// change, a restart may change too.
+fn source(origin: &Origin) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match origin {
+        Origin::File(path) => {
+            let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+            hasher.write(path.as_os_str().as_encoded_bytes());
+        }
+        Origin::Text { name, .. } => hasher.write(name.as_bytes()),
+        Origin::Upstream(url) => {
+            hasher.write(b"upstream ");
+            hasher.write(url.as_bytes());
+        }
+    }
+    hasher.finish()
+}
+
+/// Which run of the machine this is. Where the system does not say, none is the same as another.
+fn boot() -> u128 {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    u128::from_str_radix(&digits, 16).unwrap_or_else(|_| u128::from(SystemRandom.next_u64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshots(directory: &Path) -> Snapshots {
+        Snapshots::new(directory, &Origin::Upstream("http://h".to_owned()))
+    }
+
+    fn leave(directory: &Path, mode: u32) {
+        let path = directory.join(FILE);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(path);
+        io::Write::write_all(&mut file.unwrap(), b"x").unwrap();
+    }
+
+    #[test]
+    fn a_file_is_taken_once_and_only_if_nobody_else_could_have_written_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshots = snapshots(folder.path());
+        assert!(snapshots.take().is_none());
+        leave(folder.path(), 0o600);
+        assert!(snapshots.take().is_some());
+        assert!(snapshots.take().is_none(), "once");
+        leave(folder.path(), 0o644);
+        assert!(snapshots.take().is_none(), "others could have read it");
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join(FILE)).unwrap();
+        assert!(snapshots.take().is_none(), "a link");
+        assert!(!folder.path().join(FILE).exists() && Path::new("/etc/passwd").exists());
+    }
+
+    #[test]
+    fn another_configuration_has_another_source() {
+        let of = |url: &str| source(&Origin::Upstream(url.to_owned()));
+        assert_eq!(of("http://a"), of("http://a"));
+        assert_ne!(of("http://a"), of("http://b"));
+        assert_ne!(of("http://a"), source(&Origin::File("http://a".into())));
+    }
+}
