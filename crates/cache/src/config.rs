@@ -114,6 +114,8 @@ pub struct StrategyConfig {
     pub encode_min_size: ByteSize,
     /// Patterns of the media types that are worth it.
     pub encode_types: Vec<String>,
+    /// What a request for a part of something does that is not stored.
+    pub range: RangeLoad,
     /// Whether answers that set a cookie may be stored.
     pub allow_set_cookie: bool,
     /// Whether answers to authorized requests may be stored though RFC 9111 §3.5 does not allow it.
@@ -153,6 +155,19 @@ pub enum Compression {
     /// Not at all.
     #[default]
     Off,
+}
+
+/// What a request for a part does where neither the part nor the whole is stored (RFC 9110 §14.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RangeLoad {
+    /// Asks for the part, or for what is missing of it, and stores that.
+    #[default]
+    FetchParts,
+    /// Loads and stores the whole.
+    FetchWhole,
+    /// Goes past the cache.
+    Pass,
 }
 
 /// `[namespace.NAME]`: a part of the key space.
@@ -215,6 +230,7 @@ impl Default for StrategyConfig {
             encode: Coding::ALL.into(),
             encode_min_size: ByteSize::bytes(ENCODE_MIN_BYTES),
             encode_types: ENCODE_TYPES.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            range: RangeLoad::FetchParts,
             allow_set_cookie: false,
             allow_authorization: false,
             tiers: vec!["memory".into()],

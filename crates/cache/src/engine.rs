@@ -13,7 +13,7 @@ use crate::ledger::Ledger;
 use crate::lookup::{Ask, Lookup, Peek, Usable};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
-use crate::outcome::{Bypass, MissReason};
+use crate::outcome::{Bypass, MissReason, PassReason};
 use crate::statistics::Directory;
 use crate::strategy::Strategy;
 use crate::sweeper::Sweeper;
@@ -92,7 +92,8 @@ impl Engine {
         }
         if !ask.lead {
             key.namespace().counters().missed(found.why());
-            return self.bypass(key, found.marker.map_or(Bypass::NotAllowed, Bypass::HitForMiss));
+            let why = Bypass::NotAllowed(found.why());
+            return self.bypass(key, found.marker.map_or(why, Bypass::HitForMiss));
         }
         self.lead_or_follow(key, ask, found.why())
     }
@@ -214,7 +215,11 @@ impl Engine {
             found.why()
         };
         key.namespace().counters().missed(why);
-        let alone = found.marker.is_some();
+        // That the whole is too large to be kept says nothing about a part of it.
+        let is_about_size = |why| matches!(why, PassReason::TooLarge | PassReason::Partial);
+        let alone = found
+            .marker
+            .is_some_and(|why| ask.part.is_none() || !is_about_size(why));
         if !alone
             && let Some(flight) = self.joinable(&mut shard, key, ask, &found)
             && let Some(seat) = flight.take_seat()
@@ -226,6 +231,7 @@ impl Engine {
                 flight,
                 seat,
                 found.entry.map(Hit),
+                why,
             ));
         }
         if self.flights.count() >= self.limits.loads_max.load(Ordering::Relaxed) {
@@ -249,7 +255,16 @@ impl Engine {
             ask.variants.variant(selector, &mut text);
             variant = Some(text);
         }
-        for listed in slot.listed.iter_mut().filter(|listed| listed.joinable) {
+        // The whole will do for everybody, a part for those who ask for the same.
+        let brings = |listed: &Listed| match &listed.part {
+            None => true,
+            Some(text) => ask.part.is_some_and(|part| part.text == &**text),
+        };
+        for listed in slot
+            .listed
+            .iter_mut()
+            .filter(|listed| listed.joinable && brings(listed))
+        {
             if self.is_overtaken(key, &listed.flight) {
                 listed.joinable = false;
             } else if listed.variant.is_none() || variant.is_none() || listed.variant == variant {
@@ -283,10 +298,15 @@ impl Engine {
         } else {
             self.ledger.position()
         };
+        let parts = match (&found.entry, ask.part) {
+            (None, None) => self.parts_at(key, found.variant.as_deref().unwrap_or_default(), found.hash),
+            _ => None,
+        };
         let flight = Arc::new(Flight::new(position, ask.now));
         let listed = Listed {
             variant: found.variant.clone(),
             joinable: !alone,
+            part: ask.part.map(|part| part.text.into()),
             flight: Arc::clone(&flight),
         };
         self.flights.list(shard, key.text(), listed);
@@ -297,6 +317,7 @@ impl Engine {
             variant: found.variant,
             strategy: Arc::clone(ask.strategy),
             stale: found.entry.map(Hit),
+            parts: parts.map(Hit),
             why,
             alone,
         })

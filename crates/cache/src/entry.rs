@@ -49,6 +49,8 @@ const PAST: u32 = (1 << 25) - 1;
 pub(crate) enum Kind {
     /// A value.
     Value,
+    /// A part of a value: its head begins with what is held.
+    Part,
     /// The names by which the variants of the key differ; they are the entry's variant text.
     Selector,
     /// An answer under the key could not be stored.
@@ -435,7 +437,7 @@ impl Entry {
     pub(crate) fn useless_from(&self) -> Instant {
         let fresh_until = self.fresh_until();
         match self.kind() {
-            Kind::Value => {
+            Kind::Value | Kind::Part => {
                 let grace = self.stale_while_revalidate().max(self.stale_if_error());
                 fresh_until.after(grace).after(KEPT_FOR_VALIDATION)
             }
@@ -460,6 +462,11 @@ impl Entry {
         let join = |before: u32| Some(before & !PAST | softened | past.max(before & PAST));
         // Release: who skips the check because of this also sees what it found. It cannot fail, since `join` always answers.
         let _ = head.state.fetch_update(Ordering::Release, Ordering::Relaxed, join);
+    }
+
+    /// Makes it stale before its time.
+    pub(crate) fn soften(&self) {
+        self.head_part().state.fetch_or(SOFTENED, Ordering::Relaxed);
     }
 
     /// Whether a soft invalidation reached it. To be asked after [`Entry::checked`].

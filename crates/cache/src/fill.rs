@@ -1,12 +1,12 @@
 //! Filling: the leader's load passes the body on as it arrives, and at its end the body is stored, if it is whole and nothing
 //! has overtaken it.
 
-use crate::entry::{BodyDraft, PACKED_MAX};
+use crate::entry::{BodyDraft, Kind, PACKED_MAX};
 use crate::flight::{Closed, Offered};
 use crate::follower::Reader;
 use crate::hit::Hit;
 use crate::lease::{Held, Variant};
-use crate::lookup::Meta;
+use crate::lookup::{Meta, PartMeta};
 use crate::outcome::{Abandoned, LoadFailure, NotStored};
 use bytes::Bytes;
 use std::fmt;
@@ -128,10 +128,14 @@ impl Fill {
             held.unlist();
         }
         held.count(stored.as_ref().map(|_| ()).map_err(|why| *why));
-        held.flight.end(Ok(()), stored.as_ref().ok());
+        let start = self.meta.part.as_ref().map_or(0, |part| part.start);
+        let chunks = stored.as_ref().ok().map(|hit| hit.from(start, self.received));
+        held.flight.end(Ok(()), chunks);
         match stored {
             Ok(hit) => {
-                held.engine.compress_later(&held, &self.variant, &hit);
+                if hit.0.kind() == Kind::Value {
+                    held.engine.compress_later(&held, &self.variant, &hit);
+                }
                 Finished::Stored(hit)
             }
             Err(why) => Finished::NotStored(why),
@@ -140,6 +144,29 @@ impl Fill {
 
     /// Makes an entry of what was received and puts it into memory.
     fn store_received(&self, held: &Held) -> Result<Hit, NotStored> {
+        let body = self.take_received(held)?;
+        let entry = match &self.meta.part {
+            Some(part) => {
+                let mut shard = held.engine.flights.lock(held.key.hash());
+                return held
+                    .engine
+                    .enter_part(&mut shard, held, (&self.meta, &self.variant), part, &body)
+                    .map(Hit);
+            }
+            None if self.received <= PACKED_MAX as u64 => BodyDraft::Packed(&body),
+            None => BodyDraft::Segments(body.into()),
+        };
+        let entry = held
+            .engine
+            .new_entry(held, &self.meta, &self.variant, entry)
+            .ok_or(NotStored::NoRoom)?;
+        let mut shard = held.engine.flights.lock(held.key.hash());
+        held.engine.enter(&mut shard, held, &self.variant, &entry)?;
+        Ok(Hit(entry))
+    }
+
+    /// What was received, in segments where it is long.
+    fn take_received(&self, held: &Held) -> Result<Vec<Bytes>, NotStored> {
         let packed = self.received <= PACKED_MAX as u64;
         let received = held.flight.with_stream(|stream| {
             let storing = stream.storing();
@@ -150,25 +177,39 @@ impl Fill {
             };
             storing.then_some(body)
         });
-        let Some(Some(body)) = received else {
-            return Err(if self.received > self.limit {
-                NotStored::TooLarge
-            } else {
-                NotStored::NoRoom
-            });
-        };
-        let body = if packed {
-            BodyDraft::Packed(&body)
+        received.flatten().ok_or(if self.received > self.limit {
+            NotStored::TooLarge
         } else {
-            BodyDraft::Segments(body.into())
+            NotStored::NoRoom
+        })
+    }
+
+    /// The body broke off. Its readers see the failure; what came of it is kept as a part of the version that `validator`
+    /// names (RFC 9111 §3.3), where its whole length was announced.
+    pub fn cut(mut self, failure: LoadFailure, validator: Option<Vec<u8>>) {
+        if let Some(held) = self.held.take() {
+            self.keep_beginning(&held, validator);
+            self.held = Some(held);
+        }
+        self.give_up(failure);
+    }
+
+    fn keep_beginning(&mut self, held: &Held, validator: Option<Vec<u8>>) {
+        let announced = self.meta.length.filter(|length| (1..*length).contains(&self.received));
+        let (Some(complete), Some(validator)) = (announced, validator) else {
+            return;
         };
-        let entry = held
-            .engine
-            .new_entry(held, &self.meta, &self.variant, body)
-            .ok_or(NotStored::NoRoom)?;
+        let part = self.meta.part.clone().unwrap_or(PartMeta {
+            start: 0,
+            complete,
+            validator: Some(validator),
+        });
+        let Ok(body) = self.take_received(held) else { return };
         let mut shard = held.engine.flights.lock(held.key.hash());
-        held.engine.enter(&mut shard, held, &self.variant, &entry)?;
-        Ok(Hit(entry))
+        // Where it is refused the part is gone: a miss.
+        let _ = held
+            .engine
+            .enter_part(&mut shard, held, (&self.meta, &self.variant), &part, &body);
     }
 
     /// The body broke off. Nothing is stored, and its readers see the failure.

@@ -2,9 +2,10 @@
 
 use crate::engine::Engine;
 use crate::entry::{Entry, Kind};
-use crate::key::{Key, variant_hash};
+use crate::hit::Hit;
+use crate::key::{Key, part_hash, variant_hash};
 use crate::ledger::{Checked, Position, Standing};
-use crate::lookup::{Ask, Usable};
+use crate::lookup::{Ask, PartAsk, Usable};
 use crate::namespace::Namespace;
 use crate::outcome::{Eviction, MissReason, PassReason, StaleWhy};
 use crate::selector::Selector;
@@ -126,6 +127,19 @@ impl Engine {
         self.ledger.standing(checked, since, since.lc) != Standing::Valid
     }
 
+    /// What is held of the value at `hash`, unless an invalidation took it. The caller read its position before.
+    pub(crate) fn parts_at(&self, key: &Key, variant: &str, hash: u64) -> Option<Entry> {
+        let entry = key.namespace().tier().peek(part_hash(hash))?;
+        let is_meant = entry.kind() == Kind::Part && entry.is_under(key.text(), variant);
+        (is_meant && self.standing(&entry, key.namespace()) != Standing::Gone).then_some(entry)
+    }
+
+    /// Whether an invalidation took `hit`, which lies or lay under `key`, since it was handed out.
+    #[must_use]
+    pub fn is_gone(&self, key: &Key, hit: &Hit) -> bool {
+        self.standing(&hit.0, key.namespace()) == Standing::Gone
+    }
+
     /// The entry that says how the variants of `key` differ.
     pub(crate) fn selector(&self, key: &Key) -> Option<Entry> {
         let entry = key.namespace().tier().peek(key.hash())?;
@@ -135,6 +149,37 @@ impl Engine {
 
 impl Look<'_> {
     fn look(self) -> Found {
+        let found = self.look_for_whole();
+        match self.ask.part {
+            Some(part) if found.entry.is_none() => self.look_for_part(found, part),
+            _ => found,
+        }
+    }
+
+    /// What is held of the value, where the whole is not there and a part will do.
+    fn look_for_part(&self, whole: Found, part: PartAsk<'_>) -> Found {
+        let hash = part_hash(whole.hash);
+        let variant = whole.variant.as_deref().unwrap_or_default();
+        let stored = self
+            .fetch(hash)
+            .filter(|entry| entry.kind() == Kind::Part && entry.is_under(self.key.text(), variant));
+        let Some(entry) = stored else { return whole };
+        let judged = self.judge(hash, entry);
+        let lies_in = judged
+            .entry
+            .as_ref()
+            .is_some_and(|entry| (part.lies_in)(&Hit(entry.clone())));
+        Found {
+            hash: if judged.entry.is_some() { hash } else { whole.hash },
+            usable: judged
+                .usable
+                .and_then(|usable| if lies_in { Ok(usable) } else { Err(MissReason::Part) }),
+            entry: judged.entry,
+            ..whole
+        }
+    }
+
+    fn look_for_whole(&self) -> Found {
         let hash = self.key.hash();
         let Some(entry) = self.fetch(hash) else {
             return self.nothing(hash, MissReason::Absent);

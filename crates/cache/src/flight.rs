@@ -6,8 +6,9 @@
 //! called after it is released.
 
 use crate::budget::Charge;
-use crate::hit::Hit;
+use crate::hit::{Hit, Slice};
 use crate::ledger::Position;
+use crate::lookup::PartMeta;
 use crate::outcome::{LoadFailure, PassReason};
 use crate::selector::Selector;
 use crate::stream::Stream;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use peregrine_base::Instant;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// The most who wait for one load or read it; whoever comes then loads too.
 const SEATS_MAX: usize = 65_536;
@@ -73,6 +75,11 @@ pub(crate) struct StreamHead {
     pub(crate) length: Option<u64>,
     pub(crate) selector: Option<Selector>,
     pub(crate) variant: String,
+    /// Which part of the value the body is.
+    pub(crate) part: Option<PartMeta>,
+    /// When the head arrived, and how old the answer was then.
+    pub(crate) arrived: Instant,
+    pub(crate) initial_age: Duration,
 }
 
 /// Somebody who waits or reads.
@@ -267,15 +274,15 @@ impl Flight {
         }
     }
 
-    /// The body is over. What was stored is read from `stored` from now on.
-    pub(crate) fn end(&self, end: End, stored: Option<&Hit>) {
+    /// The body is over. What was stored is read from `stored` from now on: the same bytes there.
+    pub(crate) fn end(&self, end: End, stored: Option<Slice>) {
         self.change(|state| {
             let Phase::Open(_, stream, over) = &mut state.phase else {
                 return;
             };
             over.get_or_insert(end);
             match stored {
-                Some(hit) => stream.hand_over(hit.body().chunks()),
+                Some(chunks) => stream.hand_over(chunks),
                 None => stream.stop_storing(),
             }
             state.release();

@@ -4,13 +4,16 @@ use crate::engine::Engine;
 use crate::flight::{Closed, Flight, Head, StreamHead};
 use crate::hit::Hit;
 use crate::key::Key;
-use crate::outcome::{LoadFailure, PassReason};
+use crate::lookup::PartMeta;
+use crate::outcome::{LoadFailure, MissReason, PassReason};
 use crate::selector::{Selector, Variants};
 use bytes::Bytes;
+use peregrine_base::Instant;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// One who waits for another's load.
 pub struct Follower {
@@ -20,6 +23,7 @@ pub struct Follower {
     /// Taken when it becomes a reader's.
     seat: Option<usize>,
     stale: Option<Hit>,
+    why: MissReason,
 }
 
 /// What came of waiting.
@@ -38,14 +42,28 @@ pub enum Followed {
 }
 
 impl Follower {
-    pub(crate) fn new(engine: Arc<Engine>, key: Key, flight: Arc<Flight>, seat: usize, stale: Option<Hit>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        key: Key,
+        flight: Arc<Flight>,
+        seat: usize,
+        stale: Option<Hit>,
+        why: MissReason,
+    ) -> Self {
         Self {
             engine,
             key,
             flight,
             seat: Some(seat),
             stale,
+            why,
         }
+    }
+
+    /// Why the lookup found nothing that it may serve as it is.
+    #[must_use]
+    pub fn why(&self) -> MissReason {
+        self.why
     }
 
     /// What lies there meanwhile, too old to be served without more ado.
@@ -150,6 +168,20 @@ impl Reader {
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.head.as_ref().and_then(|head| head.length)
+    }
+
+    /// Which part of the value the body is; nothing when it is all of it.
+    #[must_use]
+    pub fn part(&self) -> Option<&PartMeta> {
+        self.head.as_ref().and_then(|head| head.part.as_ref())
+    }
+
+    /// How old the answer is at `now`, with the age that it had when it arrived (RFC 9111 §4.2.3).
+    #[must_use]
+    pub fn age(&self, now: Instant) -> Duration {
+        self.head.as_ref().map_or(Duration::ZERO, |head| {
+            head.initial_age.saturating_add(now.since(head.arrived))
+        })
     }
 
     /// The next piece of the body; nothing at its end. A failure is the last that is read.

@@ -2,7 +2,8 @@
 
 use crate::codec::{self, Unpacked};
 use crate::coding::Coding;
-use crate::entry::{Encoding, Entry, Tags};
+use crate::entry::{Encoding, Entry, Kind, Tags};
+use crate::spans::{ByteSpan, PartMap};
 use bytes::Bytes;
 use peregrine_base::Instant;
 use std::fmt;
@@ -16,7 +17,30 @@ impl Hit {
     /// The head that the caller gave when it stored the value; the engine never looks into it.
     #[must_use]
     pub fn head(&self) -> &[u8] {
-        self.0.head()
+        match self.0.kind() {
+            Kind::Part => PartMap::decode(self.0.head()).map_or(&[], |(_, head)| head),
+            _ => self.0.head(),
+        }
+    }
+
+    /// What is held of the value, where that is not all of it. The body is then what is held, one span after the other.
+    #[must_use]
+    pub fn parts(&self) -> Option<PartMap> {
+        parts(&self.0)
+    }
+
+    /// The bytes of the value in `span`, where they are held; copies nothing.
+    #[must_use]
+    pub fn slice(&self, span: ByteSpan) -> Option<Slice> {
+        let start = match self.parts() {
+            Some(parts) => parts.spans.offset(span.start).filter(|_| parts.spans.covers(span))?,
+            None => Some(span.start).filter(|_| span.end <= self.length())?,
+        };
+        Some(Slice {
+            chunks: self.body().chunks(),
+            skip: start,
+            left: span.length(),
+        })
     }
 
     /// The body, without stored compression.
@@ -29,6 +53,26 @@ impl Hit {
     #[must_use]
     pub fn length(&self) -> u64 {
         length(&self.0)
+    }
+
+    /// The `length` bytes of the value from `start` on, which are held.
+    pub(crate) fn from(&self, start: u64, length: u64) -> Slice {
+        let whole = Slice {
+            chunks: self.body().chunks(),
+            skip: 0,
+            left: length,
+        };
+        ByteSpan::new(start, start.saturating_add(length))
+            .and_then(|span| self.slice(span))
+            .unwrap_or(whole)
+    }
+
+    /// Whether `chunk` is one of the segments of the body, from end to end.
+    pub(crate) fn is_segment(&self, chunk: &Bytes) -> bool {
+        let segments = self.0.segments().unwrap_or_default();
+        segments
+            .iter()
+            .any(|segment| segment.as_ptr() == chunk.as_ptr() && segment.len() == chunk.len())
     }
 
     /// When the value was made, by the monotonic clock. A value that is older than the clock's zero says zero: ask for its
@@ -213,6 +257,65 @@ pub struct Chunks {
     stream: Option<Unpacked>,
 }
 
+/// A stretch of a body in pieces.
+#[derive(Debug)]
+pub struct Slice {
+    chunks: Chunks,
+    /// How much comes before it.
+    skip: u64,
+    left: u64,
+}
+
+impl Iterator for Slice {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        while self.left > 0 {
+            let mut chunk = if self.skip > 0 {
+                self.chunks.next_or_skip(&mut self.skip)?
+            } else {
+                self.chunks.next()?
+            };
+            let skip = usize::try_from(self.skip).map_or(chunk.len(), |skip| skip.min(chunk.len()));
+            self.skip -= skip as u64;
+            let mut rest = chunk.split_off(skip);
+            rest.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+            if !rest.is_empty() {
+                self.left -= rest.len() as u64;
+                return Some(rest);
+            }
+        }
+        None
+    }
+}
+
+impl Chunks {
+    /// The next piece that is not wholly within the next `skip` bytes; what is passed over is taken off `skip` and not
+    /// unpacked.
+    fn next_or_skip(&mut self, skip: &mut u64) -> Option<Bytes> {
+        let in_frames = self.entry.encoding().coding().is_none();
+        if let Some(segments) = self.entry.segments().filter(|_| in_frames) {
+            while let Some(segment) = segments.get(self.next) {
+                let length = part_length(self.entry.encoding(), segment) as u64;
+                if length > *skip {
+                    break;
+                }
+                *skip -= length;
+                self.next += 1;
+            }
+        }
+        self.next()
+    }
+}
+
+/// What is held of the value that `entry` is a part of.
+pub(crate) fn parts(entry: &Entry) -> Option<PartMap> {
+    (entry.kind() == Kind::Part)
+        .then(|| PartMap::decode(entry.head()))
+        .flatten()
+        .map(|(parts, _)| parts)
+}
+
 impl Iterator for Chunks {
     type Item = Bytes;
 
@@ -298,15 +401,20 @@ pub(crate) fn length(entry: &Entry) -> u64 {
         });
         return codec::stream_length(first);
     }
-    let of = |part: &[u8]| {
-        if encoding == Encoding::Identity {
-            part.len()
-        } else {
-            codec::frame_length(part)
-        }
-    };
     match segments {
-        Some(segments) => segments.iter().map(|segment| of(segment) as u64).sum(),
-        None => of(entry.packed_body()) as u64,
+        Some(segments) => segments
+            .iter()
+            .map(|segment| part_length(encoding, segment) as u64)
+            .sum(),
+        None => part_length(encoding, entry.packed_body()) as u64,
+    }
+}
+
+/// The length of a stored piece of a body without stored compression, where each piece is a frame of its own.
+fn part_length(encoding: Encoding, piece: &[u8]) -> usize {
+    if encoding == Encoding::Identity {
+        piece.len()
+    } else {
+        codec::frame_length(piece)
     }
 }

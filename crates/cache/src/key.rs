@@ -171,6 +171,11 @@ pub(crate) fn variant_hash(hash: u64, variant: &str) -> u64 {
     xxh3_64_with_seed(variant.as_bytes(), hash.rotate_left(32) ^ 0x9E37_79B9_7F4A_7C15)
 }
 
+/// Where the parts of the value at `hash` are looked for.
+pub(crate) const fn part_hash(hash: u64) -> u64 {
+    hash.rotate_left(17) ^ 0xD6E8_FEB8_6659_FD93
+}
+
 /// Whether `byte` cannot stand in a part of a key as it is.
 fn special(byte: u8) -> bool {
     byte == b'|' || byte == b'%' || byte.is_ascii_control()

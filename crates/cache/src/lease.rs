@@ -2,7 +2,7 @@
 //! that is dropped without a word wakes the followers, of whom the first to look again leads.
 
 use crate::engine::Engine;
-use crate::entry::{BodyDraft, Entry, PACKED_MAX, SEGMENT_BYTES, tags_fit};
+use crate::entry::{BodyDraft, Entry, Kind, PACKED_MAX, SEGMENT_BYTES, tags_fit};
 use crate::fill::Fill;
 use crate::flight::{Closed, Flight, StreamHead};
 use crate::hit::Hit;
@@ -36,6 +36,8 @@ pub(crate) struct Held {
     pub(crate) variant: Option<String>,
     pub(crate) strategy: Arc<Strategy>,
     pub(crate) stale: Option<Hit>,
+    /// What is held of the value, where all of it is wanted and nothing of it is stored whole.
+    pub(crate) parts: Option<Hit>,
     pub(crate) why: MissReason,
     pub(crate) alone: bool,
 }
@@ -72,6 +74,13 @@ impl Lease {
         self.held().stale.as_ref()
     }
 
+    /// What is held of the value, fresh or not, for one who loads all of it: the origin need only send the rest, if it is still
+    /// the same version. For one who loads a part it is [`Lease::stale`].
+    #[must_use]
+    pub fn parts(&self) -> Option<&Hit> {
+        self.held().parts.as_ref()
+    }
+
     /// The key that is loaded.
     #[must_use]
     pub fn key(&self) -> &Key {
@@ -106,12 +115,18 @@ impl Lease {
             });
         }
         let (held, meta, variant) = held.settle(meta, variants)?;
+        if meta.part.is_none() {
+            held.bring_the_whole();
+        }
         let head = StreamHead {
             head: meta.head.clone(),
             tags: meta.tags.clone(),
             length: meta.length,
             selector: variant.selector.clone(),
             variant: variant.text.clone(),
+            part: meta.part.clone(),
+            arrived: held.engine.parts.clock.now(),
+            initial_age: meta.initial_age,
         };
         held.flight.open(head, held.engine.charge());
         Ok(Fill::new(held, meta, variant, limit))
@@ -155,6 +170,20 @@ impl Lease {
     /// next askers do not wait for each other.
     pub fn pass(self, reason: PassReason) {
         self.take().pass(reason);
+    }
+
+    /// The answer is for the leader only, and says nothing about the next. The followers are released at once; no marker.
+    pub fn release(self, reason: PassReason) {
+        self.take().close(Closed::Passed(reason), None);
+    }
+
+    /// What lies there was found outdated without anything to take its place: from now on it is stale (RFC 9111 §4.3.5).
+    pub fn outdate(self) {
+        let held = self.take();
+        if let Some(stale) = &held.stale {
+            stale.0.soften();
+        }
+        held.close(Closed::Again, None);
     }
 
     /// There is no answer. The followers get the same failure.
@@ -226,7 +255,7 @@ impl Held {
         }
         held.count(outcome);
         held.flight.close(Closed::Serve(hit.clone(), variant.selector.clone()));
-        if outcome.is_ok() {
+        if outcome.is_ok() && hit.0.kind() == Kind::Value {
             held.engine.compress_later(&held, &variant, &hit);
         }
         Ok(hit)
@@ -260,6 +289,15 @@ impl Held {
             }
         }
         Some(Variant { selector, text })
+    }
+
+    /// A part was asked for and the whole comes: from now on everybody may wait for it.
+    fn bring_the_whole(&self) {
+        let mut shard = self.engine.flights.lock(self.key.hash());
+        let slot = shard.slot(self.key.text());
+        if let Some(listed) = slot.and_then(|slot| slot.find(&self.flight)) {
+            listed.part = None;
+        }
     }
 
     /// The answer may not be shared.

@@ -84,12 +84,14 @@ mod namespace;
 mod operations;
 mod outcome;
 mod parameters;
+mod parts;
 mod pattern;
 mod promise;
 mod reach;
 mod selector;
 mod setup;
 mod snapshot;
+mod spans;
 mod statistics;
 mod store;
 mod strategy;
@@ -111,20 +113,20 @@ mod tests;
 
 pub use coding::Coding;
 pub use config::{
-    CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, Settings, SettingsError,
-    StrategyConfig,
+    CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, RangeLoad, Settings,
+    SettingsError, StrategyConfig,
 };
 pub use engine::{Engine, Parts};
 pub use entry::Tags;
 pub use fill::{Fill, Finished};
 pub use follower::{Followed, Follower, Reader};
-pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit};
+pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit, Slice};
 pub use invalidation::{Invalidation, Layer, Matched, Receipt};
 pub use key::Key;
 pub use lease::Lease;
 pub use ledger::Position;
 pub use load::Loaded;
-pub use lookup::{Ask, Lookup, Meta, Peek, Usable};
+pub use lookup::{Ask, Lookup, Meta, PartAsk, PartMeta, Peek, Usable};
 pub use namespace::Namespace;
 pub use operations::SetOptions;
 pub use outcome::{
@@ -134,5 +136,6 @@ pub use parameters::PARAMETERS;
 pub use pattern::Glob;
 pub use selector::{NoVariants, Selector, Variants};
 pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimits, Written, check_snapshot};
+pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};
 pub use statistics::{NamespaceStatistics, Statistics};
 pub use strategy::Strategy;

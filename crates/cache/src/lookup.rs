@@ -31,6 +31,17 @@ pub struct Ask<'a> {
     pub variants: &'a dyn Variants,
     /// Whether the asker would load. Otherwise it neither leads nor follows.
     pub lead: bool,
+    /// The part of the value that will do, where not all of it is asked for.
+    pub part: Option<PartAsk<'a>>,
+}
+
+/// A question for a part of a value. The whole will do as well, stored or on its way.
+#[derive(Clone, Copy)]
+pub struct PartAsk<'a> {
+    /// The part as the asker writes it. Who asks for the same part of something that is not there shares a load.
+    pub text: &'a str,
+    /// Whether what is held of the value has the part.
+    pub lies_in: &'a (dyn Fn(&Hit) -> bool + Sync),
 }
 
 impl<'a> Ask<'a> {
@@ -46,6 +57,7 @@ impl<'a> Ask<'a> {
             validate: false,
             variants: &crate::selector::NoVariants,
             lead: true,
+            part: None,
         }
     }
 }
@@ -141,4 +153,17 @@ pub struct Meta {
     pub negative: bool,
     /// Whether `fresh_for` came from the strategy, so that the strategy's jitter applies.
     pub jitter: bool,
+    /// Which part of the value the body is, where it is not all of it; `length` is then that of the part.
+    pub part: Option<PartMeta>,
+}
+
+/// Which part of a value a body is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartMeta {
+    /// The position of its first byte.
+    pub start: u64,
+    /// The length of the whole value.
+    pub complete: u64,
+    /// What tells this version of the value from every other, byte by byte. A part without one is put together with nothing.
+    pub validator: Option<Vec<u8>>,
 }

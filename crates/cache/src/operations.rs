@@ -171,7 +171,7 @@ impl Engine {
         tier.iterate(&mut |hash, entry| {
             if entry.namespace() == namespace.id() && tier.remove(hash, entry) {
                 namespace.counters().evicted(Eviction::Removed);
-                cleared += u64::from(entry.kind() == Kind::Value);
+                cleared += u64::from(matches!(entry.kind(), Kind::Value | Kind::Part));
             }
             true
         });

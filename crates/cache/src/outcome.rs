@@ -53,6 +53,8 @@ words! {
         Asked = "asked",
         /// An earlier load of the key could not be stored; until the marker of that expires nobody waits for another.
         HitForMiss = "hit_for_miss",
+        /// What is stored is a part, and not all of what is asked for.
+        Part = "part",
     }
 }
 
@@ -109,8 +111,8 @@ words! {
 pub enum Bypass {
     /// The cache is switched off.
     Disabled,
-    /// The asker does not allow a load (`only-if-cached`, RFC 9111 §5.2.1.7), and nothing usable is stored.
-    NotAllowed,
+    /// The asker does not allow a load (`only-if-cached`, RFC 9111 §5.2.1.7), and nothing usable is stored, for this reason.
+    NotAllowed(MissReason),
     /// An earlier load of the key could not be stored, for this reason.
     HitForMiss(PassReason),
     /// More loads are under way than the engine keeps track of (`cache.loads_max`), or the key is too long.
@@ -125,7 +127,7 @@ impl Bypass {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
-            Self::NotAllowed => "not_allowed",
+            Self::NotAllowed(_) => "not_allowed",
             Self::HitForMiss(_) => "hit_for_miss",
             Self::CrowdedOut => "crowded_out",
             Self::Contended => "contended",

@@ -210,6 +210,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "Patterns of the media types that are worth encoding; `text/event-stream` never is.",
     ),
     row(
+        "strategy.*.range",
+        Kind::Choice(&["fetch_parts", "fetch_whole", "pass"]),
+        "\"fetch_parts\"",
+        "What a request for a range of something does that is not stored: fetch and store what is missing of the range, load the whole, or go past the cache.",
+    ),
+    row(
         "strategy.*.allow_set_cookie",
         Kind::Flag,
         "false",

@@ -142,7 +142,7 @@ impl Engine {
                     && self.is_there(entry, namespace, remove)
                     && reach.matches(entry, namespace)
                 {
-                    matched += u64::from(entry.kind() == Kind::Value);
+                    matched += u64::from(matches!(entry.kind(), Kind::Value | Kind::Part));
                     if remove && entry.kind() != Kind::Selector && tier.remove(hash, entry) {
                         namespace.counters().evicted(Eviction::Invalidated);
                     }

@@ -3,14 +3,16 @@
 
 use crate::budget::Charge;
 use crate::engine::Engine;
-use crate::entry::{BodyDraft, Draft, Encoding, Entry, Kind};
-use crate::key::{Key, variant_hash};
+use crate::entry::{BodyDraft, Draft, Encoding, Entry, Kind, PACKED_MAX};
+use crate::key::{Key, part_hash, variant_hash};
 use crate::lease::{Held, Variant};
 use crate::ledger::Standing;
-use crate::lookup::Meta;
+use crate::lookup::{Meta, PartMeta};
 use crate::memory::Inserted;
-use crate::outcome::{NotStored, PassReason};
+use crate::outcome::{Eviction, NotStored, PassReason};
+use crate::parts::{self, Joined};
 use crate::selector::Selector;
+use crate::spans::{ByteSpan, ByteSpans, PartMap};
 use crate::sync::Ordering;
 use crate::table::Shard;
 use bytes::Bytes;
@@ -116,9 +118,12 @@ impl Engine {
             Some(segments) => BodyDraft::Segments(segments.into()),
             None => BodyDraft::Packed(&packed),
         };
-        let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
+        let draft = Draft::empty(stale.kind(), &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
         let cost = Duration::from_micros(stale.cost_us());
+        let mut head = crate::hit::parts(stale).map_or(Some(Vec::new()), |parts| parts.encode())?;
+        head.extend_from_slice(&meta.head);
         let renewed = Entry::new(Draft {
+            head: &head,
             body,
             encoding: stale.encoding(),
             coded: latest.all_coded().into(),
@@ -128,6 +133,60 @@ impl Engine {
         })?;
         renewed.inherit(latest);
         Some(renewed)
+    }
+
+    /// Puts a part of a value into memory, together with what is held of the same version; the whole value once nothing is
+    /// missing any more. What is held of another version is replaced.
+    pub(crate) fn enter_part(
+        &self,
+        shard: &mut Shard,
+        held: &Held,
+        (meta, variant): (&Meta, &Variant),
+        part: &PartMeta,
+        body: &[Bytes],
+    ) -> Result<Entry, NotStored> {
+        let length: usize = body.iter().map(Bytes::len).sum();
+        let span =
+            ByteSpan::new(part.start, part.start.saturating_add(length as u64)).ok_or(NotStored::LengthMismatch)?;
+        let new = PartMap {
+            spans: ByteSpans::one(span),
+            complete: part.complete,
+            validator: part.validator.clone(),
+        };
+        let stored = self.parts_at(&held.key, &variant.text, variant.hash(&held.key));
+        let joined = stored.and_then(|old| Joined::of(&old, &new, span, body, meta, self.object_limit(&held.key)));
+        let joined = joined.unwrap_or_else(|| Joined {
+            parts: new,
+            chunks: parts::compact(body.iter().map(|chunk| (chunk.clone(), true))),
+            tags: meta.tags.clone(),
+        });
+        let entry = self.part_entry(held, meta, variant, joined).ok_or(NotStored::NoRoom)?;
+        self.enter(shard, held, variant, &entry)?;
+        Ok(entry)
+    }
+
+    /// The entry of what is held of a value, or of the value where that is everything.
+    fn part_entry(&self, held: &Held, meta: &Meta, variant: &Variant, joined: Joined) -> Option<Entry> {
+        let Joined { parts, chunks, tags } = joined;
+        let is_whole = parts.are_everything();
+        let mut head = if is_whole { Vec::new() } else { parts.encode()? };
+        head.extend_from_slice(&meta.head);
+        let packed = parts.spans.total() <= PACKED_MAX as u64;
+        let now = self.parts.clock.now();
+        let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
+        Entry::new(Draft {
+            kind: if is_whole { Kind::Value } else { Kind::Part },
+            tags: &tags,
+            head: &head,
+            body: if packed {
+                BodyDraft::Packed(&chunks)
+            } else {
+                BodyDraft::Segments(chunks.into())
+            },
+            position: held.flight.position,
+            cost: held.took(),
+            ..draft
+        })
     }
 
     /// Puts the entry of a load into memory and takes the load out of the table, in one step for everybody else; unless
@@ -142,13 +201,26 @@ impl Engine {
         if held.flight.is_overtaken() || self.standing(entry, held.key.namespace()) == Standing::Gone {
             return Err(NotStored::Overtaken);
         }
-        let hash = variant.hash(&held.key);
+        let whole = variant.hash(&held.key);
+        let hash = if entry.kind() == Kind::Part {
+            part_hash(whole)
+        } else {
+            whole
+        };
         let tier = held.key.namespace().tier();
-        let newer = |there: Entry| there.kind() == Kind::Value && there.position() > entry.position();
+        let newer = |there: Entry| there.kind() == entry.kind() && there.position() > entry.position();
         if tier.peek(hash).is_some_and(newer) {
             return Err(NotStored::Overtaken);
         }
         self.put(&held.key, hash, entry)?;
+        if entry.kind() == Kind::Value
+            && let Some(parts) = tier.peek(part_hash(whole))
+            && parts.kind() == Kind::Part
+            && parts.is_under(held.key.text(), &variant.text)
+            && tier.remove(part_hash(whole), &parts)
+        {
+            held.key.namespace().counters().evicted(Eviction::Replaced);
+        }
         self.flights.unlist(shard, held.key.text(), &held.flight);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! limits and codecs; what only HTTP understands it hands through.
 
 use crate::coding::Coding;
-use crate::config::{Compression, Freshness, StrategyConfig};
+use crate::config::{Compression, Freshness, RangeLoad, StrategyConfig};
 use peregrine_base::Random;
 use std::time::Duration;
 
@@ -124,6 +124,12 @@ impl Strategy {
     #[must_use]
     pub fn encode_types(&self) -> &[String] {
         &self.config.encode_types
+    }
+
+    /// What a request for a part does where neither the part nor the whole is stored.
+    #[must_use]
+    pub fn range(&self) -> RangeLoad {
+        self.config.range
     }
 
     /// Whether answers that set a cookie may be stored.

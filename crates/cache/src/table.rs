@@ -40,6 +40,8 @@ pub(crate) struct Listed {
     pub(crate) variant: Option<String>,
     /// Whether others may wait for it.
     pub(crate) joinable: bool,
+    /// The part that it brings, as its asker wrote it; nothing when it is the whole.
+    pub(crate) part: Option<Box<str>>,
     pub(crate) flight: Arc<Flight>,
 }
 

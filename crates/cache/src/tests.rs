@@ -7,5 +7,6 @@ mod faults;
 mod invalidation;
 mod lookup;
 mod operations;
+mod parts;
 mod streams;
 mod variants;

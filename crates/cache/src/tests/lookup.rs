@@ -164,13 +164,13 @@ fn who_may_not_load_gets_no_lease() {
     };
     assert!(matches!(
         bench.engine.lookup(&bench.key("/a"), &ask),
-        Lookup::Bypass(Bypass::NotAllowed)
+        Lookup::Bypass(Bypass::NotAllowed(_))
     ));
     let _lease = bench.lead("/a");
     assert!(
         matches!(
             bench.engine.lookup(&bench.key("/a"), &ask),
-            Lookup::Bypass(Bypass::NotAllowed)
+            Lookup::Bypass(Bypass::NotAllowed(_))
         ),
         "nor waits"
     );
