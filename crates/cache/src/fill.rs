@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// A body under way, as its source sees it. Dropping it before [`Fill::finish`] fails it for those who read.
 #[must_use = "a fill that is dropped fails for everybody who reads it"]
@@ -123,6 +124,7 @@ impl Fill {
             held.close(Closed::Failed(LoadFailure::Broken), Some(NotStored::LengthMismatch));
             return Finished::NotStored(NotStored::LengthMismatch);
         }
+        self.grow_older(&held);
         let stored = self.store_received(&held);
         if stored.is_err() {
             held.unlist();
@@ -140,6 +142,14 @@ impl Fill {
             }
             Err(why) => Finished::NotStored(why),
         }
+    }
+
+    /// Age and lifetime count from when the head arrived, not from when the body was there (RFC 9111 §4.2.3).
+    fn grow_older(&mut self, held: &Held) {
+        let arrived = held.flight.head().map(|head| head.arrived);
+        let took = arrived.map_or(Duration::ZERO, |arrived| held.engine.parts.clock.now().since(arrived));
+        self.meta.initial_age = self.meta.initial_age.saturating_add(took);
+        self.meta.fresh_for = self.meta.fresh_for.saturating_sub(took);
     }
 
     /// Makes an entry of what was received and puts it into memory.
@@ -205,6 +215,7 @@ impl Fill {
             validator: Some(validator),
         });
         let Ok(body) = self.take_received(held) else { return };
+        self.grow_older(held);
         let mut shard = held.engine.flights.lock(held.key.hash());
         // Where it is refused the part is gone: a miss.
         let _ = held

@@ -257,7 +257,8 @@ impl Engine {
             return None;
         }
         match (entry.kind(), self.standing(entry, namespace)) {
-            (Kind::Marker(_), _) | (Kind::Value, Standing::Gone) => None,
+            // Parts are left behind: they are cheap to ask for again, and a snapshot holds values.
+            (Kind::Marker(_) | Kind::Part, _) | (Kind::Value, Standing::Gone) => None,
             (Kind::Selector, _) => Some(false),
             (Kind::Value, standing) => Some(standing == Standing::Soft),
         }

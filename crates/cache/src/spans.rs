@@ -192,6 +192,7 @@ impl PartMap {
 
 #[cfg(not(feature = "shuttle"))]
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "positions in tests are small")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -113,6 +113,7 @@ impl Asking {
             validate: self.asked.validate,
             variants,
             lead: self.leads && !self.asked.only_if_cached,
+            part: None,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, Times};
 use crate::reasons;
 use crate::store;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use peregrine_base::Clock;
+use peregrine_base::{Clock, Instant};
 use peregrine_cache::{Fill, Hit, Lease, LoadFailure, PassReason, Reader};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
@@ -64,8 +64,13 @@ pub(crate) struct LoadFacts {
 
 impl Reading {
     /// The response that another request loads; nothing when its stored head cannot be read.
-    pub(crate) fn following(reader: Reader) -> Option<Self> {
-        let head = StoredHead::decode(reader.head())?;
+    pub(crate) fn following(reader: Reader, now: Instant) -> Option<Self> {
+        let mut head = StoredHead::decode(reader.head())?;
+        let age = reader.age(now).as_secs();
+        if age > 0 {
+            // What it is for this client, at this moment (RFC 9111 §5.1).
+            head.headers.insert(header::AGE, HeaderValue::from(age));
+        }
         Some(Self {
             head,
             reader,
@@ -137,8 +142,6 @@ impl Load {
             let wanted = if lease.alone() { Wanted::ByClient } else { Wanted::Whole };
             return self.send(wanted).await;
         };
-        // That was the age when it arrived, and says nothing about what a 304 makes of it.
-        head.headers.remove(header::AGE);
         let mut arrived = self.send(Wanted::Changed(&head.headers)).await?;
         if arrived.response.status() != StatusCode::NOT_MODIFIED {
             return Ok(arrived);
@@ -201,11 +204,7 @@ impl Load {
                 return None;
             }
         };
-        let mut headers = policy::headers_to_store(response.headers(), &self.asking.route.rules, times.received);
-        if plan.initial_age.as_secs() > 0 {
-            // For those who read it while it arrives; a hit tells its age at that moment (RFC 9111 §5.1).
-            headers.insert(header::AGE, HeaderValue::from(plan.initial_age.as_secs()));
-        }
+        let headers = policy::headers_to_store(response.headers(), &self.asking.route.rules, times.received);
         let stored = StoredHead { status, headers };
         match store::begin(lease, &self.asking, &stored, &plan, tags, response.body()) {
             Ok(fill) => {

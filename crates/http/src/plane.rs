@@ -276,16 +276,10 @@ impl Plane {
                 outcome,
             ));
         };
-        outcome.forwarded(
-            CacheOutcome::Collapsed,
-            if stale.is_some() {
-                Forward::Stale
-            } else {
-                Forward::UriMiss
-            },
-        );
+        let why = reasons::of_miss(follower.why(), &asking.asked);
+        outcome.forwarded(CacheOutcome::Collapsed, why.forward().unwrap_or(Forward::Miss));
         Some(match followed {
-            Followed::Stream(reader) => match load::Reading::following(reader) {
+            Followed::Stream(reader) => match load::Reading::following(reader, self.parts.clock.now()) {
                 Some(reading) => Ok(deliver::reading(
                     asking,
                     reading.head,
@@ -309,19 +303,17 @@ impl Plane {
 
     /// The request goes past the cache after the cache was asked.
     async fn past(&self, asking: &Asking, bypass: Bypass, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
-        let decision = Decision::new(reasons::of_bypass(bypass));
+        let decision = Decision::new(reasons::of_bypass(bypass, &asking.asked));
         if asking.asked.only_if_cached {
             outcome.decision = Some(Decision::new(Reason::OnlyIfCached));
             return Err(Failure::OnlyIfCached);
         }
-        outcome.forwarded(
-            CacheOutcome::Bypass,
-            if asking.leads {
-                Forward::Bypass
-            } else {
-                Forward::UriMiss
-            },
-        );
+        let why = match bypass {
+            Bypass::NotAllowed(_) => decision.reason.forward().unwrap_or(Forward::Miss),
+            Bypass::HitForMiss(_) if !asking.leads => Forward::Miss,
+            _ => Forward::Bypass,
+        };
+        outcome.forwarded(CacheOutcome::Bypass, why);
         outcome.decision = Some(decision);
         outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
         pass::forward(self, &asking.facts, &asking.route, Body::empty(), outcome).await
@@ -355,7 +347,11 @@ impl Plane {
         failure: Failure,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Failure> {
-        match stale.filter(|hit| asking.stale_allowed(hit, self.parts.clock.now())) {
+        // An invalidation may have come while this request waited.
+        let kept = |hit: &Hit| {
+            asking.stale_allowed(hit, self.parts.clock.now()) && !self.parts.engine.is_gone(&asking.key, hit)
+        };
+        match stale.filter(kept) {
             Some(hit) => {
                 outcome.detail = Some(failure.as_str());
                 self.hit(asking, hit, how, outcome)

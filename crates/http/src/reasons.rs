@@ -60,15 +60,16 @@ pub(crate) const fn of_miss(miss: MissReason, asked: &Asked) -> Reason {
         MissReason::Asked if asked.age_max.is_some() => Reason::RequestMaxAge,
         MissReason::Asked => Reason::RequestMinFresh,
         MissReason::HitForMiss => Reason::HitForMiss,
+        MissReason::Part => Reason::PartMiss,
     }
 }
 
 /// Why a request goes past the cache after it was asked. Behind a hit-for-miss marker stands why the last answer could not
 /// be stored, and that is what a person wants to know.
-pub(crate) const fn of_bypass(bypass: Bypass) -> Reason {
+pub(crate) const fn of_bypass(bypass: Bypass, asked: &Asked) -> Reason {
     match bypass {
         Bypass::Disabled => Reason::CachingOff,
-        Bypass::NotAllowed => Reason::UriMiss,
+        Bypass::NotAllowed(why) => of_miss(why, asked),
         Bypass::HitForMiss(reason) => of_pass(reason),
         Bypass::CrowdedOut | Bypass::Contended => Reason::NoRoom,
     }

@@ -76,6 +76,7 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) 
         must_validate: plan.must_validate,
         never_stale: plan.stale_forbidden,
         negative: plan.negative,
+        part: None,
     })
 }
 

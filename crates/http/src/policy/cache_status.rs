@@ -55,6 +55,7 @@ impl Reason {
         Some(match self {
             Self::UriMiss => Forward::UriMiss,
             Self::VaryMiss => Forward::VaryMiss,
+            Self::PartMiss => Forward::Partial,
             Self::Stale | Self::StaleForbidden | Self::StaleTooOld | Self::MustValidate | Self::Revalidated => {
                 Forward::Stale
             }

@@ -123,6 +123,7 @@ reasons! {
             "`peregrine warm` loads before anybody asks; more `cache.memory` keeps entries longer";
         VaryMiss "vary_miss" 9111 "4.1" "fetched: what is stored answers other values of the fields that Vary names"
             "let the origin vary on fewer fields";
+        PartMiss "part_miss" 9111 "3.3" "fetched: what is stored is a part, and not all of what was asked for";
         Stale "stale" 9111 "4.2.4" "fetched: what is stored is stale"
             "a longer lifetime from the origin, or a longer `stale_while_revalidate`, would have answered at once";
         Invalidated "invalidated" 9111 "4.4" "fetched: what was stored has been invalidated";
