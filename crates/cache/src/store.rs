@@ -176,6 +176,7 @@ impl Engine {
         let draft = Draft::empty(Kind::Value, &held.key, &variant.text, now, meta.fresh_for).with_meta(meta);
         Entry::new(Draft {
             kind: if is_whole { Kind::Value } else { Kind::Part },
+            compressible: meta.compressible && is_whole,
             tags: &tags,
             head: &head,
             body: if packed {
