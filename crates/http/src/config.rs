@@ -24,6 +24,8 @@ pub struct RouteConfig {
     pub tags: Vec<String>,
     /// Whether clients see the origin's tag fields.
     pub keep_tags: bool,
+    /// Whether answers are not stored that path confusion may have got.
+    pub refuse_path_confusion: bool,
     /// Response fields that count in place of Cache-Control.
     pub targeted_fields: Vec<String>,
     /// What the key is made of.

@@ -14,6 +14,10 @@ use std::time::Duration;
 pub(crate) enum Failure {
     /// No route takes it.
     NoRoute,
+    /// PURGE, which nobody may use here.
+    PurgeOff,
+    /// PURGE, which this client may not use.
+    PurgeForbidden,
     /// The asker has used up its due.
     Throttled { retry_after: Duration },
     /// There is more work than the origin can carry.
@@ -33,6 +37,8 @@ impl Failure {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::NoRoute => "no_route",
+            Self::PurgeOff => "purge_off",
+            Self::PurgeForbidden => "purge_forbidden",
             Self::Throttled { .. } => "throttled",
             Self::Shed(reason) => reason.as_str(),
             Self::Open { .. } => "breaker_open",
@@ -49,6 +55,22 @@ impl Failure {
                 StatusCode::NOT_FOUND,
                 "no_route",
                 "No route takes this host, path and method.",
+            ),
+            Self::PurgeOff => {
+                let mut response = problem(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "purge_off",
+                    "PURGE is not offered here; server.purge_from says who may use it.",
+                );
+                // RFC 9110 §15.5.6: which methods there are, as far as a proxy knows.
+                let allow = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+                response.headers_mut().insert(header::ALLOW, allow);
+                response
+            }
+            Self::PurgeForbidden => problem(
+                StatusCode::FORBIDDEN,
+                "purge_forbidden",
+                "This address is not among those that may PURGE (server.purge_from).",
             ),
             Self::Throttled { retry_after } => later(
                 problem(

@@ -4,7 +4,7 @@
 use crate::canonical::{BadCanonical, Canonical};
 use crate::config::KeyConfig;
 use crate::pattern::Patterns;
-use crate::policy::Fields;
+use crate::policy::{self, Fields};
 use crate::request::{RequestView, cookies, decoded};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
@@ -60,6 +60,15 @@ impl KeyRules {
         request
             .cookies()
             .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
+    }
+
+    /// Takes off what makes some origins answer another URL, host or method than the key's, unless it is part of the key.
+    pub(crate) fn strip_overrides(&self, headers: &mut HeaderMap) {
+        for name in policy::OVERRIDES {
+            if !self.headers.iter().any(|keyed| keyed == name) {
+                headers.remove(name);
+            }
+        }
     }
 
     /// Path and query as they stand in the key, without the parts that do not come from the URL.
@@ -179,7 +188,7 @@ impl KeyRules {
     /// Renders `fields` without the cookies that are of no influence.
     fn render(&self, selector: &Selector, fields: &impl Fields, out: &mut String) {
         if self.cookies_ignore.is_empty() || !selector.names().any(|name| name == "cookie") {
-            crate::policy::vary_value(selector.names(), fields, out);
+            policy::vary_value(selector.names(), fields, out);
             return;
         }
         let kept: Vec<Vec<u8>> = cookies(fields)
@@ -190,7 +199,7 @@ impl KeyRules {
             fields,
             cookies: (!kept.is_empty()).then(|| kept.join(&b"; "[..])),
         };
-        crate::policy::vary_value(selector.names(), &fields, out);
+        policy::vary_value(selector.names(), &fields, out);
     }
 }
 

@@ -27,6 +27,7 @@ mod pass;
 mod pattern;
 mod plane;
 pub mod policy;
+mod purge;
 mod reasons;
 mod receive;
 mod recent;

@@ -8,6 +8,7 @@ use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
 use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, Times};
 use crate::reasons;
+use crate::request::RequestView as _;
 use crate::store;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
@@ -233,7 +234,16 @@ impl Load {
 
     /// How the response is stored, with its tags.
     fn plan(&self, response: &Response<Body>, times: Times) -> Result<(Plan, Vec<String>), Decision> {
-        let Asking { asked, route, .. } = &*self.asking;
+        let Asking {
+            asked, route, facts, ..
+        } = &*self.asking;
+        let (status, headers) = (response.status(), response.headers());
+        if route.refuse_path_confusion && policy::is_path_confusion(facts.path(), status, headers) {
+            return Err(Reason::PathConfusion.into());
+        }
+        if policy::is_refusal_of_request(status, &facts.headers) {
+            return Err(Reason::StatusOfRequest.into());
+        }
         match policy::decide_storage(
             asked,
             &Method::GET,

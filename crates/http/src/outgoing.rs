@@ -34,6 +34,7 @@ pub(crate) enum Wanted<'a> {
 pub(crate) fn load(facts: &RequestFacts, route: &Route, wanted: Wanted<'_>) -> Request<Body> {
     let mut request = build(facts, route, Method::GET, Body::empty());
     route.key.canonical.apply(request.headers_mut());
+    route.key.strip_overrides(request.headers_mut());
     if matches!(wanted, Wanted::ByClient) {
         // A request with one of the other conditions, or for a range, loads nothing.
         return request;

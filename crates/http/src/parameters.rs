@@ -71,6 +71,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether clients see the origin's Surrogate-Key and Cache-Tag fields.",
     ),
     row(
+        "route[].refuse_path_confusion",
+        Kind::Flag,
+        Fallback::Toml("true"),
+        "Whether an answer is not stored whose path ends like a static file while its type is another, or has dot segments or control characters.",
+    ),
+    row(
         "route[].targeted_fields",
         Kind::Texts,
         Fallback::Toml("[\"CDN-Cache-Control\"]"),

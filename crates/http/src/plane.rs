@@ -15,7 +15,7 @@ use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
-use crate::{deliver, pass, receive};
+use crate::{deliver, pass, purge, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
@@ -65,6 +65,7 @@ pub struct Plane {
     pub(crate) recent: Recent,
     table: ArcSwap<RouteTable>,
     trusted: ArcSwap<TrustedProxies>,
+    purgers: ArcSwap<TrustedProxies>,
     unrouted: Counter,
 }
 
@@ -96,6 +97,7 @@ impl Plane {
             recent: Recent::new(),
             table: ArcSwap::from_pointee(table),
             trusted: ArcSwap::from_pointee(trusted),
+            purgers: ArcSwap::from_pointee(TrustedProxies::none()),
             unrouted: Counter::new(),
         }
     }
@@ -118,6 +120,16 @@ impl Plane {
         self.trusted.store(Arc::new(trusted));
     }
 
+    /// Lets the clients with these addresses PURGE; nobody may before.
+    pub fn let_purge(&self, clients: TrustedProxies) {
+        self.purgers.store(Arc::new(clients));
+    }
+
+    /// Who may PURGE.
+    pub(crate) fn purgers(&self) -> Arc<TrustedProxies> {
+        self.purgers.load_full()
+    }
+
     /// From `route` to `store`: the way of one request up to its answer.
     pub(crate) async fn serve(
         &self,
@@ -125,6 +137,9 @@ impl Plane {
         body: Body,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Failure> {
+        if facts.method.as_str() == purge::METHOD {
+            return purge::answer(self, facts).await;
+        }
         let route = self.route(facts)?;
         outcome.route = Some(Arc::clone(&route));
         outcome.permit = Some(self.admit(&route)?);

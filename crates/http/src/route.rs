@@ -39,6 +39,8 @@ pub struct Route {
     pub tags: Vec<Template>,
     /// Whether clients see the origin's tag fields.
     pub keep_tags: bool,
+    /// Whether answers are not stored that path confusion may have got.
+    pub refuse_path_confusion: bool,
     /// Whether responses carry Cache-Status.
     pub cache_status: bool,
     /// Edits on the way to the origin.

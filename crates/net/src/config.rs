@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub struct ServerConfig {
     /// Addresses and networks of proxies whose forwarded fields are believed.
     pub trusted_proxies: Vec<String>,
+    /// Addresses and networks of clients that may PURGE.
+    pub purge_from: Vec<String>,
     /// How long requests under way may take to finish once a stop was asked for.
     pub drain_time: Span,
     /// The largest request head.
@@ -43,15 +45,19 @@ impl ServerConfig {
     /// # Errors
     /// What is wrong across fields, or cannot be said by a bound.
     pub fn check(&self) -> Result<(), Vec<Complaint>> {
-        let complaints: Vec<Complaint> = self
-            .trusted_proxies
-            .iter()
-            .enumerate()
-            .filter(|(_, text)| TrustedProxies::parse([text.as_str()]).is_err())
-            .map(|(index, text)| {
+        let lists = [
+            ("trusted_proxies", &self.trusted_proxies),
+            ("purge_from", &self.purge_from),
+        ];
+        let texts = lists
+            .into_iter()
+            .flat_map(|(field, list)| list.iter().enumerate().map(move |(index, text)| (field, index, text)));
+        let complaints: Vec<Complaint> = texts
+            .filter(|(_, _, text)| TrustedProxies::parse([text.as_str()]).is_err())
+            .map(|(field, index, text)| {
                 let problem = format!("is no address or network: {text:?}");
                 Complaint::new(
-                    format!("trusted_proxies[{index}]"),
+                    format!("{field}[{index}]"),
                     problem,
                     "write \"10.0.0.7\" or \"10.0.0.0/8\"",
                 )

@@ -12,6 +12,13 @@ pub const PARAMETERS: &[Parameter] = &[
         "Addresses and networks of proxies whose X-Forwarded-*, Forwarded and X-Request-Id fields are believed.",
     ),
     row(
+        "server.purge_from",
+        Kind::Texts,
+        toml("[]"),
+        true,
+        "Addresses and networks of clients that may take a URL out of the cache by PURGE; nobody may where the list is empty.",
+    ),
+    row(
         "server.drain_time",
         duration("0s", "1h"),
         toml("\"30s\""),

@@ -196,6 +196,9 @@ reasons! {
         StatusForbids "status_forbids" 6585 "3" "not stored: the status may never be stored (428, 429, 431, 511)";
         StatusOfRequest "status_of_request" 9111 "3"
             "not stored: the status answers fields of this one request, which are no part of the key";
+        PathConfusion "path_confusion" 9111 "7.3"
+            "not stored: the path ends like a static file and the answer is none, or means another path to some origins"
+            "nothing, if it is a page that belongs to somebody; if the origin is known to send such answers, `refuse_path_confusion = false`";
         StatusUnknown "status_unknown" 9111 "5.2.2.3" "not stored: the response says must-understand and its status is not known";
         Interim "interim" 9111 "3" "not stored: an interim response (1xx) is not final";
         Partial "partial" 9111 "3.3" "not stored: a part (206) is not the whole";

@@ -113,6 +113,7 @@ impl Resolving<'_> {
             cache: config.cache,
             tags,
             keep_tags: config.keep_tags,
+            refuse_path_confusion: config.refuse_path_confusion,
             cache_status: config.cache_status,
             request_edits,
             response_edits,

@@ -7,6 +7,8 @@ mod ending;
 mod keeping;
 mod negotiation;
 mod own;
+mod poisoning;
+mod purging;
 mod routing;
 mod writing;
 

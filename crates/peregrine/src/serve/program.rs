@@ -89,6 +89,7 @@ impl Program {
             access_log: Arc::clone(&access_log),
         };
         let plane = Arc::new(Plane::new(parts, table, trusted(settings)?));
+        plane.let_purge(purgers(settings)?);
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
@@ -212,4 +213,10 @@ pub(super) fn no_access_log(config: &LogConfig, error: &std::io::Error) -> Failu
 pub(super) fn trusted(settings: &Settings) -> Result<TrustedProxies, Failure> {
     let texts = settings.limits.trusted_proxies.iter().map(String::as_str);
     TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.trusted_proxies: {error}")))
+}
+
+/// Who may PURGE.
+pub(super) fn purgers(settings: &Settings) -> Result<TrustedProxies, Failure> {
+    let texts = settings.limits.purge_from.iter().map(String::as_str);
+    TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.purge_from: {error}")))
 }

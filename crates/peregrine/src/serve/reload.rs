@@ -37,6 +37,7 @@ impl Program {
         let changes = current.resolved.changes(&new.resolved);
         let settings = &new.settings;
         let trusted = program::trusted(settings)?;
+        let purgers = program::purgers(settings)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some((&current.settings, &before)))?;
         // The engine first, because routes are resolved against its strategies and namespaces. Should what follows be
@@ -71,6 +72,7 @@ impl Program {
             log.set_level(settings.log.level);
         }
         self.plane.reconfigure(table, trusted);
+        self.plane.let_purge(purgers);
         self.upstreams.store(upstreams.into());
         *current = new;
         Ok(Reloaded::of(changes))

@@ -1,6 +1,7 @@
 //! The rules, clause by clause, as tables: every row names its clause, what goes in and what must come out. Fields are
 //! written `Name: value`, separated by ` | `; a response begins with its status; rules are words as in [`rules`].
 
+mod confusion;
 mod dates;
 mod groups;
 mod heads;

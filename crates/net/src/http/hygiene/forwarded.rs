@@ -41,6 +41,12 @@ impl TrustedProxies {
         Self(Vec::new())
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Addresses (`10.0.0.7`) and networks (`10.0.0.0/8`, `fd00::/8`).
     ///
     /// # Errors
