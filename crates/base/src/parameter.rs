@@ -3,7 +3,7 @@
 //! bound therefore stands in exactly one place.
 
 /// One parameter of the configuration file.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameter {
     /// Where it stands, dotted. `[]` marks an element of an array of tables, `*` a name that the user chooses:
     /// `cache.memory`, `listener[].address`, `strategy.*.ttl`, `route[].match.path`.
@@ -59,6 +59,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts.
     Texts,
+    /// A list of texts, or of tables with these fields. A text stands for a table in which only the first field is set.
+    TextsOrTables(&'static [Parameter]),
     /// A list of some of these words.
     Choices(&'static [&'static str]),
     /// A list of whole numbers.

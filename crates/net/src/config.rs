@@ -119,15 +119,17 @@ impl ListenerConfig {
 }
 
 /// One `[[upstream]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// How routes name it.
     pub name: String,
-    /// URLs of its servers: scheme, host and port.
-    pub targets: Vec<String>,
+    /// Its servers.
+    pub targets: Vec<TargetConfig>,
     /// How a target is chosen for a request.
     pub balance: Balance,
+    /// How long a target that appears or comes back gets only a growing share.
+    pub slow_start: Span,
     /// The `Host` that the origin sees; absent: kept for `http` targets, the target's own for `https`.
     pub host: Option<HostRule>,
     /// Which version of HTTP is spoken.
@@ -152,6 +154,18 @@ pub struct UpstreamConfig {
     pub wait_timeout: Span,
     /// How often a request may be sent again when that is safe.
     pub retries_max: u32,
+    /// How many retries each request of the last ten seconds allows.
+    pub retry_budget: f64,
+    /// How many retries each second are allowed in any case.
+    pub retries_per_second_min: u32,
+    /// The largest head of a response.
+    pub response_head_max: ByteSize,
+    /// The most header fields of a response.
+    pub response_fields_max: u32,
+    /// The most interim responses before the answer.
+    pub interim_max: u32,
+    /// How targets are asked whether they are well.
+    pub health: HealthConfig,
     /// When a target is left out.
     pub ejection: EjectionConfig,
     /// TLS towards `https` targets.
@@ -164,8 +178,10 @@ pub struct UpstreamConfig {
 pub enum Balance {
     /// One after the other.
     RoundRobin,
-    /// The one with the lowest recent latency times requests under way.
+    /// Of two by chance the one with the lower recent latency times requests under way.
     LeastLatency,
+    /// Of two by chance the one with fewer requests under way.
+    LeastRequests,
 }
 
 /// The `Host` that the origin sees.
@@ -205,7 +221,7 @@ pub enum HttpVersion {
 }
 
 /// When a target is left out, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EjectionConfig {
     /// How many failures in a row leave a target out; 0 never does.
@@ -214,6 +230,109 @@ pub struct EjectionConfig {
     pub time_min: Span,
     /// How long it is left out at most.
     pub time_max: Span,
+    /// The largest part of the targets that may be left out at once.
+    pub share_max: f64,
+}
+
+/// How targets are asked whether they are well.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthConfig {
+    /// What they are asked for; absent: they are not.
+    pub path: Option<String>,
+    /// How long after a check the next one begins.
+    pub interval: Span,
+    /// How long a check may take.
+    pub timeout: Span,
+    /// How many passed checks in a row bring a target back.
+    pub healthy_after: u32,
+    /// How many failed checks in a row take it out.
+    pub unhealthy_after: u32,
+    /// Which statuses pass.
+    pub expect_status: Vec<StatusRange>,
+    /// The `Host` of checks.
+    pub host: Option<String>,
+}
+
+/// Statuses from one to another, both included: "204", "2xx", "200-299".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusRange {
+    /// The lowest.
+    pub from: u16,
+    /// The highest.
+    pub to: u16,
+}
+
+impl StatusRange {
+    /// What a range that cannot be read becomes, so that the check can name it.
+    const NONE: Self = Self { from: 1, to: 0 };
+
+    fn parse(text: &str) -> Option<Self> {
+        let (from, to) = match text.split_once('-') {
+            Some((from, to)) => (from.parse().ok()?, to.parse().ok()?),
+            None if text.len() == 3 && text.ends_with("xx") => {
+                let class: u16 = text[..1].parse().ok()?;
+                (class * 100, class * 100 + 99)
+            }
+            None => {
+                let status = text.parse().ok()?;
+                (status, status)
+            }
+        };
+        (100 <= from && from <= to && to <= 999).then_some(Self { from, to })
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&String::deserialize(deserializer)?).unwrap_or(Self::NONE))
+    }
+}
+
+/// One of the servers of an upstream: a URL alone, or a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetConfig {
+    /// Scheme, host and port.
+    pub url: String,
+    /// How many times the requests of a target of weight 1 it can take.
+    pub weight: u32,
+    /// Targets of a higher number wait until too few of the lower ones are healthy.
+    pub priority: u32,
+}
+
+impl TargetConfig {
+    /// The target at `url`, with every other parameter at its default.
+    #[must_use]
+    pub fn at(url: &str) -> Self {
+        let default = |name| table::integer(crate::parameters::TARGET, name);
+        Self {
+            url: url.to_owned(),
+            weight: default("weight"),
+            priority: default("priority"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            url: String,
+            weight: u32,
+            priority: u32,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Url(String),
+            Table(Table),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Url(url) => Self::at(&url),
+            Written::Table(Table { url, weight, priority }) => Self { url, weight, priority },
+        })
+    }
 }
 
 /// TLS towards `https` targets.
@@ -242,8 +361,8 @@ impl UpstreamConfig {
                 "name at least one: [\"http://127.0.0.1:3000\"]",
             ));
         }
-        for (index, text) in self.targets.iter().enumerate() {
-            if let Err(error) = crate::upstream::Target::parse(text) {
+        for (index, target) in self.targets.iter().enumerate() {
+            if let Err(error) = crate::upstream::Target::parse(&target.url) {
                 let field = format!("targets[{index}]");
                 complaints.push(Complaint::new(
                     field,
@@ -261,6 +380,7 @@ impl UpstreamConfig {
                 "write \"keep\", \"target\" or a name",
             ));
         }
+        complaints.extend(self.health.check());
         if self.ejection.time_min > self.ejection.time_max {
             let problem = format!("is longer than time_max ({})", self.ejection.time_max);
             complaints.push(Complaint::new(
@@ -273,10 +393,54 @@ impl UpstreamConfig {
     }
 }
 
+impl HealthConfig {
+    fn check(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        let is_path = |path: &str| {
+            path.starts_with('/') && !path.contains('#') && path.parse::<::http::uri::PathAndQuery>().is_ok()
+        };
+        if self.path.as_deref().is_some_and(|path| !is_path(path)) {
+            complaints.push(Complaint::new("health.path", "is no path", "write \"/healthz\""));
+        }
+        if self
+            .host
+            .as_deref()
+            .is_some_and(|host| !crate::http::framing::is_host(host))
+        {
+            complaints.push(Complaint::new(
+                "health.host",
+                "is no host name",
+                "write \"shop.example\"",
+            ));
+        }
+        let help = "write \"204\", \"2xx\" or \"200-299\"";
+        if self.expect_status.is_empty() {
+            complaints.push(Complaint::new("health.expect_status", "is empty", help));
+        }
+        for (index, range) in self.expect_status.iter().enumerate() {
+            if *range == StatusRange::NONE {
+                let field = format!("health.expect_status[{index}]");
+                complaints.push(Complaint::new(field, "is no status", help));
+            }
+        }
+        complaints
+    }
+}
+
 /// Typed configurations made from the table alone, for callers without a configuration file.
 mod table {
-    use peregrine_base::Fallback;
+    use peregrine_base::{Fallback, Parameter};
     use serde_json::{Map, Value};
+
+    /// The default of the whole number `name` in `rows`.
+    pub(super) fn integer(rows: &[Parameter], name: &str) -> u32 {
+        let row = rows.iter().find(|row| row.name == name);
+        let text = row.and_then(|row| match row.fallback {
+            Fallback::Toml(text) => text.parse().ok(),
+            Fallback::Required | Fallback::Absent => None,
+        });
+        text.expect("the table holds a default for every whole number")
+    }
 
     /// The rows whose names begin with `prefix` at their defaults, and `given` for those that have none.
     pub(super) fn defaults<T: serde::de::DeserializeOwned>(prefix: &str, given: &[(&str, Value)]) -> T {

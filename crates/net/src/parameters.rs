@@ -104,17 +104,26 @@ pub const PARAMETERS: &[Parameter] = &[
     ),
     row(
         "upstream[].targets",
-        Kind::Texts,
+        Kind::TextsOrTables(TARGET),
         Fallback::Required,
         true,
-        "URLs of the servers that answer, each with scheme, host and port and without a path.",
+        "URLs of the servers that answer, each with scheme, host and port and without a path; as tables also with weight and \
+         priority.",
     ),
     row(
         "upstream[].balance",
-        Kind::Choice(&["round_robin", "least_latency"]),
+        Kind::Choice(&["round_robin", "least_latency", "least_requests"]),
         toml("\"least_latency\""),
         true,
-        "How a target is chosen: one after the other, or the lowest recent latency times requests under way.",
+        "How a target is chosen: in turn; or the better of two taken by chance, by recent latency times requests under way, or \
+         by requests under way alone.",
+    ),
+    row(
+        "upstream[].slow_start",
+        duration("0s", "1h"),
+        toml("\"10s\""),
+        true,
+        "How long a target that appears or comes back gets only a growing share of its requests, from a tenth on; 0s never.",
     ),
     row(
         "upstream[].host",
@@ -203,6 +212,90 @@ pub const PARAMETERS: &[Parameter] = &[
          has arrived.",
     ),
     row(
+        "upstream[].retry_budget",
+        Kind::Number { min: 0.0, max: 1.0 },
+        toml("0.2"),
+        true,
+        "How many requests may be sent again for each request of the last 10 seconds, over the whole upstream.",
+    ),
+    row(
+        "upstream[].retries_per_second_min",
+        integer(0, 10_000),
+        toml("10"),
+        true,
+        "How many requests may be sent again each second however few requests there are.",
+    ),
+    row(
+        "upstream[].response_head_max",
+        size("4KiB", "1MiB"),
+        toml("\"128KiB\""),
+        true,
+        "The largest head of a response, and the longest trailer section; with a larger one the answer is refused with 502.",
+    ),
+    row(
+        "upstream[].response_fields_max",
+        integer(16, 2000),
+        toml("200"),
+        true,
+        "The most header fields of a response; with more the answer is refused with 502.",
+    ),
+    row(
+        "upstream[].interim_max",
+        integer(0, 1000),
+        toml("16"),
+        true,
+        "The most interim responses (1xx) before the answer; with more it is refused with 502.",
+    ),
+    row(
+        "upstream[].health.path",
+        Kind::Text,
+        Fallback::Absent,
+        true,
+        "What every target is asked for by GET to learn whether it is well; not set, none is asked.",
+    ),
+    row(
+        "upstream[].health.interval",
+        duration("100ms", "1h"),
+        toml("\"5s\""),
+        true,
+        "How long after the end of a health check the next one begins, give or take a tenth.",
+    ),
+    row(
+        "upstream[].health.timeout",
+        duration("1ms", "5m"),
+        toml("\"2s\""),
+        true,
+        "How long a health check may take, connecting included.",
+    ),
+    row(
+        "upstream[].health.healthy_after",
+        integer(1, 100),
+        toml("2"),
+        true,
+        "How many passed checks in a row bring a target back that failed them.",
+    ),
+    row(
+        "upstream[].health.unhealthy_after",
+        integer(1, 100),
+        toml("3"),
+        true,
+        "How many failed checks in a row take a target out.",
+    ),
+    row(
+        "upstream[].health.expect_status",
+        Kind::Texts,
+        toml("[\"200-399\"]"),
+        true,
+        "Which statuses pass a health check, each as \"204\", \"2xx\" or \"200-299\".",
+    ),
+    row(
+        "upstream[].health.host",
+        Kind::Text,
+        Fallback::Absent,
+        true,
+        "The Host of health checks; by default the target's own, or the name that `host` sets.",
+    ),
+    row(
         "upstream[].ejection.failures",
         integer(0, 1000),
         toml("5"),
@@ -225,11 +318,37 @@ pub const PARAMETERS: &[Parameter] = &[
         "How long a target is left out at most.",
     ),
     row(
+        "upstream[].ejection.share_max",
+        Kind::Number { min: 0.0, max: 1.0 },
+        toml("1.0"),
+        true,
+        "The largest part of the targets that failures may leave out at once; one always may be.",
+    ),
+    row(
         "upstream[].tls.roots",
         Kind::Text,
         Fallback::Absent,
         true,
         "A PEM file with the certificates to trust instead of the system's.",
+    ),
+];
+
+/// The fields of a target that is written as a table.
+pub(crate) const TARGET: &[Parameter] = &[
+    row("url", Kind::Text, Fallback::Required, true, "Scheme, host and port."),
+    row(
+        "weight",
+        integer(1, 1000),
+        toml("1"),
+        true,
+        "How many times the requests of a target of weight 1 it can take.",
+    ),
+    row(
+        "priority",
+        integer(0, 100),
+        toml("0"),
+        true,
+        "Targets of a higher number get requests only while too few of the lower ones are healthy.",
     ),
 ];
 

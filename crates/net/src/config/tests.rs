@@ -20,7 +20,7 @@ fn upstream(change: impl FnOnce(&mut UpstreamConfig)) -> UpstreamConfig {
 #[test]
 fn an_upstream_says_what_is_wrong_with_it() {
     let fixed = |name: &str| Some(HostRule::Fixed(name.to_owned()));
-    let targets = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let targets = |texts: &[&str]| texts.iter().map(|text| TargetConfig::at(text)).collect::<Vec<_>>();
     assert_eq!(fields(upstream(|_| {}).check()), [""; 0]);
     assert_eq!(fields(upstream(|it| it.targets.clear()).check()), ["targets"]);
     let some_wrong = targets(&["http://a:1", "a:1", "http://a/x"]);
@@ -30,8 +30,46 @@ fn an_upstream_says_what_is_wrong_with_it() {
     );
     assert_eq!(fields(upstream(|it| it.host = fixed("shop:80")).check()), [""; 0]);
     assert_eq!(fields(upstream(|it| it.host = fixed("two words")).check()), ["host"]);
+    let statuses = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| serde_json::from_value((*text).into()).unwrap())
+            .collect()
+    };
+    let health = |change: fn(&mut HealthConfig)| fields(upstream(|it| change(&mut it.health)).check());
+    assert_eq!(health(|it| it.path = Some("/healthz?deep".into())), [""; 0]);
+    assert_eq!(health(|it| it.path = Some("healthz".into())), ["health.path"]);
+    assert_eq!(health(|it| it.host = Some("a b".into())), ["health.host"]);
+    assert_eq!(health(|it| it.expect_status.clear()), ["health.expect_status"]);
+    let some_wrong = statuses(&["204", "2xx", "200-299", "abc", "9", "300-200", "xx", "éxx"]);
+    assert_eq!(
+        fields(upstream(|it| it.health.expect_status = some_wrong).check()),
+        [3, 4, 5, 6, 7].map(|index| format!("health.expect_status[{index}]"))
+    );
     let late = upstream(|it| it.ejection.time_min = "1h".parse().unwrap());
     assert_eq!(fields(late.check()), ["ejection.time_min"]);
+}
+
+#[test]
+fn a_target_is_a_url_or_a_table() {
+    let read = |json: serde_json::Value| serde_json::from_value::<TargetConfig>(json).unwrap();
+    assert_eq!(
+        read("http://a:1".into()),
+        TargetConfig {
+            url: "http://a:1".into(),
+            weight: 1,
+            priority: 0
+        }
+    );
+    let table = serde_json::json!({"url": "http://a:1", "weight": 3, "priority": 1});
+    assert_eq!(
+        read(table),
+        TargetConfig {
+            url: "http://a:1".into(),
+            weight: 3,
+            priority: 1
+        }
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Whether a failed request is sent again, and where. Only ever asked for requests that may be: nothing of them was sent, or
-//! sending them twice does no harm. How many are sent again is bounded for each request; a budget over all of them comes
-//! with admission.
+//! sending them twice does no harm. How many are sent again is bounded for each request here, and over all of them by
+//! [`super::budget`].
 
 use super::error::UpstreamErrorKind;
 
@@ -61,6 +61,10 @@ impl Attempts {
             | Kind::ConnectTimeout
             | Kind::Tls
             | Kind::Protocol
+            | Kind::Framing
+            | Kind::HeadTooLarge
+            | Kind::TooManyInterim
+            | Kind::Unsolicited
             | Kind::FirstByteTimeout
             | Kind::TooManyWaiting
             | Kind::WaitTimeout => Next::Other,

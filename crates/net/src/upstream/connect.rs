@@ -4,8 +4,9 @@ use super::UpstreamParts;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::outgoing::SentBody;
 use super::target::Target;
-use super::tls::ALPN_H2;
-use crate::config::HttpVersion;
+use super::tls::{ALPN_H2, Connectors};
+use super::wire::{Checked, HeadRule, Watch};
+use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -16,12 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
-/// The read buffer of an HTTP/1.1 connection: bounds the head of a response and what is read ahead of its body.
+/// The read buffer of an HTTP/1.1 connection, unless heads may be larger: bounds what is read ahead of a body.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
-/// The most fields of a response.
-const HEADERS_MAX: usize = 200;
 /// How much of one HTTP/2 response may be on its way before it is read.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The same for all responses of a connection.
@@ -31,42 +29,65 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A connection ready for requests.
 pub(crate) enum Dialed {
-    Http1(http1::SendRequest<SentBody>),
+    Http1 {
+        sender: http1::SendRequest<SentBody>,
+        watch: Arc<Watch>,
+    },
     Http2(http2::SendRequest<SentBody>),
 }
 
 /// How to connect to a target.
+#[derive(Clone)]
 pub(crate) struct Dialer {
     pub(crate) version: HttpVersion,
     pub(crate) timeout: Duration,
-    pub(crate) tls: Option<TlsConnector>,
+    pub(crate) tls: Option<Connectors>,
+    pub(crate) heads: HeadRule,
     pub(crate) parts: UpstreamParts,
 }
 
 impl Dialer {
-    /// Connects neither past `limit`, which is the connection's own, nor past `deadline`, which is the exchange's.
+    /// How connections to the targets of an upstream are made.
+    pub(crate) fn new(config: &UpstreamConfig, tls: Option<&Connectors>, parts: &UpstreamParts) -> Self {
+        Self {
+            version: config.http_version,
+            timeout: config.connect_timeout.get(),
+            tls: tls.cloned(),
+            heads: HeadRule {
+                bytes_max: config.response_head_max.as_usize(),
+                fields_max: config.response_fields_max as usize,
+                interim_max: config.interim_max as usize,
+            },
+            parts: parts.clone(),
+        }
+    }
+
+    /// Connects neither past `limit`, which is the connection's own, nor past `deadline`, which is the exchange's; `own` for a
+    /// connection that nobody shares.
     pub(crate) async fn dial(
         &self,
         target: &Target,
         limit: Instant,
         deadline: Instant,
+        own: bool,
     ) -> Result<Dialed, UpstreamError> {
         let mut timer = Timer::new(Arc::clone(&self.parts.clock), Arc::clone(&self.parts.runtime));
         tokio::select! {
             biased;
-            dialed = self.dial_without_limit(target) => dialed,
+            dialed = self.dial_without_limit(target, own) => dialed,
             () = timer.until(limit.min(deadline)) => Err(overdue(limit, deadline)),
         }
     }
 
-    async fn dial_without_limit(&self, target: &Target) -> Result<Dialed, UpstreamError> {
+    async fn dial_without_limit(&self, target: &Target, own: bool) -> Result<Dialed, UpstreamError> {
         let stream = self.connect(target).await?;
         let (Some(tls), Some(name)) = (&self.tls, target.server_name()) else {
             return match self.version {
                 HttpVersion::Http2 => self.http2(stream).await,
-                HttpVersion::Auto | HttpVersion::Http1 => self.http1(stream).await,
+                HttpVersion::Auto | HttpVersion::Http1 => self.http1(stream, Some(super::wire::has_bytes)).await,
             };
         };
+        let tls = if own { &tls.http1 } else { &tls.any };
         let stream = tls.connect(name.clone(), stream).await;
         let stream = stream.map_err(|error| UpstreamError::because(UpstreamErrorKind::Tls, error))?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(ALPN_H2);
@@ -76,7 +97,8 @@ impl Dialer {
                 UpstreamErrorKind::Protocol,
                 "TLS did not agree on HTTP/2",
             )),
-            (false, HttpVersion::Auto | HttpVersion::Http1) => self.http1(stream).await,
+            // Under TLS, bytes may come at any time: session tickets.
+            (false, HttpVersion::Auto | HttpVersion::Http1) => self.http1(stream, None).await,
         }
     }
 
@@ -114,18 +136,23 @@ impl Dialer {
         Err(UpstreamError::because(kind, last))
     }
 
-    async fn http1<S>(&self, stream: S) -> Result<Dialed, UpstreamError>
+    async fn http1<S>(&self, stream: S, early: Option<fn(&S) -> bool>) -> Result<Dialed, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let watch = Arc::new(Watch::default());
+        let stream = Checked::new(stream, self.heads, Arc::clone(&watch), early);
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(BUFFER_BYTES_MAX).max_headers(HEADERS_MAX);
+        builder
+            .max_buf_size(BUFFER_BYTES_MAX.max(self.heads.bytes_max))
+            .max_headers(self.heads.fields_max)
+            .max_header_size(self.heads.bytes_max);
         let (sender, connection) = builder
             .handshake(TokioIo::new(stream))
             .await
             .map_err(handshake_failed)?;
-        self.run(connection);
-        Ok(Dialed::Http1(sender))
+        self.run(connection.with_upgrades());
+        Ok(Dialed::Http1 { sender, watch })
     }
 
     async fn http2<S>(&self, stream: S) -> Result<Dialed, UpstreamError>
@@ -139,7 +166,7 @@ impl Dialer {
             .keep_alive_timeout(PING_INTERVAL)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_header_list_size(u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX));
+            .max_header_list_size(u32::try_from(self.heads.bytes_max).unwrap_or(u32::MAX));
         let (sender, connection) = builder
             .handshake(TokioIo::new(stream))
             .await

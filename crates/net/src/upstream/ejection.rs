@@ -9,13 +9,15 @@ use super::status::Health;
 use crate::config::EjectionConfig;
 use parking_lot::Mutex;
 use peregrine_base::Instant;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Whether a target may get requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ejection {
     rule: EjectionConfig,
-    state: Mutex<State>,
+    /// Shared with what a reload makes of the target.
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,17 @@ pub(crate) enum Admission {
     Probe,
 }
 
+/// How a target stands to the next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It gets requests.
+    Serving,
+    /// It was left out, and its time is up: one request may try it.
+    Due,
+    /// It is left out.
+    Out,
+}
+
 /// Why a target is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -58,8 +71,37 @@ impl Ejection {
     pub(crate) fn new(rule: EjectionConfig) -> Self {
         Self {
             rule,
-            state: Mutex::default(),
+            state: Arc::default(),
         }
+    }
+
+    /// The same target under another rule.
+    pub(crate) fn under(&self, rule: EjectionConfig) -> Self {
+        Self {
+            rule,
+            state: Arc::clone(&self.state),
+        }
+    }
+
+    /// How the target stands to a request at `now`, without a claim.
+    pub(crate) fn standing(&self, now: Instant, need: Need) -> Standing {
+        match self.state.lock().left_out {
+            None => Standing::Serving,
+            Some(left_out) if left_out.probing || now < self.probed_from(&left_out, need) => Standing::Out,
+            Some(_) => Standing::Due,
+        }
+    }
+
+    fn probed_from(&self, left_out: &LeftOut, need: Need) -> Instant {
+        match need {
+            Need::Any => left_out.until,
+            Need::LastResort => left_out.until.min(left_out.since.after(self.rule.time_min.get())),
+        }
+    }
+
+    /// Whether it is left out.
+    pub(crate) fn is_out(&self) -> bool {
+        self.state.lock().left_out.is_some()
     }
 
     /// Whether and how a request may go there; a probe must be followed by a verdict or by [`Ejection::release_probe`].
@@ -68,11 +110,7 @@ impl Ejection {
         let Some(left_out) = &mut state.left_out else {
             return Some(Admission::Normal);
         };
-        let from = match need {
-            Need::Any => left_out.until,
-            Need::LastResort => left_out.until.min(left_out.since.after(self.rule.time_min.get())),
-        };
-        if left_out.probing || now < from {
+        if left_out.probing || now < self.probed_from(left_out, need) {
             return None;
         }
         left_out.probing = true;
@@ -94,6 +132,11 @@ impl Ejection {
         state.left_out.take().is_some()
     }
 
+    /// Health checks have shown that the target is back.
+    pub(crate) fn restore(&self, now: Instant) {
+        self.probe_succeeded(now);
+    }
+
     /// A response came whole.
     pub(crate) fn succeeded(&self, now: Instant) {
         let mut state = self.state.lock();
@@ -105,8 +148,9 @@ impl Ejection {
         }
     }
 
-    /// A request failed; for how long the target is now left out, if that began with it.
-    pub(crate) fn failed(&self, now: Instant, admission: Admission) -> Option<Duration> {
+    /// A request failed; for how long the target is now left out, if that began with it. Unless there is `room`, because as
+    /// many as may be are out already, it stays.
+    pub(crate) fn failed(&self, now: Instant, admission: Admission, room: bool) -> Option<Duration> {
         let mut state = self.state.lock();
         match (state.left_out.is_some(), admission) {
             (true, Admission::Normal) => None,
@@ -114,7 +158,7 @@ impl Ejection {
             (false, _) => {
                 state.failures = state.failures.saturating_add(1);
                 let enough = self.rule.failures > 0 && state.failures >= self.rule.failures;
-                enough.then(|| self.leave_out(&mut state, now))
+                (enough && room).then(|| self.leave_out(&mut state, now))
             }
         }
     }
@@ -164,6 +208,7 @@ mod tests {
             failures,
             time_min,
             time_max,
+            share_max: 1.0,
         })
     }
 
@@ -175,13 +220,13 @@ mod tests {
     fn only_failures_in_a_row_leave_a_target_out() {
         let ejection = ejection(3);
         for _ in 0..10 {
-            assert_eq!(ejection.failed(T0, Admission::Normal), None);
-            assert_eq!(ejection.failed(T0, Admission::Normal), None);
+            assert_eq!(ejection.failed(T0, Admission::Normal, true), None);
+            assert_eq!(ejection.failed(T0, Admission::Normal, true), None);
             ejection.succeeded(T0);
         }
         assert_eq!(ejection.admit(T0, Need::Any), Some(Admission::Normal));
         assert_eq!(
-            secs([(); 3].map(|()| ejection.failed(T0, Admission::Normal))[2]),
+            secs([(); 3].map(|()| ejection.failed(T0, Admission::Normal, true))[2]),
             Some(2)
         );
         assert_eq!(ejection.admit(T0, Need::Any), None);
@@ -190,14 +235,14 @@ mod tests {
     #[test]
     fn one_request_probes_and_each_time_is_longer_up_to_the_bound() {
         let ejection = ejection(1);
-        assert_eq!(secs(ejection.failed(at(0), Admission::Normal)), Some(2));
+        assert_eq!(secs(ejection.failed(at(0), Admission::Normal, true)), Some(2));
         assert_eq!(ejection.admit(at(1), Need::Any), None);
         let mut now = 2;
         for expected in [4, 8, 10, 10] {
             assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe));
             assert_eq!(ejection.admit(at(now), Need::Any), None, "one request only");
             assert_eq!(ejection.health().0, Health::Probing);
-            assert_eq!(secs(ejection.failed(at(now), Admission::Probe)), Some(expected));
+            assert_eq!(secs(ejection.failed(at(now), Admission::Probe, true)), Some(expected));
             now += expected;
         }
         assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe));
@@ -208,7 +253,7 @@ mod tests {
     #[test]
     fn a_probe_that_tells_nothing_is_given_to_the_next() {
         let ejection = ejection(1);
-        ejection.failed(at(0), Admission::Normal);
+        ejection.failed(at(0), Admission::Normal, true);
         assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe));
         ejection.release_probe();
         assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe));
@@ -217,8 +262,8 @@ mod tests {
     #[test]
     fn what_was_sent_before_changes_nothing() {
         let ejection = ejection(1);
-        ejection.failed(at(0), Admission::Normal);
-        assert_eq!(ejection.failed(at(1), Admission::Normal), None);
+        ejection.failed(at(0), Admission::Normal, true);
+        assert_eq!(ejection.failed(at(1), Admission::Normal, true), None);
         ejection.succeeded(at(1));
         assert_eq!(ejection.admit(at(1), Need::Any), None);
         assert_eq!(
@@ -231,9 +276,9 @@ mod tests {
     #[test]
     fn the_last_resort_is_probed_after_the_shortest_time() {
         let ejection = ejection(1);
-        ejection.failed(at(0), Admission::Normal);
+        ejection.failed(at(0), Admission::Normal, true);
         ejection.admit(at(2), Need::Any);
-        ejection.failed(at(2), Admission::Probe);
+        ejection.failed(at(2), Admission::Probe, true);
         assert_eq!(ejection.admit(at(4), Need::Any), None, "left out for 4 s");
         assert_eq!(ejection.admit(at(3), Need::LastResort), None);
         assert_eq!(ejection.admit(at(4), Need::LastResort), Some(Admission::Probe));
@@ -242,23 +287,37 @@ mod tests {
     #[test]
     fn a_long_good_time_is_rewarded() {
         let ejection = ejection(1);
-        ejection.failed(at(0), Admission::Normal);
+        ejection.failed(at(0), Admission::Normal, true);
         ejection.admit(at(2), Need::Any);
         ejection.probe_succeeded(at(2));
         assert_eq!(
-            secs(ejection.failed(at(3), Admission::Normal)),
+            secs(ejection.failed(at(3), Admission::Normal, true)),
             Some(4),
             "again soon after"
         );
         ejection.admit(at(7), Need::Any);
         ejection.probe_succeeded(at(7));
         ejection.succeeded(at(17));
-        assert_eq!(secs(ejection.failed(at(18), Admission::Normal)), Some(2), "long after");
+        assert_eq!(
+            secs(ejection.failed(at(18), Admission::Normal, true)),
+            Some(2),
+            "long after"
+        );
+    }
+
+    #[test]
+    fn without_room_it_stays_and_is_left_out_once_there_is() {
+        let ejection = ejection(1);
+        assert_eq!(ejection.failed(at(0), Admission::Normal, false), None);
+        assert_eq!(ejection.standing(at(0), Need::Any), Standing::Serving);
+        assert_eq!(secs(ejection.failed(at(0), Admission::Normal, true)), Some(2));
+        let standings = [1, 2].map(|second| ejection.standing(at(second), Need::Any));
+        assert_eq!(standings, [Standing::Out, Standing::Due]);
     }
 
     #[test]
     fn zero_failures_never_leaves_out() {
         let ejection = ejection(0);
-        assert!((0..100).all(|_| ejection.failed(T0, Admission::Normal).is_none()));
+        assert!((0..100).all(|_| ejection.failed(T0, Admission::Normal, true).is_none()));
     }
 }

@@ -51,13 +51,21 @@ pub enum UpstreamErrorKind {
     NoHealthyTarget,
     /// What came back is no HTTP, or not of the version that was asked for.
     Protocol,
+    /// The answer says in more than one way where its body ends, or in none that counts.
+    Framing,
+    /// The head of the answer is larger than allowed, or has more fields.
+    HeadTooLarge,
+    /// More interim responses than allowed came before the answer.
+    TooManyInterim,
+    /// Bytes came before anything was asked.
+    Unsolicited,
     /// The request could not be sent because its own body failed.
     RequestBody(BodyFault),
 }
 
 impl UpstreamErrorKind {
     /// All of them in a fixed order; those of a request body count as one.
-    pub(crate) const WORDS: [&'static str; 12] = [
+    pub(crate) const WORDS: [&'static str; 16] = [
         "resolve",
         "connect",
         "connect_timeout",
@@ -70,6 +78,10 @@ impl UpstreamErrorKind {
         "no_healthy_target",
         "protocol",
         "request_body",
+        "response_framing",
+        "response_head_too_large",
+        "too_many_interim",
+        "unsolicited_response",
     ];
 
     /// Its place in [`UpstreamErrorKind::WORDS`].
@@ -87,6 +99,10 @@ impl UpstreamErrorKind {
             Self::NoHealthyTarget => 9,
             Self::Protocol => 10,
             Self::RequestBody(_) => 11,
+            Self::Framing => 12,
+            Self::HeadTooLarge => 13,
+            Self::TooManyInterim => 14,
+            Self::Unsolicited => 15,
         }
     }
 
@@ -105,9 +121,16 @@ impl UpstreamErrorKind {
             Self::RequestBody(BodyFault::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestBody(BodyFault::IdleTimeout | BodyFault::TotalTimeout) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
-            Self::Resolve | Self::Connect | Self::Tls | Self::Broken | Self::NoHealthyTarget | Self::Protocol => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Resolve
+            | Self::Connect
+            | Self::Tls
+            | Self::Broken
+            | Self::NoHealthyTarget
+            | Self::Protocol
+            | Self::Framing
+            | Self::HeadTooLarge
+            | Self::TooManyInterim
+            | Self::Unsolicited => StatusCode::BAD_GATEWAY,
         }
     }
 
@@ -122,6 +145,10 @@ impl UpstreamErrorKind {
                 | Self::Broken
                 | Self::FirstByteTimeout
                 | Self::Protocol
+                | Self::Framing
+                | Self::HeadTooLarge
+                | Self::TooManyInterim
+                | Self::Unsolicited
         )
     }
 
@@ -138,6 +165,10 @@ impl UpstreamErrorKind {
             Self::WaitTimeout => "no connection to the origin became free in time",
             Self::NoHealthyTarget => "the origin is left out after failures",
             Self::Protocol => "what the origin answered is not valid",
+            Self::Framing => "the origin's answer leaves in doubt where its body ends",
+            Self::HeadTooLarge => "the head of the origin's answer is larger than allowed",
+            Self::TooManyInterim => "the origin sent too many interim responses",
+            Self::Unsolicited => "the origin sent something before it was asked",
             Self::RequestBody(BodyFault::TooLarge) => "the request body is larger than allowed",
             Self::RequestBody(BodyFault::IdleTimeout | BodyFault::TotalTimeout) => {
                 "the request body stalled for too long"

@@ -1,9 +1,11 @@
 //! The body of a response on its way in. It keeps to the time limits, ends cleanly only when it is whole, and then gives its
 //! connection back; dropped before, it takes the connection with it.
 
-use super::outgoing::Sending;
+use super::head::Trust;
 use super::pool::Connection;
+use super::sending::Holding;
 use super::ticket::Ticket;
+use super::trailers;
 use crate::http::{BodyError, BodyFault};
 use crate::timer::Timer;
 use bytes::Bytes;
@@ -11,7 +13,6 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use peregrine_base::{Instant, Party};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -30,9 +31,10 @@ pub(crate) struct ResponseBody {
 pub(crate) struct Held {
     pub(crate) connection: Connection,
     pub(crate) ticket: Ticket,
-    pub(crate) sending: Option<Arc<Sending>>,
+    pub(crate) sending: Holding,
     /// How long the target keeps the connection, if it says so.
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) trust: Trust,
 }
 
 impl Held {
@@ -41,8 +43,13 @@ impl Held {
         self.ticket.succeeded();
         // A response may come before the request was sent whole; what is left of the request would then stand before the
         // next one.
-        if self.sending.is_none_or(|sending| sending.is_whole()) {
-            self.ticket.member().pool().give_back(self.connection, self.keep_alive);
+        if self.sending.is_whole() {
+            let member = self.ticket.member();
+            if self.trust == Trust::Once || self.connection.is_doubtful() {
+                member.statistics().not_reused.increment();
+            } else {
+                member.pool().give_back(self.connection, self.keep_alive);
+            }
         }
     }
 }
@@ -84,6 +91,10 @@ impl http_body::Body for ResponseBody {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waiting_since = None;
+                let frame = match frame.into_trailers() {
+                    Ok(fields) => Frame::trailers(trailers::permitted(fields)),
+                    Err(frame) => frame,
+                };
                 if self.incoming.is_end_stream() {
                     self.finish();
                 }

@@ -1,76 +1,220 @@
 //! A target in service: its connections, its health, its latency, its counts, and what one attempt on it does.
 
 use super::connect::Dialer;
-use super::ejection::{Admission, Ejection};
+use super::ejection::{Admission, Ejection, Need, Standing};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::head::{check, classify, keep_alive};
+use super::health::{Change, Checker, Checks, Verdict};
 use super::incoming::{Held, ResponseBody};
 use super::latency::Latency;
-use super::outgoing::{Outgoing, Sending};
+use super::outgoing::Outgoing;
 use super::pool::{Connection, Lane, Pool};
-use super::status::{TargetStatistics, TargetStatus};
+use super::sending::{Holding, Sending};
+use super::status::{ChecksStatus, Health, TargetStatistics, TargetStatus};
 use super::target::Target;
 use super::ticket::{Failed, Ticket};
+use super::tls::Connectors;
+use super::tunnel;
+use super::warm::Warmth;
 use super::{Exchange, Settings, UpstreamParts};
-use crate::config::{HostRule, UpstreamConfig};
+use crate::config::{HealthConfig, HostRule, HttpVersion, TargetConfig, UpstreamConfig};
 use crate::http::Body;
 use crate::timer::Timer;
-use ::http::Response;
+use ::http::{Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use peregrine_base::Instant;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio_rustls::TlsConnector;
 
 /// What a failure counts as in the latency, at least: a target that refuses fast must not look fast.
 const FAILURE_LATENCY: Duration = Duration::from_secs(1);
+/// How long a body waits for the target to ask for it. RFC 9110 §10.1.1: not for long, because targets may not know of it.
+const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is known of a target whatever its configuration; a reload hands it on.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) ejection: Ejection,
+    checks: Arc<Checks>,
+    warmth: Arc<Warmth>,
+    latency: Arc<Latency>,
+    in_flight: Arc<AtomicUsize>,
+    statistics: Arc<TargetStatistics>,
+}
+
+impl Known {
+    /// Nothing yet.
+    pub(crate) fn nothing(config: &UpstreamConfig) -> Self {
+        Self {
+            ejection: Ejection::new(config.ejection),
+            checks: Arc::default(),
+            warmth: Arc::default(),
+            latency: Arc::default(),
+            in_flight: Arc::default(),
+            statistics: Arc::default(),
+        }
+    }
+
+    /// The same under another configuration.
+    fn under(&self, config: &UpstreamConfig) -> Self {
+        Self {
+            ejection: self.ejection.under(config.ejection),
+            ..self.clone()
+        }
+    }
+
+    /// The target is new among others that are warm.
+    pub(crate) fn begin_cold(&self, now: Instant) {
+        self.warmth.begin(now);
+    }
+}
+
+/// The targets of an upstream as far as they share a limit: not too many of them may be left out.
+pub(crate) struct Crew {
+    pub(crate) all: Vec<Ejection>,
+    pub(crate) share_max: f64,
+}
+
+impl Crew {
+    /// Whether one more may be left out.
+    fn has_room(&self) -> bool {
+        let out = self.all.iter().filter(|ejection| ejection.is_out()).count();
+        #[expect(clippy::cast_precision_loss, reason = "targets are few")]
+        let (after, all) = (out as f64 + 1.0, self.all.len() as f64);
+        out == 0 || after <= all * self.share_max
+    }
+}
 
 pub(crate) struct Member {
     target: Target,
+    weight: f64,
+    priority: u32,
     host: HostRule,
+    health: HealthConfig,
     upstream: Arc<str>,
     settings: Arc<Settings>,
     parts: UpstreamParts,
     pool: Arc<Pool>,
-    ejection: Ejection,
-    latency: Latency,
-    in_flight: AtomicUsize,
-    statistics: TargetStatistics,
+    known: Known,
+    crew: Arc<Crew>,
+}
+
+/// What the members of an upstream have in common.
+pub(crate) struct Common<'a> {
+    pub(crate) config: &'a UpstreamConfig,
+    pub(crate) settings: &'a Arc<Settings>,
+    pub(crate) tls: Option<&'a Connectors>,
+    pub(crate) parts: &'a UpstreamParts,
+    pub(crate) crew: Arc<Crew>,
+    /// Whether connections made before this configuration are as good as those made by it.
+    pub(crate) alike: bool,
 }
 
 impl Member {
+    /// The target of `written`; `before` is what it was before a reload.
     pub(crate) fn new(
-        config: &UpstreamConfig,
+        common: &Common<'_>,
+        written: &TargetConfig,
         target: Target,
-        settings: &Arc<Settings>,
-        tls: Option<&TlsConnector>,
-        parts: &UpstreamParts,
+        known: Known,
+        before: Option<&Self>,
     ) -> Arc<Self> {
+        let config = common.config;
         let kept = if target.is_tls() {
             HostRule::Target
         } else {
             HostRule::Keep
         };
-        let dialer = Dialer {
-            version: config.http_version,
-            timeout: config.connect_timeout.get(),
-            tls: if target.is_tls() { tls.cloned() } else { None },
-            parts: parts.clone(),
+        let tls = common.tls.filter(|_| target.is_tls());
+        let dialer = Dialer::new(config, tls, common.parts);
+        let pool = match before {
+            Some(before) => before.pool.after(config, dialer, common.alike),
+            None => Pool::new(config, dialer),
         };
         Arc::new(Self {
             target,
+            weight: f64::from(written.weight),
+            priority: written.priority,
             host: config.host.clone().unwrap_or(kept),
+            health: config.health.clone(),
             upstream: config.name.as_str().into(),
-            settings: Arc::clone(settings),
-            parts: parts.clone(),
-            pool: Arc::new(Pool::new(config, dialer)),
-            ejection: Ejection::new(config.ejection),
-            latency: Latency::default(),
-            in_flight: AtomicUsize::new(0),
-            statistics: TargetStatistics::default(),
+            settings: Arc::clone(common.settings),
+            parts: common.parts.clone(),
+            pool: Arc::new(pool),
+            known,
+            crew: Arc::clone(&common.crew),
         })
+    }
+
+    /// What is known of it, for what a reload makes of it.
+    pub(crate) fn known(&self, config: &UpstreamConfig) -> Known {
+        self.known.under(config)
+    }
+
+    /// From now on this configuration holds: its limits, and its health checks.
+    pub(crate) fn take_over(&self) {
+        self.pool.take_over();
+        let host = self.health.host.clone().map(HostRule::Fixed);
+        let checker = Checker {
+            config: self.health.clone(),
+            target: self.target.clone(),
+            host: host.unwrap_or_else(|| self.host.clone()),
+            dialer: self.pool.dialer().clone(),
+        };
+        let Known { ejection, warmth, .. } = self.known.clone();
+        let (upstream, target, clock) = (
+            Arc::clone(&self.upstream),
+            Arc::clone(self.name()),
+            Arc::clone(&self.parts.clock),
+        );
+        checker.run(&self.known.checks, move |change, error| match change {
+            Change::Down => {
+                let error = error.unwrap_or_default();
+                tracing::warn!(%upstream, %target, error, "failed its health checks");
+            }
+            Change::Up => {
+                let now = clock.now();
+                ejection.restore(now);
+                warmth.begin(now);
+                tracing::info!(%upstream, %target, "passes its health checks again");
+            }
+        });
+    }
+
+    pub(crate) const fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    pub(crate) const fn priority(&self) -> u32 {
+        self.priority
+    }
+
+    /// How it stands to a request at `now`. Who fails its health checks gets none, whatever the need.
+    pub(crate) fn standing(&self, now: Instant, need: Need) -> Standing {
+        if self.is_failing() {
+            return Standing::Out;
+        }
+        self.known.ejection.standing(now, need)
+    }
+
+    fn is_failing(&self) -> bool {
+        self.known.checks.verdict() == Some(Verdict::Failing)
+    }
+
+    /// The right to send a request there, if it is in service or may be tried.
+    pub(crate) fn admit(&self, now: Instant, need: Need) -> Option<Admission> {
+        if self.is_failing() {
+            return None;
+        }
+        self.known.ejection.admit(now, need)
+    }
+
+    /// In how many of the choices it takes part.
+    pub(crate) fn share(&self, now: Instant) -> f64 {
+        self.known.warmth.share(now, self.settings.slow_start)
     }
 
     pub(crate) const fn pool(&self) -> &Arc<Pool> {
@@ -82,11 +226,15 @@ impl Member {
     }
 
     pub(crate) const fn ejection(&self) -> &Ejection {
-        &self.ejection
+        &self.known.ejection
     }
 
-    pub(crate) const fn statistics(&self) -> &TargetStatistics {
-        &self.statistics
+    pub(crate) fn statistics(&self) -> &TargetStatistics {
+        &self.known.statistics
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.known.in_flight.load(Ordering::Relaxed)
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -95,16 +243,16 @@ impl Member {
 
     /// One more request is under way.
     pub(crate) fn enter(&self) {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.known.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One less.
     pub(crate) fn leave(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.known.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn cost(&self, now: Instant) -> f64 {
-        self.latency.cost(self.in_flight.load(Ordering::Relaxed), now)
+        self.known.latency.cost(self.in_flight(), now)
     }
 
     /// Sends `outgoing` once; `fresh` over a connection made for it.
@@ -115,11 +263,14 @@ impl Member {
         deadline: Instant,
     ) -> Result<(Response<Body>, Exchange), Failed> {
         let member = Arc::clone(ticket.member());
-        member.statistics.requests.increment();
+        member.statistics().requests.increment();
         let started = member.now();
+        // Where only HTTP/2 is spoken, nothing changes its protocol.
+        let asked = outgoing.upgrade().cloned();
+        let asked = asked.filter(|_| member.pool.dialer().version != HttpVersion::Http2);
         let connected = member
             .pool
-            .connect(&member.target, fresh, deadline, &member.statistics)
+            .connect(&member.target, fresh, deadline, member.statistics(), asked.is_some())
             .await;
         let mut connection = match connected {
             Ok(connection) => connection,
@@ -127,14 +278,15 @@ impl Member {
         };
         let sent_at = member.now();
         let (sending, sent) = member.exchange(&mut connection, outgoing, sent_at, deadline).await;
-        let response = match sent.and_then(|response| check(response).map_err(|error| (error, None))) {
-            Ok(response) => response,
+        let checked = sent.and_then(|response| check(response, asked.as_ref()).map_err(|error| (error, None)));
+        let (response, trust) = match checked {
+            Ok(checked) => checked,
             // What is a failure of a fresh connection tells against the target; a kept one may just have grown too old.
             Err((error, unsent)) => return Err(ticket.failed(error, unsent, connection.reused)),
         };
         let now = member.now();
-        member.latency.record(now.since(sent_at), now);
-        member.statistics.first_byte.record(now.since(sent_at));
+        member.known.latency.record(now.since(sent_at), now);
+        member.statistics().first_byte.record(now.since(sent_at));
         ticket.answered(now);
         let exchange = Exchange {
             target: Arc::clone(member.name()),
@@ -144,10 +296,21 @@ impl Member {
             connect: sent_at.since(started),
             first_byte: now.since(sent_at),
         };
-        Ok((
-            member.deliver(response, connection, ticket, sending, deadline),
-            exchange,
-        ))
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let mut timer = Timer::new(Arc::clone(&member.parts.clock), Arc::clone(&member.parts.runtime));
+            let limit = now.after(member.pool.dialer().timeout);
+            return tunnel::open(response, connection, ticket, &mut timer, limit)
+                .await
+                .map(|response| (response, exchange));
+        }
+        let held = Held {
+            connection,
+            ticket,
+            sending: Holding::new(sending),
+            keep_alive: keep_alive(response.headers()),
+            trust,
+        };
+        Ok((member.deliver(response, held, deadline), exchange))
     }
 
     /// Writes the request and waits for the head of the response.
@@ -163,15 +326,17 @@ impl Member {
     ) {
         let clock = &self.parts.clock;
         let message = match &connection.lane {
-            Lane::Http1(_) => outgoing.into_http1(&self.target, &self.host, clock),
+            Lane::Http1 { .. } => outgoing.into_http1(&self.target, &self.host, clock),
             Lane::Http2 { .. } => outgoing.into_http2(&self.target, &self.host, clock),
         };
         let sending = message.body().sending();
         let overdue = self.overdue(sending.as_deref(), sent_at, deadline);
+        let patience = self.wait_for_continue(sending.as_deref(), sent_at);
         let result = tokio::select! {
             biased;
             result = connection.lane.send(message) => Ok(result),
             kind = overdue => Err(kind),
+            never = patience => match never {},
         };
         let result = match result {
             Ok(Ok(response)) => Ok(response),
@@ -203,22 +368,18 @@ impl Member {
         }
     }
 
+    /// Lets a body go that waits for the target to ask for it, once that has had its time.
+    async fn wait_for_continue(&self, sending: Option<&Sending>, sent_at: Instant) -> Infallible {
+        if let Some(sending) = sending.filter(|sending| sending.is_held()) {
+            let mut timer = Timer::new(Arc::clone(&self.parts.clock), Arc::clone(&self.parts.runtime));
+            timer.until(sent_at.after(CONTINUE_PATIENCE)).await;
+            sending.release();
+        }
+        std::future::pending().await
+    }
+
     /// The response for whoever asked: its body holds the connection until it was read.
-    fn deliver(
-        &self,
-        response: Response<Incoming>,
-        connection: Connection,
-        ticket: Ticket,
-        sending: Option<Arc<Sending>>,
-        deadline: Instant,
-    ) -> Response<Body> {
-        let keep_alive = keep_alive(response.headers());
-        let held = Held {
-            connection,
-            ticket,
-            sending,
-            keep_alive,
-        };
+    fn deliver(&self, response: Response<Incoming>, held: Held, deadline: Instant) -> Response<Body> {
         response.map(|incoming| {
             if incoming.is_end_stream() {
                 held.finish();
@@ -236,32 +397,49 @@ impl Member {
     }
 
     pub(crate) fn status(&self) -> TargetStatus {
-        let (health, failures) = self.ejection.health();
+        let (health, failures) = self.known.ejection.health();
+        let Known { checks, latency, .. } = &self.known;
+        let statistics = self.statistics();
         TargetStatus {
             target: Arc::clone(self.name()),
-            health,
+            weight: self.weight,
+            priority: self.priority,
+            health: if self.is_failing() { Health::Failing } else { health },
+            checks: ChecksStatus {
+                verdict: match (checks.verdict(), &self.health.path) {
+                    (_, None) => "off",
+                    (None, _) => "unknown",
+                    (Some(Verdict::Passing), _) => "passing",
+                    (Some(Verdict::Failing), _) => "failing",
+                },
+                passed: checks.passed.value(),
+                failed: checks.failed.value(),
+                last_error: checks.last_error(),
+            },
             failures,
-            ejections: self.statistics.ejections.value(),
-            in_flight: self.in_flight.load(Ordering::Relaxed) as u64,
-            latency_ms: self.latency.milliseconds(),
-            requests: self.statistics.requests.value(),
-            retries: self.statistics.retries.value(),
-            errors: self.statistics.errors(),
-            connects: self.statistics.connects.value(),
-            reuses: self.statistics.reuses.value(),
+            ejections: statistics.ejections.value(),
+            in_flight: self.in_flight() as u64,
+            latency_ms: latency.milliseconds(),
+            share: self.share(self.now()),
+            requests: statistics.requests.value(),
+            retries: statistics.retries.value(),
+            errors: statistics.errors(),
+            connects: statistics.connects.value(),
+            reuses: statistics.reuses.value(),
+            not_reused: statistics.not_reused.value(),
             idle: self.pool.idle() as u64,
             waiting: self.pool.waiting() as u64,
-            waits: self.statistics.waits.value(),
-            first_byte: self.statistics.first_byte.snapshot(),
+            waits: statistics.waits.value(),
+            first_byte: statistics.first_byte.snapshot(),
         }
     }
 
     /// A failure that tells against the target.
     pub(crate) fn fail(&self, admission: Admission) {
         let now = self.now();
-        self.latency.record(self.latency_of_failure(), now);
-        if let Some(span) = self.ejection.failed(now, admission) {
-            self.statistics.ejections.increment();
+        self.known.latency.record(self.latency_of_failure(), now);
+        if let Some(span) = self.known.ejection.failed(now, admission, self.crew.has_room()) {
+            self.statistics().ejections.increment();
             let seconds = span.as_secs_f64();
             tracing::warn!(upstream = %self.upstream, target = %self.name(), seconds, "left out after failures");
         }
@@ -269,13 +447,14 @@ impl Member {
 
     /// A probe was answered.
     pub(crate) fn probe_succeeded(&self, now: Instant) {
-        if self.ejection.probe_succeeded(now) {
+        if self.known.ejection.probe_succeeded(now) {
+            self.known.warmth.begin(now);
             tracing::info!(upstream = %self.upstream, target = %self.name(), "back in service");
         }
     }
 
     fn latency_of_failure(&self) -> Duration {
-        let average = self.latency.milliseconds().unwrap_or(0.0) / 1000.0;
+        let average = self.known.latency.milliseconds().unwrap_or(0.0) / 1000.0;
         FAILURE_LATENCY.max(Duration::try_from_secs_f64(average).unwrap_or_default())
     }
 }

@@ -1,36 +1,47 @@
 //! Requests to origins: which target, on which connection, within which time, and whether again.
 
 mod attempts;
+mod balance;
+mod budget;
+mod choose;
 mod connect;
 mod ejection;
 mod error;
 mod head;
+mod health;
 mod incoming;
 mod latency;
+mod limit;
 mod member;
 mod outgoing;
 mod pool;
+mod sending;
 mod status;
 mod target;
 mod ticket;
 mod tls;
+mod trailers;
+mod tunnel;
+mod warm;
+mod wire;
 
 pub use error::{UpstreamError, UpstreamErrorKind};
-pub use status::{Health, TargetStatus, UpstreamStatus};
+pub use status::{ChecksStatus, Health, TargetStatus, UpstreamStatus};
 pub use target::{Target, TargetError};
 
-use crate::config::{Balance, UpstreamConfig};
+use crate::config::{TargetConfig, UpstreamConfig};
 use crate::http::Body;
 use ::http::{Request, Response, Version};
 use attempts::{Attempts, Next};
+use budget::Budget;
+use choose::{Choice, Chooser};
 use ejection::Need;
-use member::Member;
+use member::{Common, Crew, Known, Member};
 use outgoing::Outgoing;
 use peregrine_base::{Clock, Instant, Random, Runtime, Span};
 use peregrine_telemetry::Counter;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use ticket::Ticket;
 
@@ -109,58 +120,118 @@ pub(crate) struct Settings {
     idle_timeout: Duration,
     total_timeout: Option<Duration>,
     retries_max: u32,
+    retries: budget::Rule,
+    slow_start: Duration,
+}
+
+/// What an upstream counts whatever its configuration; a reload hands it on.
+#[derive(Default)]
+struct Counts {
+    budget: Budget,
+    no_healthy_target: Counter,
 }
 
 /// A group of servers that answer the same requests.
 pub struct Upstream {
     name: Arc<str>,
-    members: Vec<Arc<Member>>,
-    balance: Balance,
-    rotation: AtomicUsize,
+    config: UpstreamConfig,
+    chooser: Chooser,
     settings: Arc<Settings>,
     clock: Arc<dyn Clock>,
-    no_healthy_target: Counter,
+    counts: Arc<Counts>,
 }
 
 impl Upstream {
-    /// An upstream without connections.
+    /// An upstream without connections. [`Upstream::take_over`] starts its health checks.
     ///
     /// # Errors
     /// [`UpstreamConfigError`], to be read by whoever wrote the configuration.
     pub fn new(config: &UpstreamConfig, parts: UpstreamParts) -> Result<Arc<Self>, UpstreamConfigError> {
-        let parse = |text: &String| {
-            Target::parse(text).map_err(|error| UpstreamConfigError::Target {
-                upstream: config.name.clone(),
-                target: text.clone(),
-                error,
-            })
-        };
-        let targets = config.targets.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        if targets.is_empty() {
-            return Err(UpstreamConfigError::NoTargets(config.name.clone()));
-        }
+        Self::after(config, parts, None)
+    }
+
+    /// What becomes of `before` under another configuration. Targets that stay keep what is known of them (health, latency,
+    /// counts) and, unless TLS or the version of HTTP changed, their connections; those that are new start slowly. Nothing
+    /// changes for `before` until [`Upstream::take_over`].
+    ///
+    /// # Errors
+    /// As [`Upstream::new`].
+    pub fn after(
+        config: &UpstreamConfig,
+        parts: UpstreamParts,
+        before: Option<&Self>,
+    ) -> Result<Arc<Self>, UpstreamConfigError> {
+        let targets = parse(config)?;
         let tls = targets
             .iter()
             .any(Target::is_tls)
-            .then(|| tls::connector(config))
+            .then(|| tls::connectors(config))
             .transpose()?;
         let settings = Arc::new(Settings {
             first_byte_timeout: config.first_byte_timeout.get(),
             idle_timeout: config.idle_timeout.get(),
             total_timeout: config.total_timeout.map(Span::get),
             retries_max: config.retries_max,
+            retries: budget::Rule {
+                share: config.retry_budget,
+                per_second_min: config.retries_per_second_min,
+            },
+            slow_start: config.slow_start.get(),
         });
-        let member = |target| Member::new(config, target, &settings, tls.as_ref(), &parts);
+        let mut old: Vec<&Arc<Member>> =
+            before.map_or_else(Vec::new, |before| before.chooser.members().iter().collect());
+        let known: Vec<(Option<&Arc<Member>>, Known)> = targets
+            .iter()
+            .map(|target| {
+                // Each at most once: a target may be listed twice.
+                let same = old.iter().position(|old| old.name() == target.name());
+                let same = same.map(|position| old.remove(position));
+                let known = same.map_or_else(|| Known::nothing(config), |same| same.known(config));
+                if before.is_some() && same.is_none() {
+                    known.begin_cold(parts.clock.now());
+                }
+                (same, known)
+            })
+            .collect();
+        let common = Common {
+            config,
+            settings: &settings,
+            tls: tls.as_ref(),
+            parts: &parts,
+            crew: Arc::new(Crew {
+                all: known.iter().map(|(_, known)| known.ejection.clone()).collect(),
+                share_max: config.ejection.share_max,
+            }),
+            alike: before.is_some_and(|before| {
+                (&before.config.tls, before.config.http_version) == (&config.tls, config.http_version)
+            }),
+        };
+        let members = config.targets.iter().zip(targets).zip(known);
+        let members = members.map(|((written, target), (same, known))| {
+            Member::new(&common, written, target, known, same.map(|same| &**same))
+        });
         Ok(Arc::new(Self {
             name: config.name.as_str().into(),
-            members: targets.into_iter().map(member).collect(),
-            balance: config.balance,
-            // Several programs that start together should not all begin with the same target.
-            rotation: AtomicUsize::new(usize::try_from(parts.random.next_u64() >> 33).unwrap_or(0)),
+            config: config.clone(),
+            chooser: Chooser::new(members.collect(), config.balance, Arc::clone(&parts.random)),
             settings: Arc::clone(&settings),
             clock: parts.clock,
-            no_healthy_target: Counter::new(),
+            counts: before.map_or_else(Arc::default, |before| Arc::clone(&before.counts)),
         }))
+    }
+
+    /// From now on this is the upstream of its name: its limits hold for what is under way too, and its health checks run
+    /// until it, and whatever follows it, is gone. Calling it again changes nothing.
+    pub fn take_over(&self) {
+        for member in self.chooser.members() {
+            member.take_over();
+        }
+    }
+
+    /// The configuration that it was made from.
+    #[must_use]
+    pub const fn config(&self) -> &UpstreamConfig {
+        &self.config
     }
 
     /// Its name in the configuration.
@@ -173,9 +244,14 @@ impl Upstream {
     ///
     /// The request's target is its path and query, or `*`; its `Host` is what the client asked for and is replaced where the
     /// configuration says so. Fields for one connection only must be off already
-    /// ([`crate::http::hygiene::strip_hop_by_hop`]); framing fields are written anew. The body of the response keeps to the
-    /// time limits, ends cleanly only when it is whole, and gives the connection back when it was read to its end; dropped
-    /// before, it closes the connection.
+    /// ([`crate::http::hygiene::strip_hop_by_hop`]), except `Upgrade`, which offers the target to change the protocol, `TE:
+    /// trailers` and `Trailer`; framing fields are written anew. Interim responses go to the request's
+    /// [`crate::http::Interim`]. A body that stands under `Expect: 100-continue` is asked for when the target wants it, or
+    /// after a second.
+    ///
+    /// The body of the response keeps to the time limits, ends cleanly only when it is whole, and gives the connection back
+    /// when it was read to its end; dropped before, it closes the connection. A response with status 101 carries a
+    /// [`crate::http::Tunnel`].
     ///
     /// # Errors
     /// [`UpstreamError`] when there is no response to pass on. Whatever a target answers, 5xx included, is a response.
@@ -184,13 +260,16 @@ impl Upstream {
         request: Request<Body>,
         retry: Retry,
     ) -> Result<(Response<Body>, Exchange), UpstreamError> {
+        let now = self.clock.now();
         let deadline = self
             .settings
             .total_timeout
-            .map_or(Instant::FAR, |limit| self.clock.now().after(limit));
-        let mut attempts = Attempts::new(self.members.len(), self.settings.retries_max);
+            .map_or(Instant::FAR, |limit| now.after(limit));
+        self.counts.budget.request(now);
+        let mut attempts = Attempts::new(self.chooser.members().len(), self.settings.retries_max);
         let mut outgoing = Outgoing::new(request);
-        let mut choice = self.choose(&attempts.tried)?;
+        let repeatable = retry == Retry::Safe && outgoing.is_repeatable();
+        let mut choice = self.choose(&attempts.tried, repeatable)?;
         loop {
             let replay = if retry == Retry::Safe { outgoing.replay() } else { None };
             let (index, ticket) = choice;
@@ -210,55 +289,40 @@ impl Upstream {
                 return Err(failed.error);
             };
             let next = attempts.next(index, failed.error.kind, failed.reused);
-            let Some(next) = self.follow(next, index, &attempts) else {
+            let Some(next) = self.follow(next, index, &attempts, repeatable) else {
                 return Err(failed.error);
             };
-            self.members[index].statistics().retries.increment();
+            self.chooser.members()[index].statistics().retries.increment();
             (outgoing, choice) = (again, next);
         }
     }
 
     /// Where a request goes after a failure, if anywhere.
-    fn follow(&self, next: Next, failed: usize, attempts: &Attempts) -> Option<(usize, Ticket)> {
-        let same = || Ticket::take(&self.members[failed], self.clock.now(), Need::Any).map(|ticket| (failed, ticket));
-        match next {
+    fn follow(&self, next: Next, failed: usize, attempts: &Attempts, repeatable: bool) -> Option<Choice> {
+        let now = self.clock.now();
+        let same = || Ticket::take(&self.chooser.members()[failed], now, Need::Any).map(|ticket| (failed, ticket));
+        let other = || self.chooser.choose(&attempts.tried, now, repeatable);
+        let choice = match next {
             Next::Stop => None,
-            Next::Same => same(),
-            Next::Other => self.choose_among(&attempts.tried, Need::Any),
-            Next::OtherOrSame => self.choose_among(&attempts.tried, Need::Any).or_else(same),
-        }
+            Next::Same => return same(),
+            Next::Other => other(),
+            Next::OtherOrSame => other().or_else(same),
+        };
+        // Last, so that only what can be sent again is taken from the budget.
+        choice.filter(|_| self.counts.budget.retry(now, self.settings.retries))
     }
 
     /// The target for a request, and the right to send it there.
-    fn choose(&self, tried: &[bool]) -> Result<(usize, Ticket), UpstreamError> {
+    fn choose(&self, tried: &[bool], repeatable: bool) -> Result<Choice, UpstreamError> {
+        let now = self.clock.now();
         let choice = self
-            .choose_among(tried, Need::Any)
-            .or_else(|| self.choose_among(tried, Need::LastResort));
+            .chooser
+            .choose(tried, now, repeatable)
+            .or_else(|| self.chooser.probe(tried, now, Need::LastResort));
         choice.ok_or_else(|| {
-            self.no_healthy_target.increment();
+            self.counts.no_healthy_target.increment();
             UpstreamError::new(UpstreamErrorKind::NoHealthyTarget)
         })
-    }
-
-    /// The best of the targets that were not tried yet and are not left out.
-    fn choose_among(&self, tried: &[bool], need: Need) -> Option<(usize, Ticket)> {
-        let now = self.clock.now();
-        let count = self.members.len();
-        let first = self.rotation.fetch_add(1, Ordering::Relaxed);
-        let mut order: Vec<usize> = (0..count).map(|step| first.wrapping_add(step) % count).collect();
-        order.retain(|index| !tried[*index]);
-        if self.balance == Balance::LeastLatency && order.len() > 1 {
-            // Stable, so that targets which cost the same take turns.
-            let mut costs: Vec<(f64, usize)> = order
-                .iter()
-                .map(|index| (self.members[*index].cost(now), *index))
-                .collect();
-            costs.sort_by(|one, other| one.0.total_cmp(&other.0));
-            order = costs.into_iter().map(|(_, index)| index).collect();
-        }
-        order
-            .into_iter()
-            .find_map(|index| Some((index, Ticket::take(&self.members[index], now, need)?)))
     }
 
     /// What it does and did.
@@ -266,10 +330,27 @@ impl Upstream {
     pub fn status(&self) -> UpstreamStatus {
         UpstreamStatus {
             name: Arc::clone(&self.name),
-            no_healthy_target: self.no_healthy_target.value(),
-            targets: self.members.iter().map(|member| member.status()).collect(),
+            no_healthy_target: self.counts.no_healthy_target.value(),
+            budget_exhausted: self.counts.budget.exhausted.value(),
+            targets: self.chooser.members().iter().map(|member| member.status()).collect(),
         }
     }
+}
+
+/// The targets of `config`, at least one.
+fn parse(config: &UpstreamConfig) -> Result<Vec<Target>, UpstreamConfigError> {
+    let parse = |target: &TargetConfig| {
+        Target::parse(&target.url).map_err(|error| UpstreamConfigError::Target {
+            upstream: config.name.clone(),
+            target: target.url.clone(),
+            error,
+        })
+    };
+    let targets = config.targets.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    if targets.is_empty() {
+        return Err(UpstreamConfigError::NoTargets(config.name.clone()));
+    }
+    Ok(targets)
 }
 
 #[cfg(test)]

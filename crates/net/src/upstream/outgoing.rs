@@ -1,19 +1,21 @@
 //! A request on its way to a target: kept apart from any connection until one is there, then written for the version that
 //! the connection speaks.
 
+use super::sending::Sending;
 use super::target::Target;
+use super::trailers;
 use crate::config::HostRule;
-use crate::http::{Body, BodyError, BodyFault};
-use ::http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING};
+use crate::http::hygiene::strip_hop_by_hop;
+use crate::http::{Body, BodyError, Interim};
+use ::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use ::http::uri::{Authority, Parts as UriParts, PathAndQuery};
-use ::http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use parking_lot::Mutex;
-use peregrine_base::{Clock, Instant};
+use peregrine_base::Clock;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A request that belongs to no connection yet.
 pub(crate) struct Outgoing {
@@ -22,6 +24,12 @@ pub(crate) struct Outgoing {
     headers: HeaderMap,
     /// The host that the client asked for.
     asked: Option<HeaderValue>,
+    /// The protocol that the connection may change to.
+    upgrade: Option<HeaderValue>,
+    /// The client waits for 100 before it sends its body.
+    expects: bool,
+    /// Where interim responses go.
+    interim: Option<Interim>,
     body: Body,
 }
 
@@ -29,9 +37,12 @@ impl Outgoing {
     pub(crate) fn new(request: Request<Body>) -> Self {
         let (head, body) = request.into_parts();
         let mut headers = head.headers;
-        // Nobody waits for `100 Continue` on this side: the body is sent as soon as the target takes it.
-        headers.remove(EXPECT);
+        let is_continue = |value: HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+        // A body at hand is sent as soon as the target takes it.
+        let expects = headers.remove(EXPECT).is_some_and(is_continue) && !body.is_at_hand();
         let asked = headers.remove(HOST);
+        headers.remove(CONNECTION);
+        let upgrade = headers.remove(UPGRADE);
         let path = head
             .uri
             .path_and_query()
@@ -42,8 +53,21 @@ impl Outgoing {
             path,
             headers,
             asked,
+            upgrade,
+            expects,
+            interim: head.extensions.get::<Interim>().cloned(),
             body,
         }
+    }
+
+    /// The protocol that the connection may change to.
+    pub(crate) const fn upgrade(&self) -> Option<&HeaderValue> {
+        self.upgrade.as_ref()
+    }
+
+    /// Whether [`Outgoing::replay`] gives it once more.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.method.is_idempotent() && self.body.is_at_hand()
     }
 
     /// The same request once more, when sending it twice does no harm (RFC 9110 §9.2.2) and its body is at hand.
@@ -59,15 +83,19 @@ impl Outgoing {
             path,
             headers: self.headers.clone(),
             asked: self.asked.clone(),
+            upgrade: self.upgrade.clone(),
+            expects: self.expects,
+            interim: self.interim.clone(),
             body,
         })
     }
 
     /// A message that the connection gave back before a byte of it was written.
     pub(crate) fn unsent(message: Request<SentBody>) -> Self {
-        let asked = message.body().asked.clone();
+        let (asked, interim) = (message.body().asked.clone(), message.body().interim.clone());
         Self {
             asked,
+            interim,
             ..Self::new(message.map(|sent| sent.body))
         }
     }
@@ -80,15 +108,34 @@ impl Outgoing {
         if self.body.length().is_none() {
             self.headers
                 .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        } else {
+            // Only chunks have a place for trailers.
+            self.headers.remove(TRAILER);
+        }
+        if self.expects {
+            self.headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+        }
+        let options = match (&self.upgrade, self.headers.contains_key(TE)) {
+            (Some(_), true) => Some("upgrade, te"),
+            (Some(_), false) => Some("upgrade"),
+            (None, true) => Some("te"),
+            (None, false) => None,
+        };
+        if let Some(options) = options {
+            self.headers.insert(CONNECTION, HeaderValue::from_static(options));
+        }
+        if let Some(upgrade) = self.upgrade.take() {
+            self.headers.insert(UPGRADE, upgrade);
         }
         let uri = Uri::from(self.path.clone());
         self.into_request(uri, Version::HTTP_11, clock)
     }
 
-    /// For HTTP/2: the host as `:authority`.
+    /// For HTTP/2: the host as `:authority`. Nothing waits for 100 there, and the connection does not change its protocol.
     pub(crate) fn into_http2(mut self, target: &Target, rule: &HostRule, clock: &Arc<dyn Clock>) -> Request<SentBody> {
         let host = self.host(target, rule);
         self.frame();
+        self.expects = false;
         let mut parts = UriParts::default();
         parts.scheme = Some(target.scheme());
         parts.authority = Authority::try_from(host.as_bytes()).ok();
@@ -121,82 +168,32 @@ impl Outgoing {
     }
 
     fn into_request(self, uri: Uri, version: Version, clock: &Arc<dyn Clock>) -> Request<SentBody> {
-        let sending = (!self.body.is_empty()).then(|| Arc::new(Sending::new(Arc::clone(clock))));
+        let sending = (!self.body.is_empty()).then(|| Arc::new(Sending::new(Arc::clone(clock), self.expects)));
         let mut request = Request::new(SentBody {
             body: self.body,
-            sending,
+            sending: sending.clone(),
             asked: self.asked,
+            interim: self.interim.clone(),
         });
         *request.method_mut() = self.method;
         *request.uri_mut() = uri;
         *request.version_mut() = version;
         *request.headers_mut() = self.headers;
+        if version == Version::HTTP_11 && (self.interim.is_some() || self.expects) {
+            let interim = self.interim;
+            hyper::ext::on_informational(&mut request, move |response| {
+                if response.status() == StatusCode::CONTINUE {
+                    // The client gets its own 100 when its body is asked for.
+                    sending.iter().for_each(|sending| sending.release());
+                } else if let Some(interim) = &interim {
+                    let mut headers = response.headers().clone();
+                    strip_hop_by_hop(&mut headers);
+                    headers.remove(CONTENT_LENGTH);
+                    interim.send(response.status(), headers);
+                }
+            });
+        }
         request
-    }
-}
-
-/// How far the sending of a request body is, for whoever waits for the response.
-pub(crate) struct Sending {
-    clock: Arc<dyn Clock>,
-    state: Mutex<SendingState>,
-}
-
-struct SendingState {
-    /// The last time that the target took a piece.
-    moved: Instant,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy)]
-enum Stage {
-    /// The target may take the next piece.
-    Offered,
-    /// The client has to send the next piece.
-    Awaited,
-    Whole,
-    Failed(BodyFault),
-}
-
-impl Sending {
-    fn new(clock: Arc<dyn Clock>) -> Self {
-        let state = Mutex::new(SendingState {
-            moved: clock.now(),
-            stage: Stage::Offered,
-        });
-        Self { clock, state }
-    }
-
-    fn enter(&self, stage: Stage) {
-        let now = self.clock.now();
-        let mut state = self.state.lock();
-        if matches!(state.stage, Stage::Failed(_)) {
-            return;
-        }
-        if !matches!(stage, Stage::Awaited) || !matches!(state.stage, Stage::Awaited) {
-            state.moved = now;
-        }
-        state.stage = stage;
-    }
-
-    /// Since when the target is the one who is waited for; `None` while it is the client.
-    pub(crate) fn target_due_since(&self) -> Option<Instant> {
-        let state = self.state.lock();
-        match state.stage {
-            Stage::Awaited => None,
-            Stage::Offered | Stage::Whole | Stage::Failed(_) => Some(state.moved),
-        }
-    }
-
-    pub(crate) fn is_whole(&self) -> bool {
-        matches!(self.state.lock().stage, Stage::Whole)
-    }
-
-    /// Why the body could not be sent, when it was not the target's fault.
-    pub(crate) fn fault(&self) -> Option<BodyFault> {
-        match self.state.lock().stage {
-            Stage::Failed(fault) => Some(fault),
-            Stage::Offered | Stage::Awaited | Stage::Whole => None,
-        }
     }
 }
 
@@ -206,6 +203,8 @@ pub(crate) struct SentBody {
     sending: Option<Arc<Sending>>,
     /// The host that the client asked for, in case the message comes back.
     asked: Option<HeaderValue>,
+    /// Where interim responses go, for the same case.
+    interim: Option<Interim>,
 }
 
 impl SentBody {
@@ -220,15 +219,17 @@ impl http_body::Body for SentBody {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Some(sending) = &self.sending {
-            sending.enter(match &polled {
-                Poll::Pending => Stage::Awaited,
-                Poll::Ready(Some(Err(error))) => Stage::Failed(error.fault),
-                Poll::Ready(None) => Stage::Whole,
-                Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => Stage::Whole,
-                Poll::Ready(Some(Ok(_))) => Stage::Offered,
-            });
+            // Not a byte is asked of the client before the target wants it.
+            ready!(sending.poll_released(cx))?;
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = polled.map_ok(|frame| match frame.into_trailers() {
+            Ok(fields) => Frame::trailers(trailers::permitted(fields)),
+            Err(frame) => frame,
+        });
+        if let Some(sending) = &self.sending {
+            sending.polled(&polled, self.body.is_end_stream());
         }
         polled
     }
@@ -285,7 +286,12 @@ mod tests {
             let field = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap());
             assert_eq!(request.uri(), "/a?b");
             assert_eq!((field("host"), field("content-length")), (Some(host), length));
-            assert_eq!((field("transfer-encoding").is_some(), field("expect")), (chunked, None));
+            // A body that is at hand already waits for nothing.
+            let expect = chunked.then_some("100-continue");
+            assert_eq!(
+                (field("transfer-encoding").is_some(), field("expect")),
+                (chunked, expect)
+            );
         }
         let request = outgoing(Method::GET, Body::empty()).into_http2(&target, &HostRule::Keep, &clock);
         assert_eq!(request.uri(), "https://shop/a?b");

@@ -7,9 +7,11 @@
 use super::UpstreamParts;
 use super::connect::{Dialed, Dialer};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::limit::{Limit, Permit};
 use super::outgoing::SentBody;
 use super::status::TargetStatistics;
 use super::target::Target;
+use super::wire::Watch;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
 use ::http::{Request, Response};
@@ -20,7 +22,6 @@ use peregrine_base::Instant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most requests at once on one HTTP/2 connection. Where the target takes fewer, the others wait on the connection within
 /// their time limits.
@@ -29,14 +30,21 @@ const STREAMS_MAX: usize = 100;
 /// How long a kept connection may take to be ready again; longer than that, and a new one is the better choice.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
+/// The connections of a target under one configuration.
 pub(crate) struct Pool {
     dialer: Dialer,
-    permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    connections_max: usize,
     waiters_max: usize,
     wait_timeout: Duration,
     idle_max: usize,
     keepalive_time: Duration,
+    common: Arc<Common>,
+}
+
+/// What the pools of a target share that follow each other by reloads.
+struct Common {
+    limit: Arc<Limit>,
+    waiting: AtomicUsize,
     kept: Mutex<Kept>,
     /// Held while a connection is made that many requests can share, so that only one is made for all who ask.
     sharing: tokio::sync::Mutex<()>,
@@ -56,6 +64,7 @@ struct Kept {
 
 struct Idle {
     sender: http1::SendRequest<SentBody>,
+    watch: Arc<Watch>,
     until: Instant,
 }
 
@@ -75,23 +84,36 @@ pub(crate) struct Connection {
     pub(crate) lane: Lane,
     /// Whether it had served requests before.
     pub(crate) reused: bool,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 /// The half of a connection that sends.
 pub(crate) enum Lane {
-    Http1(http1::SendRequest<SentBody>),
+    Http1 {
+        sender: http1::SendRequest<SentBody>,
+        watch: Arc<Watch>,
+    },
     Http2 {
         sender: http2::SendRequest<SentBody>,
         _stream: Stream,
     },
 }
 
+impl Connection {
+    /// Whether something came over it that was not beyond doubt.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        match &self.lane {
+            Lane::Http1 { watch, .. } => watch.is_doubtful(),
+            Lane::Http2 { .. } => false,
+        }
+    }
+}
+
 impl Lane {
     /// Sends `message` and waits for the head of the response. The error holds the message if not a byte of it was sent.
     pub(crate) async fn send(&mut self, message: Request<SentBody>) -> Result<Response<Incoming>, Box<Unanswered>> {
         let result = match self {
-            Self::Http1(sender) => sender.try_send_request(message).await,
+            Self::Http1 { sender, .. } => sender.try_send_request(message).await,
             Self::Http2 { sender, .. } => sender.try_send_request(message).await,
         };
         result.map_err(Box::new)
@@ -129,32 +151,62 @@ impl Drop for Stream {
 
 impl Pool {
     pub(crate) fn new(config: &UpstreamConfig, dialer: Dialer) -> Self {
+        let common = Common {
+            limit: Limit::new(config.connections_max as usize),
+            waiting: AtomicUsize::new(0),
+            kept: Mutex::default(),
+            sharing: tokio::sync::Mutex::new(()),
+        };
+        Self::with(config, dialer, Arc::new(common))
+    }
+
+    /// The connections of this pool under another configuration; those of `before` are kept when they are made alike. The
+    /// number of requests at once changes with [`Pool::take_over`].
+    pub(crate) fn after(&self, config: &UpstreamConfig, dialer: Dialer, alike: bool) -> Self {
+        if alike {
+            Self::with(config, dialer, Arc::clone(&self.common))
+        } else {
+            Self::new(config, dialer)
+        }
+    }
+
+    fn with(config: &UpstreamConfig, dialer: Dialer, common: Arc<Common>) -> Self {
         Self {
             dialer,
-            permits: Arc::new(Semaphore::new(config.connections_max as usize)),
-            waiting: AtomicUsize::new(0),
+            connections_max: config.connections_max as usize,
             waiters_max: config.waiters_max as usize,
             wait_timeout: config.wait_timeout.get(),
             idle_max: config.idle_max as usize,
             keepalive_time: config.keepalive_time.get(),
-            kept: Mutex::default(),
-            sharing: tokio::sync::Mutex::new(()),
+            common,
         }
     }
 
-    /// A connection for one request; `fresh` when one that was kept just proved dead, and the others may be too.
+    /// From now on this configuration holds.
+    pub(crate) fn take_over(&self) {
+        self.common.limit.resize(self.connections_max);
+    }
+
+    /// How connections are made.
+    pub(crate) const fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    /// A connection for one request; `fresh` when one that was kept just proved dead, and the others may be too; `own` for one
+    /// that nobody shares, because it is to change its protocol.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         target: &Target,
         fresh: bool,
         deadline: Instant,
         statistics: &TargetStatistics,
+        own: bool,
     ) -> Result<Connection, UpstreamError> {
         let permit = self.permit(deadline, statistics).await?;
-        let kept = if fresh { None } else { self.kept(target).await };
+        let kept = if fresh || own { None } else { self.kept(target).await };
         let (lane, reused) = match kept {
             Some(lane) => (lane, true),
-            None => self.dial(target, fresh, deadline, statistics).await?,
+            None => self.dial(target, fresh, deadline, statistics, own).await?,
         };
         if reused {
             statistics.reuses.increment();
@@ -163,15 +215,11 @@ impl Pool {
     }
 
     /// Waits in line for the right to have one more request under way.
-    async fn permit(
-        &self,
-        deadline: Instant,
-        statistics: &TargetStatistics,
-    ) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+    async fn permit(&self, deadline: Instant, statistics: &TargetStatistics) -> Result<Permit, UpstreamError> {
+        if let Some(permit) = self.common.limit.take_now() {
             return Ok(permit);
         }
-        let _waiting = Waiting::enter(&self.waiting, self.waiters_max)
+        let _waiting = Waiting::enter(&self.common.waiting, self.waiters_max)
             .ok_or_else(|| UpstreamError::new(UpstreamErrorKind::TooManyWaiting))?;
         statistics.waits.increment();
         let parts = &self.dialer.parts;
@@ -184,7 +232,7 @@ impl Pool {
         };
         tokio::select! {
             biased;
-            permit = Arc::clone(&self.permits).acquire_owned() => {
+            permit = self.common.limit.take() => {
                 permit.map_err(|closed| UpstreamError::because(UpstreamErrorKind::WaitTimeout, closed))
             }
             () = timer.until(limit.min(deadline)) => Err(UpstreamError::new(timed_out)),
@@ -198,9 +246,12 @@ impl Pool {
         }
         loop {
             let now = self.dialer.parts.clock.now();
-            let mut idle = self.kept.lock().idle.pop()?;
+            let mut idle = self.common.kept.lock().idle.pop()?;
             if idle.until > now && self.is_usable(&mut idle.sender).await {
-                return Some(Lane::Http1(idle.sender));
+                return Some(Lane::Http1 {
+                    sender: idle.sender,
+                    watch: idle.watch,
+                });
             }
             tracing::trace!(target = %target.name(), "a kept connection was closed meanwhile");
         }
@@ -220,7 +271,7 @@ impl Pool {
 
     /// A place on the shared connection with the fewest requests.
     fn shared(&self) -> Option<Lane> {
-        let mut kept = self.kept.lock();
+        let mut kept = self.common.kept.lock();
         kept.shared.retain(|shared| !shared.sender.is_closed());
         let least = kept
             .shared
@@ -257,10 +308,11 @@ impl Pool {
         fresh: bool,
         deadline: Instant,
         statistics: &TargetStatistics,
+        own: bool,
     ) -> Result<(Lane, bool), UpstreamError> {
         // One limit for waiting and dialing: while the target does not answer, those who wait must not each begin anew.
         let limit = self.dialer.parts.clock.now().after(self.dialer.timeout);
-        let sharing = if self.may_share(target) {
+        let sharing = if !own && self.may_share(target) {
             Some(self.sharing(limit, deadline).await?)
         } else {
             None
@@ -274,11 +326,13 @@ impl Pool {
         // Whoever dialed meanwhile may have learned that connections are not shared: then nobody waits for the others.
         let _sharing = sharing.filter(|_| self.may_share(target));
         statistics.connects.increment();
-        let dialed = self.dialer.dial(target, limit, deadline).await?;
-        let mut kept = self.kept.lock();
-        kept.speaks_http2 = Some(matches!(dialed, Dialed::Http2(_)));
+        let dialed = self.dialer.dial(target, limit, deadline, own).await?;
+        let mut kept = self.common.kept.lock();
+        if !own {
+            kept.speaks_http2 = Some(matches!(dialed, Dialed::Http2(_)));
+        }
         match dialed {
-            Dialed::Http1(sender) => Ok((Lane::Http1(sender), false)),
+            Dialed::Http1 { sender, watch } => Ok((Lane::Http1 { sender, watch }, false)),
             Dialed::Http2(sender) => {
                 let load = Arc::new(Load {
                     streams: AtomicUsize::new(0),
@@ -297,7 +351,7 @@ impl Pool {
         match self.dialer.version {
             HttpVersion::Http1 => false,
             HttpVersion::Http2 => true,
-            HttpVersion::Auto => target.is_tls() && self.kept.lock().speaks_http2 != Some(false),
+            HttpVersion::Auto => target.is_tls() && self.common.kept.lock().speaks_http2 != Some(false),
         }
     }
 
@@ -311,7 +365,7 @@ impl Pool {
         let mut timer = Timer::new(Arc::clone(&parts.clock), Arc::clone(&parts.runtime));
         tokio::select! {
             biased;
-            sharing = self.sharing.lock() => Ok(sharing),
+            sharing = self.common.sharing.lock() => Ok(sharing),
             () = timer.until(limit.min(deadline)) => Err(super::connect::overdue(limit, deadline)),
         }
     }
@@ -319,14 +373,15 @@ impl Pool {
     /// Takes a connection back after its response was read to the end. `limit` is how long the target keeps it, if it said.
     pub(crate) fn give_back(self: &Arc<Self>, connection: Connection, limit: Option<Duration>) {
         let Connection { lane, permit, .. } = connection;
-        if let Lane::Http1(sender) = lane
+        if let Lane::Http1 { sender, watch } = lane
             && !sender.is_closed()
         {
+            watch.rest();
             let span = limit.map_or(self.keepalive_time, |limit| limit.min(self.keepalive_time));
             let until = self.dialer.parts.clock.now().after(span);
-            let mut kept = self.kept.lock();
+            let mut kept = self.common.kept.lock();
             if kept.idle.len() < self.idle_max && !span.is_zero() {
-                kept.idle.push(Idle { sender, until });
+                kept.idle.push(Idle { sender, watch, until });
                 self.sweep(&mut kept);
             }
         }
@@ -339,7 +394,8 @@ impl Pool {
         if std::mem::replace(&mut kept.swept, true) {
             return;
         }
-        let pool = Arc::downgrade(self);
+        let common = Arc::downgrade(&self.common);
+        let clock = Arc::clone(&self.dialer.parts.clock);
         let runtime = Arc::clone(&self.dialer.parts.runtime);
         let pause = self
             .keepalive_time
@@ -347,17 +403,36 @@ impl Pool {
         self.dialer.parts.runtime.spawn(Box::pin(async move {
             loop {
                 runtime.sleep(pause).await;
-                let Some(pool) = pool.upgrade() else { return };
-                if pool.close_overdue() == 0 {
+                let Some(common) = common.upgrade() else { return };
+                if common.close_overdue(clock.now()) == 0 {
                     return;
                 }
             }
         }));
     }
 
+    /// Connections without a request, to be shown.
+    pub(crate) fn idle(&self) -> usize {
+        let kept = self.common.kept.lock();
+        let unused = |shared: &&Shared| shared.load.streams.load(Ordering::Acquire) == 0;
+        kept.idle.len() + kept.shared.iter().filter(unused).count()
+    }
+
+    /// Whether every connection without a request is known to be closed.
+    #[cfg(test)]
+    pub(crate) fn idle_is_closed(&self) -> bool {
+        self.common.kept.lock().idle.iter().all(|idle| idle.sender.is_closed())
+    }
+
+    /// Requests in line, to be shown.
+    pub(crate) fn waiting(&self) -> usize {
+        self.common.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Common {
     /// Closes what is idle for too long; how many connections are left. None left ends the sweeping.
-    fn close_overdue(&self) -> usize {
-        let now = self.dialer.parts.clock.now();
+    fn close_overdue(&self, now: Instant) -> usize {
         let mut kept = self.kept.lock();
         kept.idle.retain(|idle| idle.until > now && !idle.sender.is_closed());
         kept.shared.retain(|shared| {
@@ -368,24 +443,6 @@ impl Pool {
         let left = kept.idle.len() + kept.shared.len();
         kept.swept = left > 0;
         left
-    }
-
-    /// Connections without a request, to be shown.
-    pub(crate) fn idle(&self) -> usize {
-        let kept = self.kept.lock();
-        let unused = |shared: &&Shared| shared.load.streams.load(Ordering::Acquire) == 0;
-        kept.idle.len() + kept.shared.iter().filter(unused).count()
-    }
-
-    /// Whether every connection without a request is known to be closed.
-    #[cfg(test)]
-    pub(crate) fn idle_is_closed(&self) -> bool {
-        self.kept.lock().idle.iter().all(|idle| idle.sender.is_closed())
-    }
-
-    /// Requests in line, to be shown.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
     }
 }
 

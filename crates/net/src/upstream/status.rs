@@ -16,6 +16,7 @@ pub(crate) struct TargetStatistics {
     pub(crate) reuses: Counter,
     pub(crate) waits: Counter,
     pub(crate) ejections: Counter,
+    pub(crate) not_reused: Counter,
     pub(crate) first_byte: Histogram,
     errors: [Counter; UpstreamErrorKind::WORDS.len()],
     body_errors: [Counter; BodyFault::ALL.len()],
@@ -51,6 +52,8 @@ pub struct UpstreamStatus {
     pub name: Arc<str>,
     /// Requests that reached no target because all were left out.
     pub no_healthy_target: u64,
+    /// Requests that were not sent again because the retry budget was used up.
+    pub budget_exhausted: u64,
     /// Its targets, in the order of the configuration.
     pub targets: Vec<TargetStatus>,
 }
@@ -60,8 +63,14 @@ pub struct UpstreamStatus {
 pub struct TargetStatus {
     /// Its URL.
     pub target: Arc<str>,
+    /// How many times the requests of a target of weight 1 it can take.
+    pub weight: f64,
+    /// Its group: a higher number waits until too few of the lower ones are healthy.
+    pub priority: u32,
     /// Whether it gets requests.
     pub health: Health,
+    /// What health checks show.
+    pub checks: ChecksStatus,
     /// Failures in a row.
     pub failures: u32,
     /// How often it was left out.
@@ -70,6 +79,8 @@ pub struct TargetStatus {
     pub in_flight: u64,
     /// The recent time to the first byte, in milliseconds, as the balancer sees it; `None` before the first response.
     pub latency_ms: Option<f64>,
+    /// In how many of the choices it takes part: less than 1 while it starts slowly.
+    pub share: f64,
     /// Attempts that were made.
     pub requests: u64,
     /// Attempts that were made again after a failure here.
@@ -80,6 +91,8 @@ pub struct TargetStatus {
     pub connects: u64,
     /// Requests that found a connection ready.
     pub reuses: u64,
+    /// Connections that were closed after an answer that left something in doubt.
+    pub not_reused: u64,
     /// Connections without a request.
     pub idle: u64,
     /// Requests that wait for a connection.
@@ -89,6 +102,19 @@ pub struct TargetStatus {
     /// The time to the first byte.
     #[serde(skip)]
     pub first_byte: HistogramSnapshot,
+}
+
+/// What health checks show of a target.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChecksStatus {
+    /// `passing`, `failing`, `unknown` before the first one, or `off`.
+    pub verdict: &'static str,
+    /// Checks that passed.
+    pub passed: u64,
+    /// Checks that failed.
+    pub failed: u64,
+    /// Why the last one failed; `None` when it passed.
+    pub last_error: Option<Arc<str>>,
 }
 
 /// Whether a target gets requests.
@@ -101,6 +127,8 @@ pub enum Health {
     Ejected,
     /// One request tries whether it is back.
     Probing,
+    /// It fails its health checks.
+    Failing,
 }
 
 impl Health {
@@ -111,6 +139,7 @@ impl Health {
             Self::Healthy => "healthy",
             Self::Ejected => "ejected",
             Self::Probing => "probing",
+            Self::Failing => "failing",
         }
     }
 }

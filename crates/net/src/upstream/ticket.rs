@@ -28,7 +28,7 @@ pub(crate) struct Failed {
 impl Ticket {
     /// The right to send a request to `member`, if it is not left out.
     pub(crate) fn take(member: &Arc<Member>, now: Instant, need: Need) -> Option<Self> {
-        let admission = member.ejection().admit(now, need)?;
+        let admission = member.admit(now, need)?;
         member.enter();
         Some(Self {
             member: Arc::clone(member),

@@ -16,7 +16,15 @@ pub(crate) const ALPN_H2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// The side of TLS that connects, for all targets of an upstream.
-pub(crate) fn connector(config: &UpstreamConfig) -> Result<TlsConnector, UpstreamConfigError> {
+#[derive(Clone)]
+pub(crate) struct Connectors {
+    /// Offers the versions that the configuration names.
+    pub(crate) any: TlsConnector,
+    /// Offers HTTP/1.1 only, for a connection that is to change its protocol.
+    pub(crate) http1: TlsConnector,
+}
+
+pub(crate) fn connectors(config: &UpstreamConfig) -> Result<Connectors, UpstreamConfigError> {
     let roots = match &config.tls.roots {
         Some(path) => file_roots(path).map_err(|problem| UpstreamConfigError::Roots {
             upstream: config.name.clone(),
@@ -36,7 +44,12 @@ pub(crate) fn connector(config: &UpstreamConfig) -> Result<TlsConnector, Upstrea
         HttpVersion::Http1 => vec![ALPN_HTTP1.to_vec()],
         HttpVersion::Http2 => vec![ALPN_H2.to_vec()],
     };
-    Ok(TlsConnector::from(Arc::new(client)))
+    let mut http1 = client.clone();
+    http1.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    Ok(Connectors {
+        any: TlsConnector::from(Arc::new(client)),
+        http1: TlsConnector::from(Arc::new(http1)),
+    })
 }
 
 fn file_roots(path: &Path) -> Result<RootCertStore, String> {

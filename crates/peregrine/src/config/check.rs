@@ -7,7 +7,7 @@ use super::node::{self, Fields, Node, Source, Value};
 use super::parse;
 use super::shape::Shape;
 use super::value;
-use peregrine_base::Fallback;
+use peregrine_base::{Fallback, Kind};
 
 /// Checks `root` against `shape` and fills in what is not set.
 pub(crate) fn check(root: &mut Node, shape: &Shape, faults: &mut Vec<Fault>) {
@@ -23,7 +23,10 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn walk(&mut self, node: &mut Node, shape: &Shape, path: &str) {
         match (shape, &mut node.value) {
-            (Shape::Value(row), _) => value::settle(node, row, path, self.faults),
+            (Shape::Value(row), _) => {
+                self.tables(node, row.kind, path);
+                value::settle(node, row, path, self.faults);
+            }
             (Shape::Table(shapes), Value::Table(fields)) => {
                 self.unknown(fields, shapes, path);
                 self.fill(fields, &node.source, shapes, path);
@@ -51,6 +54,19 @@ impl Checker<'_> {
                 let problem = format!("should be {noun}, is {}", found.noun());
                 self.faults
                     .push(Fault::new(&node.name, path, problem).help(format!("write {written}")));
+            }
+        }
+    }
+
+    /// Checks the tables in a list of texts or tables; its texts are for [`value::settle`].
+    fn tables(&mut self, node: &mut Node, kind: Kind, path: &str) {
+        let (Kind::TextsOrTables(rows), Value::List(elements)) = (kind, &mut node.value) else {
+            return;
+        };
+        let inside = Shape::of([rows]);
+        for (index, element) in elements.iter_mut().enumerate() {
+            if element.fields().is_some() {
+                self.walk(element, &inside, &node::element(path, index));
             }
         }
     }

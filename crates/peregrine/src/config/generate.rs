@@ -28,10 +28,20 @@ fn type_in_words(kind: Kind) -> String {
         Kind::Secret => "a text that is never shown".to_owned(),
         Kind::Choice(words) => format!("one of {}", quoted(words)),
         Kind::Texts => "a list of texts".to_owned(),
+        Kind::TextsOrTables(rows) => format!("a list of texts, or of tables with {}", fields_in_words(rows)),
         Kind::Choices(words) => format!("a list of any of {}", quoted(words)),
         Kind::Integers { min, max } => format!("a list of whole numbers from {min} to {max}"),
         Kind::TextMap => "a table of texts".to_owned(),
     }
+}
+
+/// The fields of a table within a list.
+fn fields_in_words(rows: &[Parameter]) -> String {
+    let field = |row: &Parameter| match row.fallback {
+        Fallback::Toml(text) => format!("{} ({}, {text})", row.name, type_in_words(row.kind)),
+        Fallback::Required | Fallback::Absent => format!("{} ({})", row.name, type_in_words(row.kind)),
+    };
+    rows.iter().map(field).collect::<Vec<_>>().join(", ")
 }
 
 fn quoted(words: &[&str]) -> String {
@@ -66,6 +76,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("route[].name", "\"products\""),
     ("upstream[].host", "\"keep\""),
     ("upstream[].total_timeout", "\"5m\""),
+    ("upstream[].health.path", "\"/healthz\""),
+    ("upstream[].health.host", "\"shop.example\""),
     ("upstream[].tls.roots", "\"/etc/ssl/certs/ca-certificates.crt\""),
     ("strategy.*.load_soft_limit", "\"500ms\""),
     ("cache.in_flight_max", "\"64MiB\""),
@@ -92,7 +104,7 @@ fn sample_of_kind(kind: Kind) -> String {
         Kind::Duration { max, .. } | Kind::Size { max, .. } => format!("\"{max}\""),
         Kind::Text | Kind::Secret => "\"\"".to_owned(),
         Kind::Choice(words) => quoted(&words[..1.min(words.len())]),
-        Kind::Texts | Kind::Choices(_) | Kind::Integers { .. } => "[]".to_owned(),
+        Kind::Texts | Kind::TextsOrTables(_) | Kind::Choices(_) | Kind::Integers { .. } => "[]".to_owned(),
         Kind::TextMap => "{}".to_owned(),
     }
 }

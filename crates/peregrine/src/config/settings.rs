@@ -165,6 +165,7 @@ impl Reader<'_> {
             for target in upstream
                 .targets
                 .iter()
+                .map(|target| &target.url)
                 .filter(|target| own.iter().any(|own| leads_to(target, *own)))
             {
                 let field = node::field(&node::element("upstream", index), "targets");

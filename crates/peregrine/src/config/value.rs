@@ -13,8 +13,12 @@ pub(crate) fn settle(node: &mut Node, row: &Parameter, path: &str, faults: &mut 
     }
     let before = faults.len();
     match (row.kind, &mut node.value) {
-        (Kind::Texts | Kind::Choices(_) | Kind::Integers { .. }, Value::List(elements)) => {
+        (Kind::Texts | Kind::TextsOrTables(_) | Kind::Choices(_) | Kind::Integers { .. }, Value::List(elements)) => {
             for (index, element) in elements.iter_mut().enumerate() {
+                if matches!((row.kind, &element.value), (Kind::TextsOrTables(_), Value::Table(_))) {
+                    // Checked already, field by field.
+                    continue;
+                }
                 settle_element(element, row.kind, &node::element(path, index), faults);
             }
         }
@@ -54,7 +58,9 @@ fn from_raw(text: &str, kind: Kind, node: &Node) -> Value {
         },
         Kind::Integer { .. } => trimmed.parse().ok().map(Value::Integer),
         Kind::Number { .. } => trimmed.parse().ok().map(Value::Number),
-        Kind::Texts | Kind::Choices(_) | Kind::Integers { .. } if !trimmed.starts_with('[') => {
+        Kind::Texts | Kind::TextsOrTables(_) | Kind::Choices(_) | Kind::Integers { .. }
+            if !trimmed.starts_with('[') =>
+        {
             let element = |part: &str| Node::new(Value::Raw(part.trim().to_owned()), node.source.clone());
             Some(Value::List(
                 trimmed
@@ -64,7 +70,7 @@ fn from_raw(text: &str, kind: Kind, node: &Node) -> Value {
                     .collect(),
             ))
         }
-        Kind::Texts | Kind::Choices(_) | Kind::Integers { .. } | Kind::TextMap => {
+        Kind::Texts | Kind::TextsOrTables(_) | Kind::Choices(_) | Kind::Integers { .. } | Kind::TextMap => {
             parse::parse_value(trimmed, &node.source).map(|parsed| parsed.value)
         }
         Kind::Duration { .. } | Kind::Size { .. } | Kind::Text | Kind::Secret | Kind::Choice(_) => None,
@@ -120,7 +126,9 @@ fn wrong_type(node: &Node, kind: Kind, value: &Value, path: &str) -> Fault {
     match (kind, value) {
         (Kind::Duration { .. }, Value::Integer(number)) => fault.help(format!("with its unit: \"{number}s\"")),
         (Kind::Size { .. }, Value::Integer(number)) => fault.help(format!("with its unit: \"{number}B\"")),
-        (Kind::Texts | Kind::Choices(_), Value::Text(text)) => fault.help(format!("in brackets: [{text:?}]")),
+        (Kind::Texts | Kind::TextsOrTables(_) | Kind::Choices(_), Value::Text(text)) => {
+            fault.help(format!("in brackets: [{text:?}]"))
+        }
         (Kind::Flag | Kind::Integer { .. } | Kind::Number { .. }, Value::Text(_)) => fault.help("without quotes"),
         (Kind::Text | Kind::Choice(_), Value::Integer(_) | Value::Number(_) | Value::Flag(_)) => {
             fault.help("between quotes")
@@ -139,6 +147,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
         Kind::Size { .. } => "a size such as \"64MiB\"",
         Kind::Text | Kind::Secret | Kind::Choice(_) => "a text",
         Kind::Texts | Kind::Choices(_) => "a list of texts",
+        Kind::TextsOrTables(_) => "a list of texts or tables",
         Kind::Integers { .. } => "a list of whole numbers",
         Kind::TextMap => "a table of texts",
     }

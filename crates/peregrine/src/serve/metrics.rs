@@ -36,6 +36,9 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
         let mut of = Of { out, labels: &labels };
         let name = "peregrine_upstream_no_healthy_target_total";
         of.counter(name, "Requests that reached no target.", status.no_healthy_target);
+        let name = "peregrine_upstream_retry_budget_exhausted_total";
+        let help = "Requests that were not sent again because the retry budget was used up.";
+        of.counter(name, help, status.budget_exhausted);
         for target in &status.targets {
             of_target(&status.name, target, out);
         }
@@ -210,6 +213,29 @@ fn of_target(upstream: &str, is: &TargetStatus, out: &mut Exposition) {
     let mut of = Of { out, labels: &labels };
     let healthy = u64::from(is.health == Health::Healthy);
     of.gauge("peregrine_target_healthy", "1 while the target gets requests.", healthy);
+    let failing = u64::from(is.checks.verdict == "failing");
+    of.gauge(
+        "peregrine_target_failing_checks",
+        "1 while health checks keep the target out.",
+        failing,
+    );
+    let checks = [("passed", is.checks.passed), ("failed", is.checks.failed)];
+    of.counters(
+        "peregrine_target_health_checks_total",
+        "Health checks by result.",
+        "result",
+        checks,
+    );
+    let seconds = is.latency_ms.unwrap_or(0.0) / 1000.0;
+    let help = "The recent time to the first byte as the balancer sees it (peak EWMA).";
+    of.gauge("peregrine_target_latency_seconds", help, seconds);
+    let help = "In how many of the choices the target takes part; less than 1 while it starts slowly.";
+    of.gauge("peregrine_target_share", help, is.share);
+    of.counter(
+        "peregrine_target_not_reused_total",
+        "Connections closed after an answer that left something in doubt.",
+        is.not_reused,
+    );
     of.counter(
         "peregrine_target_requests_total",
         "Attempts that were made.",

@@ -138,6 +138,7 @@ impl Program {
     /// Starts what runs beside the requests.
     pub(super) fn begin(self: &Arc<Self>) {
         self.engine.run_sweeper();
+        take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
     }
 
@@ -169,7 +170,7 @@ impl Program {
             .settings
             .upstreams
             .iter()
-            .flat_map(|upstream| upstream.targets.clone())
+            .flat_map(|upstream| upstream.targets.iter().map(|target| target.url.clone()))
             .collect()
     }
 
@@ -178,23 +179,25 @@ impl Program {
     }
 }
 
-/// The upstreams of `settings`; those that `before` has with the same configuration go on with their connections.
-pub(super) fn upstreams(settings: &Settings, before: Option<(&Settings, &Upstreams)>) -> Result<Upstreams, Failure> {
+/// The upstreams of `settings`; those that `before` has with the same configuration go on as they are, and the others with
+/// what is known of the targets that stay.
+pub(super) fn upstreams(settings: &Settings, before: Option<&Upstreams>) -> Result<Upstreams, Failure> {
     let parts = || UpstreamParts {
         clock: Program::clock(),
         runtime: Arc::new(TokioRuntime),
         random: Arc::new(SystemRandom),
     };
+    let running = |config: &UpstreamConfig| before?.get(&config.name).map(|upstream| &**upstream);
     let kept = |config: &UpstreamConfig| {
-        let (old, running) = before?;
-        old.upstreams
-            .iter()
-            .any(|old| old == config)
-            .then(|| running.get(&config.name).cloned())?
+        let upstream = before?.get(&config.name)?;
+        (upstream.config() == config).then(|| Arc::clone(upstream))
     };
-    let make = |config: &UpstreamConfig| match kept(config) {
-        Some(upstream) => Ok((config.name.clone(), upstream)),
-        None => Upstream::new(config, parts()).map(|upstream| (config.name.clone(), upstream)),
+    let make = |config: &UpstreamConfig| {
+        let upstream = match kept(config) {
+            Some(upstream) => Ok(upstream),
+            None => Upstream::after(config, parts(), running(config)),
+        };
+        upstream.map(|upstream| (config.name.clone(), upstream))
     };
     settings
         .upstreams
@@ -202,6 +205,13 @@ pub(super) fn upstreams(settings: &Settings, before: Option<(&Settings, &Upstrea
         .map(make)
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// From now on these are the upstreams.
+pub(super) fn take_over(upstreams: &Upstreams) {
+    for upstream in upstreams.values() {
+        upstream.take_over();
+    }
 }
 
 /// The access log cannot be written where the configuration says.

@@ -39,7 +39,7 @@ impl Program {
         let trusted = program::trusted(settings)?;
         let purgers = program::purgers(settings)?;
         let before = self.upstreams.load();
-        let upstreams = program::upstreams(settings, Some((&current.settings, &before)))?;
+        let upstreams = program::upstreams(settings, Some(&before))?;
         // The engine first, because routes are resolved against its strategies and namespaces. Should what follows be
         // refused, it goes back to what it had.
         self.engine
@@ -73,6 +73,7 @@ impl Program {
         }
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);
+        program::take_over(&upstreams);
         self.upstreams.store(upstreams.into());
         *current = new;
         Ok(Reloaded::of(changes))

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::tests::{Wire, until};
-use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -206,7 +205,7 @@ async fn a_connection_that_was_closed_while_idle_is_not_used() {
             .await
             .unwrap();
         until("the end is noticed", || {
-            target(&upstream).idle == 0 || upstream.members[0].pool().idle_is_closed()
+            target(&upstream).idle == 0 || upstream.chooser.members()[0].pool().idle_is_closed()
         })
         .await;
     }

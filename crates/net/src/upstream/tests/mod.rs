@@ -6,9 +6,10 @@ mod limits;
 mod secure;
 
 use super::*;
-use crate::config::HttpVersion;
+use crate::config::{Balance, HttpVersion};
 use crate::tests::Origin;
 use peregrine_base::{ManualClock, SeededRandom, SystemClock, TokioRuntime};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// An upstream in front of `targets`, changed by `change`.
 fn upstream_of(targets: &[&str], change: impl FnOnce(&mut UpstreamConfig)) -> Arc<Upstream> {

@@ -73,6 +73,18 @@ fn value(row: &Parameter) -> Value {
     schema
 }
 
+/// A field of a table within a list.
+fn within(row: &Parameter) -> Value {
+    let mut schema = of_kind(row.kind);
+    schema["description"] = json!(row.about);
+    if let Fallback::Toml(text) = row.fallback
+        && let Some(default) = parse::parse_value(text, &crate::config::node::Source::Default)
+    {
+        schema["default"] = Value::from(&default);
+    }
+    schema
+}
+
 fn of_kind(kind: Kind) -> Value {
     let or_variable = |schema: Value| json!({ "anyOf": [schema, { "$ref": "#/$defs/environment" }] });
     match kind {
@@ -84,6 +96,19 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Text | Kind::Secret => json!({ "type": "string" }),
         Kind::Choice(words) => or_variable(json!({ "enum": words })),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::TextsOrTables(rows) => {
+            let fields: serde_json::Map<String, Value> =
+                rows.iter().map(|row| (row.name.to_owned(), within(row))).collect();
+            let required: Vec<&str> = rows
+                .iter()
+                .filter(|row| row.fallback == Fallback::Required)
+                .map(|row| row.name)
+                .collect();
+            let table = json!({
+                "type": "object", "properties": fields, "required": required, "additionalProperties": false,
+            });
+            json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table] } })
+        }
         Kind::Choices(words) => json!({ "type": "array", "items": or_variable(json!({ "enum": words })) }),
         Kind::Integers { min, max } => {
             json!({ "type": "array", "items": or_variable(json!({ "type": "integer", "minimum": min, "maximum": max })) })

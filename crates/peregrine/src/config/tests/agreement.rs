@@ -50,6 +50,7 @@ fn every_row_has_a_field_and_every_field_a_row() {
         fields::<peregrine_net::config::ListenerConfig>("listener[]."),
         fields::<peregrine_net::config::UpstreamConfig>("upstream[]."),
         fields::<peregrine_net::config::EjectionConfig>("upstream[].ejection."),
+        fields::<peregrine_net::config::HealthConfig>("upstream[].health."),
         fields::<peregrine_net::config::UpstreamTlsConfig>("upstream[].tls."),
         fields::<peregrine_admin::AdminConfig>("admin."),
         fields::<peregrine_http::config::RouteConfig>("route[]."),
@@ -84,7 +85,7 @@ fn every_bound_can_be_read_and_is_in_order() {
             Kind::Duration { min, max } => in_order::<Span>(min, max),
             Kind::Size { min, max } => in_order::<ByteSize>(min, max),
             Kind::Choice(words) | Kind::Choices(words) => !words.is_empty(),
-            Kind::Flag | Kind::Text | Kind::Secret | Kind::Texts | Kind::TextMap => true,
+            Kind::Flag | Kind::Text | Kind::Secret | Kind::Texts | Kind::TextsOrTables(_) | Kind::TextMap => true,
         };
         assert!(is_sound, "{}: {:?}", row.name, row.kind);
         assert!(

@@ -29,6 +29,12 @@ fn value_of(kind: Kind, chance: u64) -> String {
         Kind::Text | Kind::Secret => toml::Value::String(format!("text {chance} \"\\\n'")).to_string(),
         Kind::Choice(words) => word(words),
         Kind::Texts => format!("[\"a{chance}\", \"b\"]"),
+        Kind::TextsOrTables(rows) => {
+            let fields = rows
+                .iter()
+                .map(|row| format!("{} = {}", row.name, value_of(row.kind, chance)));
+            format!("[\"a{chance}\", {{ {} }}]", fields.collect::<Vec<_>>().join(", "))
+        }
         Kind::Choices(words) => format!("[{}]", word(words)),
         Kind::Integers { min, max } => format!("[{}]", between(min, max)),
         Kind::TextMap => format!("{{ x-{chance} = \"1\" }}"),
