@@ -7,6 +7,7 @@ use crate::find::Found;
 use crate::flight::Flight;
 use crate::follower::Follower;
 use crate::hit::Hit;
+use crate::invalidation::Invalidation;
 use crate::key::{Key, TEXT_MAX};
 use crate::lease::{Held, Lease};
 use crate::ledger::Ledger;
@@ -37,6 +38,9 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
 }
 
+/// Hears of every invalidation when it holds here. Must not wait, and not call the engine.
+pub type Mirror = Arc<dyn Fn(&Invalidation) + Send + Sync>;
+
 /// The cache.
 pub struct Engine {
     pub(crate) parts: Parts,
@@ -55,6 +59,8 @@ pub struct Engine {
     pub(crate) receipts: AtomicU64,
     /// How many still may read a snapshot.
     pub(crate) expecting: AtomicUsize,
+    /// Who else is told of invalidations.
+    pub(crate) mirror: RwLock<Option<Mirror>>,
 }
 
 /// What a reload changes and a request reads.

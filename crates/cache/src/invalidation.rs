@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What to invalidate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Invalidation {
     /// Tags.
@@ -38,6 +38,21 @@ pub struct Invalidation {
 }
 
 impl Invalidation {
+    /// The same with the rights of the one who asks written into its text.
+    pub(crate) fn within_scope(&self) -> Self {
+        let mut within = self.clone();
+        if let Some(scope) = within.scope.take() {
+            if within.namespaces.is_empty() {
+                within.namespaces = scope;
+            } else {
+                within.namespaces.retain(|name| scope.contains(name));
+            }
+            // Without any namespace it would mean all of them.
+            within.dry_run |= within.namespaces.is_empty();
+        }
+        within
+    }
+
     /// A hard invalidation of `keys`.
     #[must_use]
     pub fn of_keys(keys: Vec<String>) -> Self {

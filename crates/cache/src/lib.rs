@@ -116,7 +116,7 @@ pub use config::{
     CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, RangeLoad, Settings,
     SettingsError, StrategyConfig,
 };
-pub use engine::{Engine, Parts};
+pub use engine::{Engine, Mirror, Parts};
 pub use entry::Tags;
 pub use fill::{Fill, Finished};
 pub use follower::{Followed, Follower, Reader};

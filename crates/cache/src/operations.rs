@@ -6,6 +6,7 @@
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Draft, Entry, Kind, PACKED_MAX, tags_fit};
 use crate::hit::Hit;
+use crate::invalidation::Invalidation;
 use crate::key::{Key, TEXT_MAX};
 use crate::lease::segments;
 use crate::ledger::{Position, Target, key_target};
@@ -50,6 +51,7 @@ impl Engine {
     pub fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str, value: Bytes, options: &SetOptions) -> bool {
         let key = Key::named(namespace, "", name);
         let stored = self.write(&key, &value, options);
+        self.tell_of_key(&key);
         let counters = namespace.counters();
         match stored {
             Ok(()) => counters.stored.increment(),
@@ -124,6 +126,7 @@ impl Engine {
             slot.overtake();
         }
         self.keep_from_snapshot(&key);
+        self.tell_of_key(&key);
         let tier = namespace.tier();
         let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
             return false;
@@ -167,6 +170,10 @@ impl Engine {
     /// stored.
     pub fn clear(&self, namespace: &Arc<Namespace>) -> u64 {
         self.ledger.raise(false, &[], &[namespace.scope()], &[]);
+        self.tell(&Invalidation {
+            namespaces: vec![namespace.name().to_owned()],
+            ..Invalidation::default()
+        });
         let (tier, mut cleared) = (namespace.tier(), 0);
         tier.iterate(&mut |hash, entry| {
             if entry.namespace() == namespace.id() && tier.remove(hash, entry) {

@@ -1,9 +1,9 @@
 //! From a request to invalidate to the targets in the ledger, and to the entries that they reach.
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Mirror};
 use crate::entry::{Entry, Kind};
 use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
-use crate::key::Subject;
+use crate::key::{Key, Subject};
 use crate::ledger::{Scope, Standing, Target, key_target, path_target, resource_target, tag_target};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
@@ -41,6 +41,7 @@ impl Engine {
         let reach = self.reach_of(request);
         if !request.dry_run {
             self.raise(&reach, request.soft);
+            self.tell(request);
         }
         let remove = !request.dry_run && !request.soft;
         let (engine, (giver, counted)) = (Arc::clone(self), promise());
@@ -66,8 +67,41 @@ impl Engine {
     /// As [`Engine::invalidate`], without counting and so without waiting: for whoever must not be slow, such as a write on
     /// its way. Promise P1 holds when this returns; the sweeper frees what is gone.
     pub fn invalidate_uncounted(&self, request: &Invalidation) {
+        self.invalidate_as_told(request);
+        if !request.dry_run {
+            self.tell(request);
+        }
+    }
+
+    /// As [`Engine::invalidate_uncounted`] for what a [`Mirror`] of another engine heard: nobody is told again.
+    pub fn invalidate_as_told(&self, request: &Invalidation) {
         if !request.dry_run {
             self.raise(&self.reach_of(request), request.soft);
+        }
+    }
+
+    /// From now on `mirror` hears of every invalidation, also of values that are set and deleted by name; nothing: nobody
+    /// does.
+    pub fn mirror_invalidations(&self, mirror: Option<Mirror>) {
+        *self.mirror.write() = mirror;
+    }
+
+    /// Tells the mirror, if there is one.
+    pub(crate) fn tell(&self, request: &Invalidation) {
+        let mirror = self.mirror.read().clone();
+        if let Some(mirror) = mirror {
+            mirror(&request.within_scope());
+        }
+    }
+
+    /// Tells the mirror, if there is one, that what lay under `key` was written over or taken out.
+    pub(crate) fn tell_of_key(&self, key: &Key) {
+        if self.mirror.read().is_some() {
+            self.tell(&Invalidation {
+                keys: vec![key.text().to_owned()],
+                namespaces: vec![key.namespace().name().to_owned()],
+                ..Invalidation::default()
+            });
         }
     }
 

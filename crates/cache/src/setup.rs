@@ -49,6 +49,7 @@ impl Engine {
             encoder: Encoder::new(cores()),
             receipts: AtomicU64::new(0),
             expecting: AtomicUsize::new(0),
+            mirror: RwLock::new(None),
             parts,
         };
         engine.apply(&settings);

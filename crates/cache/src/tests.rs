@@ -6,6 +6,7 @@ mod encodings;
 mod faults;
 mod invalidation;
 mod lookup;
+mod mirror;
 mod operations;
 #[expect(clippy::cast_possible_truncation, reason = "positions in tests are small")]
 mod parts;
