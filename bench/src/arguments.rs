@@ -42,6 +42,8 @@ pub(crate) enum Subject {
     Http,
     /// Hits of many sizes over few and many connections, beside other caches.
     Matrix,
+    /// What idle connections occupy.
+    Idle,
     /// Everything.
     All,
 }
@@ -68,7 +70,15 @@ impl Subject {
             Self::HitRatio => &[Self::HitRatio],
             Self::Http => &[Self::Http],
             Self::Matrix => &[Self::Matrix],
-            Self::All => &[Self::Engine, Self::Memory, Self::HitRatio, Self::Http, Self::Matrix],
+            Self::Idle => &[Self::Idle],
+            Self::All => &[
+                Self::Engine,
+                Self::Memory,
+                Self::HitRatio,
+                Self::Http,
+                Self::Matrix,
+                Self::Idle,
+            ],
         }
     }
 }

@@ -5,6 +5,7 @@ mod drive;
 mod floor;
 mod hit;
 mod http2;
+pub(crate) mod idle;
 pub(crate) mod matrix;
 mod miss;
 mod mixed;

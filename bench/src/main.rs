@@ -63,6 +63,7 @@ fn measure(subject: Subject, arguments: &Arguments) -> Section {
         Subject::HitRatio => hit_ratio::measure(arguments.quick),
         Subject::Http => http::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::Matrix => http::matrix::measure(arguments.quick, arguments.binary.as_deref()),
+        Subject::Idle => http::idle::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::All => unreachable!("`each` gives the subjects one by one"),
     }
 }

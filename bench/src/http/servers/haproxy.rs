@@ -15,7 +15,7 @@ pub(super) fn configure(command: &mut Command, folder: &Path, at: Addresses, set
         )
     });
     let text = format!(
-        "global\n  nbthread {threads}\n  maxconn 4000\n\
+        "global\n  nbthread {threads}\n\
          defaults\n  mode http\n  option http-keep-alive\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n  \
          timeout http-keep-alive 1h\n\
          cache store\n  total-max-size {memory}\n  max-object-size 2097152\n  max-age 3600\n\

@@ -228,7 +228,7 @@ fn peregrine(command: &mut Command, folder: &Path, at: Addresses, setup: &Setup<
         )
     });
     let text = format!(
-        "[server]\nstate_dir = {state:?}\nworkers = {workers}\n\n[admin]\naddress = \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n\
+        "[server]\nstate_dir = {state:?}\nworkers = {workers}\nconnections_max = 60000\n\n[admin]\naddress = \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n\
          [cache]\nmemory = \"{memory}MiB\"\n\n[[listener]]\naddress = \"{plain}\"\n\n{secure}\
          [[upstream]]\nname = \"origin\"\ntargets = [\"http://{origin}\"]\n\n\
          [[route]]\nmatch = {{ path = \"/*\" }}\nupstream = \"origin\"\n",

@@ -23,8 +23,8 @@ pub(super) fn configure(command: &mut Command, folder: &Path, at: Addresses, set
         )
     });
     let text = format!(
-        "{user} daemon off; worker_processes {workers}; pid {folder}/pid; error_log stderr crit;\n\
-         events {{ worker_connections 4096; }}\n\
+        "{user} daemon off; worker_processes {workers}; worker_rlimit_nofile 200000; pid {folder}/pid; error_log stderr crit;\n\
+         events {{ worker_connections 65536; }}\n\
          http {{\n\
            access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;\n\
            keepalive_timeout 75s; keepalive_requests 1000000000;\n\
