@@ -1,5 +1,6 @@
 //! The answer that the client gets: from a stored response, from one that is being stored, or straight from the origin.
 
+use crate::encode::{Answer, Content, Offer, tags};
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
@@ -38,15 +39,20 @@ pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration,
     let StoredHead { status, mut headers } = head;
     headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     let request = &asking.facts;
-    if policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) == Condition::NotModified
-    {
-        return bodiless(StatusCode::NOT_MODIFIED, policy::not_modified_headers(&headers));
-    }
-    let length = hit.length();
-    if asking.asked.range && request.method == Method::GET && status == StatusCode::OK {
+    let offer = Offer::stored(asking, hit);
+    offer.announce(&mut headers);
+    let (mut headers, content) = match offer.answer(asking, status, headers, hit, wall) {
+        Answer::Current(headers) => return bodiless(StatusCode::NOT_MODIFIED, headers),
+        Answer::Whole(headers, content) => (headers, content),
+    };
+    let length = content.length();
+    let ranged = asking.asked.range && request.method == Method::GET && status == StatusCode::OK;
+    if ranged && offer.allows_range(&request.headers) {
         match policy::select_range(&request.headers, &headers, length) {
             RangeAnswer::Whole => {}
-            RangeAnswer::Part { start, end_exclusive } => return part(hit, headers, start, end_exclusive, length),
+            RangeAnswer::Part { start, end_exclusive } => {
+                return part(&content, headers, start, end_exclusive, length);
+            }
             RangeAnswer::Unsatisfiable => return unsatisfiable(length),
         }
     }
@@ -54,19 +60,22 @@ pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration,
     if request.method == Method::HEAD {
         return bodiless(status, headers);
     }
-    respond(status, headers, body_of(hit, hit.body().chunks(), length))
+    if let Content::Coded(coded) = &content {
+        asking.route.metrics.encoded(coded.coding());
+    }
+    respond(status, headers, body_of(&content, content.pieces(), length))
 }
 
 /// A response whose body is still arriving.
 pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wall: WallTime) -> Response<Body> {
     let StoredHead { status, mut headers } = head;
     hygiene::strip_hop_by_hop(&mut headers);
-    let request = &asking.facts;
-    if policy::evaluate_conditions(&request.method, &request.headers, status, &headers, wall) == Condition::NotModified
-    {
-        return bodiless(StatusCode::NOT_MODIFIED, policy::not_modified_headers(&headers));
-    }
     let length = reader.length();
+    let offer = Offer::arriving(asking, status, &headers, length);
+    offer.announce(&mut headers);
+    if let Some(headers) = offer.current(asking, status, &headers, &headers, wall) {
+        return bodiless(StatusCode::NOT_MODIFIED, headers);
+    }
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
@@ -82,7 +91,10 @@ pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wal
 /// would have done.
 pub(crate) fn loaded(asking: &Asking, response: Response<Body>, wall: WallTime) -> Response<Body> {
     let (request, status) = (&asking.facts, response.status());
-    let response = direct(response);
+    let mut response = direct(response);
+    if status == StatusCode::NOT_MODIFIED {
+        tags::give_back(&request.headers, response.headers_mut());
+    }
     match policy::evaluate_conditions(&request.method, &request.headers, status, response.headers(), wall) {
         Condition::NotModified => bodiless(
             StatusCode::NOT_MODIFIED,
@@ -154,25 +166,25 @@ fn decorate(headers: &mut HeaderMap, route: &Route, outcome: &Outcome, status: u
     route.response_edits.apply(headers);
 }
 
-fn part(hit: &Hit, mut headers: HeaderMap, start: u64, end_exclusive: u64, length: u64) -> Response<Body> {
+fn part(content: &Content, mut headers: HeaderMap, start: u64, end_exclusive: u64, length: u64) -> Response<Body> {
     let range = format!("bytes {start}-{}/{length}", end_exclusive.saturating_sub(1));
     if let Ok(value) = HeaderValue::from_str(&range) {
         headers.insert(header::CONTENT_RANGE, value);
     }
     let length = end_exclusive - start;
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let chunks = slice(hit.body().chunks(), start, end_exclusive);
-    respond(StatusCode::PARTIAL_CONTENT, headers, body_of(hit, chunks, length))
+    let pieces = slice(content.pieces(), start, end_exclusive);
+    respond(StatusCode::PARTIAL_CONTENT, headers, body_of(content, pieces, length))
 }
 
-/// The `length` bytes in `chunks` of the body of `hit`. A long one that is stored compressed is unpacked piece by piece as
-/// the client takes it: many slow clients must not hold it unpacked.
-fn body_of(hit: &Hit, chunks: impl Iterator<Item = Bytes> + Send + Unpin + 'static, length: u64) -> Body {
-    if hit.stored_encoding() == "identity" || hit.length() <= UNPACKED_BYTES_MAX {
-        return Body::chunks(chunks);
+/// The `length` bytes in `pieces` of `content`. A long body that has to be unpacked is so piece by piece as the client takes
+/// it: many slow clients must not hold it unpacked.
+fn body_of(content: &Content, pieces: impl Iterator<Item = Bytes> + Send + Unpin + 'static, length: u64) -> Body {
+    if content.is_at_hand() || content.length() <= UNPACKED_BYTES_MAX {
+        return Body::chunks(pieces);
     }
-    let mut chunks = chunks;
-    Body::from_poll(Some(length), move |_| Poll::Ready(chunks.next().map(Ok)))
+    let mut pieces = pieces;
+    Body::from_poll(Some(length), move |_| Poll::Ready(pieces.next().map(Ok)))
 }
 
 /// The bytes from `start` to `end_exclusive` of a body in chunks, without a copy.

@@ -11,6 +11,7 @@ mod advice;
 mod canonical;
 pub mod config;
 mod deliver;
+mod encode;
 mod explain;
 mod failure;
 mod finish;

@@ -1,6 +1,7 @@
 //! A load: one request to the origin on behalf of everybody who asks for the same entry. It runs in a task of its own, so
 //! that a client who leaves does not end it for the others, and hands its answer to the client that began it.
 
+use crate::encode;
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
@@ -12,7 +13,7 @@ use crate::request::RequestView as _;
 use crate::store;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
-use peregrine_cache::{Fill, Hit, Lease, LoadFailure, PassReason, Reader};
+use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, Reader};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
@@ -86,6 +87,7 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
     let load = Load {
         asking: Arc::clone(asking),
         clock: Arc::clone(&parts.clock),
+        engine: Arc::clone(&parts.engine),
     };
     let limit = parts.runtime.sleep(asking.route.strategy.load_hard_limit());
     parts.runtime.spawn(Box::pin(load.run(lease, limit, give)));
@@ -98,6 +100,7 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
 struct Load {
     asking: Arc<Asking>,
     clock: Arc<dyn Clock>,
+    engine: Arc<Engine>,
 }
 
 /// A response's head and what surrounds it.
@@ -132,8 +135,10 @@ impl Load {
             let _ = give.send(self.renew(lease, arrived, stale, head, kept));
             return;
         }
-        if let Some((fill, body)) = self.settle(lease, arrived, give) {
-            store::pump(fill, body).await;
+        if let Some((fill, body)) = self.settle(lease, arrived, give)
+            && let Some(hit) = store::pump(fill, body).await
+        {
+            encode::prepare(&self.engine, &self.asking, &hit);
         }
     }
 

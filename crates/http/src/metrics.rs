@@ -2,6 +2,7 @@
 
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::policy::Reason;
+use peregrine_cache::Coding;
 use peregrine_telemetry::{Counter, Histogram};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ pub struct RouteMetrics {
     outcomes: [Counter; CacheOutcome::ALL.len()],
     reasons: Vec<Counter>,
     statuses: [Counter; 5],
+    encoded: [Counter; Coding::ALL.len()],
     /// Requests that ended in an error of the upstream's or Peregrine's.
     pub errors: Counter,
     /// From the parsed request to the end of the answer.
@@ -29,6 +31,7 @@ impl Default for RouteMetrics {
             outcomes: std::array::from_fn(|_| Counter::new()),
             reasons: Reason::ALL.iter().map(|_| Counter::new()).collect(),
             statuses: std::array::from_fn(|_| Counter::new()),
+            encoded: std::array::from_fn(|_| Counter::new()),
             errors: Counter::new(),
             duration: Histogram::new(),
             upstream: Histogram::new(),
@@ -59,6 +62,18 @@ impl RouteMetrics {
         if outcome.cache.spares_the_body() && outcome.error.is_none() {
             self.bytes_saved.add(bytes);
         }
+    }
+
+    /// Counts an answer in a coding that was made here.
+    pub(crate) fn encoded(&self, coding: Coding) {
+        self.encoded[coding as usize].increment();
+    }
+
+    /// How many answers went out in each coding that was made here.
+    pub fn encodings(&self) -> impl Iterator<Item = (Coding, u64)> {
+        Coding::ALL
+            .into_iter()
+            .map(|coding| (coding, self.encoded[coding as usize].value()))
     }
 
     /// How often each outcome happened.

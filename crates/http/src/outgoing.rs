@@ -1,5 +1,6 @@
 //! The request that goes to the origin.
 
+use crate::encode::tags;
 use crate::policy;
 use crate::request::RequestFacts;
 use crate::route::Route;
@@ -61,6 +62,7 @@ fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body) -> Req
     // What was received parsed as a target, so it does so again; `/` keeps this total without a panic.
     *request.uri_mut() = facts.target.parse().unwrap_or_default();
     *request.headers_mut() = facts.headers.clone();
+    tags::restore(request.headers_mut());
     if route.rules.targeted_fields.contains(&policy::SURROGATE_CONTROL) {
         // Edge Architecture 1.0 §2: an origin speaks to surrogates only if one says that it is there.
         let capability = format!("{}=\"Surrogate/1.0\"", policy::SURROGATE_NAME);

@@ -3,6 +3,7 @@
 //! older value afterwards.
 
 use crate::deliver;
+use crate::encode::tags;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::outgoing;
@@ -35,7 +36,11 @@ pub(crate) async fn forward(
     write.answered(response.status(), response.headers());
     outcome.exchange = Some(exchange);
     outcome.forward_status = Some(response.status().as_u16());
-    Ok(deliver::direct(response))
+    let mut response = deliver::direct(response);
+    if response.status() == StatusCode::NOT_MODIFIED {
+        tags::give_back(&facts.headers, response.headers_mut());
+    }
+    Ok(response)
 }
 
 /// A request under way, which changes something unless its method is safe. Dropped before it was answered, because the

@@ -15,7 +15,7 @@ use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
-use crate::{deliver, pass, purge, receive};
+use crate::{deliver, encode, pass, purge, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
@@ -226,6 +226,7 @@ impl Plane {
             // What the origin says about freshness does not hold here, and every answer says so.
             outcome.detail = outcome.detail.or(Some(Reason::StoredForce.as_str()));
         }
+        encode::prepare(&self.parts.engine, asking, &hit);
         deliver::stored(asking, &hit, now, self.parts.clock.wall())
     }
 
@@ -331,7 +332,12 @@ impl Plane {
         outcome.forwarded(CacheOutcome::Bypass, why);
         outcome.decision = Some(decision);
         outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
-        pass::forward(self, &asking.facts, &asking.route, Body::empty(), outcome).await
+        let mut response = pass::forward(self, &asking.facts, &asking.route, Body::empty(), outcome).await?;
+        if matches!(bypass, Bypass::NotAllowed(_)) {
+            // It asked for what others get from the cache.
+            encode::announce(asking, &mut response);
+        }
+        Ok(response)
     }
 
     /// Waits for a load; nothing once the strategy's soft limit has passed and a stale answer may stand in for it.

@@ -4,6 +4,7 @@
 mod resolve;
 
 use crate::config::RouteConfig;
+use crate::encode::EncodeRules;
 use crate::key::KeyRules;
 use crate::metrics::RouteMetrics;
 use crate::pattern::Patterns;
@@ -31,6 +32,8 @@ pub struct Route {
     pub namespace: Arc<Namespace>,
     /// The strategy as the policy reads it.
     pub rules: Rules,
+    /// What of its answers is encoded.
+    pub encode: EncodeRules,
     /// How keys are made.
     pub key: KeyRules,
     /// Whether it caches at all.

@@ -4,7 +4,6 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::policy::{self, Plan};
 use crate::request::RequestView;
-use http::HeaderMap;
 use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PassReason, Selector};
 use peregrine_net::http::Body;
 
@@ -71,7 +70,7 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) 
         swr: plan.swr,
         sie: plan.sie,
         length: None,
-        compressible: compressible(&head.headers),
+        compressible: asking.route.encode.may_gain(head.status, &head.headers),
         selector: Selector::new(plan.vary.iter().map(http::HeaderName::as_str)),
         must_validate: plan.must_validate,
         never_stale: plan.stale_forbidden,
@@ -80,50 +79,29 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) 
     })
 }
 
-/// Whether compressing a body of this type may pay: text and its relatives that the origin has not encoded.
-fn compressible(headers: &HeaderMap) -> bool {
-    if headers.contains_key(http::header::CONTENT_ENCODING) {
-        return false;
-    }
-    let kind = headers
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind.starts_with("text/")
-        || [
-            "json",
-            "xml",
-            "javascript",
-            "ecmascript",
-            "yaml",
-            "csv",
-            "wasm",
-            "graphql",
-            "x-www-form-urlencoded",
-        ]
-        .iter()
-        .any(|word| kind.ends_with(word))
-}
-
-/// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored.
-pub(crate) async fn pump(mut fill: Fill, mut body: Body) {
+/// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored. Answers
+/// with what was stored.
+pub(crate) async fn pump(mut fill: Fill, mut body: Body) -> Option<Hit> {
     // Trailers are passed over: RFC 9111 §3.1 lets a cache discard them.
     while let Some(next) = body.next().await {
         match next {
             Ok(chunk) => {
                 if fill.push(chunk).await.is_err() {
-                    return;
+                    return None;
                 }
             }
             Err(error) => {
                 tracing::debug!(%error, "the origin's body ended early");
                 fill.fail(LoadFailure::Broken);
-                return;
+                return None;
             }
         }
     }
-    if let Finished::NotStored(reason) = fill.finish() {
-        tracing::debug!(reason = reason.as_str(), "a whole response was not stored");
+    match fill.finish() {
+        Finished::Stored(hit) => Some(hit),
+        Finished::NotStored(reason) => {
+            tracing::debug!(reason = reason.as_str(), "a whole response was not stored");
+            None
+        }
     }
 }

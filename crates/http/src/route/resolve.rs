@@ -3,6 +3,7 @@
 
 use super::{Bypass, Edits, FieldPatterns, Matcher, Route, Surroundings};
 use crate::config::{EditConfig, RouteConfig};
+use crate::encode::EncodeRules;
 use crate::key::KeyRules;
 use crate::pattern::Patterns;
 use crate::policy::{Freshness, Methods, Rules};
@@ -103,6 +104,7 @@ impl Resolving<'_> {
         Some(Route {
             name: name.into(),
             upstream: upstream?,
+            encode: EncodeRules::of(&strategy),
             rules: Rules {
                 targeted_fields,
                 ..rules_of(&strategy)

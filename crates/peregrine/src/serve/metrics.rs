@@ -96,6 +96,9 @@ fn of_route(route: &Route, out: &mut Exposition) {
     of.counters("peregrine_requests_total", requests, "cache", outcomes);
     let responses = "Responses by class of status.";
     of.counters("peregrine_responses_total", responses, "class", metrics.statuses());
+    let encodings = metrics.encodings().map(|(coding, count)| (coding.as_str(), count));
+    let help = "Responses in a content coding that was made here.";
+    of.counters("peregrine_encoded_responses_total", help, "coding", encodings);
     let reasons = metrics.reasons();
     let reasons = reasons.iter().map(|(reason, count)| (reason.as_str(), *count));
     of.counters(
@@ -199,6 +202,8 @@ fn of_namespace(namespace: &str, is: &NamespaceStatistics, out: &mut Exposition)
         "Answers that could not be stored.",
         &is.passed_by_reason,
     );
+    let help = "Encodings of stored bodies by what came of them.";
+    by_reason("peregrine_cache_encodings_total", help, &is.encodings_by_outcome);
     let help = "Bodies that were to be stored and are not.";
     by_reason("peregrine_cache_not_stored_total", help, &is.not_stored_by_reason);
     by_reason(

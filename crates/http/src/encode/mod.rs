@@ -1,0 +1,105 @@
+//! Response compression, negotiated by Accept-Encoding (RFC 9110 §12.5.3).
+//!
+//! Only what is stored is encoded: then it is done once, its type and size are known, and it is the same for everybody, so
+//! that its length tells nobody a secret of somebody else's (BREACH). The asker whose load brings a response gets it as it
+//! arrives; in the background the encoding is made that this asker would have liked, and whoever comes later gets that
+//! without any work. Another asker who likes another coding better has that made too. What the origin encoded itself, what
+//! it forbids to transform, streams of events and parts are left alone.
+//!
+//! An encoding is a representation of its own (RFC 9110 §8.8.3): its entity tag is the origin's with the coding's name
+//! behind it. Clients may send any of the tags back; towards the origin only its own is used.
+
+mod accept;
+mod represent;
+pub(crate) mod tags;
+
+pub(crate) use accept::{Accepted, accepted};
+pub(crate) use represent::{Answer, Content, Offer};
+
+use crate::identify::Asking;
+use crate::pattern::Patterns;
+use http::{HeaderMap, Response, StatusCode, header};
+use peregrine_cache::{Coding, Engine, Hit, Strategy};
+use peregrine_net::http::Body;
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// What of a route's answers is encoded.
+#[derive(Clone, Debug)]
+pub struct EncodeRules {
+    /// The codings that clients are offered, the preferred first.
+    codings: Vec<Coding>,
+    /// The smallest body in bytes.
+    length_min: u64,
+    types: Patterns,
+}
+
+impl EncodeRules {
+    /// As `strategy` says.
+    #[must_use]
+    pub fn of(strategy: &Strategy) -> Self {
+        let types: Vec<String> = strategy
+            .encode_types()
+            .iter()
+            .map(|one| one.to_ascii_lowercase())
+            .collect();
+        Self {
+            codings: strategy.encode().to_vec(),
+            length_min: strategy.encode_min_bytes(),
+            types: Patterns::new(&types),
+        }
+    }
+
+    /// Whether compressing the content of such a response may pay and is allowed.
+    #[must_use]
+    pub fn may_gain(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        // A part is of a representation that was selected already, and these statuses have no content.
+        let is_whole = !matches!(
+            status,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+        ) && !headers.contains_key(header::CONTENT_RANGE);
+        is_whole && !headers.contains_key(header::CONTENT_ENCODING) && !forbids_transforming(headers) && {
+            let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+            let kind = kind.trim().to_ascii_lowercase();
+            // Events are read one by one as they happen, never stored whole.
+            kind != "text/event-stream" && self.types.any(&kind)
+        }
+    }
+
+    /// Whether a body of `length` bytes is large enough.
+    fn is_large_enough(&self, length: u64) -> bool {
+        length >= self.length_min
+    }
+}
+
+/// Whether Cache-Control says `no-transform` (RFC 9111 §5.2.2.6), in any line, quoted argument or not.
+fn forbids_transforming(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
+        let members = line.as_bytes().split(|byte| matches!(byte, b',' | b';' | b'='));
+        members
+            .map(<[u8]>::trim_ascii)
+            .any(|member| member.eq_ignore_ascii_case(b"no-transform"))
+    })
+}
+
+/// Says in an answer that is not stored itself what its stored sisters say: that another request may get another
+/// representation (RFC 9110 §12.5.5).
+pub(crate) fn announce(asking: &Asking, response: &mut Response<Body>) {
+    let (status, length) = (response.status(), response.body().length());
+    let headers = response.headers_mut();
+    Offer::arriving(asking, status, headers, length).announce(headers);
+}
+
+/// Has the encoding of a stored response made that `asking` would like best, unless it is there.
+pub(crate) fn prepare(engine: &Arc<Engine>, asking: &Asking, hit: &Hit) {
+    if asking.asked.range {
+        return;
+    }
+    let offer = Offer::stored(asking, hit);
+    if let Some(coding) = offer.accepted().codings().next() {
+        engine.encode(&asking.key, hit, coding);
+    }
+}
