@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::outcome::Outcome;
-use crate::policy::{self, Condition, RangeAnswer};
+use crate::policy::{self, Condition, EditFields, RangeAnswer};
 use crate::request::RequestFacts;
 use crate::route::Route;
 use bytes::Bytes;
@@ -132,38 +132,40 @@ pub(crate) fn complete(
         failure.answer()
     });
     let status = response.status();
-    let headers = response.headers_mut();
+    complete_head(response.headers_mut(), status, &facts.request_id, outcome);
+    response
+}
+
+/// What every head gets on its way out.
+pub(crate) fn complete_head(head: &mut impl EditFields, status: StatusCode, request_id: &str, outcome: &Outcome) {
     if status == StatusCode::NO_CONTENT {
         // RFC 9110 §8.6: nothing may be said about the length of no content.
-        headers.remove(header::CONTENT_LENGTH);
+        head.remove(&header::CONTENT_LENGTH);
     }
     let received = outcome
         .exchange
         .as_ref()
         .map_or(Version::HTTP_11, |exchange| exchange.version);
-    hygiene::add_via(headers, received);
+    head.append(&header::VIA, hygiene::via(received).as_bytes());
     if let Some(route) = &outcome.route {
-        decorate(headers, route, outcome, status.as_u16());
+        decorate(head, route, outcome, status.as_u16());
     }
-    if let Ok(id) = HeaderValue::from_str(&facts.request_id) {
-        headers.insert(hygiene::X_REQUEST_ID, id);
-    }
-    response
+    head.insert(&hygiene::X_REQUEST_ID, request_id.as_bytes());
 }
 
-fn decorate(headers: &mut HeaderMap, route: &Route, outcome: &Outcome, status: u16) {
+fn decorate(head: &mut impl EditFields, route: &Route, outcome: &Outcome, status: u16) {
     if !route.keep_tags {
         for name in &TAG_FIELDS {
-            headers.remove(name);
+            head.remove(name);
         }
     }
     if route.rules.targeted_fields.contains(&policy::SURROGATE_CONTROL) {
-        headers.remove(policy::SURROGATE_CONTROL);
+        head.remove(&policy::SURROGATE_CONTROL);
     }
     if let Some(status) = outcome.cache_status(status).filter(|_| route.cache_status) {
-        headers.append(CACHE_STATUS, status);
+        head.append_text(&CACHE_STATUS, status);
     }
-    route.response_edits.apply(headers);
+    route.response_edits.apply(head);
 }
 
 fn part(content: &Content, mut headers: HeaderMap, start: u64, end_exclusive: u64, length: u64) -> Response<Body> {

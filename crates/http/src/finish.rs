@@ -3,10 +3,11 @@
 
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Parts;
+use crate::policy::Fields as _;
 use crate::recent::{Recent, Remembered};
-use crate::request::{RequestFacts, RequestView as _, field};
+use crate::request::{RequestFacts, RequestView};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use peregrine_base::Clock;
 use peregrine_net::http::{Body, BodyError};
@@ -14,6 +15,7 @@ use peregrine_telemetry::access::{Access, AccessLog};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// The status in the log of a request whose client left before its answer began. No answer ever has it; other proxies log
 /// the same.
@@ -104,40 +106,63 @@ fn remember(recent: &Recent, facts: &RequestFacts, outcome: &Outcome, status: St
 
 impl Drop for Sealing {
     fn drop(&mut self) {
-        let duration = self.clock.now().since(self.outcome.started);
-        let status = self.status.map_or(CLIENT_GONE_STATUS, |status| status.as_u16());
         if let End::Broken(error) = self.end {
             self.outcome.error = Some(error.fault.as_str());
         }
-        let route = self.outcome.route.as_deref();
-        if let Some(route) = route {
-            route.metrics.record(&self.outcome, status, duration, self.bytes_sent);
-        }
         let gone = matches!(self.end, End::Open).then_some(CLIENT_GONE);
-        let facts = &self.facts;
-        let agent = field(&facts.headers, &header::USER_AGENT);
-        self.access_log.record(&Access {
-            time: self.outcome.started_wall,
-            request_id: &facts.request_id,
-            client: facts.client,
-            method: facts.method.as_str(),
-            scheme: facts.scheme,
-            host: &facts.authority,
-            target: &facts.target,
-            status,
-            received_bytes: facts.body_length.unwrap_or(0),
-            sent_bytes: self.bytes_sent,
-            duration,
-            upstream_duration: self.outcome.upstream_time(),
-            route: route.map(|route| &*route.name),
-            strategy: route.map(|route| route.strategy.name()),
-            cache: self.outcome.cache.as_str(),
-            reason: self.outcome.reason().map(crate::policy::Reason::as_str),
-            upstream: self.outcome.exchange.as_ref().map(|exchange| &*exchange.target),
+        let sent = Sent {
+            status: self.status.map_or(CLIENT_GONE_STATUS, |status| status.as_u16()),
+            bytes: self.bytes_sent,
+            duration: self.clock.now().since(self.outcome.started),
             error: self.outcome.error.or(gone),
-            user_agent: (!agent.is_empty()).then_some(agent.as_bytes()),
-        });
+        };
+        record(&self.access_log, &self.facts, &self.outcome, &sent);
     }
+}
+
+/// What a client was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// The status.
+    pub(crate) status: u16,
+    /// Bytes of the body.
+    pub(crate) bytes: u64,
+    /// From the request's head to the end of the answer.
+    pub(crate) duration: Duration,
+    /// The word for what went wrong, with the client or before.
+    pub(crate) error: Option<&'static str>,
+}
+
+/// The one event from which access log and metrics derive.
+pub(crate) fn record(access_log: &AccessLog, request: &impl RequestView, outcome: &Outcome, sent: &Sent) {
+    let route = outcome.route.as_deref();
+    if let Some(route) = route {
+        route.metrics.record(outcome, sent.status, sent.duration, sent.bytes);
+    }
+    if !access_log.is_on() {
+        return;
+    }
+    access_log.record(&Access {
+        time: outcome.started_wall,
+        request_id: request.request_id(),
+        client: request.client(),
+        method: request.method().as_str(),
+        scheme: request.scheme(),
+        host: request.authority(),
+        target: request.target(),
+        status: sent.status,
+        received_bytes: request.body_length().unwrap_or(0),
+        sent_bytes: sent.bytes,
+        duration: sent.duration,
+        upstream_duration: outcome.upstream_time(),
+        route: route.map(|route| &*route.name),
+        strategy: route.map(|route| route.strategy.name()),
+        cache: outcome.cache.as_str(),
+        reason: outcome.reason().map(crate::policy::Reason::as_str),
+        upstream: outcome.exchange.as_ref().map(|exchange| &*exchange.target),
+        error: sent.error,
+        user_agent: request.fields().first("user-agent").filter(|agent| !agent.is_empty()),
+    });
 }
 
 /// A body that counts what is sent and knows when it is over.

@@ -3,7 +3,7 @@
 use crate::head::StoredHead;
 use crate::key::RequestVariants;
 use crate::policy::{Asked, Decision, Forward, Reason, RequestVerdict, StaleUse, admit_request, request_may_use_stale};
-use crate::request::RequestFacts;
+use crate::request::{RequestFacts, RequestView};
 use crate::route::{BypassRule, Route};
 use http::{HeaderMap, Method};
 use http_body::Body as _;
@@ -38,52 +38,19 @@ pub(crate) struct Asking {
     pub(crate) asked: Asked,
     /// The entry that it asks for.
     pub(crate) key: Key,
-    /// Whether it may load for others. A HEAD or a range brings no whole body, and `no-store` nothing to keep.
+    /// Whether it may load for others.
     pub(crate) leads: bool,
 }
 
 impl Identity {
     /// Decides how `facts` stand to the cache.
     pub(crate) fn of(facts: &Arc<RequestFacts>, route: &Arc<Route>, body: &Body) -> Self {
-        if let Some(rule) = route.bypass(facts) {
-            let reason = if rule == BypassRule::Route {
-                Reason::CachingOff
-            } else {
-                Reason::BypassRule
-            };
-            return Self::Past {
-                why: Forward::Bypass,
-                decision: Decision::new(reason),
-                rule: Some(rule),
-            };
-        }
-        let asked = match admit_request(&facts.method, &facts.headers, &route.rules) {
-            RequestVerdict::Use(asked) => Asked {
-                cookie: asked.cookie && !route.key.covers_cookies(facts),
-                ..asked
-            },
-            RequestVerdict::Bypass(decision) => {
-                let why = if matches!(decision.reason, Reason::Method | Reason::UnsafeMethod) {
-                    Forward::Method
-                } else {
-                    Forward::Request
-                };
-                return Self::Past {
-                    why,
-                    decision,
-                    rule: None,
-                };
-            }
+        let asked = match asked_of(facts, route, !body.is_end_stream()) {
+            Ok(asked) => asked,
+            Err(past) => return past,
         };
-        if !body.is_end_stream() {
-            return Self::Past {
-                why: Forward::Request,
-                decision: Decision::new(Reason::RequestContent),
-                rule: None,
-            };
-        }
         let key = key_of(facts, route);
-        let leads = facts.method == Method::GET && !asked.range && !asked.no_store;
+        let leads = leads(&facts.method, &asked);
         Self::Cached(Arc::new(Asking {
             facts: Arc::clone(facts),
             route: Arc::clone(route),
@@ -94,27 +61,97 @@ impl Identity {
     }
 }
 
-/// The key of `facts` on `route`.
-pub(crate) fn key_of(facts: &RequestFacts, route: &Route) -> Key {
-    let mut target = route.key.target(facts);
-    route.key.append_parts(facts, &mut target);
-    Key::http(&route.namespace, "", facts.scheme, &facts.authority, &target)
+/// What `request` asks of the cache.
+///
+/// # Errors
+/// Why it goes past it.
+pub(crate) fn asked_of(request: &impl RequestView, route: &Route, has_body: bool) -> Result<Asked, Identity> {
+    if let Some(rule) = route.bypass(request) {
+        let reason = if rule == BypassRule::Route {
+            Reason::CachingOff
+        } else {
+            Reason::BypassRule
+        };
+        return Err(Identity::Past {
+            why: Forward::Bypass,
+            decision: Decision::new(reason),
+            rule: Some(rule),
+        });
+    }
+    let asked = match admit_request(request.method(), request.fields(), &route.rules) {
+        RequestVerdict::Use(asked) => Asked {
+            cookie: asked.cookie && !route.key.covers_cookies(request),
+            ..asked
+        },
+        RequestVerdict::Bypass(decision) => {
+            let why = if matches!(decision.reason, Reason::Method | Reason::UnsafeMethod) {
+                Forward::Method
+            } else {
+                Forward::Request
+            };
+            return Err(Identity::Past {
+                why,
+                decision,
+                rule: None,
+            });
+        }
+    };
+    if has_body {
+        return Err(Identity::Past {
+            why: Forward::Request,
+            decision: Decision::new(Reason::RequestContent),
+            rule: None,
+        });
+    }
+    Ok(asked)
+}
+
+/// Whether such a request may load for others. A HEAD or a range brings no whole body, and `no-store` nothing to keep.
+pub(crate) fn leads(method: &Method, asked: &Asked) -> bool {
+    *method == Method::GET && !asked.range && !asked.no_store
+}
+
+/// The key of `request` on `route`.
+pub(crate) fn key_of(request: &impl RequestView, route: &Route) -> Key {
+    let mut key = Key::blank(&route.namespace);
+    rewrite_key(&mut key, request, route);
+    key
+}
+
+/// Makes `key` the key of `request` on `route`.
+pub(crate) fn rewrite_key(key: &mut Key, request: &impl RequestView, route: &Route) {
+    let (scheme, authority) = (request.scheme(), request.authority());
+    key.rewrite_http(&route.namespace, "", "GET", scheme, authority, |text| {
+        route.key.push_target(request, text);
+        route.key.append_parts(request, text);
+    });
+}
+
+/// The terms on which the engine is asked for somebody who asked `asked`.
+pub(crate) fn terms<'a>(
+    route: &'a Route,
+    asked: &Asked,
+    leads: bool,
+    variants: &'a dyn Variants,
+    now: Instant,
+) -> Ask<'a> {
+    Ask {
+        now,
+        strategy: &route.strategy,
+        age_max: asked.age_max,
+        fresh_min: asked.fresh_min,
+        stale_max: asked.stale_max,
+        validate: asked.validate,
+        variants,
+        lead: leads && !asked.only_if_cached,
+        part: None,
+    }
 }
 
 impl Asking {
     /// The terms on which the engine is asked.
     pub(crate) fn ask<'a>(&'a self, variants: &'a dyn Variants, now: Instant) -> Ask<'a> {
-        Ask {
-            now,
-            strategy: &self.route.strategy,
-            age_max: self.asked.age_max,
-            fresh_min: self.asked.fresh_min,
-            stale_max: self.asked.stale_max,
-            validate: self.asked.validate,
-            variants,
-            lead: self.leads && !self.asked.only_if_cached,
-            part: None,
-        }
+        terms(&self.route, &self.asked, self.leads, variants, now)
     }
 
     /// Renders the variant that this request asks for.

@@ -34,6 +34,7 @@ mod receive;
 mod recent;
 mod request;
 mod route;
+mod short;
 mod store;
 mod template;
 

@@ -2,12 +2,11 @@
 //! it into the one event from which access log, metrics and `explain` derive.
 
 use crate::load::LoadFacts;
-use crate::policy::{CacheStatus, Decision, Forward, Reason};
+use crate::policy::{CacheStatus, Decision, Forward, Freshness, Reason};
 use crate::route::Route;
-use http::HeaderValue;
 use peregrine_admission::Permit;
 use peregrine_base::{Instant, WallTime};
-use peregrine_cache::StaleWhy;
+use peregrine_cache::{Hit, StaleWhy};
 use peregrine_net::upstream::Exchange;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +94,18 @@ impl CacheOutcome {
     }
 }
 
+/// Seconds of freshness left; negative once stale. An entry that an invalidation made stale says zero: it does not tell when.
+fn freshness_left_s(hit: &Hit, now: Instant) -> i64 {
+    if hit.softened() {
+        return 0;
+    }
+    let until = hit.fresh_until();
+    let (left, over) = (until.since(now).as_secs(), now.since(until).as_secs());
+    i64::try_from(left)
+        .unwrap_or(i64::MAX)
+        .saturating_sub(i64::try_from(over).unwrap_or(i64::MAX))
+}
+
 /// What happened to one request, gathered step by step.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -147,10 +158,14 @@ impl Outcome {
         }
     }
 
-    /// A stored response answered.
-    pub(crate) fn served(&mut self, how: CacheOutcome, freshness_left_s: i64) {
+    /// The stored response of `hit` answered.
+    pub(crate) fn answered_by(&mut self, hit: &Hit, how: CacheOutcome, route: &Route, now: Instant) {
         self.cache = how;
-        self.ttl_s = Some(freshness_left_s);
+        self.ttl_s = Some(freshness_left_s(hit, now));
+        if route.rules.freshness == Freshness::Force {
+            // What the origin says about freshness does not hold here, and every answer says so.
+            self.detail = self.detail.or(Some(Reason::StoredForce.as_str()));
+        }
     }
 
     /// The request goes to the origin.
@@ -182,14 +197,14 @@ impl Outcome {
 
     /// The field that tells a client what the cache did (RFC 9211); `answered` is the status that it gets.
     #[must_use]
-    pub(crate) fn cache_status(&self, answered: u16) -> Option<HeaderValue> {
+    pub(crate) fn cache_status(&self, answered: u16) -> Option<CacheStatus<'static>> {
         if self.cache == CacheOutcome::Untouched {
             return None;
         }
         // A stale answer in place of a failed or slow one is no hit: the request went forward (RFC 9211 §2.1).
         let hit =
             self.cache.is_hit() && !matches!(self.cache, CacheOutcome::StaleIfError | CacheOutcome::StaleWhileSlow);
-        let status = CacheStatus {
+        Some(CacheStatus {
             hit,
             forward: self.forward.filter(|_| !hit),
             forward_status: self.forward_status.filter(|status| !hit && *status != answered),
@@ -200,7 +215,6 @@ impl Outcome {
             detail: self
                 .detail
                 .or_else(|| self.decision.map(|decision| decision.reason.as_str())),
-        };
-        Some(status.to_header_value())
+        })
     }
 }

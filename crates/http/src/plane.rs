@@ -10,7 +10,7 @@ use crate::finish::Sealing;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
 use crate::outcome::{CacheOutcome, Outcome};
-use crate::policy::{Decision, Forward, Freshness, Reason};
+use crate::policy::{Decision, Forward, Reason};
 use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
@@ -19,28 +19,16 @@ use crate::{deliver, encode, pass, purge, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
-use peregrine_base::{Clock, Instant, Random, Runtime};
+use peregrine_base::{Clock, Random, Runtime};
 use peregrine_cache::{Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
 use peregrine_net::http::hygiene::TrustedProxies;
-use peregrine_net::http::{Body, Handler, Peer};
+use peregrine_net::http::{Answer, Body, Handler, HeadView, Peer};
 use peregrine_telemetry::Counter;
 use peregrine_telemetry::access::AccessLog;
 use std::sync::Arc;
 
 /// How often a request looks up again after a load that it could not use, before it loads for itself alone.
 const LOOKUPS_MAX: usize = 4;
-
-/// Seconds of freshness left; negative once stale. An entry that an invalidation made stale says zero: it does not tell when.
-fn freshness_left_s(hit: &Hit, now: Instant) -> i64 {
-    if hit.softened() {
-        return 0;
-    }
-    let until = hit.fresh_until();
-    let (left, over) = (until.since(now).as_secs(), now.since(until).as_secs());
-    i64::try_from(left)
-        .unwrap_or(i64::MAX)
-        .saturating_sub(i64::try_from(over).unwrap_or(i64::MAX))
-}
 
 /// What the plane is made of.
 #[derive(Clone)]
@@ -70,6 +58,10 @@ pub struct Plane {
 }
 
 impl Handler for Plane {
+    fn at_once(&self, head: &HeadView<'_>, peer: &Peer, answer: &mut Answer) -> bool {
+        self.answer_at_once(head, peer, answer)
+    }
+
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let received = receive::receive(request, &peer, &self.trusted.load(), &*self.parts.random);
         match received {
@@ -112,6 +104,16 @@ impl Plane {
     #[must_use]
     pub fn table(&self) -> Arc<RouteTable> {
         self.table.load_full()
+    }
+
+    /// The same for the moment.
+    pub(crate) fn routes(&self) -> arc_swap::Guard<Arc<RouteTable>> {
+        self.table.load()
+    }
+
+    /// Whose forwarded fields are believed.
+    pub(crate) fn trusted(&self) -> arc_swap::Guard<Arc<TrustedProxies>> {
+        self.trusted.load()
     }
 
     /// Swaps routes and trust; requests under way finish by the old ones.
@@ -158,7 +160,7 @@ impl Plane {
         self.table.load().find(facts).cloned().ok_or(Failure::NoRoute)
     }
 
-    fn admit(&self, route: &Route) -> Result<Permit, Failure> {
+    pub(crate) fn admit(&self, route: &Route) -> Result<Permit, Failure> {
         let request = Admission {
             route: &route.name,
             tenant: "",
@@ -221,11 +223,7 @@ impl Plane {
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Failure> {
         let now = self.parts.clock.now();
-        outcome.served(how, freshness_left_s(&hit, now));
-        if asking.route.rules.freshness == Freshness::Force {
-            // What the origin says about freshness does not hold here, and every answer says so.
-            outcome.detail = outcome.detail.or(Some(Reason::StoredForce.as_str()));
-        }
+        outcome.answered_by(&hit, how, &asking.route, now);
         encode::prepare(&self.parts.engine, asking, &hit);
         deliver::stored(asking, &hit, now, self.parts.clock.wall())
     }

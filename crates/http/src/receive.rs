@@ -1,8 +1,9 @@
 //! The first step: from what arrived to what is known of it. Fields that end at this hop come off, whom the request came
 //! from is settled, and the effective URL is put together.
 
+use crate::policy::Fields;
 use crate::request::{RequestFacts, normal_authority};
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use peregrine_base::Random;
 use peregrine_net::http::hygiene::{self, Forwarded, TrustedProxies};
 use peregrine_net::http::{Body, Peer, Problem};
@@ -26,7 +27,7 @@ pub(crate) fn receive(
     let forwarded = Forwarded::read(&headers, peer, trusted);
     forwarded.write(&mut headers, peer);
     let request_id = hygiene::request_id(&mut headers, peer, trusted, random);
-    if hops(&headers) >= HOPS_MAX {
+    if goes_round(&headers) {
         return Err(Problem::new(StatusCode::LOOP_DETECTED, "loop")
             .detail("The request has come here again and again: an upstream leads back to its own proxy."));
     }
@@ -62,10 +63,10 @@ pub(crate) fn receive(
     Ok((facts, body))
 }
 
-/// Through how many Peregrines a request came, by its `Via` (RFC 9110 §7.6.3).
-fn hops(headers: &HeaderMap) -> usize {
-    let lines = headers.get_all(header::VIA).iter();
-    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+/// Whether a request came through so many Peregrines, by its `Via` (RFC 9110 §7.6.3), that one leads back to itself.
+pub(crate) fn goes_round(fields: &impl Fields) -> bool {
+    let lines = fields.lines(header::VIA.as_str());
+    let members = lines.flat_map(|line| line.split(|byte| *byte == b','));
     let named = |member: &&[u8]| member.trim_ascii().ends_with(hygiene::VIA_NAME.as_bytes());
-    members.filter(named).count()
+    members.filter(named).count() >= HOPS_MAX
 }

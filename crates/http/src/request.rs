@@ -1,7 +1,7 @@
 //! What is known of a request once it has been received: the effective URL, its fields after hygiene, and who asked.
 
 use crate::policy::Fields;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -44,6 +44,12 @@ pub trait RequestView {
     fn target(&self) -> &str;
     /// The fields, without those that end at this hop.
     fn fields(&self) -> &Self::Fields;
+    /// Who asked, through trusted proxies.
+    fn client(&self) -> IpAddr;
+    /// The number that follows the request through logs.
+    fn request_id(&self) -> &str;
+    /// How many bytes the request's body has, where that is known.
+    fn body_length(&self) -> Option<u64>;
 
     /// The host without its port.
     fn host(&self) -> &str {
@@ -118,6 +124,18 @@ impl RequestView for RequestFacts {
     fn fields(&self) -> &HeaderMap {
         &self.headers
     }
+
+    fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    fn body_length(&self) -> Option<u64> {
+        self.body_length
+    }
 }
 
 impl<R: RequestView> RequestView for Arc<R> {
@@ -141,6 +159,18 @@ impl<R: RequestView> RequestView for Arc<R> {
 
     fn fields(&self) -> &R::Fields {
         R::fields(self)
+    }
+
+    fn client(&self) -> IpAddr {
+        R::client(self)
+    }
+
+    fn request_id(&self) -> &str {
+        R::request_id(self)
+    }
+
+    fn body_length(&self) -> Option<u64> {
+        R::body_length(self)
     }
 }
 
@@ -188,22 +218,13 @@ pub(crate) fn push_normal_authority(scheme: &str, authority: &str, out: &mut Str
     out[start..].make_ascii_lowercase();
 }
 
-/// The first value of a field as text; empty where there is none.
-#[must_use]
-pub(crate) fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-}
-
 /// Facts made from a method, a URL and fields, for tests of this crate.
 #[cfg(test)]
 pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) -> RequestFacts {
     let uri: http::Uri = url.parse().unwrap();
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
-        headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
     }
     let scheme = if uri.scheme_str() == Some("https") {
         "https"

@@ -8,11 +8,11 @@ use crate::encode::EncodeRules;
 use crate::key::KeyRules;
 use crate::metrics::RouteMetrics;
 use crate::pattern::Patterns;
-use crate::policy::Fields;
 use crate::policy::Rules;
+use crate::policy::{EditFields, Fields};
 use crate::request::RequestView;
 use crate::template::Template;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use peregrine_base::Complaint;
 use peregrine_cache::{Engine, Glob, Namespace, Strategy};
 use peregrine_net::upstream::Upstream;
@@ -184,12 +184,12 @@ fn matches(fields: &impl Fields, name: &HeaderName, pattern: &Glob) -> bool {
 
 impl Edits {
     /// Removes, then sets.
-    pub fn apply(&self, headers: &mut HeaderMap) {
+    pub fn apply(&self, fields: &mut impl EditFields) {
         for name in &self.remove {
-            headers.remove(name);
+            fields.remove(name);
         }
         for (name, value) in &self.set {
-            headers.insert(name.clone(), value.clone());
+            fields.insert(name, value.as_bytes());
         }
     }
 }

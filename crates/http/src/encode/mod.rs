@@ -69,6 +69,11 @@ impl EncodeRules {
         }
     }
 
+    /// Whether clients are offered encodings of what is stored.
+    pub(crate) fn offers(&self, hit: &Hit) -> bool {
+        hit.compressible() && !self.codings.is_empty() && self.is_large_enough(hit.length())
+    }
+
     /// Whether a body of `length` bytes is large enough.
     fn is_large_enough(&self, length: u64) -> bool {
         length >= self.length_min

@@ -88,8 +88,7 @@ impl Content {
 impl Offer {
     /// For a response that is stored.
     pub(crate) fn stored(asking: &Asking, hit: &Hit) -> Self {
-        let rules = &asking.route.encode;
-        Self::new(asking, hit.compressible() && rules.is_large_enough(hit.length()))
+        Self::new(asking, asking.route.encode.offers(hit))
     }
 
     /// For a response that is being stored: whoever asks later may get it encoded.

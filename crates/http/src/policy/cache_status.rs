@@ -2,7 +2,7 @@
 
 use super::reason::Reason;
 use http::HeaderValue;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// The name under which this cache reports.
 pub const CACHE_NAME: &str = "Peregrine";
@@ -97,54 +97,46 @@ impl CacheStatus<'_> {
     /// The member of the field that stands for this cache. Behind other caches it is appended to what they sent.
     #[must_use]
     pub fn to_header_value(&self) -> HeaderValue {
-        let text = self.render();
+        let text = self.to_string();
         // Names, numbers, tokens and escaped strings are visible ASCII, which every field may hold.
         HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(CACHE_NAME))
     }
+}
 
-    fn render(&self) -> String {
-        let mut text = String::with_capacity(64);
-        text.push_str(CACHE_NAME);
+impl fmt::Display for CacheStatus<'_> {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text.write_str(CACHE_NAME)?;
         if self.hit {
-            text.push_str("; hit");
+            text.write_str("; hit")?;
         } else if let Some(forward) = self.forward {
-            push(&mut text, format_args!("; fwd={}", forward.as_str()));
+            write!(text, "; fwd={}", forward.as_str())?;
             if let Some(status) = self.forward_status {
-                push(&mut text, format_args!("; fwd-status={status}"));
+                write!(text, "; fwd-status={status}")?;
             }
             if self.stored {
-                text.push_str("; stored");
+                text.write_str("; stored")?;
             }
             if self.collapsed {
-                text.push_str("; collapsed");
+                text.write_str("; collapsed")?;
             }
         }
         if let Some(ttl) = self.ttl_s {
-            push(
-                &mut text,
-                format_args!("; ttl={}", ttl.clamp(-INTEGER_MAX, INTEGER_MAX)),
-            );
+            write!(text, "; ttl={}", ttl.clamp(-INTEGER_MAX, INTEGER_MAX))?;
         }
         if let Some(key) = self.key {
-            text.push_str("; key=");
-            push_string(key, &mut text);
+            text.write_str("; key=")?;
+            write_string(key, text)?;
         }
         if let Some(detail) = self.detail {
-            text.push_str("; detail=");
+            text.write_str("; detail=")?;
             if is_token(detail) {
-                text.push_str(detail)
+                text.write_str(detail)?;
             } else {
-                push_string(detail, &mut text)
+                write_string(detail, text)?;
             }
         }
-        text
+        Ok(())
     }
-}
-
-/// Appends what is formatted.
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = text.write_fmt(arguments);
 }
 
 /// Whether `text` can stand as a token (RFC 9651 §3.3.4).
@@ -155,15 +147,15 @@ fn is_token(text: &str) -> bool {
             .all(|byte| super::directives::is_token(&[byte]) || matches!(byte, b':' | b'/'))
 }
 
-/// Appends `text` as a string (RFC 9651 §3.3.3); what that cannot hold, as `%XX`.
-fn push_string(text: &str, out: &mut String) {
-    out.push('"');
+/// Writes `text` as a string (RFC 9651 §3.3.3); what that cannot hold, as `%XX`.
+fn write_string(text: &str, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    out.write_char('"')?;
     for byte in text.bytes() {
         match byte {
-            b'"' | b'\\' => push(out, format_args!("\\{}", char::from(byte))),
-            b' '..=b'~' => out.push(char::from(byte)),
-            _ => push(out, format_args!("%{byte:02X}")),
+            b'"' | b'\\' => write!(out, "\\{}", char::from(byte))?,
+            b' '..=b'~' => out.write_char(char::from(byte))?,
+            _ => write!(out, "%{byte:02X}")?,
         }
     }
-    out.push('"');
+    out.write_char('"')
 }

@@ -2,8 +2,8 @@
 //! the lines of a stored response. The rules read fields only through this, so there is one copy of every rule, however a
 //! request came.
 
-use http::HeaderMap;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::fmt::Display;
 
 /// The fields of one message.
 pub trait Fields {
@@ -18,6 +18,44 @@ pub trait Fields {
     /// The value of the first field line called `name`.
     fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.lines(name).next()
+    }
+}
+
+/// Fields of a head that is being written.
+pub trait EditFields: Fields {
+    /// Takes off every line called `name`.
+    fn remove(&mut self, name: &HeaderName);
+    /// Adds a line behind all others. `value` is one that a field can have.
+    fn append(&mut self, name: &HeaderName, value: &[u8]);
+    /// The same with a number or a text.
+    fn append_text(&mut self, name: &HeaderName, value: impl Display);
+
+    /// Adds a line in place of all that are called so.
+    fn insert(&mut self, name: &HeaderName, value: &[u8]) {
+        self.remove(name);
+        self.append(name, value);
+    }
+
+    /// The same with a number or a text.
+    fn insert_text(&mut self, name: &HeaderName, value: impl Display) {
+        self.remove(name);
+        self.append_text(name, value);
+    }
+}
+
+impl EditFields for HeaderMap {
+    fn remove(&mut self, name: &HeaderName) {
+        self.remove(name);
+    }
+
+    fn append(&mut self, name: &HeaderName, value: &[u8]) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            self.append(name, value);
+        }
+    }
+
+    fn append_text(&mut self, name: &HeaderName, value: impl Display) {
+        EditFields::append(self, name, value.to_string().as_bytes());
     }
 }
 

@@ -48,7 +48,7 @@ pub use cache_status::{CacheStatus, Forward};
 pub use confusion::{OVERRIDES, is_path_confusion, is_refusal_of_request};
 pub use date::parse as parse_date;
 pub use decision::{Clause, Decision, Directive, Overridden};
-pub use fields::Fields;
+pub use fields::{EditFields, Fields};
 pub use languages::choose_language;
 pub use range::{RangeAnswer, select_range};
 pub use reason::{Group, Reason};
@@ -60,7 +60,7 @@ pub use storage::{Plan, Storage, decide_storage};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX, groups, invalidated_groups, tags};
 pub use targeted::{SURROGATE_CONTROL, SURROGATE_NAME};
 pub use unsafe_methods::{invalidated_by, is_safe};
-pub use validation::{Condition, evaluate_conditions, not_modified_headers, validators};
+pub use validation::{Condition, evaluate_conditions, not_modified_headers, reduce_to_not_modified, validators};
 pub use vary::{VARY_NAMES_MAX, vary_names, vary_value};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::date;
 use super::etag::EntityTag;
-use super::fields::Fields;
+use super::fields::{EditFields, Fields};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
@@ -122,6 +122,12 @@ fn unmodified_since(request: &impl Fields, stored: &impl Fields, now: WallTime) 
 #[must_use]
 pub fn not_modified_headers(stored: &HeaderMap) -> HeaderMap {
     let mut headers = stored.clone();
+    reduce_to_not_modified(&mut headers);
+    headers
+}
+
+/// Makes the head of a stored response the head of a 304 for it, as [`not_modified_headers`] says.
+pub fn reduce_to_not_modified(headers: &mut impl EditFields) {
     for name in [
         header::CONTENT_ENCODING,
         header::CONTENT_LANGUAGE,
@@ -129,10 +135,9 @@ pub fn not_modified_headers(stored: &HeaderMap) -> HeaderMap {
         header::CONTENT_RANGE,
         header::CONTENT_TYPE,
     ] {
-        headers.remove(name);
+        headers.remove(&name);
     }
-    if headers.contains_key(header::ETAG) {
-        headers.remove(header::LAST_MODIFIED);
+    if headers.has(header::ETAG.as_str()) {
+        headers.remove(&header::LAST_MODIFIED);
     }
-    headers
 }

@@ -64,6 +64,7 @@ impl Answer {
 pub(super) struct Setup {
     settings: Settings,
     routes: Vec<RouteConfig>,
+    trusted: TrustedProxies,
 }
 
 impl Setup {
@@ -79,7 +80,17 @@ impl Setup {
         settings
             .namespaces
             .insert("other".to_owned(), NamespaceConfig::default());
-        Self { settings, routes }
+        Self {
+            settings,
+            routes,
+            trusted: TrustedProxies::none(),
+        }
+    }
+
+    /// That believes what comes from `address`.
+    pub(super) fn trusting(mut self, address: &str) -> Self {
+        self.trusted = TrustedProxies::parse([address]).unwrap();
+        self
     }
 
     /// With a change to the strategy.
@@ -217,7 +228,7 @@ impl Bench {
             runtime: Arc::new(TokioRuntime),
             access_log: Arc::new(AccessLog::start(&log_to(&log)).unwrap()),
         };
-        let plane = Arc::new(Plane::new(parts, table, TrustedProxies::none()));
+        let plane = Arc::new(Plane::new(parts, table, setup.trusted));
         Self {
             plane,
             clock,

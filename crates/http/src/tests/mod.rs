@@ -11,6 +11,7 @@ mod own;
 mod poisoning;
 mod purging;
 mod routing;
+mod short;
 mod writing;
 
 use bench::Setup;

@@ -7,7 +7,7 @@ use ::http::header::{
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Taken off every message.
-const HOP_BY_HOP: [HeaderName; 10] = [
+pub const HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),

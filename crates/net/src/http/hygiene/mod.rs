@@ -7,8 +7,10 @@
 mod forwarded;
 mod hop_by_hop;
 
-pub use forwarded::{Forwarded, NetworkError, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
-pub use hop_by_hop::strip_hop_by_hop;
+pub use forwarded::{
+    CLAIMS, Forwarded, NetworkError, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO,
+};
+pub use hop_by_hop::{HOP_BY_HOP, strip_hop_by_hop};
 
 use crate::http::Peer;
 use ::http::header::VIA;
@@ -27,7 +29,9 @@ pub fn add_via(headers: &mut HeaderMap, version: Version) {
     headers.append(VIA, HeaderValue::from_static(via(version)));
 }
 
-const fn via(version: Version) -> &'static str {
+/// This proxy in `Via`, for a message that was received in `version`.
+#[must_use]
+pub const fn via(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 | Version::HTTP_10 => "1.0 peregrine",
         Version::HTTP_2 => "2.0 peregrine",
@@ -46,10 +50,21 @@ pub fn request_id(headers: &mut HeaderMap, peer: &Peer, trusted: &TrustedProxies
     {
         return id.clone();
     }
-    let id = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
+    let mut id = String::with_capacity(32);
+    new_request_id(random, &mut id);
     let id = HeaderValue::from_str(&id).expect("hexadecimal digits are a field value");
     headers.insert(X_REQUEST_ID, id.clone());
     id
+}
+
+/// Makes `id` a new one.
+pub fn new_request_id(random: &dyn Random, id: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    id.clear();
+    for number in [random.next_u64(), random.next_u64()] {
+        let digit = |shift: u32| char::from(DIGITS[usize::try_from(number >> shift & 15).unwrap_or(0)]);
+        id.extend((0..u64::BITS).step_by(4).rev().map(digit));
+    }
 }
 
 /// Whether `text` may stand in logs as an id: not empty, not long, and nothing that needs escaping.

@@ -1,0 +1,151 @@
+//! The short way of a request: a fresh stored response as the answer to a head that lies where it was read, without a task,
+//! a map of fields or an allocation.
+//!
+//! It goes the steps of [`crate::plane`] by the same functions, which read a request through [`RequestView`] and write a head
+//! through [`EditFields`](crate::policy::EditFields); nothing is decided here. Whatever is not a plain hit answers `None`
+//! before anything was counted or written, and the long way begins anew. `admit` comes after `lookup` here, because asking it
+//! counts; who is turned away here asks again on the long way, and is told why there.
+
+mod heard;
+
+use crate::deliver;
+use crate::finish::{self, Sent};
+use crate::head::{LineWriter, StoredLines};
+use crate::identify::{asked_of, leads, rewrite_key, terms};
+use crate::key::RequestVariants;
+use crate::outcome::{CacheOutcome, Outcome};
+use crate::plane::Plane;
+use crate::policy::{self, Condition, EditFields as _, Fields as _};
+use crate::request::RequestView as _;
+use crate::route::Route;
+use heard::Heard;
+use http::{Method, StatusCode, header};
+use peregrine_base::WallTime;
+use peregrine_cache::{Hit, Key};
+use peregrine_net::http::hygiene;
+use peregrine_net::http::{Answer, HeadView, Peer};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The room that one thread needs, used again for each request.
+#[derive(Default)]
+struct Room {
+    authority: String,
+    request_id: String,
+    key: Option<Key>,
+    added: Vec<u8>,
+}
+
+thread_local! {
+    static ROOM: RefCell<Room> = RefCell::new(Room::default());
+}
+
+impl Plane {
+    /// Answers a request at once, if that can be done without asking anybody and without doubt.
+    pub(crate) fn answer_at_once(&self, head: &HeadView<'_>, peer: &Peer, answer: &mut Answer) -> bool {
+        ROOM.with_borrow_mut(|room| self.shortly(head, peer, answer, room).is_some())
+    }
+
+    fn shortly(&self, head: &HeadView<'_>, peer: &Peer, answer: &mut Answer, room: &mut Room) -> Option<()> {
+        let Room {
+            authority,
+            request_id,
+            key,
+            added,
+        } = room;
+        // Read once: after the head, as promise P2 wants it, and for all steps.
+        let now = self.parts.clock.now();
+        let heard = Heard::receive(head, peer, &self.trusted(), authority)?;
+        let table = self.routes();
+        let route = table.find(&heard)?;
+        let asked = asked_of(&heard, route, head.body).ok().filter(|asked| !asked.range)?;
+        let namespace = &route.namespace;
+        let key = key.get_or_insert_with(|| Key::blank(namespace));
+        rewrite_key(key, &heard, route);
+        let variants = RequestVariants {
+            fields: heard.fields(),
+            rules: &route.key,
+        };
+        let ask = terms(route, &asked, leads(heard.method(), &asked), &variants, now);
+        let hit = self.parts.engine.fresh(key, &ask).filter(|hit| is_plain(route, hit))?;
+        if heard.is_in_doubt() {
+            return None;
+        }
+        let stored = StoredLines::read(hit.head())?;
+        let writer = LineWriter::new(stored, added)?;
+        let wall = if self.parts.access_log.is_on() || heard.fields().has(header::IF_MODIFIED_SINCE.as_str()) {
+            self.parts.clock.wall()
+        } else {
+            // Nobody asks.
+            WallTime::default()
+        };
+        let permit = self.admit(route).ok()?;
+
+        // From here on this is the answer.
+        let mut outcome = Outcome::begin(now, wall);
+        outcome.route = Some(Arc::clone(route));
+        outcome.permit = Some(permit);
+        self.parts.engine.answered(key, &hit);
+        outcome.answered_by(&hit, CacheOutcome::Hit, route, now);
+        hygiene::new_request_id(&*self.parts.random, request_id);
+        let heard = heard.named(request_id);
+        let (status, bytes) = write(&heard, &hit, stored.status, writer, &outcome, answer);
+        let sent = Sent {
+            status: status.as_u16(),
+            bytes,
+            // It took less than what the histogram tells apart.
+            duration: Duration::ZERO,
+            error: None,
+        };
+        // Hits are not among the recent decisions that `explain` is asked about.
+        finish::record(&self.parts.access_log, &heard, &outcome, &sent);
+        Some(())
+    }
+}
+
+/// Whether the body of `hit` is sent to everybody as it lies in memory.
+fn is_plain(route: &Route, hit: &Hit) -> bool {
+    hit.stored_encoding() == "identity" && !route.encode.offers(hit) && hit.parts().is_none()
+}
+
+/// Writes what `request` gets of `hit`: the status and how many bytes of the body.
+fn write(
+    request: &Heard<'_>,
+    hit: &Hit,
+    stored: StatusCode,
+    mut head: LineWriter<'_>,
+    outcome: &Outcome,
+    answer: &mut Answer,
+) -> (StatusCode, u64) {
+    let condition =
+        policy::evaluate_conditions(request.method(), request.fields(), stored, &head, outcome.started_wall);
+    head.insert_text(&header::AGE, hit.age(outcome.started).as_secs());
+    let status = match condition {
+        Condition::NotModified => {
+            policy::reduce_to_not_modified(&mut head);
+            StatusCode::NOT_MODIFIED
+        }
+        Condition::Full => {
+            head.insert_text(&header::CONTENT_LENGTH, hit.length());
+            stored
+        }
+    };
+    deliver::complete_head(&mut head, status, request.request_id(), outcome);
+    answer.dated = head.is_dated();
+    for part in [
+        "HTTP/1.1 ",
+        status.as_str(),
+        " ",
+        status.canonical_reason().unwrap_or_default(),
+        "\r\n",
+    ] {
+        answer.head.extend_from_slice(part.as_bytes());
+    }
+    head.finish(&mut answer.head);
+    if *request.method() == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return (status, 0);
+    }
+    answer.body.extend(hit.body().chunks());
+    (status, hit.length())
+}

@@ -1,0 +1,213 @@
+//! A request head as the rules see it after hygiene, though nothing was taken off it or written into it. Fields that hygiene
+//! changes look to the rules as they will be, where that can be said without changing them; where it cannot, the head notes
+//! a doubt, and the request takes the long way.
+
+use crate::policy::Fields;
+use crate::receive::goes_round;
+use crate::request::{RequestView, push_normal_authority};
+use http::{HeaderName, Method, Version, header};
+use peregrine_net::http::hygiene::{self, TrustedProxies};
+use peregrine_net::http::{HeadView, Peer};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Fields that hygiene writes, whatever the client sent.
+const WRITTEN: [HeaderName; 6] = [
+    hygiene::X_FORWARDED_FOR,
+    hygiene::X_FORWARDED_PROTO,
+    hygiene::X_FORWARDED_HOST,
+    hygiene::X_REQUEST_ID,
+    header::VIA,
+    header::HOST,
+];
+
+/// A received head where it was read.
+#[derive(Debug)]
+pub(super) struct Heard<'a> {
+    method: Method,
+    scheme: &'static str,
+    authority: &'a str,
+    target: &'a str,
+    fields: HeardFields<'a>,
+    client: IpAddr,
+    request_id: &'a str,
+}
+
+/// The fields of such a head.
+#[derive(Debug)]
+pub(super) struct HeardFields<'a> {
+    head: &'a HeadView<'a>,
+    names: Names,
+    /// Whether somebody asked for a field that hygiene changes.
+    doubt: AtomicBool,
+}
+
+/// Which names occur, roughly: a set that can say that a name does not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names(u64);
+
+impl Names {
+    /// The bit of `name`, in any case.
+    fn bit(name: &[u8]) -> u64 {
+        let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default() | 0x20);
+        let mixed = name.len() * 7 + letter(name.first()) * 5 + letter(name.last()) * 11;
+        1 << (mixed % 64)
+    }
+
+    fn of<'n>(names: impl Iterator<Item = &'n str>) -> Self {
+        Self(names.fold(0, |all, name| all | Self::bit(name.as_bytes())))
+    }
+
+    /// Whether `name` may be among them.
+    fn may_have(self, name: &str) -> bool {
+        self.0 & Self::bit(name.as_bytes()) != 0
+    }
+}
+
+impl<'a> Heard<'a> {
+    /// Receives `head`, as [`crate::receive::receive`] does a request; nothing where that has to see it. `authority` is room
+    /// for its text.
+    pub(super) fn receive(
+        head: &'a HeadView<'a>,
+        peer: &Peer,
+        trusted: &TrustedProxies,
+        authority: &'a mut String,
+    ) -> Option<Self> {
+        let method = match head.method {
+            "GET" => Method::GET,
+            "HEAD" => Method::HEAD,
+            _ => return None,
+        };
+        if head.version != Version::HTTP_11 || head.body || head.host.is_empty() || !head.target.starts_with('/') {
+            return None;
+        }
+        let fields = HeardFields {
+            head,
+            names: Names::of(head.fields.iter().map(|field| field.name)),
+            doubt: AtomicBool::new(false),
+        };
+        let asks_twice = fields.sent(header::CONNECTION.as_str()).any(nominates) || fields.has(header::EXPECT.as_str());
+        let client = peer.address.ip().to_canonical();
+        // What a trusted proxy says counts, and how is not decided here.
+        let says = || {
+            hygiene::CLAIMS
+                .iter()
+                .chain([&hygiene::X_REQUEST_ID])
+                .any(|name| fields.was_sent(name.as_str()))
+        };
+        if asks_twice || trusted.contains(client) && says() || goes_round(&Sent(&fields)) {
+            return None;
+        }
+        let scheme = peer.scheme();
+        authority.clear();
+        push_normal_authority(scheme, head.host, authority);
+        Some(Self {
+            method,
+            scheme,
+            authority,
+            target: head.target,
+            fields,
+            client,
+            request_id: "",
+        })
+    }
+
+    /// Whether a rule asked for what cannot be said here.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.fields.doubt.load(Ordering::Relaxed)
+    }
+
+    /// The same under the number that follows it through logs.
+    pub(super) fn named(self, request_id: &'a str) -> Self {
+        Self { request_id, ..self }
+    }
+}
+
+/// Whether a `Connection` field says more than whether the connection stays open.
+fn nominates(line: &[u8]) -> bool {
+    let known = |option: &[u8]| {
+        option.is_empty() || option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
+    };
+    !line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).all(known)
+}
+
+impl<'a> HeardFields<'a> {
+    /// The values of the lines called `name`, as they were sent.
+    fn sent(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let fields = if self.names.may_have(name) {
+            self.head.fields
+        } else {
+            &[]
+        };
+        fields
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    }
+
+    fn was_sent(&self, name: &str) -> bool {
+        self.sent(name).next().is_some()
+    }
+}
+
+impl Fields for HeardFields<'_> {
+    fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        // What comes off is not there for the rules; if it was not sent, that is what they see anyway.
+        let comes_off = || {
+            hygiene::HOP_BY_HOP
+                .iter()
+                .chain(&hygiene::CLAIMS)
+                .any(|field| field == name)
+        };
+        let mut sent = self.sent(name).peekable();
+        if WRITTEN.iter().any(|field| field == name) || sent.peek().is_some() && comes_off() {
+            self.doubt.store(true, Ordering::Relaxed);
+        }
+        sent
+    }
+}
+
+/// The fields as they were sent.
+struct Sent<'f, 'a>(&'f HeardFields<'a>);
+
+impl Fields for Sent<'_, '_> {
+    fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.sent(name)
+    }
+}
+
+impl<'h> RequestView for Heard<'h> {
+    type Fields = HeardFields<'h>;
+
+    fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    fn authority(&self) -> &str {
+        self.authority
+    }
+
+    fn target(&self) -> &str {
+        self.target
+    }
+
+    fn fields(&self) -> &HeardFields<'h> {
+        &self.fields
+    }
+
+    fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    fn request_id(&self) -> &str {
+        self.request_id
+    }
+
+    fn body_length(&self) -> Option<u64> {
+        Some(0)
+    }
+}
