@@ -15,3 +15,4 @@ mod s10_admin;
 mod s10_commands;
 mod s11_demo;
 mod s12_snapshot;
+mod s13_handover;

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(
     long_about = "Answers requests in front of an upstream, from the cache where it may. SIGHUP reloads the configuration \
-                  without dropping a request; a faulty one is refused and the running one stays. SIGTERM lets requests under \
-                  way finish and ends.",
+                  without dropping a request; a faulty one is refused and the running one stays. SIGUSR2 starts the program \
+                  anew, which takes over without refusing a client. SIGTERM lets requests under way finish and ends.",
     after_help = "Examples:\n  \
         peregrine serve --upstream http://127.0.0.1:3000                     safe defaults, no file needed\n  \
         peregrine serve --upstream https://api.example.com --listen 0.0.0.0:80\n  \
-        peregrine serve --config peregrine.toml\n\n\
+        peregrine serve --config peregrine.toml\n  \
+        peregrine serve --config peregrine.toml --take-over                 in the place of the one that runs\n\n\
         Without --config and --upstream: PEREGRINE_CONFIG, or peregrine.toml in this directory."
 )]
 pub struct Arguments {
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// The address of the admin API.
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
+    /// Take the place of the program that runs with the same server.state_dir, without refusing a client.
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Runs the command.
@@ -56,7 +60,7 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
         admin: arguments.admin.clone(),
     };
     let loaded = config::load(&origin, &overrides, environment)?;
-    crate::serve::run(loaded, origin, overrides, environment)
+    crate::serve::run(loaded, origin, overrides, environment, arguments.take_over)
 }
 
 /// `localhost:3000` means `http://localhost:3000`.

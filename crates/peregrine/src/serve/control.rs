@@ -24,7 +24,7 @@ const PROBLEMS_MAX: usize = 20;
 
 impl Control for Program {
     fn readiness(&self) -> Readiness {
-        if self.draining.is_started() {
+        if self.draining.is_retiring() {
             Readiness::Draining
         } else {
             Readiness::Ready

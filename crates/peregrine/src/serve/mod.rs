@@ -3,7 +3,10 @@
 
 mod advice;
 mod control;
+mod handover;
+mod listeners;
 mod metrics;
+mod notify;
 mod program;
 mod reload;
 mod signals;
@@ -12,6 +15,7 @@ mod snapshot;
 use crate::Failure;
 use crate::config::{Environment, Loaded, Origin, Overrides};
 use crate::print;
+use handover::{Inherited, Offer, Predecessor, Role, Takeover};
 use peregrine_admin::{Admin, Control, token};
 use peregrine_base::{Runtime, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
@@ -23,6 +27,7 @@ use program::Program;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub use reload::Source;
@@ -34,6 +39,9 @@ const ADMIN_DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long what was cut off may take to notice.
 const CUT_OFF_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a connection without a request is kept open for one more, once a successor takes the new ones.
+const RETIREMENT_MAX: Duration = Duration::from_secs(5);
 
 /// Why a program did not end as it should.
 #[derive(Clone, Copy, Debug)]
@@ -87,16 +95,29 @@ pub struct Running {
     /// The token of the admin API.
     pub token: Option<token::Token>,
     program: Arc<Program>,
-    drain: Drain,
+    drains: Arc<Drains>,
+    /// The way to replace it.
+    offer: Option<Offer>,
+}
+
+/// How it ends.
+struct Drains {
+    requests: Drain,
     /// The admin API ends after the requests: whoever balances load has to hear that this one is draining.
-    admin_drain: Drain,
+    admin: Drain,
 }
 
 /// Serves what `loaded` configures until it is told to stop; the other arguments are for reading it again.
 ///
 /// # Errors
 /// When it cannot start, or requests were cut off at its end.
-pub fn run(loaded: Loaded, origin: Origin, overrides: Overrides, environment: &Environment) -> Result<(), Failure> {
+pub fn run(
+    loaded: Loaded,
+    origin: Origin,
+    overrides: Overrides,
+    environment: &Environment,
+    take_over: bool,
+) -> Result<(), Failure> {
     let log = logs::init(&loaded.settings.log).map_err(|error| Failure::Failed(error.to_string()))?;
     let source = Source {
         origin,
@@ -106,8 +127,16 @@ pub fn run(loaded: Loaded, origin: Origin, overrides: Overrides, environment: &E
     raise_file_limit();
     let runtime = runtime(loaded.settings.server.workers)?;
     let (program, ended) = runtime.block_on(async {
-        let running = start(loaded, Some(source), Some(log), SERVE_FLAGS).await?;
+        let before = match take_over {
+            true => Predecessor::find(&loaded.settings.server.state_dir)?,
+            false => None,
+        };
+        if take_over && before.is_none() {
+            tracing::warn!("there is no running program to take over from; starting as usual");
+        }
+        let running = start_after(loaded, Some(source), Some(log), SERVE_FLAGS, before).await?;
         running.announce()?;
+        running.program.notify.ready();
         let program = Arc::clone(&running.program);
         Ok::<_, Failure>((program, running.until_stopped().await))
     })?;
@@ -157,6 +186,17 @@ pub async fn start(
     log: Option<logs::LogHandle>,
     flags: Flags,
 ) -> Result<Running, Failure> {
+    start_after(loaded, source, log, flags, None).await
+}
+
+/// As [`start`], in the place of the program `before`.
+async fn start_after(
+    loaded: Loaded,
+    source: Option<Source>,
+    log: Option<logs::LogHandle>,
+    flags: Flags,
+    mut before: Option<Predecessor>,
+) -> Result<Running, Failure> {
     for warning in &loaded.resolved.warnings {
         tracing::warn!("{warning}");
     }
@@ -171,51 +211,95 @@ pub async fn start(
     let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
     let program = Program::new(loaded, source, log, server, watch.clone())?;
     // All addresses are taken before one is served: nobody is to be answered by a program that then does not start.
-    let listeners = bind_all(&settings.listeners, flags)?;
+    let mut inherited = match &mut before {
+        Some(before) => std::mem::take(&mut before.inherited),
+        None if program.source.is_some() => Inherited::from_service_manager(),
+        None => Inherited::default(),
+    };
+    let listeners = bind_all(&settings.listeners, &mut inherited, flags)?;
     let admin = match settings.admin.enabled {
         true => Some((
-            bind(settings.admin.address, flags.admin, "admin.address")?,
+            bind_admin(settings.admin.address, &mut inherited, flags)?,
             admin_token(&program, &settings.server.state_dir)?,
         )),
         false => None,
     };
-    program.restore();
-    let serve = |listener| {
-        program
-            .server
-            .serve(listener, Arc::clone(&program.plane), watch.clone())
+    for address in inherited.rest() {
+        tracing::warn!(%address, "a socket that was handed over is configured for nothing and was closed");
+    }
+    program.restore(before.is_none());
+    let takeover = match &before {
+        Some(before) => Some(before.warm(&program).await),
+        None => None,
     };
-    let addresses: Vec<SocketAddr> = listeners
-        .into_iter()
-        .map(|listener| serve(listener).address())
-        .collect();
-    program.listens_on(&addresses);
-    let admin = admin.map(|(listener, token)| {
+    takeover.iter().for_each(Takeover::tell_invalidations);
+    for (config, listener) in listeners {
+        program.serve(config, listener);
+    }
+    let token = admin.map(|(listener, token)| {
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
         let handler = Admin::new(control, &settings.admin, token.secret.clone(), Program::clock());
         let server = Server::new(ServerLimits::default(), parts);
-        (server.serve(listener, Arc::new(handler), admin_watch).address(), token)
+        let handle = server.serve(listener, Arc::new(handler), admin_watch);
+        program.listeners.set_admin(settings.admin.address.to_string(), handle);
+        token
     });
-    let (admin, token) = admin.unzip();
+    if let Some(takeover) = takeover {
+        takeover.ready().await;
+    }
     program.begin();
+    let drains = Arc::new(Drains {
+        requests: drain,
+        admin: admin_drain,
+    });
     Ok(Running {
-        addresses,
-        admin,
+        addresses: program.listeners.addresses(),
+        admin: program.listeners.admin(),
         token,
+        offer: offer(&program, &drains),
         program,
-        drain,
-        admin_drain,
+        drains,
     })
 }
 
-fn bind_all(listeners: &[ListenerConfig], flags: Flags) -> Result<Vec<Listener>, Failure> {
-    let taken = listeners.iter().map(|listener| {
-        let address = listener.socket_address();
-        let address =
-            address.map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
-        bind(address, flags.listen, "listener[].address")
+/// Lets a successor take over, unless this program is to leave no trace.
+fn offer(program: &Arc<Program>, drains: &Arc<Drains>) -> Option<Offer> {
+    let directory = program.snapshots.as_ref()?.directory();
+    let drains = Arc::clone(drains);
+    let retire = move || {
+        drains.requests.retire();
+        drains.admin.retire();
+    };
+    Offer::open(program, directory, retire)
+}
+
+fn bind_all(
+    listeners: &[ListenerConfig],
+    inherited: &mut Inherited,
+    flags: Flags,
+) -> Result<Vec<(ListenerConfig, Listener)>, Failure> {
+    let taken = listeners.iter().map(|config| {
+        let listener = match inherited.take(Role::Listener, &config.address) {
+            Some(listener) => listener,
+            None => bind_listener(config, flags.listen)?,
+        };
+        Ok((config.clone(), listener))
     });
     taken.collect()
+}
+
+/// Binds what `config` says; an error names `option` as the way to choose another address.
+fn bind_listener(config: &ListenerConfig, option: &str) -> Result<Listener, Failure> {
+    let address = config.socket_address();
+    let address = address.map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
+    bind(address, option, "listener[].address")
+}
+
+fn bind_admin(address: SocketAddr, inherited: &mut Inherited, flags: Flags) -> Result<Listener, Failure> {
+    match inherited.take(Role::Admin, &address.to_string()) {
+        Some(listener) => Ok(listener),
+        None => bind(address, flags.admin, "admin.address"),
+    }
 }
 
 /// The token of the admin API: the environment's, or the file's, which is made at the first start.
@@ -262,7 +346,7 @@ impl Running {
     /// # Errors
     /// As [`Running::stop`], and when a second signal came.
     pub async fn until_stopped(self) -> Result<(), Stopped> {
-        signals::until_stopped(&self.program).await?;
+        signals::until_stopped(&self.program, self.offer.as_ref()).await?;
         let access_log = Arc::clone(&self.program.access_log);
         tokio::select! {
             stopped = self.stop() => stopped,
@@ -280,11 +364,19 @@ impl Running {
     /// When some had to be cut off.
     pub async fn stop(self) -> Result<(), Stopped> {
         let limit = self.program.drain_time();
-        tracing::info!(open = self.drain.open(), limit_s = limit.as_secs(), "draining");
-        self.drain.start();
-        let drained = self.drain.finished(limit, &TokioRuntime).await;
-        self.admin_drain.start();
-        let _ = self.admin_drain.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
+        let Drains { requests, admin } = &*self.drains;
+        tracing::info!(open = requests.open(), limit_s = limit.as_secs(), "draining");
+        if self.program.succeeded.load(Ordering::SeqCst) {
+            // Whoever sends a request now gets its answer, and with it the word to connect anew.
+            requests.finished(limit.min(RETIREMENT_MAX), &TokioRuntime).await;
+        } else {
+            self.program.notify.stopping();
+        }
+        requests.start();
+        let drained = requests.finished(limit, &TokioRuntime).await;
+        admin.start();
+        let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
+        self.offer.iter().for_each(Offer::withdraw);
         self.program.access_log.flush(FLUSH_LIMIT);
         if drained.open == 0 {
             tracing::info!("stopped");

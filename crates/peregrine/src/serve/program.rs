@@ -1,5 +1,7 @@
 //! The program's one object: it holds the rooms while they serve.
 
+use super::listeners::Listeners;
+use super::notify::Notify;
 use super::reload::Source;
 use super::snapshot::Snapshots;
 use crate::Failure;
@@ -10,17 +12,18 @@ use peregrine_admission::Permissive;
 use peregrine_base::{Clock, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
 use peregrine_cache::Engine;
 use peregrine_http::{Plane, RouteTable, Surroundings};
-use peregrine_net::config::UpstreamConfig;
+use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
 use peregrine_net::http::Server;
 use peregrine_net::http::hygiene::TrustedProxies;
+use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::access::AccessLog;
 use peregrine_telemetry::config::LogConfig;
 use peregrine_telemetry::logs::LogHandle;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Upstreams by name.
@@ -41,8 +44,12 @@ pub(super) struct Program {
     pub(super) draining: DrainWatch,
     /// What memory held before and will hold afterwards; nothing for a program that is to leave no trace.
     pub(super) snapshots: Option<Snapshots>,
-    /// Where it listens, once it does.
-    addresses: OnceLock<Vec<SocketAddr>>,
+    /// Where it listens.
+    pub(super) listeners: Listeners,
+    /// The service manager.
+    pub(super) notify: Notify,
+    /// Whether another process has taken over.
+    pub(super) succeeded: AtomicBool,
     /// Itself, for work that outlives a call.
     this: Weak<Self>,
 }
@@ -92,6 +99,10 @@ impl Program {
         plane.let_purge(purgers(settings)?);
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
+        let notify = source
+            .as_ref()
+            .map(|source| Notify::of(|name| source.environment.get(name)));
+        let notify = notify.unwrap_or_default();
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
         Ok(Arc::new_cyclic(|this| Self {
             engine,
@@ -105,18 +116,29 @@ impl Program {
             started,
             draining,
             snapshots,
-            addresses: OnceLock::new(),
+            listeners: Listeners::default(),
+            notify,
+            succeeded: AtomicBool::new(false),
             this: this.clone(),
         }))
     }
 
-    /// Takes over what the program before left, in the background. To be called before the first request.
-    pub(super) fn restore(self: &Arc<Self>) {
+    /// Serves what arrives at `listener`, which is configured as `config`.
+    pub(super) fn serve(&self, config: ListenerConfig, listener: Listener) {
+        let handle = self
+            .server
+            .serve(listener, Arc::clone(&self.plane), self.draining.clone());
+        self.listeners.add(config, handle);
+    }
+
+    /// Takes over what the program before left, in the background, or only takes it away if that is not `wanted`. To be
+    /// called before the first request.
+    pub(super) fn restore(self: &Arc<Self>, wanted: bool) {
         let Some(snapshots) = &self.snapshots else { return };
         // Taken away even if it is not wanted now: once it is wanted again, it must not be this one.
         let file = snapshots.take();
         let cache = self.loaded.lock().settings.cache.clone();
-        let Some(file) = file.filter(|_| cache.snapshot && cache.enabled) else {
+        let Some(file) = file.filter(|_| wanted && cache.snapshot && cache.enabled) else {
             return;
         };
         let (program, expecting) = (Arc::clone(self), self.engine.expect_snapshot());
@@ -129,7 +151,10 @@ impl Program {
 
     /// Leaves for the next start what memory holds. To be called when nothing else runs any more.
     pub(super) fn leave_snapshot(&self) {
-        if let Some(snapshots) = &self.snapshots {
+        // What memory holds is the successor's, where there is one.
+        if let Some(snapshots) = &self.snapshots
+            && !self.succeeded.load(Ordering::SeqCst)
+        {
             let cache = self.loaded.lock().settings.cache.clone();
             snapshots.write(&self.engine, &cache);
         }
@@ -138,19 +163,14 @@ impl Program {
     /// Starts what runs beside the requests.
     pub(super) fn begin(self: &Arc<Self>) {
         self.engine.run_sweeper();
+        self.notify.run_watchdog();
         take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
     }
 
-    /// Notes where it listens.
-    pub(super) fn listens_on(&self, addresses: &[SocketAddr]) {
-        // Once, by whoever starts it.
-        let _ = self.addresses.set(addresses.to_vec());
-    }
-
     /// The host by which somebody on this machine asks for a path.
     pub(super) fn own_host(&self) -> Option<String> {
-        let address = self.addresses.get()?.first()?;
+        let address = *self.listeners.addresses().first()?;
         Some(if address.ip().is_unspecified() {
             format!("localhost:{}", address.port())
         } else {

@@ -27,6 +27,13 @@ pub(super) struct Reloaded {
 impl Program {
     /// Reads the configuration again and applies what a reload can.
     pub(super) fn reload_now(&self) -> Result<Reloaded, Failure> {
+        self.notify.reloading();
+        let reloaded = self.reload();
+        self.notify.ready();
+        reloaded
+    }
+
+    fn reload(&self) -> Result<Reloaded, Failure> {
         let Some(source) = &self.source else {
             return Err(Failure::Failed(
                 "this Peregrine was started without a configuration that could be read again".to_owned(),

@@ -10,7 +10,7 @@ use peregrine_cache::{CacheConfig, Engine, Expecting, Provenance, Restored, Snap
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::Hasher;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Seek};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +52,11 @@ impl Snapshots {
             },
             before: Mutex::default(),
         }
+    }
+
+    /// Where they lie.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// What became of the snapshot of the program before.
@@ -131,6 +136,19 @@ impl Snapshots {
         if let Err(error) = written {
             tracing::warn!(%error, path = %unfinished.display(), "no snapshot was written: the next start finds an empty cache");
         }
+    }
+
+    /// As [`Snapshots::write`], into a file without a name, for a successor; nothing where there is nothing to hand over.
+    pub(super) fn write_unnamed(&self, engine: &Engine, config: &CacheConfig) -> io::Result<Option<File>> {
+        if !config.snapshot || !config.enabled {
+            return Ok(None);
+        }
+        let unfinished = self.directory.join(UNFINISHED);
+        let mut file = self.create(&unfinished)?;
+        std::fs::remove_file(&unfinished)?;
+        self.fill(engine, config, &file)?;
+        file.rewind()?;
+        Ok(Some(file))
     }
 
     fn create(&self, path: &Path) -> io::Result<File> {

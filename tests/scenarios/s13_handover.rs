@@ -1,0 +1,288 @@
+//! The program is replaced while it serves: no client is refused or cut off, what memory held is there again, and what was
+//! invalidated on either side stays gone.
+
+use crate::harness::process::{self, Process};
+use crate::harness::program::upstream;
+use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Signal, request, until};
+use serde_json::json;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+const SUCCEED: &[&str] = &[
+    "serve",
+    "--config",
+    "peregrine.toml",
+    "--admin",
+    "127.0.0.1:0",
+    "--take-over",
+];
+
+/// An origin whose pages are fresh for long; each answer is another.
+fn counting() -> Origin {
+    let count = AtomicUsize::new(0);
+    Origin::start(move |heard| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        Reply::ok(
+            &[("cache-control", "max-age=600")],
+            format!("{} {number}", heard.target),
+        )
+    })
+}
+
+/// Starts a successor and waits until it serves.
+fn succeed(peregrine: &Peregrine) -> Process {
+    let successor = Process::start(process::command(peregrine.folder.path(), SUCCEED));
+    assert_eq!(successor.address("serving"), peregrine.address, "the same socket");
+    assert_eq!(successor.address("admin"), peregrine.admin, "that of the admin API too");
+    successor
+}
+
+/// Replaces the program; the one before has ended then.
+fn replace(peregrine: &mut Peregrine) {
+    let successor = succeed(peregrine);
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    peregrine.process = successor;
+}
+
+#[test]
+fn a_program_is_replaced_under_load_and_no_request_is_lost() {
+    let origin = counting();
+    let route = |seconds: u32| {
+        let more = format!("[strategy.default]\nfreshness = \"force\"\nttl = \"{seconds}s\"\n");
+        upstream(&[&origin], "", &more)
+    };
+    let mut peregrine = Peregrine::start(&route(60));
+    let (stop, answered, connected) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for thread in 0..6 {
+            let (stop, answered, connected, address) = (&stop, &answered, &connected, peregrine.address);
+            scope.spawn(move || {
+                let mut client = None;
+                for number in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let kept = client.get_or_insert_with(|| {
+                        connected.fetch_add(1, Ordering::SeqCst);
+                        Client::connect(address)
+                    });
+                    let target = format!("/{thread}/{}", number % 40);
+                    // A write is not sent again by any client: one that is lost would show.
+                    let method = if number % 10 == 0 { "POST" } else { "GET" };
+                    let fields: &[(&str, &str)] = if method == "POST" {
+                        &[("content-length", "0")]
+                    } else {
+                        &[]
+                    };
+                    let answer = kept.send(request(method, &target, fields)).read(method);
+                    assert_eq!(answer.status, 200, "{:?}", answer.fields);
+                    assert!(
+                        answer.complete && answer.text().starts_with(&target),
+                        "{}",
+                        answer.text()
+                    );
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    // Kept until the server says that this was the last answer; some clients leave by themselves.
+                    if answer.field("connection").contains("close") || (thread == 0 && number % 3 == 0) {
+                        client = None;
+                    }
+                }
+            });
+        }
+        for round in 0..5 {
+            let before = answered.load(Ordering::SeqCst);
+            until("requests", || answered.load(Ordering::SeqCst) > before + 50);
+            replace(&mut peregrine);
+            let before = answered.load(Ordering::SeqCst);
+            until("requests at the successor", || {
+                answered.load(Ordering::SeqCst) > before + 50
+            });
+            peregrine.reload(&route(60 + round));
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert!(
+        connected.load(Ordering::SeqCst) >= 6 * 5,
+        "everybody went over each time"
+    );
+}
+
+#[test]
+fn the_successor_is_warm_from_its_first_request() {
+    let origin = counting();
+    let mut peregrine = Peregrine::before(&origin, "");
+    let before: Vec<_> = (0..100)
+        .map(|page| peregrine.get(&format!("/{page}"), &[]).text())
+        .collect();
+    for _ in 0..2 {
+        replace(&mut peregrine);
+        for (page, before) in before.iter().enumerate() {
+            let answer = peregrine.get(&format!("/{page}"), &[]);
+            assert!(
+                answer.is_hit() && answer.text() == *before,
+                "{page}: {:?}",
+                answer.fields
+            );
+        }
+    }
+    assert_eq!(origin.count(), 100);
+    // The one that was replaced leaves nothing that a later start could take for the truth.
+    assert!(!peregrine.path(".peregrine/cache.snapshot").exists());
+    peregrine.process.signal(Signal::TERM);
+    assert_eq!(peregrine.process.exit_code(), Some(0));
+    assert!(peregrine.path(".peregrine/cache.snapshot").exists());
+    assert!(!peregrine.path(".peregrine/handover.sock").exists());
+}
+
+#[test]
+fn while_both_serve_an_invalidation_holds_on_both_sides() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let origin = Origin::start(move |heard| {
+        let reply = Reply::ok(&[("cache-control", "max-age=600")], &heard.target);
+        if heard.target == "/slow" {
+            Reply::default().wait(&waiting).then(&reply)
+        } else {
+            reply
+        }
+    });
+    let mut peregrine = Peregrine::before(&origin, "");
+    for page in ["/a", "/b"] {
+        peregrine.get(page, &[]);
+    }
+    // Held open, so that the one before still answers.
+    let mut slow = peregrine.begin("/slow", &[]);
+    until("the request to be under way", || origin.count() == 3);
+    let (mut reader, mut writer) = (Client::connect(peregrine.address), Client::connect(peregrine.address));
+    for client in [&mut reader, &mut writer] {
+        assert!(client.send(request("GET", "/a", &[])).read("GET").is_hit());
+    }
+    let successor = succeed(&peregrine);
+    let mut old = std::mem::replace(&mut peregrine.process, successor);
+    assert!(peregrine.get("/a", &[]).is_hit() && peregrine.get("/b", &[]).is_hit());
+    // At the new one, for those whom the old one answers.
+    peregrine.invalidate(&json!({"keys": ["/a"]}));
+    let heard = origin.count();
+    let answer = reader.send(request("GET", "/a", &[])).read("GET");
+    assert!(!answer.is_hit(), "{:?}", answer.fields);
+    assert_eq!(answer.field("connection"), "close");
+    assert_eq!(origin.count(), heard + 1);
+    // At the old one, for those whom the new one answers.
+    let answer = writer
+        .send(request("DELETE", "/b", &[("content-length", "0")]))
+        .read("DELETE");
+    assert_eq!((answer.status, answer.field("connection").as_str()), (200, "close"));
+    until("the new one to hear of it", || !peregrine.get("/b", &[]).is_hit());
+    assert!(old.is_running(), "as long as a request is under way");
+    gate.open();
+    assert_eq!(slow.read("GET").text(), "/slow");
+    assert_eq!(old.exit_code(), Some(0), "{}", old.log());
+}
+
+#[test]
+fn a_successor_that_cannot_start_changes_nothing() {
+    let origin = counting();
+    let mut peregrine = Peregrine::before(&origin, "");
+    peregrine.get("/a", &[]);
+    let good = std::fs::read_to_string(peregrine.path("peregrine.toml")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let another = format!("{good}\n[[listener]]\naddress = \"{}\"\n", taken.local_addr().unwrap());
+    for (file, code) in [("nonsense", 2), (another.as_str(), 1)] {
+        std::fs::write(peregrine.path("peregrine.toml"), file).unwrap();
+        let mut failing = Process::start(process::command(peregrine.folder.path(), SUCCEED));
+        assert_eq!(failing.exit_code(), Some(code), "{}", failing.log());
+        assert!(peregrine.process.is_running());
+        assert!(peregrine.get("/a", &[]).is_hit());
+    }
+    until("the one before to notice", || {
+        peregrine.log().contains("this program goes on")
+    });
+    std::fs::write(peregrine.path("peregrine.toml"), good).unwrap();
+    replace(&mut peregrine);
+    assert!(peregrine.get("/a", &[]).is_hit());
+}
+
+#[test]
+fn a_signal_starts_a_successor_with_the_same_command_line() {
+    let origin = counting();
+    let mut peregrine = Peregrine::before(&origin, "");
+    peregrine.get("/a", &[]);
+    peregrine.process.signal(Signal::USR2);
+    // The successor writes to the same outputs.
+    until("the successor to serve", || {
+        peregrine.log().matches("  ready ").count() == 2
+    });
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    assert!(peregrine.get("/a", &[]).is_hit());
+    let log = peregrine.log();
+    let process = log.split("a successor has taken over").next().unwrap();
+    let process = process.rsplit("starting a successor").next().unwrap();
+    let process: String = process
+        .split("process=")
+        .nth(1)
+        .unwrap()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    let process = rustix::process::Pid::from_raw(process.parse().unwrap()).unwrap();
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+    until("the successor to be gone", || {
+        TcpStream::connect(peregrine.address).is_err()
+    });
+}
+
+#[test]
+fn with_nobody_to_take_over_from_it_starts_as_usual() {
+    let origin = counting();
+    let first = Peregrine::before(&origin, "");
+    let folder = {
+        let mut first = first;
+        first.process.signal(Signal::KILL);
+        first.process.exit_code();
+        first.folder
+    };
+    let second = Peregrine::run(folder, SUCCEED);
+    assert_eq!(second.get("/a", &[]).status, 200);
+    assert!(second.log().contains("no running program"), "{}", second.log());
+}
+
+#[test]
+fn sockets_of_a_service_manager_are_taken_and_it_is_told_when_all_is_ready() {
+    use std::os::fd::AsRawFd;
+    let origin = counting();
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let file = upstream(&[&origin], "", &format!("[[listener]]\naddress = \"{address}\"\n"));
+    std::fs::write(folder.path().join("peregrine.toml"), file).unwrap();
+    let manager = std::os::unix::net::UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    manager.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+    // As a service manager does: the socket is descriptor 3 of the process whose number is in the environment.
+    let script = format!(
+        "exec 3<&{}; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve --config peregrine.toml --admin 127.0.0.1:0",
+        listener.as_raw_fd()
+    );
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+    let mut command = std::process::Command::new("/bin/sh");
+    command
+        .args(["-c", &script, env!("CARGO_BIN_EXE_peregrine")])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("NOTIFY_SOCKET", folder.path().join("notify"));
+    let mut process = Process::start(command);
+    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC).unwrap();
+    let hear = || {
+        let mut bytes = [0; 500];
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    assert!(hear().contains("READY=1"));
+    assert_eq!(process.address("serving"), address);
+    assert_eq!(crate::harness::get(address, "/a", &[]).status, 200);
+    process.signal(Signal::HUP);
+    assert!(hear().contains("RELOADING=1"));
+    assert!(hear().contains("READY=1"));
+    process.signal(Signal::TERM);
+    assert!(hear().contains("STOPPING=1"));
+    assert_eq!(process.exit_code(), Some(0), "{}", process.log());
+}
