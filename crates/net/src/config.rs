@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub keepalive_timeout: Span,
     /// How long a client may neither send the body it announced nor take what it is sent.
     pub stall_timeout: Span,
+    /// How long a connection that changed its protocol is kept while nothing moves.
+    pub tunnel_idle_timeout: Span,
     /// The most connections of clients, over all listeners.
     pub connections_max: u32,
     /// The longest request target.

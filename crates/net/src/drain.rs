@@ -7,7 +7,7 @@
 
 use peregrine_base::Runtime;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -46,6 +46,8 @@ pub struct Drained {
 
 #[derive(Debug, Default)]
 struct Open {
+    /// As in the channel, for those who ask with every request: looking there takes a lock that all threads share.
+    phase: AtomicU8,
     count: AtomicUsize,
     changed: Notify,
 }
@@ -76,6 +78,7 @@ impl Drain {
     }
 
     fn advance(&self, to: Phase) {
+        self.open.phase.fetch_max(to as u8, Ordering::SeqCst);
         self.phase.send_if_modified(|phase| {
             let later = *phase < to;
             *phase = to.max(*phase);
@@ -113,13 +116,13 @@ impl DrainWatch {
     /// Whether the drain has started.
     #[must_use]
     pub fn is_started(&self) -> bool {
-        *self.phase.borrow() == Phase::Draining
+        self.open.phase.load(Ordering::SeqCst) == Phase::Draining as u8
     }
 
     /// Whether answers are to be the last of their connections.
     #[must_use]
     pub fn is_retiring(&self) -> bool {
-        *self.phase.borrow() >= Phase::Retiring
+        self.open.phase.load(Ordering::SeqCst) >= Phase::Retiring as u8
     }
 
     /// Completes when the drain starts; never when its [`Drain`] went away before it started.

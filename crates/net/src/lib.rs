@@ -13,5 +13,6 @@ pub mod parameters;
 mod tests;
 pub(crate) mod timer;
 pub mod upstream;
+pub(crate) mod wheel;
 
 pub use parameters::PARAMETERS;

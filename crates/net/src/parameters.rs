@@ -61,6 +61,13 @@ pub const PARAMETERS: &[Parameter] = &[
         "How long a client may neither send the body it announced nor take what it is sent.",
     ),
     row(
+        "server.tunnel_idle_timeout",
+        duration("1s", "24h"),
+        toml("\"10m\""),
+        false,
+        "How long a connection that changed its protocol (WebSocket) is kept while nothing moves in either direction.",
+    ),
+    row(
         "server.connections_max",
         integer(1, 1_000_000),
         toml("10000"),

@@ -2,9 +2,10 @@
 //! strict proxy must not pass on, because the next server might read it differently (RFC 9112 §3.2, §6.3, §11.2).
 
 use crate::http::Problem;
+pub(crate) use crate::http::codec::is_host;
 use ::http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use ::http::request::Parts;
-use ::http::uri::{Authority, PathAndQuery};
+use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 /// Why a request was answered, or its connection closed, before a handler saw it.
@@ -30,15 +31,21 @@ pub enum Refusal {
     HostTwice,
     /// `Host` is no host.
     HostInvalid,
+    /// The version is neither 1.0 nor 1.1.
+    Version,
+    /// `Content-Length` is there more than once, or is no number.
+    ContentLength,
     /// `Transfer-Encoding` is there more than once, or is anything but `chunked`.
     TransferEncoding,
+    /// `Expect` asks for anything but `100-continue`.
+    Expectation,
     /// The announced body is larger than allowed.
     BodyTooLarge,
 }
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::ConnectionsMax,
         Self::HeaderTimeout,
         Self::Malformed,
@@ -49,7 +56,10 @@ impl Refusal {
         Self::HostMissing,
         Self::HostTwice,
         Self::HostInvalid,
+        Self::Version,
+        Self::ContentLength,
         Self::TransferEncoding,
+        Self::Expectation,
         Self::BodyTooLarge,
     ];
 
@@ -67,7 +77,10 @@ impl Refusal {
             Self::HostMissing => "host_missing",
             Self::HostTwice => "host_twice",
             Self::HostInvalid => "host_invalid",
+            Self::Version => "version",
+            Self::ContentLength => "content_length",
             Self::TransferEncoding => "transfer_encoding",
+            Self::Expectation => "expectation",
             Self::BodyTooLarge => "body_too_large",
         }
     }
@@ -81,12 +94,15 @@ impl Refusal {
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::Method => StatusCode::NOT_IMPLEMENTED,
+            Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed
             | Self::Target
             | Self::HostMissing
             | Self::HostTwice
             | Self::HostInvalid
+            | Self::ContentLength
             | Self::TransferEncoding => StatusCode::BAD_REQUEST,
         }
     }
@@ -105,7 +121,13 @@ impl Refusal {
             Self::HostMissing => "A request needs a Host field.",
             Self::HostTwice => "A request has exactly one Host field.",
             Self::HostInvalid => "The Host field must be a host name or address with an optional port.",
-            Self::TransferEncoding => "The only Transfer-Encoding that this server takes is one single `chunked`.",
+            Self::Version => "This server speaks HTTP/1.0 and HTTP/1.1 here.",
+            Self::ContentLength => "A request has at most one Content-Length, and that is a number of bytes.",
+            Self::Expectation => "The only expectation that this server meets is 100-continue.",
+            Self::TransferEncoding => {
+                "The only Transfer-Encoding that this server takes is one single `chunked`, in HTTP/1.1 and without \
+                 Content-Length."
+            }
             Self::BodyTooLarge => "The body of the request is larger than this server takes.",
         })
     }
@@ -175,7 +197,7 @@ fn admit_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
         (None, _) if version == Version::HTTP_10 => Ok(()),
         (None, _) => Err(Refusal::HostMissing),
         (Some(_), Some(_)) => Err(Refusal::HostTwice),
-        (Some(host), None) if host.to_str().is_ok_and(is_host) => Ok(()),
+        (Some(host), None) if is_host(host) => Ok(()),
         (Some(_), None) => Err(Refusal::HostInvalid),
     }
 }
@@ -198,14 +220,6 @@ fn admit_framing(headers: &HeaderMap, bounds: &Bounds) -> Result<(), Refusal> {
     } else {
         Ok(())
     }
-}
-
-/// Whether `text` is a host with an optional port, and nothing beside it.
-pub(crate) fn is_host(text: &str) -> bool {
-    !text.contains('@')
-        && text
-            .parse::<Authority>()
-            .is_ok_and(|authority| !authority.host().is_empty())
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 
 pub mod at_once;
 pub mod body;
+#[doc(hidden)]
+pub mod codec;
+#[allow(dead_code, reason = "HTTP/2, which asks it, follows")]
 pub(crate) mod framing;
 pub mod hygiene;
-#[allow(dead_code, reason = "the codec that reads them follows")]
 pub mod interim;
+pub(crate) mod last_hop;
 pub mod problem;
 pub mod serve;
-#[allow(dead_code, reason = "the codec that reads them follows")]
 pub mod tunnel;
 
 pub use at_once::{Answer, HeadView};

@@ -316,6 +316,17 @@ fn of_server(program: &Program, of: &mut Of<'_>) {
     let stalled = "Connections closed because the client stalled.";
     of.counter("peregrine_stalled_connections_total", stalled, is.stalled);
     of.counter("peregrine_cut_responses_total", "Answers that broke off.", is.cut);
+    let idle = "Connections closed because no further request came.";
+    of.counter("peregrine_idle_connections_total", idle, is.idle);
+    let help = "Connections that changed their protocol.";
+    of.counter("peregrine_tunnels_total", help, is.tunnels);
+    let help = "Connections that changed their protocol and are open.";
+    of.gauge("peregrine_tunnels_open", help, is.tunnels_open);
+    let help = "Tunnels closed because nothing moved for too long.";
+    of.counter("peregrine_idle_tunnels_total", help, is.tunnels_idle);
+    let faults = is.body_faults.iter().map(|(reason, count)| (*reason, *count));
+    let help = "Request bodies that did not come to their end.";
+    of.counters("peregrine_request_body_failures_total", help, "reason", faults);
     let refused = is.refused.iter().map(|(reason, count)| (*reason, *count));
     let help = "Requests that were refused before anything was asked.";
     of.counters("peregrine_refused_requests_total", help, "reason", refused);

@@ -1,40 +1,50 @@
-//! One connection of a client from its first byte to its end.
+//! One connection of a client from its first byte to its end: heads are read one after the other, what can be answered at
+//! once is, and together with what arrived together; the rest goes the long way, one at a time. What is refused, cut short
+//! or overdue ends the connection.
 
-use super::request_body::RequestBody;
-use super::socket::{Overdue, Progress, Socket};
 use super::transport::Transport;
-use super::{Open, Shared};
+use super::{Open, Shared, farewell};
 use crate::drain::DrainWatch;
-use crate::http::{Body, BodyError, Handler, Peer, Refusal, framing};
-use crate::timer::Timer;
-use ::http::header::{CONNECTION, HeaderValue};
-use ::http::{Request, Response};
-use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
-use std::pin::{Pin, pin};
+use crate::http::codec::exchange::{Asked, Ended, Exchange};
+use crate::http::codec::fields::Framing;
+use crate::http::codec::receive::{Received, Receiving};
+use crate::http::codec::relay::{self, Relayed};
+use crate::http::codec::respond::{self, Onward};
+use crate::http::codec::scan::Scan;
+use crate::http::codec::wire::{Wire, WriteFault};
+use crate::http::codec::{HeadLimits, head, request};
+use crate::http::last_hop::last_hop;
+use crate::http::tunnel::Duplex;
+use crate::http::{Answer, Body, Handler, Interim, Peer, Refusal};
+use ::http::request::Parts;
+use ::http::{Method, Request, Version};
+use peregrine_base::Instant;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::task::{Context, Poll, ready};
 
-/// The codec's read buffer holds the head, and pieces of the body up to this size.
-const READ_BUFFER_BYTES_MIN: usize = 64 << 10;
-/// How much of what a refused client still sends is read, so that it gets to see the answer before the connection resets.
-const LINGER_BYTES_MAX: usize = 1 << 20;
-/// How long that may take.
-const LINGER_TIME: Duration = Duration::from_secs(2);
+pub(super) use farewell::refuse;
 
-/// How the codec left a connection.
-enum Left {
-    /// Closed by the client, or after the last response.
+/// How many empty lines may stand before a request line. RFC 9112 §2.2 asks for one, behind the body of a client that
+/// believes a body ends with a line end.
+const EMPTY_LINES_MAX: u8 = 4;
+/// How much is gathered of the answers to requests that arrived together.
+const GATHER_BYTES: usize = 64 << 10;
+/// For how many fields there is room on the stack.
+const FIELDS_USUAL_MAX: usize = 128;
+
+/// How a connection ends.
+pub(super) enum Ending {
+    /// The client has all it is going to get, or is gone.
     Done,
-    /// With a head that no handler can answer.
+    /// It has, and may still be sending what nobody reads.
+    Unread,
+    /// With a head that no handler sees.
     Refused(Refusal),
+    /// Without a further request.
+    Idle,
     /// With a response whose body failed.
     Cut,
     /// With a client that took nothing.
@@ -50,217 +60,320 @@ pub(super) async fn serve<S: Transport, H: Handler>(
     drain: DrainWatch,
 ) {
     let _active = drain.active();
-    let shared = &open.shared;
-    let timer = || Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime));
-    let progress = Progress::new(Arc::clone(&shared.parts.clock), &shared.limits);
-    let socket = Socket::new(stream, Arc::clone(&progress), &shared.limits, timer());
-    let service = service_fn(|request| answer(request, peer, shared, &*handler, &progress, &drain));
-    let mut connection = builder(shared).serve_connection(TokioIo::new(socket), service);
-    let result = {
-        let (mut started, mut draining, mut timer) = (pin!(drain.started()), false, timer());
-        std::future::poll_fn(|cx| {
-            if !draining && started.as_mut().poll(cx).is_ready() {
-                draining = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
-            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
-                return Poll::Ready(Ok(result));
-            }
-            // After the codec, which may just have finished a request or begun one.
-            match progress.due() {
-                Some((overdue, deadline)) => timer.poll_until(deadline, cx).map(|()| Err(overdue)),
-                None => Poll::Pending,
-            }
-        })
-        .await
+    let shared = &*open.shared;
+    let wire = Wire::new(stream, Arc::clone(&shared.wheel), shared.limits.stall_timeout);
+    let idle_until = wire.alarm.now().after(shared.limits.header_timeout);
+    let mut connection = Connection {
+        wire,
+        peer,
+        shared,
+        handler: &*handler,
+        drain: &drain,
+        limits: HeadLimits::from(&shared.limits),
+        arriving: Arriving::default(),
+        answered: false,
+        idle_until,
     };
-    let (stream, stalled, withheld) = connection.into_parts().io.into_inner().into_parts();
-    let result = if stalled { Err(Overdue::Write) } else { result };
-    end(stream, left(result, &withheld), &withheld, progress.is_unread(), shared).await;
+    let ending = connection.run().await;
+    farewell::end(connection.wire, ending, shared).await;
 }
 
-fn builder(shared: &Shared) -> http1::Builder {
-    let limits = &shared.limits;
-    let mut builder = http1::Builder::new();
-    builder
-        .max_header_size(limits.header_size_max)
-        .max_headers(limits.header_count_max)
-        .max_buf_size(limits.header_size_max.max(READ_BUFFER_BYTES_MIN))
-        // Times are kept by the socket: one lazy timer instead of one for each request.
-        .header_read_timeout(None);
-    builder
-}
-
-/// One request: into the form that a handler is promised, or refused.
-async fn answer<H: Handler>(
-    request: Request<Incoming>,
+struct Connection<'a, S, H> {
+    wire: Wire<S>,
     peer: Peer,
-    shared: &Arc<Shared>,
-    handler: &H,
-    progress: &Arc<Progress>,
-    drain: &DrainWatch,
-) -> Result<Response<Answer>, Infallible> {
-    progress.begin();
-    let (mut head, incoming) = request.into_parts();
-    // The codec's handle for upgrades, which are not passed on.
-    head.extensions.clear();
-    let bounds = framing::Bounds {
-        uri_length_max: shared.limits.uri_length_max,
-        body_max: shared.limits.request_body_max,
-    };
-    let body = RequestBody::new(incoming, shared, Arc::clone(progress));
-    let mut response = match framing::admit(&mut head, &bounds) {
-        Ok(()) => {
-            shared.statistics.requests.increment();
-            let body = if body.is_end_stream() {
-                Body::empty()
-            } else {
-                Body::stream(body)
-            };
-            handler.handle(Request::from_parts(head, body), peer).await
-        }
-        Err(refusal) => {
-            shared.statistics.refuse(refusal);
-            let mut response = refusal.problem().into_response();
-            // Where the framing is in doubt, nothing that follows on the connection can be trusted.
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-            response
-        }
-    };
-    if drain.is_retiring() {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response.map(|body| Answer {
-        body,
-        progress: Arc::clone(progress),
-    }))
+    shared: &'a Shared,
+    handler: &'a H,
+    drain: &'a DrainWatch,
+    limits: HeadLimits,
+    arriving: Arriving,
+    /// Whether anything was answered since it was last waited for the next request.
+    answered: bool,
+    /// Until when the next request is waited for.
+    idle_until: Instant,
 }
 
-/// The body of a response on its way out; the request is over when the codec lets go of it.
-struct Answer {
+/// A head of which something is there.
+#[derive(Default)]
+struct Arriving {
+    scan: Scan,
+    empty_lines: u8,
+    /// Since when there is something of it and not all.
+    since: Option<Instant>,
+}
+
+/// What comes after the requests that were answered at once.
+enum Next {
+    /// A request that goes the long way.
+    Request(Box<Arrived>),
+    End(Ending),
+}
+
+/// A request on its way to a handler.
+struct Arrived {
+    parts: Parts,
     body: Body,
-    progress: Arc<Progress>,
+    asked: Asked,
+    receiving: Option<Receiving>,
 }
 
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// What was at the beginning of the input.
+enum Step {
+    /// A request that has its answer.
+    Answered,
+    /// Not enough.
+    Incomplete,
+    Next(Next),
 }
 
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.progress.finish();
-    }
-}
-
-fn left(result: Result<hyper::Result<()>, Overdue>, withheld: &[u8]) -> Left {
-    match result {
-        Err(Overdue::Request) => Left::Done,
-        Err(Overdue::Head) => Left::Refused(Refusal::HeaderTimeout),
-        Err(Overdue::Write) => Left::Stalled,
-        Ok(Err(error)) if error.is_user() => Left::Cut,
-        Ok(Err(error)) if error.is_parse_version_h2() => Left::Refused(Refusal::Malformed),
-        Ok(_) if withheld.starts_with(b"HTTP/1.1 400") => Left::Refused(Refusal::Malformed),
-        Ok(_) if withheld.starts_with(b"HTTP/1.1 414") => Left::Refused(Refusal::UriTooLong),
-        Ok(_) if withheld.starts_with(b"HTTP/1.1 431") => Left::Refused(Refusal::HeaderTooLarge),
-        Ok(_) => Left::Done,
-    }
-}
-
-/// Closes a connection so that the client understands why.
-async fn end<S: Transport>(mut stream: S, left: Left, withheld: &[u8], unread: bool, shared: &Shared) {
-    match left {
-        Left::Refused(refusal) => {
-            shared.statistics.refuse(refusal);
-            refuse(stream, refusal, shared).await;
-        }
-        Left::Cut => {
-            shared.statistics.cut.increment();
-            stream.reset();
-        }
-        Left::Stalled => {
-            shared.statistics.stalled.increment();
-            stream.reset();
-        }
-        Left::Done => {
-            if !withheld.is_empty() {
-                // An answer of the codec that is none of the known ones goes out as it is. A client that is gone does
-                // not need it.
-                send(&mut stream, withheld, shared).await;
+impl<S: Transport, H: Handler> Connection<'_, S, H> {
+    async fn run(&mut self) -> Ending {
+        loop {
+            let arrived = match poll_fn(|cx| self.poll_next(cx)).await {
+                Next::Request(arrived) => arrived,
+                Next::End(ending) => return ending,
+            };
+            match self.exchange(*arrived).await {
+                Ended::Open => self.answered = true,
+                Ended::Last { unread: true } => return Ending::Unread,
+                Ended::Last { unread: false } | Ended::Gone => return Ending::Done,
+                Ended::Cut => return Ending::Cut,
+                Ended::Stalled => return Ending::Stalled,
+                Ended::Tunnel(other) => return self.tunnel(other).await,
             }
-            if unread {
-                linger(stream, shared).await;
+        }
+    }
+
+    /// Answers at once what can be, and waits for more: the request that cannot, or the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        loop {
+            let step = loop {
+                match self.step() {
+                    Step::Answered if self.wire.output.len() < GATHER_BYTES => {}
+                    step => break step,
+                }
+            };
+            if let Step::Next(Next::Request(arrived)) = step {
+                // What was gathered before goes out with the beginning of its answer, or while it is waited for.
+                return Poll::Ready(Next::Request(arrived));
+            }
+            match ready!(self.wire.poll_flush(cx)) {
+                Ok(()) => {}
+                Err(WriteFault::Gone) => return Poll::Ready(Next::End(Ending::Done)),
+                Err(WriteFault::Stalled) => return Poll::Ready(Next::End(Ending::Stalled)),
+            }
+            match step {
+                Step::Next(next) => return Poll::Ready(next),
+                Step::Answered => continue,
+                Step::Incomplete => {}
+            }
+            let room = self.limits.size_max;
+            match self.wire.input.poll_fill(&mut self.wire.stream, room, cx) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End(Ending::Done)),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return self.poll_overdue(cx).map(Next::End),
+            }
+        }
+    }
+
+    /// Nothing more is there: how long it is waited for.
+    fn poll_overdue(&mut self, cx: &Context<'_>) -> Poll<Ending> {
+        let now = self.wire.alarm.now();
+        let (deadline, ending) = if self.wire.input.is_empty() {
+            if self.drain.is_started() {
+                return Poll::Ready(Ending::Done);
+            }
+            if std::mem::take(&mut self.answered) {
+                self.idle_until = now.after(self.shared.limits.keepalive_timeout);
+            }
+            (self.idle_until, Ending::Idle)
+        } else {
+            let since = *self.arriving.since.get_or_insert(now);
+            let deadline = since.after(self.shared.limits.header_timeout);
+            (deadline, Ending::Refused(Refusal::HeaderTimeout))
+        };
+        if now >= deadline {
+            return Poll::Ready(ending);
+        }
+        self.wire.alarm.set(deadline, now, cx);
+        // Whoever starts the drain wakes all who have an alarm; who had none yet has to look again.
+        if self.wire.input.is_empty() && self.drain.is_started() {
+            return Poll::Ready(Ending::Done);
+        }
+        Poll::Pending
+    }
+
+    /// Looks at the beginning of the input.
+    fn step(&mut self) -> Step {
+        match self.take_head() {
+            Ok(Some(Taken::Answered { last: false })) => Step::Answered,
+            Ok(Some(Taken::Answered { last: true })) => Step::Next(Next::End(if self.wire.input.is_empty() {
+                Ending::Done
             } else {
-                let _ = stream.shutdown().await;
+                Ending::Unread
+            })),
+            Ok(Some(Taken::Request(arrived))) => Step::Next(Next::Request(arrived)),
+            Ok(None) => Step::Incomplete,
+            Err(refusal) => Step::Next(Next::End(Ending::Refused(refusal))),
+        }
+    }
+
+    /// Takes the next head out of the input, with its answer if there is one at once; nothing while it is not whole.
+    fn take_head(&mut self) -> Result<Option<Taken>, Refusal> {
+        if !self.arriving.begins(&mut self.wire.input)? {
+            return Ok(None);
+        }
+        let bytes = self.wire.input.bytes();
+        let searched = self.arriving.scan.has_begun();
+        if searched && self.arriving.scan.search(bytes)?.is_none() {
+            let full = bytes.len() >= self.limits.size_max;
+            return if full { Err(Refusal::HeaderTooLarge) } else { Ok(None) };
+        }
+        let mut usual = [const { MaybeUninit::uninit() }; FIELDS_USUAL_MAX];
+        let mut many = Vec::new();
+        let room = if self.limits.count_max <= FIELDS_USUAL_MAX {
+            &mut usual[..]
+        } else {
+            many.reserve_exact(self.limits.count_max);
+            many.spare_capacity_mut()
+        };
+        let Some(head) = head::parse(bytes, room, &self.limits)? else {
+            return match self.arriving.scan.search(bytes)? {
+                None if !searched => Ok(None),
+                _ => Err(Refusal::Malformed),
+            };
+        };
+        self.arriving = Arriving::default();
+        self.answered = true;
+        self.shared.statistics.requests.increment();
+        let open = head.facts.keep_alive && !self.drain.is_retiring();
+        if may_be_short(&head) {
+            let onward = Onward::of(head.version, open);
+            let clock = &*self.shared.parts.clock;
+            let answered = with_answer(|answer| {
+                let is_answered = self.handler.at_once(&head.view(), &self.peer, answer);
+                if is_answered {
+                    self.wire.output.text(|text| {
+                        text.extend_from_slice(&answer.head);
+                        respond::end_head(text, answer.dated, onward, clock.wall());
+                    });
+                    answer.body.drain(..).for_each(|bytes| self.wire.output.body(bytes));
+                }
+                is_answered
+            });
+            if answered {
+                let length = head.length;
+                self.wire.input.consume(length);
+                return Ok(Some(Taken::Answered { last: !open }));
+            }
+        }
+        let parts = request::parts(&head, bytes)?;
+        let (length, facts) = (head.length, head.facts);
+        self.wire.input.consume(length);
+        let asked = Asked {
+            method: parts.method.clone(),
+            version: parts.version,
+            keep_alive: facts.keep_alive,
+            takes_trailers: facts.takes_trailers,
+            upgrade: facts.upgrade,
+        };
+        let (receiving, body) = self.body(facts.framing, facts.expects_continue);
+        Ok(Some(Taken::Request(Box::new(Arrived {
+            parts,
+            body,
+            asked,
+            receiving,
+        }))))
+    }
+
+    /// The body of the request whose head was just taken: as it is here, or as it comes in.
+    fn body(&mut self, framing: Framing, ask: bool) -> (Option<Receiving>, Body) {
+        match framing {
+            Framing::Nothing => (None, Body::empty()),
+            Framing::Length(length) if length <= self.wire.input.bytes().len() as u64 => {
+                let length = usize::try_from(length).expect("as much as is in memory");
+                (None, Body::full(self.wire.input.split(length)))
+            }
+            _ => {
+                let (receiving, body) = Receiving::new(framing, self.limits.body_max, ask);
+                (Some(receiving), Body::stream(body))
+            }
+        }
+    }
+
+    /// The long way of one request.
+    async fn exchange(&mut self, arrived: Arrived) -> Ended {
+        let Arrived {
+            mut parts,
+            body,
+            asked,
+            receiving,
+        } = arrived;
+        let (interim, handler, peer) = (Interim::default(), self.handler, self.peer);
+        if asked.version == Version::HTTP_11 {
+            parts.extensions.insert(interim.clone());
+        }
+        let thinking = Box::pin(async move {
+            match last_hop(&mut parts) {
+                Some(answer) => answer,
+                None => handler.handle(Request::from_parts(parts, body), peer).await,
+            }
+        });
+        let clock = &*self.shared.parts.clock;
+        let mut exchange = Exchange::new(asked, interim, receiving, thinking, clock, self.drain);
+        let ended = poll_fn(|cx| exchange.poll(&mut self.wire, cx)).await;
+        if let Some(Received::Broken(Some(fault))) = exchange.received() {
+            self.shared.statistics.fail_body(fault);
+        }
+        ended
+    }
+
+    /// The connection after it changed its protocol.
+    async fn tunnel(&mut self, other: Box<dyn Duplex>) -> Ending {
+        let statistics = &self.shared.statistics;
+        let _open = statistics.open_tunnel();
+        match relay::relay(&mut self.wire, other, self.shared.limits.tunnel_idle_timeout).await {
+            Relayed::Ended => {}
+            Relayed::Idle => statistics.tunnels_idle.increment(),
+        }
+        Ending::Done
+    }
+}
+
+enum Taken {
+    Answered { last: bool },
+    Request(Box<Arrived>),
+}
+
+impl Arriving {
+    /// Whether a request line begins at the beginning of `input`, once empty lines were passed over.
+    fn begins(&mut self, input: &mut crate::http::codec::input::Input) -> Result<bool, Refusal> {
+        loop {
+            match input.bytes() {
+                [] | [b'\r'] => return Ok(false),
+                [b'\r', b'\n', ..] if self.empty_lines < EMPTY_LINES_MAX => {
+                    input.consume(2);
+                    self.empty_lines += 1;
+                }
+                [b'\r' | b'\n', ..] => return Err(Refusal::Malformed),
+                _ => return Ok(true),
             }
         }
     }
 }
 
-/// Sends the problem that belongs to `refusal` to a client whose request no codec answers, and closes.
-pub(super) async fn refuse<S: Transport>(mut stream: S, refusal: Refusal, shared: &Shared) {
-    let body = refusal.problem().to_json();
-    let status = refusal.status();
-    let date = SystemTime::UNIX_EPOCH + Duration::from_millis(shared.parts.clock.wall().as_millis());
-    let message = format!(
-        "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n\
-         content-length: {}\r\ndate: {}\r\n\r\n{body}",
-        status.as_u16(),
-        status.canonical_reason().unwrap_or_default(),
-        body.len(),
-        httpdate::fmt_http_date(date),
-    );
-    if send(&mut stream, message.as_bytes(), shared).await {
-        linger(stream, shared).await;
-    }
+/// Whether a handler may answer without a body being read or hops being counted.
+fn may_be_short(head: &head::Head<'_>) -> bool {
+    let counts_hops = head.facts.max_forwards && (head.method == Method::OPTIONS || head.method == Method::TRACE);
+    !(head.facts.announces_body || head.facts.upgrade || counts_hops)
 }
 
-/// Sends `bytes`, which fit any send buffer; where they do not, the client is not reading anyway. Whether they went out.
-async fn send<S: Transport>(stream: &mut S, bytes: &[u8], shared: &Shared) -> bool {
-    let write = async {
-        stream.write_all(bytes).await?;
-        stream.flush().await
-    };
-    tokio::select! {
-        written = write => written.is_ok(),
-        () = shared.parts.runtime.sleep(LINGER_TIME) => false,
+/// Calls `fill` with this thread's answer, emptied.
+fn with_answer(fill: impl FnOnce(&mut Answer) -> bool) -> bool {
+    thread_local! {
+        static ANSWER: RefCell<Answer> = RefCell::default();
     }
-}
-
-/// Ends our side and reads what the client still sends, within bounds: closing with unread bytes would reset the connection
-/// and could take the answer away from the client (RFC 9112 §9.6).
-async fn linger<S: Transport>(mut stream: S, shared: &Shared) {
-    let read = async {
-        stream.shutdown().await?;
-        let mut buffer = [0u8; 4096];
-        let mut left = LINGER_BYTES_MAX;
-        while left > 0 {
-            let count = stream.read(&mut buffer).await?;
-            if count == 0 {
-                break;
-            }
-            left = left.saturating_sub(count);
-        }
-        std::io::Result::Ok(())
-    };
-    tokio::select! {
-        _ = read => {}
-        () = shared.parts.runtime.sleep(LINGER_TIME) => {}
-    }
+    ANSWER.with_borrow_mut(|answer| {
+        answer.clear();
+        fill(answer)
+    })
 }

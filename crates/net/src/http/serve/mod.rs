@@ -1,9 +1,7 @@
-//! Takes connections and serves HTTP/1.1 on them: this is the seam behind which the codec can be replaced. hyper reads and
-//! writes the messages; limits, time, refusals, drain and counting are ours.
+//! Takes connections and serves HTTP/1 on them, with the codec of [`crate::http::codec`].
 
 mod connection;
-mod request_body;
-mod socket;
+mod farewell;
 mod status;
 mod transport;
 
@@ -11,8 +9,10 @@ pub use status::ServerStatus;
 
 use crate::config::ServerConfig;
 use crate::drain::DrainWatch;
+use crate::http::codec::HeadLimits;
 use crate::http::{Handler, Peer, Refusal};
 use crate::listen::{Listener, Stream};
+use crate::wheel::Wheel;
 use peregrine_base::{Clock, Instant, Runtime};
 use status::Statistics;
 use std::net::SocketAddr;
@@ -44,6 +44,8 @@ pub struct ServerLimits {
     pub stall_timeout: Duration,
     /// The most connections at the same time, over all listeners.
     pub connections_max: usize,
+    /// How long a connection that changed its protocol is kept while nothing moves.
+    pub tunnel_idle_timeout: Duration,
     /// The longest request target, in bytes.
     pub uri_length_max: usize,
     /// The largest request body, in bytes.
@@ -59,8 +61,20 @@ impl From<&ServerConfig> for ServerLimits {
             keepalive_timeout: config.keepalive_timeout.get(),
             stall_timeout: config.stall_timeout.get(),
             connections_max: config.connections_max as usize,
+            tunnel_idle_timeout: config.tunnel_idle_timeout.get(),
             uri_length_max: config.uri_length_max.as_usize(),
             request_body_max: config.request_body_max.as_u64(),
+        }
+    }
+}
+
+impl From<&ServerLimits> for HeadLimits {
+    fn from(limits: &ServerLimits) -> Self {
+        Self {
+            size_max: limits.header_size_max,
+            count_max: limits.header_count_max,
+            uri_length_max: limits.uri_length_max,
+            body_max: limits.request_body_max,
         }
     }
 }
@@ -91,6 +105,8 @@ struct Shared {
     statistics: Statistics,
     connections: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
+    /// The deadlines of all connections.
+    wheel: Arc<Wheel>,
 }
 
 /// A listener that is being served. Dropping this changes nothing about that.
@@ -129,12 +145,14 @@ impl Server {
     pub fn new(limits: ServerLimits, parts: ServerParts) -> Self {
         let connections = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
         let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
+        let wheel = Wheel::new(Arc::clone(&parts.clock), Arc::clone(&parts.runtime));
         Self(Arc::new(Shared {
             limits,
             parts,
             statistics: Statistics::default(),
             connections,
             refusals,
+            wheel,
         }))
     }
 
@@ -151,6 +169,8 @@ impl Server {
             listener: Arc::downgrade(&listener),
             close,
         };
+        self.0.parts.runtime.spawn(Box::pin(shared.wake_at(drain.clone())));
+        let shared = Arc::clone(&self.0);
         self.0
             .parts
             .runtime
@@ -166,6 +186,14 @@ impl Server {
 }
 
 impl Shared {
+    /// Tells the connections that have nothing to do when the drain starts.
+    async fn wake_at(self: Arc<Self>, drain: DrainWatch) {
+        let wheel = Arc::clone(&self.wheel);
+        drop(self);
+        drain.started().await;
+        wheel.wake_all();
+    }
+
     async fn accept<H: Handler>(
         self: Arc<Self>,
         listener: Arc<Listener>,

@@ -1,6 +1,6 @@
 //! What a server counts.
 
-use crate::http::Refusal;
+use crate::http::{BodyFault, Refusal};
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -14,12 +14,28 @@ pub(super) struct Statistics {
     pub(super) requests: Counter,
     pub(super) stalled: Counter,
     pub(super) cut: Counter,
+    pub(super) idle: Counter,
+    pub(super) tunnels: Counter,
+    pub(super) tunnels_open: Gauge,
+    pub(super) tunnels_idle: Counter,
+    body_faults: [Counter; BodyFault::ALL.len()],
     refused: [Counter; Refusal::ALL.len()],
 }
 
 impl Statistics {
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.refused[refusal.index()].increment();
+    }
+
+    pub(super) fn fail_body(&self, fault: BodyFault) {
+        self.body_faults[fault.index()].increment();
+    }
+
+    /// One more tunnel, open until what comes back is dropped.
+    pub(super) fn open_tunnel(&self) -> OpenTunnel<'_> {
+        self.tunnels.increment();
+        self.tunnels_open.add(1);
+        OpenTunnel(&self.tunnels_open)
     }
 
     pub(super) fn status(&self, connections_max: usize) -> ServerStatus {
@@ -35,7 +51,24 @@ impl Statistics {
             refused: refused.collect(),
             stalled: self.stalled.value(),
             cut: self.cut.value(),
+            idle: self.idle.value(),
+            body_faults: BodyFault::ALL
+                .iter()
+                .map(|fault| (fault.as_str(), self.body_faults[fault.index()].value()))
+                .collect(),
+            tunnels: self.tunnels.value(),
+            tunnels_open: u64::try_from(self.tunnels_open.value()).unwrap_or(0),
+            tunnels_idle: self.tunnels_idle.value(),
         }
+    }
+}
+
+/// A tunnel that counts as open.
+pub(super) struct OpenTunnel<'a>(&'a Gauge);
+
+impl Drop for OpenTunnel<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
     }
 }
 
@@ -58,4 +91,14 @@ pub struct ServerStatus {
     pub stalled: u64,
     /// Responses that were cut off because their body failed.
     pub cut: u64,
+    /// Connections that were closed because no further request came.
+    pub idle: u64,
+    /// Request bodies that did not come to their end, by [`BodyFault`].
+    pub body_faults: BTreeMap<&'static str, u64>,
+    /// Connections that changed their protocol.
+    pub tunnels: u64,
+    /// Those of them that are open.
+    pub tunnels_open: u64,
+    /// Those of them that were closed because nothing moved for too long.
+    pub tunnels_idle: u64,
 }

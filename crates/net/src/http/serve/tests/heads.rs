@@ -46,7 +46,7 @@ async fn heads_that_are_no_http_are_refused_with_a_problem() {
     let longest = "a".repeat(70_000);
     let table = [
         ("nonsense\r\n\r\n".to_owned(), Refusal::Malformed),
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), Refusal::Malformed),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), Refusal::Version),
         ("GET / HTTP/1.1\r\nhost x\r\n\r\n".to_owned(), Refusal::Malformed),
         (
             "GET / HTTP/1.1\r\nhost: x\r\na : b\r\n\r\n".to_owned(),
@@ -56,22 +56,22 @@ async fn heads_that_are_no_http_are_refused_with_a_problem() {
             "GET / HTTP/1.1\r\nhost: x\r\na: b\r\n c\r\n\r\n".to_owned(),
             Refusal::Malformed,
         ),
-        ("GET / HTTP/3.0\r\nhost: x\r\n\r\n".to_owned(), Refusal::Malformed),
+        ("GET / HTTP/3.0\r\nhost: x\r\n\r\n".to_owned(), Refusal::Version),
         (
             "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab".to_owned(),
-            Refusal::Malformed,
+            Refusal::ContentLength,
         ),
         (
             "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: +1\r\n\r\na".to_owned(),
-            Refusal::Malformed,
+            Refusal::ContentLength,
         ),
         (
             "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(),
-            Refusal::Malformed,
+            Refusal::TransferEncoding,
         ),
         (
             "POST / HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
-            Refusal::Malformed,
+            Refusal::TransferEncoding,
         ),
         (
             "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_owned(),

@@ -1,0 +1,139 @@
+//! What is to be written: text of ours (heads, chunk sizes) gathered in one buffer, and bodies in pieces that are never
+//! copied. All of it goes out together, in as few calls as the system allows.
+
+use super::pages;
+use bytes::{Buf, Bytes};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWrite;
+
+/// How many pieces go out with one call.
+const SLICES_MAX: usize = 32;
+/// How much room for pieces an idle connection may hold.
+const PIECES_KEPT_MAX: usize = 8;
+
+/// A queue of bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    text: Vec<u8>,
+    /// How much of the text has been written.
+    text_start: usize,
+    pieces: VecDeque<Piece>,
+    length: usize,
+}
+
+#[derive(Debug)]
+enum Piece {
+    /// So many bytes of the text.
+    Text(usize),
+    Body(Bytes),
+}
+
+impl Output {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The number of bytes that wait.
+    pub(crate) const fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Appends what `write` appends to the text.
+    pub(crate) fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.text.capacity() == 0 {
+            self.text = pages::take();
+        }
+        let before = self.text.len();
+        write(&mut self.text);
+        let written = self.text.len() - before;
+        self.length += written;
+        match self.pieces.back_mut() {
+            Some(Piece::Text(length)) => *length += written,
+            _ if written > 0 => self.pieces.push_back(Piece::Text(written)),
+            _ => {}
+        }
+    }
+
+    /// Appends bytes as they are.
+    pub(crate) fn body(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.length += bytes.len();
+            self.pieces.push_back(Piece::Body(bytes));
+        }
+    }
+
+    /// Writes once; the number of bytes that went out. There must be something to write.
+    pub(crate) fn poll_write<S: AsyncWrite + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let (mut count, mut text) = (0, &self.text[self.text_start..]);
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(match piece {
+                Piece::Text(length) => {
+                    let (now, later) = text.split_at(*length);
+                    text = later;
+                    now
+                }
+                Piece::Body(bytes) => bytes,
+            });
+            count += 1;
+        }
+        let written = ready!(Pin::new(stream).poll_write_vectored(cx, &slices[..count]))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.advance(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.length -= written;
+        while written > 0 {
+            let Some(piece) = self.pieces.front_mut() else { break };
+            let now = match piece {
+                Piece::Text(length) => {
+                    let now = written.min(*length);
+                    *length -= now;
+                    self.text_start += now;
+                    now
+                }
+                Piece::Body(bytes) => {
+                    let now = written.min(bytes.len());
+                    bytes.advance(now);
+                    now
+                }
+            };
+            written -= now;
+            if matches!(piece, Piece::Text(0)) || matches!(piece, Piece::Body(bytes) if bytes.is_empty()) {
+                self.pieces.pop_front();
+            }
+        }
+        if self.is_empty() {
+            self.release();
+        } else if self.text_start == self.text.len() {
+            // A long body: what its chunk sizes took does not pile up.
+            self.text.clear();
+            self.text_start = 0;
+        }
+    }
+
+    fn release(&mut self) {
+        self.text_start = 0;
+        pages::give(std::mem::take(&mut self.text));
+        if self.pieces.capacity() > PIECES_KEPT_MAX {
+            self.pieces = VecDeque::new();
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
