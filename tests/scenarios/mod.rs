@@ -16,3 +16,4 @@ mod s10_commands;
 mod s11_demo;
 mod s12_snapshot;
 mod s13_handover;
+mod s13_encoding;

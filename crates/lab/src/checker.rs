@@ -17,7 +17,7 @@ use peregrine_base::Instant;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Read as _;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -234,6 +234,10 @@ impl Checker {
     /// The version that the entity tag names, which must be one of this resource.
     fn version_in_head(&self, resource: Resource, answer: &Answer<'_>) -> Result<u64, Fault> {
         let tag = answer.header("etag").unwrap_or_default();
+        // An encoding made on the way has a tag of its own: the shop's with the coding's name behind it.
+        let packed = ["-zstd\"", "-br\"", "-gzip\""];
+        let open = packed.iter().find_map(|end| tag.strip_suffix(end));
+        let tag = open.map_or_else(|| tag.to_owned(), |open| format!("{open}\""));
         let digits = tag.trim_end_matches('"').rsplit('-').next().unwrap_or_default();
         let version = digits.parse().unwrap_or(0);
         if resource.entity_tag(version) == tag {
@@ -276,7 +280,7 @@ impl Checker {
     fn check_file(&self, asset: Asset, asked: &Asked, answer: &Answer<'_>) -> Result<(), Fault> {
         let is_packed = answer.header("content-encoding") == Some("gzip");
         // What the shop packed itself need not be unpacked.
-        if asked.accepts_gzip && is_packed && answer.body == self.files.bytes(asset, true) {
+        if asked.accepts_packed && is_packed && answer.body == self.files.bytes(asset, true) {
             return Ok(());
         }
         let body = unpacked(asked, answer)?;
@@ -365,17 +369,23 @@ impl Observer<Asked> for Checker {
     fn failure(&self, _asked: Asked, _failure: Failure) {}
 }
 
+fn read_up(packed: impl Read, body: &mut Vec<u8>) -> std::io::Result<usize> {
+    packed.take(UNPACKED_BYTES_MAX).read_to_end(body)
+}
+
 /// The body without its content coding, which must be one that was accepted.
 fn unpacked<'a>(asked: &Asked, answer: &Answer<'a>) -> Result<Cow<'a, [u8]>, Fault> {
     match answer.header("content-encoding") {
         None | Some("identity") => Ok(Cow::Borrowed(answer.body)),
-        Some("gzip") if asked.accepts_gzip => {
+        Some(coding @ ("gzip" | "br" | "zstd")) if asked.accepts_packed => {
             let mut body = Vec::new();
-            let read = GzDecoder::new(answer.body)
-                .take(UNPACKED_BYTES_MAX)
-                .read_to_end(&mut body);
+            let read = match coding {
+                "gzip" => read_up(GzDecoder::new(answer.body), &mut body),
+                "br" => read_up(brotli::Decompressor::new(answer.body, 4 << 10), &mut body),
+                _ => zstd::stream::read::Decoder::new(answer.body).and_then(|decoder| read_up(decoder, &mut body)),
+            };
             read.map(|_| Cow::Owned(body))
-                .map_err(|error| (Wrong::Damaged, format!("gzip: {error}")))
+                .map_err(|error| (Wrong::Damaged, format!("{coding}: {error}")))
         }
         Some(coding) => Err((Wrong::Encoding, format!("content coding {coding}"))),
     }

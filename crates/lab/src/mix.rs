@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// The exponent of every Zipf distribution here.
 const EXPONENT: f64 = 0.99;
 /// What browsers say they accept, and what simple clients do.
-const BROWSER_ENCODINGS: &str = "gzip, deflate, br";
+const BROWSER_ENCODINGS: &str = "gzip, deflate, br, zstd";
 
 /// How often each kind of request comes, as weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Asked {
     /// How.
     pub kind: Kind,
     /// Whether the answer may be compressed.
-    pub accepts_gzip: bool,
+    pub accepts_packed: bool,
 }
 
 /// How something is asked for.
@@ -231,7 +231,7 @@ impl Plan for Mix {
         let (resource, kind) = self.draw(rng, user);
         // One visitor in five is a program with a token; the others are browsers, which send their cookies with everything.
         let is_program = user % 5 == 4;
-        let accepts_gzip = !is_program;
+        let accepts_packed = !is_program;
         let path = match resource {
             Some(resource) => resource.path(&self.catalogue),
             None => format!("/products/{}", 1_000_000_000 + rng.u32(..1000)),
@@ -251,7 +251,7 @@ impl Plan for Mix {
             ("Accept", "application/json, text/plain, */*"),
             ("Accept-Language", "en-GB,en;q=0.7,de;q=0.3"),
         ];
-        if accepts_gzip {
+        if accepts_packed {
             fields.push(("Accept-Encoding", BROWSER_ENCODINGS));
             fields.push(("Cookie", &credentials));
         } else if matches!(resource, Some(Resource::Cart(_))) {
@@ -277,7 +277,7 @@ impl Plan for Mix {
             resource,
             user,
             kind,
-            accepts_gzip,
+            accepts_packed,
         };
         Planned {
             note,

@@ -92,7 +92,7 @@ fn read(resource: Resource) -> Asked {
         resource: Some(resource),
         user: 3,
         kind: Kind::Read,
-        accepts_gzip: true,
+        accepts_packed: true,
     }
 }
 
@@ -252,7 +252,7 @@ async fn answers_that_are_not_what_they_should_be_are_told_apart() {
             drop(got.headers.insert("content-encoding", "gzip".parse().unwrap()))
         }),
         ("encoding", read(PRODUCT), |got| {
-            drop(got.headers.insert("content-encoding", "br".parse().unwrap()))
+            drop(got.headers.insert("content-encoding", "compress".parse().unwrap()))
         }),
         ("other_resource", read(Resource::Product(18)), |_| {}),
         (
