@@ -6,6 +6,7 @@ use peregrine_base::{ByteSize, Clock, SystemClock, SystemRandom, TokioRuntime};
 use peregrine_cache::{
     Ask, CacheConfig, Engine, Key, Lookup, Meta, Namespace, NoVariants, Parts, SetOptions, Settings, Strategy,
 };
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ pub(crate) struct Peregrine {
     contents: Arc<Contents>,
 }
 
-/// The same, but each lookup makes its key from a name: the text is put together and hashed.
+/// The same, but each lookup makes its key from a name, as a plane does: the text is put together and hashed, in memory that
+/// is used again for the next.
 pub(crate) struct ByName<'a>(pub(crate) &'a Peregrine);
 
 impl Peregrine {
@@ -106,6 +108,7 @@ impl Peregrine {
             validate: false,
             variants: &NoVariants,
             lead,
+            part: None,
         };
         self.engine.lookup(key, &ask)
     }
@@ -158,8 +161,15 @@ impl Contender for Peregrine {
 
 impl Contender for ByName<'_> {
     fn get(&self, key: u32) -> Option<u8> {
+        thread_local! {
+            static KEY: RefCell<Option<Key>> = const { RefCell::new(None) };
+        }
         let Self(peregrine) = self;
-        peregrine.first_byte(&Key::named(&peregrine.namespace, "", Name::of(key).as_str()))
+        KEY.with_borrow_mut(|room| {
+            let text = room.get_or_insert_with(|| Key::blank(&peregrine.namespace));
+            text.rewrite_named(&peregrine.namespace, "", Name::of(key).as_str());
+            peregrine.first_byte(text)
+        })
     }
 
     fn put(&self, key: u32) {

@@ -9,6 +9,7 @@
 mod heard;
 
 use crate::deliver;
+use crate::encode::{Offer, encode_head};
 use crate::finish::{self, Sent};
 use crate::head::{LineWriter, StoredLines};
 use crate::identify::{asked_of, leads, rewrite_key, terms};
@@ -21,7 +22,7 @@ use crate::route::Route;
 use heard::Heard;
 use http::{Method, StatusCode, header};
 use peregrine_base::WallTime;
-use peregrine_cache::{Hit, Key};
+use peregrine_cache::{Encoded, Hit, Key};
 use peregrine_net::http::hygiene;
 use peregrine_net::http::{Answer, HeadView, Peer};
 use std::cell::RefCell;
@@ -68,7 +69,8 @@ impl Plane {
             rules: &route.key,
         };
         let ask = terms(route, &asked, leads(heard.method(), &asked), &variants, now);
-        let hit = self.parts.engine.fresh(key, &ask).filter(|hit| is_plain(route, hit))?;
+        let hit = self.parts.engine.fresh(key, &ask).filter(|hit| hit.parts().is_none())?;
+        let representation = Representation::of(route, &heard, &hit)?;
         if heard.is_in_doubt() {
             return None;
         }
@@ -87,10 +89,11 @@ impl Plane {
         outcome.route = Some(Arc::clone(route));
         outcome.permit = Some(permit);
         self.parts.engine.answered(key, &hit);
+        representation.offer.prepare(&self.parts.engine, key, &hit);
         outcome.answered_by(&hit, CacheOutcome::Hit, route, now);
         hygiene::new_request_id(&*self.parts.random, request_id);
         let heard = heard.named(request_id);
-        let (status, bytes) = write(&heard, &hit, stored.status, writer, &outcome, answer);
+        let (status, bytes) = write(&heard, &hit, &representation, stored.status, writer, &outcome, answer);
         let sent = Sent {
             status: status.as_u16(),
             bytes,
@@ -104,15 +107,40 @@ impl Plane {
     }
 }
 
-/// Whether the body of `hit` is sent to everybody as it lies in memory.
-fn is_plain(route: &Route, hit: &Hit) -> bool {
-    hit.stored_encoding() == "identity" && !route.encode.offers(hit) && hit.parts().is_none()
+/// Which representation of a stored response a request gets.
+struct Representation {
+    offer: Offer,
+    /// The encoding; nothing: the body as it was loaded.
+    coded: Option<Encoded>,
+}
+
+impl Representation {
+    /// What `request` gets of `hit`; nothing where that would have to be unpacked, or the request may know it by one of
+    /// several tags.
+    fn of(route: &Route, request: &Heard<'_>, hit: &Hit) -> Option<Self> {
+        let offer = Offer::of_stored(route, request.fields(), hit);
+        let has_copy = || {
+            [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE]
+                .iter()
+                .any(|name| request.fields().has(name.as_str()))
+        };
+        if offer.has_several() && has_copy() {
+            return None;
+        }
+        let coded = offer.best(hit);
+        (coded.is_some() || hit.stored_encoding() == "identity").then_some(Self { offer, coded })
+    }
+
+    fn length(&self, hit: &Hit) -> u64 {
+        self.coded.as_ref().map_or_else(|| hit.length(), Encoded::length)
+    }
 }
 
 /// Writes what `request` gets of `hit`: the status and how many bytes of the body.
 fn write(
     request: &Heard<'_>,
     hit: &Hit,
+    representation: &Representation,
     stored: StatusCode,
     mut head: LineWriter<'_>,
     outcome: &Outcome,
@@ -121,13 +149,17 @@ fn write(
     let condition =
         policy::evaluate_conditions(request.method(), request.fields(), stored, &head, outcome.started_wall);
     head.insert_text(&header::AGE, hit.age(outcome.started).as_secs());
+    representation.offer.announce(&mut head);
     let status = match condition {
         Condition::NotModified => {
             policy::reduce_to_not_modified(&mut head);
             StatusCode::NOT_MODIFIED
         }
         Condition::Full => {
-            head.insert_text(&header::CONTENT_LENGTH, hit.length());
+            if let Some(coded) = &representation.coded {
+                encode_head(&mut head, coded.coding());
+            }
+            head.insert_text(&header::CONTENT_LENGTH, representation.length(hit));
             stored
         }
     };
@@ -146,6 +178,14 @@ fn write(
     if *request.method() == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return (status, 0);
     }
-    answer.body.extend(hit.body().chunks());
-    (status, hit.length())
+    match &representation.coded {
+        Some(coded) => {
+            answer.body.extend(coded.chunks());
+            if let Some(route) = &outcome.route {
+                route.metrics.encoded(coded.coding());
+            }
+        }
+        None => answer.body.extend(hit.body().chunks()),
+    }
+    (status, representation.length(hit))
 }

@@ -14,7 +14,7 @@ mod represent;
 pub(crate) mod tags;
 
 pub(crate) use accept::{Accepted, accepted};
-pub(crate) use represent::{Answer, Content, Offer};
+pub(crate) use represent::{Answer, Content, Offer, encode_head};
 
 use crate::identify::Asking;
 use crate::pattern::Patterns;
@@ -69,9 +69,9 @@ impl EncodeRules {
         }
     }
 
-    /// Whether clients are offered encodings of what is stored.
-    pub(crate) fn offers(&self, hit: &Hit) -> bool {
-        hit.compressible() && !self.codings.is_empty() && self.is_large_enough(hit.length())
+    /// Whether what is stored may be offered encoded.
+    fn may_offer(&self, hit: &Hit) -> bool {
+        hit.compressible() && self.is_large_enough(hit.length())
     }
 
     /// Whether a body of `length` bytes is large enough.
@@ -103,8 +103,5 @@ pub(crate) fn prepare(engine: &Arc<Engine>, asking: &Asking, hit: &Hit) {
     if asking.asked.range {
         return;
     }
-    let offer = Offer::stored(asking, hit);
-    if let Some(coding) = offer.accepted().codings().next() {
-        engine.encode(&asking.key, hit, coding);
-    }
+    Offer::stored(asking, hit).prepare(engine, &asking.key, hit);
 }

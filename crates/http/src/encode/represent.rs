@@ -2,12 +2,14 @@
 
 use super::{Accepted, EncodeRules, accepted, tags};
 use crate::identify::Asking;
-use crate::policy::{self, Condition};
+use crate::policy::{self, Condition, EditFields, Fields};
+use crate::route::Route;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, IF_RANGE, VARY};
+use http::header::{CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, IF_RANGE, VARY};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
-use peregrine_cache::{Chunks, Coding, Encoded, EncodedChunks, Hit};
+use peregrine_cache::{Chunks, Coding, Encoded, EncodedChunks, Engine, Hit, Key};
+use std::sync::Arc;
 
 /// Fields that say something about the bytes of the content as the origin sent it.
 const OF_THE_BYTES: [HeaderName; 4] = [
@@ -88,22 +90,44 @@ impl Content {
 impl Offer {
     /// For a response that is stored.
     pub(crate) fn stored(asking: &Asking, hit: &Hit) -> Self {
-        Self::new(asking, asking.route.encode.offers(hit))
+        Self::of_stored(&asking.route, &asking.facts.headers, hit)
+    }
+
+    /// The same for a request with these fields.
+    pub(crate) fn of_stored(route: &Route, request: &impl Fields, hit: &Hit) -> Self {
+        Self::new(route, request, route.encode.may_offer(hit))
     }
 
     /// For a response that is being stored: whoever asks later may get it encoded.
     pub(crate) fn arriving(asking: &Asking, status: StatusCode, headers: &HeaderMap, length: Option<u64>) -> Self {
         let rules = &asking.route.encode;
         let may = length.is_none_or(|length| rules.is_large_enough(length)) && rules.may_gain(status, headers);
-        Self::new(asking, may)
+        Self::new(&asking.route, &asking.facts.headers, may)
     }
 
-    fn new(asking: &Asking, may_be_encoded: bool) -> Self {
-        let EncodeRules { codings, .. } = &asking.route.encode;
+    fn new(route: &Route, request: &impl Fields, may_be_encoded: bool) -> Self {
+        let EncodeRules { codings, .. } = &route.encode;
         let is_offered = may_be_encoded && !codings.is_empty();
         Self {
-            accepted: is_offered.then(|| accepted(&asking.facts.headers, codings)),
+            accepted: is_offered.then(|| accepted(request, codings)),
         }
+    }
+
+    /// Whether another request may get another representation.
+    pub(crate) const fn has_several(&self) -> bool {
+        self.accepted.is_some()
+    }
+
+    /// Has the encoding of `hit` made that the request would like best, unless it is there.
+    pub(crate) fn prepare(&self, engine: &Arc<Engine>, key: &Key, hit: &Hit) {
+        if let Some(coding) = self.accepted().codings().next() {
+            engine.encode(key, hit, coding);
+        }
+    }
+
+    /// The encoding of `hit` that the request likes best among those that are there.
+    pub(crate) fn best(&self, hit: &Hit) -> Option<Encoded> {
+        self.accepted().codings().find_map(|coding| hit.encoded(coding))
     }
 
     /// What the request takes.
@@ -112,8 +136,8 @@ impl Offer {
     }
 
     /// Says in every answer that another request may get another representation (RFC 9110 §12.5.5).
-    pub(crate) fn announce(&self, headers: &mut HeaderMap) {
-        if self.accepted.is_some() {
+    pub(crate) fn announce(&self, headers: &mut impl EditFields) {
+        if self.has_several() {
             vary_on_encoding(headers);
         }
     }
@@ -141,7 +165,7 @@ impl Offer {
         let coded = if asking.asked.range && asking.facts.method == Method::GET && self.accepted().identity {
             self.named_by_if_range(asking, headers, hit)
         } else {
-            self.accepted().codings().find_map(|coding| hit.encoded(coding))
+            self.best(hit)
         };
         match coded {
             Some(coded) => {
@@ -207,42 +231,39 @@ impl Offer {
 }
 
 /// Makes the head of a response that of its encoding.
-fn encode_head(headers: &mut HeaderMap, coding: Coding) {
-    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+pub(crate) fn encode_head(head: &mut impl EditFields, coding: Coding) {
+    head.insert(&CONTENT_ENCODING, coding.as_str().as_bytes());
     for name in &OF_THE_BYTES {
-        headers.remove(name);
+        head.remove(name);
     }
-    if let Some(etag) = headers.get(ETAG) {
-        match tags::derived(etag, coding) {
-            Some(tag) => headers.insert(ETAG, tag),
-            // Two representations must not share a tag.
-            None => headers.remove(ETAG),
-        };
+    if let Some(etag) = head.first(ETAG.as_str()) {
+        // Two representations must not share a tag.
+        let tag = tags::derived_text(etag, coding);
+        head.remove(&ETAG);
+        if let Some(tag) = tag {
+            head.append(&ETAG, &tag);
+        }
     }
 }
 
 /// Adds Accept-Encoding to Vary, unless it says so already.
-fn vary_on_encoding(headers: &mut HeaderMap) {
-    const NAME: &str = "accept-encoding";
-    let lines = headers.get_all(VARY).iter();
-    let mut members = lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii);
-    if members.any(|member| member == b"*" || member.eq_ignore_ascii_case(NAME.as_bytes())) {
+fn vary_on_encoding(head: &mut impl EditFields) {
+    let says_so = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(b"accept-encoding");
+    let mut lines = head.lines(VARY.as_str());
+    if lines.any(|line| {
+        line.split(|byte| *byte == b',')
+            .any(|member| says_so(member.trim_ascii()))
+    }) {
+        return;
+    }
+    drop(lines);
+    if !head.has(VARY.as_str()) {
+        head.append(&VARY, b"Accept-Encoding");
         return;
     }
     // On one line: some clients read only the first.
-    let first = headers
-        .get(VARY)
-        .map(|line| [line.as_bytes(), b", Accept-Encoding"].concat());
-    match first.map(|line| HeaderValue::from_bytes(&line)) {
-        Some(Ok(line)) => {
-            if let Some(first) = headers.get_mut(VARY) {
-                *first = line;
-            }
-        }
-        _ => {
-            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        }
-    }
+    let mut lines: Vec<Vec<u8>> = head.lines(VARY.as_str()).map(<[u8]>::to_vec).collect();
+    lines[0].extend_from_slice(b", Accept-Encoding");
+    head.remove(&VARY);
+    lines.iter().for_each(|line| head.append(&VARY, line));
 }

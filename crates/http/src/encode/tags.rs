@@ -9,13 +9,18 @@ use peregrine_cache::Coding;
 
 /// The tag of the encoding of what has the tag `etag`; nothing when that is no proper one.
 pub(crate) fn derived(etag: &HeaderValue, coding: Coding) -> Option<HeaderValue> {
-    let tag = etag.as_bytes().trim_ascii();
+    HeaderValue::from_bytes(&derived_text(etag.as_bytes(), coding)?).ok()
+}
+
+/// The same as text.
+pub(super) fn derived_text(etag: &[u8], coding: Coding) -> Option<Vec<u8>> {
+    let tag = etag.trim_ascii();
     let ([b'"', open @ ..] | [b'W', b'/', b'"', open @ ..]) = tag else {
         return None;
     };
     let opaque = open.strip_suffix(b"\"").filter(|opaque| !opaque.contains(&b'"'))?;
     let before = &tag[..tag.len() - open.len()];
-    HeaderValue::from_bytes(&[before, opaque, b"-", coding.as_str().as_bytes(), b"\""].concat()).ok()
+    Some([before, opaque, b"-", coding.as_str().as_bytes(), b"\""].concat())
 }
 
 /// The tag from which `tag` may have been derived.
