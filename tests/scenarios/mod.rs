@@ -17,3 +17,4 @@ mod s11_demo;
 mod s12_snapshot;
 mod s13_handover;
 mod s13_encoding;
+mod s14_watching;

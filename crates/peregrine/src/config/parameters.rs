@@ -9,7 +9,7 @@ pub const PARAMETERS: &[Parameter] = &[
         kind: Kind::Text,
         fallback: Fallback::Toml("\"./.peregrine\""),
         reload: false,
-        about: "The directory for what outlives a restart: today the admin token. It is created if it does not exist.",
+        about: "The directory for what outlives a restart: the admin token, the snapshot of the cache, the socket for a successor. It is created if it does not exist.",
     },
     Parameter {
         name: "server.workers",
@@ -17,6 +17,13 @@ pub const PARAMETERS: &[Parameter] = &[
         fallback: Fallback::Toml("0"),
         reload: false,
         about: "How many threads serve requests; 0 means one per core.",
+    },
+    Parameter {
+        name: "server.watch_config",
+        kind: Kind::Flag,
+        fallback: Fallback::Toml("true"),
+        reload: true,
+        about: "Whether a change of the configuration file is applied by itself, a few seconds later; a faulty file changes nothing.",
     },
 ];
 

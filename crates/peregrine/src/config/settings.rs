@@ -78,6 +78,8 @@ pub struct ServerSettings {
     pub state_dir: PathBuf,
     /// How many threads serve requests; 0 means one per core.
     pub workers: usize,
+    /// Whether a change of the configuration file is applied by itself.
+    pub watch_config: bool,
 }
 
 /// Turns the checked tree into types and lets each room check its rules between fields.

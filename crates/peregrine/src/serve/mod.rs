@@ -11,6 +11,7 @@ mod program;
 mod reload;
 mod signals;
 mod snapshot;
+mod watch;
 
 use crate::Failure;
 use crate::config::{Environment, Loaded, Origin, Overrides};

@@ -44,6 +44,8 @@ pub(super) struct Program {
     pub(super) draining: DrainWatch,
     /// What memory held before and will hold afterwards; nothing for a program that is to leave no trace.
     pub(super) snapshots: Option<Snapshots>,
+    /// What the configuration file held when it was read last.
+    read: Mutex<Option<u64>>,
     /// Where it listens.
     pub(super) listeners: Listeners,
     /// The service manager.
@@ -116,6 +118,7 @@ impl Program {
             started,
             draining,
             snapshots,
+            read: Mutex::new(None),
             listeners: Listeners::default(),
             notify,
             succeeded: AtomicBool::new(false),
@@ -166,6 +169,23 @@ impl Program {
         self.notify.run_watchdog();
         take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
+        self.note_content();
+        super::watch::watch(self);
+    }
+
+    /// Notes what the configuration file holds: it is being read.
+    pub(super) fn note_content(&self) {
+        *self.read.lock() = super::watch::file(self).and_then(|path| super::watch::content(&path));
+    }
+
+    /// Whether the configuration file was never read with this content, be it good or bad.
+    pub(super) fn is_news(&self, content: Option<u64>) -> bool {
+        content.is_some() && *self.read.lock() != content
+    }
+
+    /// Whether a change of the configuration file is to be applied by itself.
+    pub(super) fn watches(&self) -> bool {
+        self.loaded.lock().settings.server.watch_config
     }
 
     /// The host by which somebody on this machine asks for a path.

@@ -28,6 +28,7 @@ impl Program {
     /// Reads the configuration again and applies what a reload can.
     pub(super) fn reload_now(&self) -> Result<Reloaded, Failure> {
         self.notify.reloading();
+        self.note_content();
         let reloaded = self.reload();
         self.notify.ready();
         reloaded

@@ -1,0 +1,86 @@
+//! Watching the configuration file (`server.watch_config`): when its content has changed and stays as it is for a moment, it
+//! is read again, as SIGHUP would do. It is looked at rather than waited for: that works for every way in which a file is
+//! replaced (written in place, renamed over, a link that is moved as Kubernetes does), on every file system, for one `stat`
+//! every two seconds.
+
+use super::program::Program;
+use crate::config::Origin;
+use peregrine_base::{Runtime, TokioRuntime};
+use std::collections::hash_map::DefaultHasher;
+use std::hash::Hasher;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// How often the file is looked at, and how long it has to stay as it is.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What tells two states of a file apart without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Look {
+    /// The file that `path` leads to; nothing while there is none.
+    fn at(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+/// What a file held, to tell whether it holds something else.
+pub(super) fn content(path: &Path) -> Option<u64> {
+    let bytes = std::fs::read(path).ok()?;
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    Some(hasher.finish())
+}
+
+/// The file that `program` is configured by.
+pub(super) fn file(program: &Program) -> Option<PathBuf> {
+    match &program.source.as_ref()?.origin {
+        Origin::File(path) => Some(path.clone()),
+        Origin::Text { .. } | Origin::Upstream(_) => None,
+    }
+}
+
+/// Watches until the program ends.
+pub(super) fn watch(program: &Arc<Program>) {
+    let Some(path) = file(program) else { return };
+    let program: Weak<Program> = Arc::downgrade(program);
+    TokioRuntime.spawn(Box::pin(async move {
+        let mut settled = Look::at(&path);
+        let mut before = settled;
+        loop {
+            TokioRuntime.sleep(LOOK_EVERY).await;
+            let Some(program) = program.upgrade() else { return };
+            let now = Look::at(&path);
+            let stays = now == before;
+            before = now;
+            // A file that is gone for a moment is being replaced; one that stays away changes nothing.
+            if !stays || now.is_none() || now == settled {
+                continue;
+            }
+            settled = now;
+            let path = path.clone();
+            let reload = move || {
+                if program.watches() && program.is_news(content(&path)) {
+                    tracing::info!(path = %path.display(), "the configuration file has changed");
+                    program.reload_and_log();
+                }
+            };
+            // It says itself what went wrong.
+            let _ = tokio::task::spawn_blocking(reload).await;
+        }
+    }));
+}
