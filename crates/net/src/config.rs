@@ -1,10 +1,13 @@
 //! The typed configuration of this room. Every default and bound stands in [`crate::PARAMETERS`]; the program fills them in
 //! before it deserializes, so that nothing here is optional unless its absence means something.
 
+mod listener;
+
+pub use listener::{CertificateConfig, ClientAuth, ListenerConfig, ListenerTlsConfig, Protocol, TlsVersion};
+
 use crate::http::hygiene::TrustedProxies;
 use peregrine_base::{ByteSize, Complaint, Span};
 use serde::{Deserialize, Deserializer};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// `[server]` as far as it belongs to this room.
@@ -35,6 +38,36 @@ pub struct ServerConfig {
     pub uri_length_max: ByteSize,
     /// The largest request body.
     pub request_body_max: ByteSize,
+    /// HTTP/2.
+    pub http2: Http2Config,
+    /// TLS handshakes.
+    pub tls: HandshakeConfig,
+}
+
+/// `[server.http2]`: what a client of HTTP/2 may do on one connection.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http2Config {
+    /// The most requests at the same time.
+    pub streams_max: u32,
+    /// How much of a request body is taken before it is read.
+    pub window: ByteSize,
+    /// The most requests that are taken back, in a minute.
+    pub resets_max: u32,
+    /// The most frames that carry nothing, in a minute.
+    pub control_frames_max: u32,
+    /// The most pieces of a head after its first.
+    pub continuations_max: u32,
+}
+
+/// `[server.tls]`: TLS handshakes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandshakeConfig {
+    /// How long one may take.
+    pub handshake_timeout: Span,
+    /// The most at the same time.
+    pub handshakes_max: u32,
 }
 
 impl ServerConfig {
@@ -65,57 +98,6 @@ impl ServerConfig {
                 )
             })
             .collect();
-        if complaints.is_empty() { Ok(()) } else { Err(complaints) }
-    }
-}
-
-/// One `[[listener]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListenerConfig {
-    /// Where it listens.
-    pub address: String,
-    /// What it speaks.
-    pub protocol: Protocol,
-}
-
-/// What a listener speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// HTTP/1.1.
-    Http,
-    /// The LLM gateway; a later part.
-    Llm,
-    /// The Postgres proxy; a later part.
-    Postgres,
-    /// The cache for any Redis client; a later part.
-    Resp,
-}
-
-impl ListenerConfig {
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// The complaint about an address that is none.
-    pub fn socket_address(&self) -> Result<SocketAddr, Complaint> {
-        self.address.parse().map_err(|_| {
-            let problem = format!("is no address with a port: {:?}", self.address);
-            Complaint::new(
-                "address",
-                problem,
-                "write an IP address and a port: \"127.0.0.1:8080\", \"[::1]:8080\"",
-            )
-        })
-    }
-
-    /// # Errors
-    /// What is wrong across fields, or cannot be said by a bound.
-    pub fn check(&self) -> Result<(), Vec<Complaint>> {
-        let mut complaints: Vec<Complaint> = self.socket_address().err().into_iter().collect();
-        if self.protocol != Protocol::Http {
-            complaints.push(Complaint::new("protocol", "is not built yet", "use \"http\""));
-        }
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
 }
@@ -457,6 +439,11 @@ mod table {
                 Fallback::Required | Fallback::Absent => {
                     given.iter().find(|(key, _)| *key == name).map(|(_, v)| v.clone())
                 }
+            };
+            // Of an array of tables there are none by default.
+            let (name, value) = match name.split_once("[]") {
+                Some((array, _)) => (array, Some(Value::Array(Vec::new()))),
+                None => (name, value),
             };
             let mut place = &mut whole;
             for part in name.split('.') {

@@ -1,13 +1,18 @@
 //! Listening sockets. Binding fails with a sentence that says what is wrong and what to do about it.
 
+mod address;
 mod stream;
+mod unix;
 
-pub(crate) use stream::Stream;
+pub use address::{Address, AddressError};
+pub(crate) use stream::{ON_THIS_MACHINE, Stream};
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use tokio::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use tokio::net::{TcpListener, UnixListener};
+use unix::{SocketFile, UnixFault};
 
 /// How many connections the kernel keeps for us before we take them.
 const BACKLOG: i32 = 4096;
@@ -15,8 +20,14 @@ const BACKLOG: i32 = 4096;
 /// A bound socket that takes connections.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    socket: Socket,
+    address: Address,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
 }
 
 /// Why an address could not be bound.
@@ -24,16 +35,22 @@ pub struct Listener {
 pub enum BindError {
     /// Another program listens there.
     #[error("{0} is already taken by another program: stop it, or choose another address")]
-    Taken(SocketAddr),
+    Taken(Address),
     /// The system reserves this port.
     #[error("{0} may not be bound by this user: choose a port from 1024 on, or grant CAP_NET_BIND_SERVICE")]
-    NotAllowed(SocketAddr),
+    NotAllowed(Address),
     /// No interface of this machine has that address.
     #[error("{0} is not an address of this machine: use 127.0.0.1 for this machine only, 0.0.0.0 for every interface")]
-    NotHere(SocketAddr),
+    NotHere(Address),
+    /// A file that is no socket stands at the path of a Unix socket.
+    #[error("{0} is a file and not a socket: it stays; choose another path")]
+    NotASocket(Address),
+    /// The file of a Unix socket cannot be made.
+    #[error("{0} cannot be made: its folder must exist and let this user write")]
+    NoFolder(Address),
     /// Anything else that the system reports.
     #[error("{0} cannot be bound: {1}")]
-    Other(SocketAddr, #[source] io::Error),
+    Other(Address, #[source] io::Error),
 }
 
 impl BindError {
@@ -44,6 +61,8 @@ impl BindError {
             Self::Taken(_) => "taken",
             Self::NotAllowed(_) => "not_allowed",
             Self::NotHere(_) => "not_here",
+            Self::NotASocket(_) => "not_a_socket",
+            Self::NoFolder(_) => "no_folder",
             Self::Other(..) => "other",
         }
     }
@@ -56,54 +75,118 @@ impl Listener {
     /// [`BindError`], whose text is meant for the person who chose the address.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let wrong = |error: io::Error| match error.kind() {
-            io::ErrorKind::AddrInUse => BindError::Taken(address),
-            io::ErrorKind::PermissionDenied => BindError::NotAllowed(address),
-            io::ErrorKind::AddrNotAvailable => BindError::NotHere(address),
-            _ => BindError::Other(address, error),
+            io::ErrorKind::AddrInUse => BindError::Taken(Address::Ip(address)),
+            io::ErrorKind::PermissionDenied => BindError::NotAllowed(Address::Ip(address)),
+            io::ErrorKind::AddrNotAvailable => BindError::NotHere(Address::Ip(address)),
+            _ => BindError::Other(Address::Ip(address), error),
         };
         let socket = listening_socket(address).map_err(wrong)?;
         let address = socket.local_addr().map_err(wrong)?;
-        Ok(Self { socket, address })
+        Ok(Self {
+            socket: Socket::Tcp(socket),
+            address: Address::Ip(address),
+        })
+    }
+
+    /// Makes a Unix socket at `path` with the permissions `mode` and listens; needs a tokio runtime. The file is removed
+    /// when the listener is dropped.
+    ///
+    /// # Errors
+    /// [`BindError`], whose text is meant for the person who chose the path.
+    pub fn bind_unix(path: &Path, mode: u32) -> Result<Self, BindError> {
+        let address = || Address::Unix(PathBuf::from(path));
+        let wrong = |fault: UnixFault| match fault {
+            UnixFault::Taken => BindError::Taken(address()),
+            UnixFault::NotASocket => BindError::NotASocket(address()),
+            UnixFault::System(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory => {
+                    BindError::NoFolder(address())
+                }
+                _ => BindError::Other(address(), error),
+            },
+        };
+        let (socket, file) = unix::listen(path, mode, BACKLOG).map_err(wrong)?;
+        Ok(Self {
+            socket: Socket::Unix(socket, file),
+            address: address(),
+        })
     }
 
     /// A socket that listens already: from the program before, or from whoever started this one. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When it is no socket that takes TCP connections.
+    /// When it is no socket that takes connections over TCP or at a path.
     pub fn from_fd(socket: OwnedFd) -> io::Result<Self> {
         let socket = socket2::Socket::from(socket);
+        let invalid = |problem: &'static str| io::Error::new(io::ErrorKind::InvalidInput, problem);
         if !socket.is_listener()? {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the socket does not listen",
-            ));
+            return Err(invalid("the socket does not listen"));
         }
         socket.set_cloexec(true)?;
         socket.set_nonblocking(true)?;
-        let socket = TcpListener::from_std(socket.into())?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address })
+        if address.is_unix() {
+            let path = address
+                .as_pathname()
+                .ok_or(invalid("the socket has no path"))?
+                .to_owned();
+            let file = SocketFile::at(&path)?;
+            return Ok(Self {
+                socket: Socket::Unix(UnixListener::from_std(socket.into())?, file),
+                address: Address::Unix(path),
+            });
+        }
+        let socket = TcpListener::from_std(socket.into())?;
+        let address = Address::Ip(socket.local_addr()?);
+        Ok(Self {
+            socket: Socket::Tcp(socket),
+            address,
+        })
     }
 
     /// The socket once more, for a program that goes on listening on it: as long as one of both is open, clients are let in.
+    /// From then on the file of a Unix socket is the other's to remove.
     ///
     /// # Errors
     /// When the process has no descriptors left.
     pub fn share(&self) -> io::Result<OwnedFd> {
-        use std::os::fd::AsFd;
-        self.socket.as_fd().try_clone_to_owned()
+        match &self.socket {
+            Socket::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+            Socket::Unix(socket, file) => {
+                let shared = socket.as_fd().try_clone_to_owned()?;
+                file.leave();
+                Ok(shared)
+            }
+        }
     }
 
     /// Where it listens, with the port that the system chose for port 0.
     #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
+    pub const fn place(&self) -> &Address {
+        &self.address
     }
 
-    /// The next connection.
+    /// The address where it listens; for a Unix socket that of this machine, without a port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        match self.address {
+            Address::Ip(address) => address,
+            Address::Unix(_) => ON_THIS_MACHINE,
+        }
+    }
+
+    /// The next connection, and where it comes from.
     pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
-        let (stream, address) = self.socket.accept().await?;
-        Ok((stream.into(), address))
+        match &self.socket {
+            Socket::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                Ok((stream.into(), address))
+            }
+            Socket::Unix(socket, _) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((stream.into(), ON_THIS_MACHINE))
+            }
+        }
     }
 }
 
@@ -135,5 +218,14 @@ mod tests {
     async fn an_address_of_another_machine_is_refused_with_advice() {
         let error = Listener::bind("192.0.2.1:0".parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("not an address of this machine"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_path_without_a_folder_is_refused_with_advice() {
+        let error = Listener::bind_unix(Path::new("/nowhere/peregrine.sock"), 0o660).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unix:/nowhere/peregrine.sock cannot be made: its folder must exist and let this user write"
+        );
     }
 }

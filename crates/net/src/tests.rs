@@ -149,3 +149,67 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
         .await
         .unwrap_or_else(|_| panic!("never: {what}"));
 }
+
+/// A folder of its own, which is removed in the end.
+pub(crate) struct Folder(std::path::PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let path = std::env::temp_dir().join(format!("peregrine-net-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An authority of the test's own.
+pub(crate) struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    pub(crate) certificate: rcgen::Certificate,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        Self {
+            issuer: rcgen::Issuer::new(params, key),
+            certificate,
+        }
+    }
+
+    /// A certificate for `names` and its key.
+    pub(crate) fn issue(&self, names: &[&str]) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = rcgen::CertificateParams::new(names).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// A certificate for `names` as `NAME.pem` and its key as `NAME.key`.
+    pub(crate) fn write(&self, folder: &Folder, name: &str, names: &[&str]) {
+        let (certificate, key) = self.issue(names);
+        std::fs::write(folder.path(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(folder.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    /// Those who trust this one.
+    pub(crate) fn roots(&self) -> rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        roots
+    }
+}

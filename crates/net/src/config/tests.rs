@@ -93,15 +93,42 @@ fn trusted_proxies_are_addresses_or_networks() {
 
 #[test]
 fn a_listener_says_what_is_wrong_with_it() {
-    let cases = [
-        ("127.0.0.1:8080", "http", vec![]),
-        ("[::1]:0", "http", vec![]),
-        ("8080", "http", vec!["address"]),
-        ("localhost:8080", "resp", vec!["address", "protocol"]),
+    let listener = |address: &str, change: &dyn Fn(&mut ListenerConfig)| {
+        let mut config = ListenerConfig::defaults(address);
+        change(&mut config);
+        fields(config.check())
+    };
+    let none: [&str; 0] = [];
+    for good in ["127.0.0.1:8080", "[::1]:0", "unix:/run/peregrine.sock"] {
+        assert_eq!(listener(good, &|_| {}), none, "{good}");
+    }
+    for bad in ["8080", "localhost:8080", "unix:"] {
+        assert_eq!(listener(bad, &|_| {}), ["address"], "{bad}");
+    }
+    fn tls(it: &mut ListenerConfig) {
+        (it.tls.certificate, it.tls.key) = (Some("a.pem".into()), Some("a.key".into()));
+    }
+    type Change = dyn Fn(&mut ListenerConfig);
+    let table: &[(&Change, &[&str])] = &[
+        (&|it| it.protocol = Protocol::Resp, &["protocol"]),
+        (&|it| it.mode = "0777".into(), &[]),
+        (&|it| it.mode = "1777".into(), &["mode"]),
+        (&|it| it.mode = "+66".into(), &["mode"]),
+        (&|it| it.mode = "rw".into(), &["mode"]),
+        (&tls, &[]),
+        (&|it| it.tls.certificate = Some("a.pem".into()), &["tls.certificate"]),
+        (&|it| it.tls.key = Some("a.key".into()), &["tls.key"]),
+        (&|it| (tls(it), it.h2c = true).0, &["h2c"]),
+        (
+            &|it| it.proxy_protocol_from_anyone = true,
+            &["proxy_protocol_from_anyone"],
+        ),
+        (
+            &|it| (tls(it), it.tls.client_auth = ClientAuth::Required).0,
+            &["tls.client_auth"],
+        ),
     ];
-    for (address, protocol, expected) in cases {
-        let json = serde_json::json!({"address": address, "protocol": protocol});
-        let config: ListenerConfig = serde_json::from_value(json).unwrap();
-        assert_eq!(fields(config.check()), expected, "{address} {protocol}");
+    for (index, (change, expected)) in table.iter().enumerate() {
+        assert_eq!(&listener("127.0.0.1:0", change), expected, "{index}");
     }
 }

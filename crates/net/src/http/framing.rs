@@ -35,6 +35,8 @@ pub enum Refusal {
     Version,
     /// `Content-Length` is there more than once, or is no number.
     ContentLength,
+    /// `Host` names another host than `:authority` of HTTP/2.
+    HostDisagrees,
     /// `Transfer-Encoding` is there more than once, or is anything but `chunked`.
     TransferEncoding,
     /// `Expect` asks for anything but `100-continue`.
@@ -45,7 +47,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ConnectionsMax,
         Self::HeaderTimeout,
         Self::Malformed,
@@ -58,6 +60,7 @@ impl Refusal {
         Self::HostInvalid,
         Self::Version,
         Self::ContentLength,
+        Self::HostDisagrees,
         Self::TransferEncoding,
         Self::Expectation,
         Self::BodyTooLarge,
@@ -79,6 +82,7 @@ impl Refusal {
             Self::HostInvalid => "host_invalid",
             Self::Version => "version",
             Self::ContentLength => "content_length",
+            Self::HostDisagrees => "host_disagrees",
             Self::TransferEncoding => "transfer_encoding",
             Self::Expectation => "expectation",
             Self::BodyTooLarge => "body_too_large",
@@ -103,6 +107,7 @@ impl Refusal {
             | Self::HostTwice
             | Self::HostInvalid
             | Self::ContentLength
+            | Self::HostDisagrees
             | Self::TransferEncoding => StatusCode::BAD_REQUEST,
         }
     }
@@ -128,6 +133,7 @@ impl Refusal {
                 "The only Transfer-Encoding that this server takes is one single `chunked`, in HTTP/1.1 and without \
                  Content-Length."
             }
+            Self::HostDisagrees => "The Host field names another host than :authority.",
             Self::BodyTooLarge => "The body of the request is larger than this server takes.",
         })
     }

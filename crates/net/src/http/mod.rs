@@ -19,7 +19,7 @@ pub use body::{Body, BodyError, BodyFault};
 pub use framing::Refusal;
 pub use interim::Interim;
 pub use problem::{Fault, Problem};
-pub use serve::{ServeHandle, Server, ServerLimits, ServerParts, ServerStatus};
+pub use serve::{Believed, ServeHandle, Server, ServerLimits, ServerParts, ServerStatus, Spoken};
 pub use tunnel::Tunnel;
 
 use std::future::Future;

@@ -52,7 +52,6 @@ impl Stream {
         }
     }
 
-    #[expect(dead_code, reason = "what reads ahead follows")]
     /// Gives back what was read of it, to be read again before anything else.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
         debug_assert!(self.ahead.is_empty(), "what was given back before has been read");

@@ -3,6 +3,7 @@
 use super::found::{self, Found};
 use crate::cli::Output;
 use crate::config::{self, Effective, Environment, Faults, Loaded, Origin, Overrides};
+use crate::serve::spoken;
 use crate::{Failure, print};
 use clap::Args;
 use peregrine_base::{Complaint, SystemClock, SystemRandom, TokioRuntime};
@@ -110,6 +111,7 @@ fn rehearsed(loaded: Loaded) -> Result<Loaded, Faults> {
         })?;
         upstreams.insert(config.name.clone(), upstream);
     }
+    spoken::all(&settings.listeners).map_err(|complaints| loaded.resolved.refuse(&complaints))?;
     let surroundings = Surroundings {
         engine: &engine,
         upstreams: &upstreams,

@@ -70,6 +70,17 @@ fn variable(row: &Parameter) -> String {
 /// Values for rows that have no default, so that an example shows something that works.
 const EXAMPLES: &[(&str, &str)] = &[
     ("listener[].address", "\"127.0.0.1:8080\""),
+    ("listener[].tls.certificate", "\"/etc/peregrine/tls/certificate.pem\""),
+    ("listener[].tls.key", "\"/etc/peregrine/tls/key.pem\""),
+    ("listener[].tls.client_ca", "\"/etc/peregrine/tls/clients.pem\""),
+    (
+        "listener[].tls.certificates[].certificate",
+        "\"/etc/peregrine/tls/shop.example.pem\"",
+    ),
+    (
+        "listener[].tls.certificates[].key",
+        "\"/etc/peregrine/tls/shop.example.key\"",
+    ),
     ("upstream[].name", "\"api\""),
     ("upstream[].targets", "[\"http://127.0.0.1:3000\"]"),
     ("route[].upstream", "\"api\""),

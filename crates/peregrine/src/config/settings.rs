@@ -161,7 +161,7 @@ impl Reader<'_> {
         let own: Vec<SocketAddr> = settings
             .listeners
             .iter()
-            .filter_map(|listener| listener.socket_address().ok())
+            .filter_map(ListenerConfig::socket_address)
             .collect();
         for (index, upstream) in settings.upstreams.iter().enumerate() {
             for target in upstream
@@ -206,7 +206,8 @@ impl Reader<'_> {
         let node = self.root.at(path)?;
         let owned = |name: &str| {
             rows.iter()
-                .any(|row| row.name.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')) == Some(name))
+                .filter_map(|row| row.name.strip_prefix(path)?.strip_prefix('.'))
+                .any(|rest| rest.split('.').next() == Some(name))
         };
         let fields: Fields = node
             .fields()?

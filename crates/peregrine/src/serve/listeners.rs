@@ -1,11 +1,15 @@
 //! The sockets that the program serves, so that they can be told apart: given to a successor, added and closed by a reload.
 
 use super::handover::{Role, Shared};
+use super::spoken;
 use parking_lot::Mutex;
+use peregrine_base::Complaint;
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::http::ServeHandle;
+use peregrine_net::tls::Tls;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// What is being served.
 #[derive(Debug, Default)]
@@ -39,6 +43,46 @@ impl Listeners {
             .iter()
             .map(|served| served.handle.address())
             .collect()
+    }
+
+    /// The same as clients write it.
+    pub(super) fn places(&self) -> Vec<String> {
+        let served = self.served.lock();
+        served.iter().map(|served| served.handle.to_string()).collect()
+    }
+
+    /// The TLS of those that have it, and where they are.
+    pub(super) fn tls(&self) -> Vec<(String, Arc<Tls>)> {
+        let served = self.served.lock();
+        let handles = served.iter().map(|served| &served.handle);
+        let secure = handles.filter_map(|handle| Some((handle.place().to_string(), Arc::clone(handle.tls()?))));
+        secure.collect()
+    }
+
+    /// Lets TLS go by `configs` as they are now: other files, versions, authorities. All files are read again.
+    ///
+    /// # Errors
+    /// What is wrong with which file. What was in use there stays in use.
+    pub(super) fn reconfigure_tls(&self, configs: &[ListenerConfig]) -> Result<(), Vec<Complaint>> {
+        let mut complaints = Vec::new();
+        let mut served = self.served.lock();
+        for (index, config) in configs.iter().enumerate() {
+            let Some(served) = served
+                .get_mut(index)
+                .filter(|served| served.config.address == config.address)
+            else {
+                continue;
+            };
+            match served.handle.tls() {
+                Some(tls) if config.tls.is_on() => match tls.reconfigure(&config.tls) {
+                    Ok(()) => served.config.tls = config.tls.clone(),
+                    Err(faults) => complaints.extend(spoken::under(index, faults)),
+                },
+                None if !config.tls.is_on() => {}
+                _ => tracing::warn!(listener = %served.handle, "TLS is switched on or off from the next start on"),
+            }
+        }
+        if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
 
     /// Where the admin API is.

@@ -4,6 +4,7 @@
 use super::program::Program;
 use peregrine_cache::NamespaceStatistics;
 use peregrine_http::Route;
+use peregrine_net::tls::TlsStatus;
 use peregrine_net::upstream::{Health, TargetStatus};
 use peregrine_telemetry::prometheus::Number;
 use peregrine_telemetry::{Exposition, HistogramSnapshot};
@@ -330,4 +331,40 @@ fn of_server(program: &Program, of: &mut Of<'_>) {
     let refused = is.refused.iter().map(|(reason, count)| (*reason, *count));
     let help = "Requests that were refused before anything was asked.";
     of.counters("peregrine_refused_requests_total", help, "reason", refused);
+    let failed = is.arrival_failures.iter().map(|(reason, count)| (*reason, *count));
+    let help = "Connections that ended before their first request: TLS or the PROXY protocol.";
+    of.counters("peregrine_arrival_failures_total", help, "reason", failed);
+    let help = "TLS handshakes that succeeded.";
+    of.counter("peregrine_tls_handshakes_total", help, is.tls_handshakes);
+    let help = "TLS handshakes that resumed an earlier session.";
+    of.counter("peregrine_tls_resumptions_total", help, is.tls_resumptions);
+    let help = "Connections that spoke HTTP/2.";
+    of.counter("peregrine_http2_connections_total", help, is.http2_connections);
+    let help = "Connections closed because the client broke the rules of HTTP/2.";
+    of.counter("peregrine_http2_protocol_errors_total", help, is.http2_protocol_errors);
+    let excesses = is.http2_excesses.iter().map(|(limit, count)| (*limit, *count));
+    let help = "Connections of HTTP/2 closed because the client did too much of something.";
+    of.counters("peregrine_http2_excesses_total", help, "limit", excesses);
+    for (place, tls) in program.listeners.tls() {
+        of_tls(&place, &tls.status(), of.out);
+    }
+}
+
+/// The certificates of a listener.
+fn of_tls(place: &str, is: &TlsStatus, out: &mut Exposition) {
+    let labels = [("listener", place)];
+    let mut of = Of { out, labels: &labels };
+    let help = "Times that changed certificates were taken into use.";
+    of.counter("peregrine_tls_reloads_total", help, is.reloads);
+    let help = "Times that changed certificates could not be used.";
+    of.counter("peregrine_tls_reload_failures_total", help, is.reload_failures);
+    for certificate in &is.certificates {
+        let name = certificate.names.first().map_or("", String::as_str);
+        let labels = [("listener", place), ("file", certificate.file.as_str()), ("name", name)];
+        let mut of = Of { out, labels: &labels };
+        if let Some(not_after_s) = certificate.not_after_s {
+            let help = "When a certificate ends, in seconds since 1970.";
+            of.gauge("peregrine_tls_certificate_not_after_seconds", help, not_after_s);
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod program;
 mod reload;
 mod signals;
 mod snapshot;
+pub(crate) mod spoken;
 mod watch;
 
 use crate::Failure;
@@ -18,11 +19,11 @@ use crate::config::{Environment, Loaded, Origin, Overrides};
 use crate::print;
 use handover::{Inherited, Offer, Predecessor, Role, Takeover};
 use peregrine_admin::{Admin, Control, token};
-use peregrine_base::{Runtime, Secret, TokioRuntime};
+use peregrine_base::{Complaint, Runtime, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::{Server, ServerLimits, ServerParts};
-use peregrine_net::listen::Listener;
+use peregrine_net::listen::{Address, Listener};
 use peregrine_telemetry::logs;
 use program::Program;
 use std::net::SocketAddr;
@@ -210,6 +211,7 @@ async fn start_after(
         runtime,
     };
     let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
+    let spoken = spoken::all(&settings.listeners).map_err(|complaints| loaded.resolved.refuse(&complaints))?;
     let program = Program::new(loaded, source, log, server, watch.clone())?;
     // All addresses are taken before one is served: nobody is to be answered by a program that then does not start.
     let mut inherited = match &mut before {
@@ -234,8 +236,8 @@ async fn start_after(
         None => None,
     };
     takeover.iter().for_each(Takeover::tell_invalidations);
-    for (config, listener) in listeners {
-        program.serve(config, listener);
+    for ((config, listener), spoken) in listeners.into_iter().zip(spoken) {
+        program.serve(config, listener, spoken);
     }
     let token = admin.map(|(listener, token)| {
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
@@ -291,9 +293,14 @@ fn bind_all(
 
 /// Binds what `config` says; an error names `option` as the way to choose another address.
 fn bind_listener(config: &ListenerConfig, option: &str) -> Result<Listener, Failure> {
-    let address = config.socket_address();
-    let address = address.map_err(|complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem)))?;
-    bind(address, option, "listener[].address")
+    let usage = |complaint: Complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem));
+    match config.place().map_err(usage)? {
+        Address::Ip(address) => bind(address, option, "listener[].address"),
+        Address::Unix(path) => {
+            let bound = Listener::bind_unix(&path, config.file_mode().map_err(usage)?);
+            bound.map_err(|error| Failure::Failed(error.to_string()))
+        }
+    }
 }
 
 fn bind_admin(address: SocketAddr, inherited: &mut Inherited, flags: Flags) -> Result<Listener, Failure> {
@@ -327,8 +334,8 @@ impl Running {
     pub fn announce(&self) -> Result<(), Failure> {
         let targets = self.program.targets().join(", ");
         print::line(&format!("Peregrine {}", env!("CARGO_PKG_VERSION")))?;
-        for address in &self.addresses {
-            print::line(&format!("  serving  http://{address} in front of {targets}"))?;
+        for place in self.program.listeners.places() {
+            print::line(&format!("  serving  {place} in front of {targets}"))?;
         }
         if let (Some(address), Some(token)) = (self.admin, &self.token) {
             let place = match &token.source {

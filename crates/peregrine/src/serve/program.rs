@@ -14,8 +14,8 @@ use peregrine_cache::Engine;
 use peregrine_http::{Plane, RouteTable, Surroundings};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
-use peregrine_net::http::Server;
 use peregrine_net::http::hygiene::TrustedProxies;
+use peregrine_net::http::{Server, Spoken};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::access::AccessLog;
@@ -97,7 +97,9 @@ impl Program {
             runtime,
             access_log: Arc::clone(&access_log),
         };
-        let plane = Arc::new(Plane::new(parts, table, trusted(settings)?));
+        let trusted = trusted(settings)?;
+        server.trust(trusted.clone());
+        let plane = Arc::new(Plane::new(parts, table, trusted));
         plane.let_purge(purgers(settings)?);
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
@@ -126,11 +128,10 @@ impl Program {
         }))
     }
 
-    /// Serves what arrives at `listener`, which is configured as `config`.
-    pub(super) fn serve(&self, config: ListenerConfig, listener: Listener) {
-        let handle = self
-            .server
-            .serve(listener, Arc::clone(&self.plane), self.draining.clone());
+    /// Serves what arrives at `listener`, which is configured as `config`, where `spoken` is spoken.
+    pub(super) fn serve(&self, config: ListenerConfig, listener: Listener, spoken: Spoken) {
+        let (plane, drain) = (Arc::clone(&self.plane), self.draining.clone());
+        let handle = self.server.serve_as(listener, spoken, plane, drain);
         self.listeners.add(config, handle);
     }
 
@@ -191,10 +192,11 @@ impl Program {
     /// The host by which somebody on this machine asks for a path.
     pub(super) fn own_host(&self) -> Option<String> {
         let address = *self.listeners.addresses().first()?;
-        Some(if address.ip().is_unspecified() {
-            format!("localhost:{}", address.port())
-        } else {
-            address.to_string()
+        Some(match address.port() {
+            // A Unix socket.
+            0 => "localhost".to_owned(),
+            port if address.ip().is_unspecified() => format!("localhost:{port}"),
+            _ => address.to_string(),
         })
     }
 

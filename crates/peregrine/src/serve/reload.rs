@@ -62,6 +62,9 @@ impl Program {
         let resolved = RouteTable::new(&settings.routes, surroundings);
         let resolved = resolved.map_err(|complaints| Failure::from(new.resolved.refuse(&complaints)));
         let resolved = resolved.and_then(|table| {
+            self.listeners
+                .reconfigure_tls(&settings.listeners)
+                .map_err(|complaints| new.resolved.refuse(&complaints))?;
             let opened = self.access_log.reconfigure(&settings.log);
             opened
                 .map_err(|error| program::no_access_log(&settings.log, &error))
@@ -79,6 +82,7 @@ impl Program {
         if let Some(log) = &self.log {
             log.set_level(settings.log.level);
         }
+        self.server.trust(trusted.clone());
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);
         program::take_over(&upstreams);

@@ -1,18 +1,24 @@
-//! Takes connections and serves HTTP/1 on them, with the codec of [`crate::http::codec`].
+//! Takes connections and serves HTTP on them: HTTP/1 with the codec of [`crate::http::codec`], HTTP/2 with `h2`.
 
+mod arrival;
 mod connection;
 mod farewell;
+mod h2;
 mod status;
 mod transport;
 
+pub use arrival::{Believed, Spoken};
 pub use status::ServerStatus;
 
 use crate::config::ServerConfig;
 use crate::drain::DrainWatch;
 use crate::http::codec::HeadLimits;
+use crate::http::hygiene::TrustedProxies;
 use crate::http::{Handler, Peer, Refusal};
-use crate::listen::{Listener, Stream};
+use crate::listen::{Address, Listener, Stream};
+use crate::tls::Tls;
 use crate::wheel::Wheel;
+use parking_lot::RwLock;
 use peregrine_base::{Clock, Instant, Runtime};
 use status::Statistics;
 use std::net::SocketAddr;
@@ -50,6 +56,34 @@ pub struct ServerLimits {
     pub uri_length_max: usize,
     /// The largest request body, in bytes.
     pub request_body_max: u64,
+    /// What a client of HTTP/2 may do.
+    pub http2: Http2Limits,
+    /// TLS handshakes.
+    pub tls: HandshakeLimits,
+}
+
+/// What a client of HTTP/2 may do on one connection; see the parameters `server.http2.*`.
+#[derive(Clone, Copy, Debug)]
+pub struct Http2Limits {
+    /// The most requests at the same time.
+    pub streams_max: u32,
+    /// How much of a request body is taken before it is read, in bytes.
+    pub window: u32,
+    /// The most requests that are taken back, in a minute.
+    pub resets_max: u32,
+    /// The most frames that carry nothing, in a minute.
+    pub control_frames_max: u32,
+    /// The most pieces of a head after its first.
+    pub continuations_max: u32,
+}
+
+/// Limits of TLS handshakes; see the parameters `server.tls.*`.
+#[derive(Clone, Copy, Debug)]
+pub struct HandshakeLimits {
+    /// How long one may take.
+    pub handshake_timeout: Duration,
+    /// The most at the same time.
+    pub handshakes_max: usize,
 }
 
 impl From<&ServerConfig> for ServerLimits {
@@ -64,6 +98,17 @@ impl From<&ServerConfig> for ServerLimits {
             tunnel_idle_timeout: config.tunnel_idle_timeout.get(),
             uri_length_max: config.uri_length_max.as_usize(),
             request_body_max: config.request_body_max.as_u64(),
+            http2: Http2Limits {
+                streams_max: config.http2.streams_max,
+                window: u32::try_from(config.http2.window.as_u64()).unwrap_or(u32::MAX),
+                resets_max: config.http2.resets_max,
+                control_frames_max: config.http2.control_frames_max,
+                continuations_max: config.http2.continuations_max,
+            },
+            tls: HandshakeLimits {
+                handshake_timeout: config.tls.handshake_timeout.get(),
+                handshakes_max: config.tls.handshakes_max as usize,
+            },
         }
     }
 }
@@ -107,19 +152,30 @@ struct Shared {
     refusals: Arc<Semaphore>,
     /// The deadlines of all connections.
     wheel: Arc<Wheel>,
+    handshakes: Semaphore,
+    /// Whose PROXY headers are believed.
+    trusted: RwLock<TrustedProxies>,
 }
 
 /// A listener that is being served. Dropping this changes nothing about that.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ServeHandle {
+    place: Address,
     address: SocketAddr,
     /// Gone once it is closed.
     listener: Weak<Listener>,
     close: watch::Sender<bool>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl ServeHandle {
     /// Where it listens.
+    #[must_use]
+    pub const fn place(&self) -> &Address {
+        &self.place
+    }
+
+    /// The address where it listens; for a Unix socket that of this machine, without a port.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -137,6 +193,24 @@ impl ServeHandle {
     pub fn close(&self) {
         self.close.send_replace(true);
     }
+
+    /// Its TLS.
+    #[must_use]
+    pub const fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+}
+
+impl std::fmt::Display for ServeHandle {
+    /// As a client writes it: `https://192.0.2.1:443`, `unix:/run/peregrine.sock`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.place, &self.tls) {
+            (Address::Unix(_), None) => write!(f, "{}", self.place),
+            (Address::Unix(_), Some(_)) => write!(f, "{} (https)", self.place),
+            (Address::Ip(address), None) => write!(f, "http://{address}"),
+            (Address::Ip(address), Some(_)) => write!(f, "https://{address}"),
+        }
+    }
 }
 
 impl Server {
@@ -153,6 +227,8 @@ impl Server {
             connections,
             refusals,
             wheel,
+            handshakes: Semaphore::new(limits.tls.handshakes_max.min(Semaphore::MAX_PERMITS)),
+            trusted: RwLock::new(TrustedProxies::none()),
         }))
     }
 
@@ -160,22 +236,39 @@ impl Server {
     /// without a request too, and the others after their response. The drain waits for them. When it only retires, the
     /// listener is closed and every answer is the last of its connection.
     pub fn serve<H: Handler>(&self, listener: Listener, handler: Arc<H>, drain: DrainWatch) -> ServeHandle {
-        let address = listener.address();
-        let shared = Arc::clone(&self.0);
+        self.serve_as(listener, Spoken::default(), handler, drain)
+    }
+
+    /// As [`Server::serve`], where more than plain HTTP/1.1 is spoken. The files of its TLS are watched meanwhile.
+    pub fn serve_as<H: Handler>(
+        &self,
+        listener: Listener,
+        spoken: Spoken,
+        handler: Arc<H>,
+        drain: DrainWatch,
+    ) -> ServeHandle {
         let listener = Arc::new(listener);
         let (close, closing) = watch::channel(false);
         let handle = ServeHandle {
-            address,
+            place: listener.place().clone(),
+            address: listener.address(),
             listener: Arc::downgrade(&listener),
             close,
+            tls: spoken.tls.clone(),
         };
-        self.0.parts.runtime.spawn(Box::pin(shared.wake_at(drain.clone())));
-        let shared = Arc::clone(&self.0);
-        self.0
-            .parts
-            .runtime
-            .spawn(Box::pin(shared.accept(listener, handler, drain, closing)));
+        let runtime = &self.0.parts.runtime;
+        if let Some(tls) = &spoken.tls {
+            tls.watch(runtime, drain.clone());
+        }
+        runtime.spawn(Box::pin(Arc::clone(&self.0).wake_at(drain.clone())));
+        let accepting = Arc::clone(&self.0).accept(listener, Arc::new(spoken), handler, drain, closing);
+        runtime.spawn(Box::pin(accepting));
         handle
+    }
+
+    /// Believes the PROXY headers of `trusted`, from the next connection on.
+    pub fn trust(&self, trusted: TrustedProxies) {
+        *self.0.trusted.write() = trusted;
     }
 
     /// What happened so far.
@@ -197,6 +290,7 @@ impl Shared {
     async fn accept<H: Handler>(
         self: Arc<Self>,
         listener: Arc<Listener>,
+        spoken: Arc<Spoken>,
         handler: Arc<H>,
         drain: DrainWatch,
         mut closing: watch::Receiver<bool>,
@@ -221,7 +315,7 @@ impl Shared {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => self.take(stream, address, &handler, &drain),
+                Ok((stream, address)) => self.take(stream, address, &spoken, &handler, &drain),
                 // The client was gone before it was taken: nothing to do about that.
                 Err(error) if is_about_the_connection(&error) => {}
                 Err(error) => {
@@ -237,10 +331,17 @@ impl Shared {
         }
     }
 
-    fn take<H: Handler>(self: &Arc<Self>, stream: Stream, address: SocketAddr, handler: &Arc<H>, drain: &DrainWatch) {
+    fn take<H: Handler>(
+        self: &Arc<Self>,
+        stream: Stream,
+        address: SocketAddr,
+        spoken: &Arc<Spoken>,
+        handler: &Arc<H>,
+        drain: &DrainWatch,
+    ) {
         self.statistics.accepted.increment();
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
-            return self.refuse(stream);
+            return self.refuse(stream, spoken);
         };
         stream.send_at_once();
         let local = stream.local().unwrap_or(address);
@@ -250,13 +351,23 @@ impl Shared {
             local,
             tls: false,
         };
-        let connection = connection::serve(stream, peer, open, Arc::clone(handler), drain.clone());
-        self.parts.runtime.spawn(Box::pin(connection));
+        let (handler, drain) = (Arc::clone(handler), drain.clone());
+        if spoken.is_plain() {
+            let connection = connection::serve(stream, peer, open, handler, drain);
+            self.parts.runtime.spawn(Box::pin(connection));
+        } else {
+            let connection = arrival::serve(stream, peer, Arc::clone(spoken), open, handler, drain);
+            self.parts.runtime.spawn(Box::pin(connection));
+        }
     }
 
-    /// Tells a client that there are too many connections, unless too many are being told already.
-    fn refuse(self: &Arc<Self>, stream: Stream) {
+    /// Tells a client that there are too many connections, unless too many are being told already, or telling it would
+    /// take a handshake.
+    fn refuse(self: &Arc<Self>, stream: Stream, spoken: &Spoken) {
         self.statistics.refuse(Refusal::ConnectionsMax);
+        if spoken.tls.is_some() {
+            return;
+        }
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
             let shared = Arc::clone(self);
             self.parts.runtime.spawn(Box::pin(async move {

@@ -1,5 +1,7 @@
 //! What a server counts.
 
+use super::arrival::ArrivalFault;
+use super::h2::meter::Excess;
 use crate::http::{BodyFault, Refusal};
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
@@ -19,7 +21,19 @@ pub(super) struct Statistics {
     pub(super) tunnels_open: Gauge,
     pub(super) tunnels_idle: Counter,
     body_faults: [Counter; BodyFault::ALL.len()],
+    pub(super) http2: Http2Statistics,
+    pub(super) handshakes: Counter,
+    pub(super) resumptions: Counter,
     refused: [Counter; Refusal::ALL.len()],
+    arrival_faults: [Counter; ArrivalFault::ALL.len()],
+}
+
+/// Those of HTTP/2.
+#[derive(Default)]
+pub(super) struct Http2Statistics {
+    pub(super) connections: Counter,
+    pub(super) protocol_errors: Counter,
+    pub(super) excesses: [Counter; Excess::ALL.len()],
 }
 
 impl Statistics {
@@ -36,6 +50,10 @@ impl Statistics {
         self.tunnels.increment();
         self.tunnels_open.add(1);
         OpenTunnel(&self.tunnels_open)
+    }
+
+    pub(super) fn fail_arrival(&self, fault: ArrivalFault) {
+        self.arrival_faults[fault.index()].increment();
     }
 
     pub(super) fn status(&self, connections_max: usize) -> ServerStatus {
@@ -59,6 +77,18 @@ impl Statistics {
             tunnels: self.tunnels.value(),
             tunnels_open: u64::try_from(self.tunnels_open.value()).unwrap_or(0),
             tunnels_idle: self.tunnels_idle.value(),
+            tls_handshakes: self.handshakes.value(),
+            tls_resumptions: self.resumptions.value(),
+            arrival_failures: ArrivalFault::ALL
+                .iter()
+                .map(|fault| (fault.as_str(), self.arrival_faults[fault.index()].value()))
+                .collect(),
+            http2_connections: self.http2.connections.value(),
+            http2_protocol_errors: self.http2.protocol_errors.value(),
+            http2_excesses: Excess::ALL
+                .iter()
+                .map(|excess| (excess.as_str(), self.http2.excesses[excess.index()].value()))
+                .collect(),
         }
     }
 }
@@ -101,4 +131,16 @@ pub struct ServerStatus {
     pub tunnels_open: u64,
     /// Those of them that were closed because nothing moved for too long.
     pub tunnels_idle: u64,
+    /// TLS handshakes that succeeded.
+    pub tls_handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumptions: u64,
+    /// Connections that ended before their first request could be read, by what was wrong: TLS, or the PROXY protocol.
+    pub arrival_failures: BTreeMap<&'static str, u64>,
+    /// Connections that spoke HTTP/2.
+    pub http2_connections: u64,
+    /// Those that were closed because the client broke the rules of HTTP/2.
+    pub http2_protocol_errors: u64,
+    /// Those that were closed because the client did too much of something, by the parameter that limits it.
+    pub http2_excesses: BTreeMap<&'static str, u64>,
 }

@@ -48,7 +48,9 @@ fn configuration(chances: &[u64]) -> Vec<(String, String)> {
         "route[].strategy" | "route[].namespace" => Some("\"own\""),
         _ => None,
     };
-    let rows = TABLE.iter().copied().flatten().zip(chances.iter().cycle());
+    // Arrays of tables inside others are written in a way of their own.
+    let flat = |row: &&Parameter| !row.name.split_once('.').is_some_and(|(_, rest)| rest.contains("[]"));
+    let rows = TABLE.iter().copied().flatten().filter(flat).zip(chances.iter().cycle());
     rows.map(|(row, chance)| {
         let value = fixed(row.name).map_or_else(|| value_of(row.kind, *chance), str::to_owned);
         (row.name.replace("[]", "[0]").replace('*', "own"), value)

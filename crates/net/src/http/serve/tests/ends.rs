@@ -57,7 +57,10 @@ async fn a_listener_that_is_closed_leaves_its_connections_alone() {
         },
     );
     let (_drain, watch) = crate::drain::channel();
-    let handler = Arc::new(With(async |_: Request<Body>| Response::new(Body::full("here"))));
+    let handler = Arc::new(With(
+        async |_: Request<Body>| Response::new(Body::full("here")),
+        Spoken::default(),
+    ));
     let serve = |watch| {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         server.serve(listener, Arc::clone(&handler), watch)

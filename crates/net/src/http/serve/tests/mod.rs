@@ -3,6 +3,9 @@
 mod bodies;
 mod ends;
 mod heads;
+mod http2;
+mod introduced;
+mod tls;
 
 use super::*;
 use crate::drain::Drain;
@@ -11,8 +14,8 @@ use crate::tests::Wire;
 use ::http::{Request, Response, StatusCode};
 use peregrine_base::{SystemClock, TokioRuntime};
 
-/// A handler made from a function.
-struct With<F>(F);
+/// A handler made from a function, and what its server speaks.
+struct With<F>(F, Spoken);
 
 impl<F, A> Handler for With<F>
 where
@@ -20,6 +23,12 @@ where
     A: Future<Output = Response<Body>> + Send,
 {
     fn handle(&self, request: Request<Body>, peer: Peer) -> impl Future<Output = Response<Body>> + Send {
+        if !self.1.is_plain() {
+            assert_eq!(peer.tls, self.1.tls.is_some());
+            let mut request = request;
+            request.extensions_mut().insert(peer);
+            return self.0(request);
+        }
         assert_eq!(
             (peer.address.ip(), peer.tls, peer.scheme()),
             (peer.local.ip(), false, "http")
@@ -41,6 +50,15 @@ impl Running {
         F: Fn(Request<Body>) -> A + Send + Sync + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
     {
+        Self::start_as(change, Spoken::default(), handler)
+    }
+
+    /// As [`Running::start`], where more than plain HTTP/1.1 is spoken; the handler finds the [`Peer`] among the extensions.
+    fn start_as<F, A>(change: impl FnOnce(&mut ServerLimits), spoken: Spoken, handler: F) -> Self
+    where
+        F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+        A: Future<Output = Response<Body>> + Send + 'static,
+    {
         let mut limits = ServerLimits::default();
         change(&mut limits);
         let parts = ServerParts {
@@ -50,7 +68,8 @@ impl Running {
         let server = Server::new(limits, parts);
         let (drain, watch) = crate::drain::channel();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = server.serve(listener, Arc::new(With(handler)), watch).address();
+        let handler = Arc::new(With(handler, spoken.clone()));
+        let address = server.serve_as(listener, spoken, handler, watch).address();
         Self { server, address, drain }
     }
 

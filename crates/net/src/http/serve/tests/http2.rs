@@ -1,0 +1,418 @@
+//! HTTP/2 as well-behaved clients speak it.
+
+mod hostile;
+
+use super::*;
+use crate::http::Interim;
+use crate::tests::{PATIENCE, until};
+use ::h2::client::SendRequest;
+use ::h2::{Reason, RecvStream};
+use ::http::HeaderMap;
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+const SPOKEN: Spoken = Spoken {
+    tls: None,
+    h2c: true,
+    proxy_protocol: None,
+};
+
+fn start<F, A>(change: impl FnOnce(&mut ServerLimits), handler: F) -> Running
+where
+    F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
+    Running::start_as(change, SPOKEN, handler)
+}
+
+/// Answers with what it was asked for and sent.
+fn echo(change: impl FnOnce(&mut ServerLimits)) -> Running {
+    start(change, async |request: Request<Body>| {
+        let (head, body) = request.into_parts();
+        let field = |name: &str| {
+            head.headers
+                .get(name)
+                .map_or("-", |value| value.to_str().unwrap())
+                .to_owned()
+        };
+        let told = format!("{} {} {} {}", head.method, head.uri, field("host"), field("cookie"));
+        match body.collect(1 << 20).await {
+            Ok(body) => Response::new(Body::full(told + " " + std::str::from_utf8(&body).unwrap())),
+            Err(error) => Problem::new(StatusCode::BAD_REQUEST, error.fault.as_str()).into_response(),
+        }
+    })
+}
+
+async fn connect(running: &Running) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (client, connection) = ::h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    client.ready().await.unwrap()
+}
+
+fn request(method: &str, uri: &str) -> Request<()> {
+    Request::builder().method(method).uri(uri).body(()).unwrap()
+}
+
+/// Status, fields and body of the answer to a request without a body.
+async fn ask(client: &mut SendRequest<Bytes>, request: Request<()>) -> Result<(u16, HeaderMap, String), ::h2::Error> {
+    let (response, _) = client.send_request(request, true)?;
+    let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer")?;
+    let (head, mut body) = response.into_parts();
+    let text = read(&mut body).await?;
+    Ok((head.status.as_u16(), head.headers, text))
+}
+
+async fn read(body: &mut RecvStream) -> Result<String, ::h2::Error> {
+    let mut text = String::new();
+    while let Some(data) = tokio::time::timeout(PATIENCE, body.data()).await.expect("a body") {
+        let data = data?;
+        body.flow_control().release_capacity(data.len())?;
+        text.push_str(std::str::from_utf8(&data).unwrap());
+    }
+    Ok(text)
+}
+
+#[tokio::test]
+async fn requests_side_by_side_are_answered() {
+    let running = echo(|_| {});
+    let client = connect(&running).await;
+    let mut askers = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let mut client = client.clone();
+        askers.spawn(async move {
+            ask(&mut client, request("GET", &format!("http://x/{number}?q")))
+                .await
+                .unwrap()
+        });
+    }
+    let mut bodies = 0;
+    while let Some(answered) = askers.join_next().await {
+        let (status, headers, text) = answered.unwrap();
+        assert!(status == 200 && text.ends_with("?q x - "), "{text}");
+        assert!(headers.contains_key("date") && headers["content-length"] == text.len().to_string().as_str());
+        bodies += 1;
+    }
+    let status = running.server.status();
+    assert_eq!(
+        (
+            bodies,
+            status.requests,
+            status.connections_accepted,
+            status.http2_connections
+        ),
+        (50, 50, 1, 1)
+    );
+    // HTTP/1 is spoken at the same place.
+    let old = running
+        .whole_answer("GET /1 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await;
+    assert!(old.ends_with("GET /1 x - "), "{old}");
+}
+
+#[tokio::test]
+async fn a_head_answers_without_its_body_and_cookies_become_one() {
+    let running = echo(|_| {});
+    let mut client = connect(&running).await;
+    let (_, headers, text) = ask(&mut client, request("HEAD", "http://x/")).await.unwrap();
+    assert_eq!((headers["content-length"].to_str().unwrap(), text.as_str()), ("11", ""));
+    let mut crumbs = request("GET", "http://x/");
+    for crumb in ["a=1", "b=2", "c=3"] {
+        crumbs.headers_mut().append("cookie", crumb.parse().unwrap());
+    }
+    assert!(ask(&mut client, crumbs).await.unwrap().2.contains("a=1; b=2; c=3"));
+}
+
+#[tokio::test]
+async fn bodies_and_trailers_pass_both_ways_and_interim_answers_before_them() {
+    let running = start(
+        |_| {},
+        async |mut request: Request<Body>| {
+            let interim = request.extensions().get::<Interim>().unwrap().clone();
+            let hints = HeaderMap::from_iter([("link".parse().unwrap(), "</a>; rel=preload".parse().unwrap())]);
+            interim.send(StatusCode::EARLY_HINTS, hints);
+            let mut trailers = HeaderMap::new();
+            let mut length = 0;
+            while let Some(frame) = http_body_util::BodyExt::frame(request.body_mut()).await {
+                match frame.unwrap().into_data() {
+                    Ok(data) => length += data.len(),
+                    Err(frame) => trailers = frame.into_trailers().unwrap(),
+                }
+            }
+            assert!(!trailers.contains_key("content-length"));
+            trailers.insert("x-length", length.into());
+            let frames = frames([
+                http_body::Frame::data(Bytes::from_static(b"abc")),
+                http_body::Frame::trailers(trailers),
+            ]);
+            Response::new(Body::stream(frames))
+        },
+    );
+    let mut client = connect(&running).await;
+    let (mut response, mut body) = client.send_request(request("POST", "http://x/"), false).unwrap();
+    body.send_data(Bytes::from(vec![b'a'; 40_000]), false).unwrap();
+    let sent = [("x-sum", "7"), ("content-length", "1")].map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()));
+    body.send_trailers(HeaderMap::from_iter(sent)).unwrap();
+    let hints = std::future::poll_fn(|cx| response.poll_informational(cx))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (hints.status().as_u16(), &hints.headers()["link"]),
+        (103, &"</a>; rel=preload".parse().unwrap())
+    );
+    let mut body = response.await.unwrap().into_body();
+    assert_eq!(read(&mut body).await.unwrap(), "abc");
+    let trailers = body.trailers().await.unwrap().unwrap();
+    assert_eq!(
+        (&trailers["x-sum"], &trailers["x-length"]),
+        (&"7".parse().unwrap(), &"40000".parse().unwrap())
+    );
+}
+
+/// A body of these frames.
+fn frames<const N: usize>(
+    frames: [http_body::Frame<Bytes>; N],
+) -> impl http_body::Body<Data = Bytes, Error = crate::http::BodyError> + Send {
+    let mut frames = frames.into_iter();
+    Frames(move || frames.next())
+}
+
+struct Frames<F>(F);
+
+impl<F: FnMut() -> Option<http_body::Frame<Bytes>> + Unpin> http_body::Body for Frames<F> {
+    type Data = Bytes;
+    type Error = crate::http::BodyError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Ready((self.0)().map(Ok))
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+    let running = echo(|_| {});
+    let mut client = connect(&running).await;
+    let mut waiting = request("POST", "http://x/");
+    waiting.headers_mut().insert("expect", "100-continue".parse().unwrap());
+    let (mut response, mut body) = client.send_request(waiting, false).unwrap();
+    let asked = std::future::poll_fn(|cx| response.poll_informational(cx))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(asked.status(), 100);
+    body.send_data(Bytes::from_static(b"here"), true).unwrap();
+    assert!(
+        read(&mut response.await.unwrap().into_body())
+            .await
+            .unwrap()
+            .ends_with("here")
+    );
+}
+
+#[tokio::test]
+async fn heads_that_are_in_doubt_are_refused_with_a_problem() {
+    let running = echo(|limits| {
+        (limits.header_size_max, limits.header_count_max, limits.uri_length_max) = (8192, 20, 100);
+    });
+    let with = |fields: &[(&str, &str)]| {
+        let mut request = request("GET", "http://x/");
+        for (name, value) in fields {
+            let value = ::http::HeaderValue::from_str(value).unwrap();
+            request
+                .headers_mut()
+                .append(name.parse::<::http::HeaderName>().unwrap(), value);
+        }
+        request
+    };
+    let many = vec![("a", "b"); 21];
+    let table = [
+        (with(&[("host", "y")]), Refusal::HostDisagrees),
+        (with(&[("host", "x"), ("host", "x")]), Refusal::HostTwice),
+        (with(&[("a", " b")]), Refusal::Malformed),
+        (with(&[("a", "b\t")]), Refusal::Malformed),
+        (with(&many), Refusal::HeaderTooLarge),
+        (with(&[("a", &"b".repeat(9000))]), Refusal::HeaderTooLarge),
+        (
+            request("GET", &format!("http://x/{}", "a".repeat(200))),
+            Refusal::UriTooLong,
+        ),
+        (request("GET", "http://user@x/"), Refusal::Target),
+        (request("CONNECT", "x:443"), Refusal::Method),
+    ];
+    let mut client = connect(&running).await;
+    for (request, refusal) in table {
+        let (before, shown) = (running.refused(refusal), format!("{request:?}"));
+        let (status, _, text) = ask(&mut client, request).await.unwrap();
+        assert_eq!(
+            (status, text),
+            (refusal.status().as_u16(), refusal.problem().to_json()),
+            "{shown}"
+        );
+        assert_eq!(running.refused(refusal), before + 1, "{shown}");
+    }
+    let large = with(&[("content-length", "9999999999999")]);
+    let (response, _body) = client.send_request(large, false).unwrap();
+    assert_eq!(response.await.unwrap().status(), Refusal::BodyTooLarge.status());
+    // The same host in other letters is the same.
+    assert_eq!(ask(&mut client, with(&[("host", "X")])).await.unwrap().0, 200);
+    assert_eq!(running.server.status().requests, 1);
+}
+
+#[tokio::test]
+async fn a_body_is_bounded_in_size_and_in_time() {
+    let running = echo(|limits| {
+        limits.request_body_max = 1000;
+        limits.stall_timeout = Duration::from_millis(50);
+    });
+    let mut client = connect(&running).await;
+    for (data, fault) in [
+        (vec![b'a'; 1001], "body_too_large"),
+        (vec![b'a'; 10], "body_idle_timeout"),
+    ] {
+        let (response, mut body) = client.send_request(request("POST", "http://x/"), false).unwrap();
+        body.send_data(data.into(), false).unwrap();
+        let mut answer = response.await.unwrap().into_body();
+        assert!(read(&mut answer).await.unwrap().contains(fault), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn work_for_a_request_that_was_taken_back_is_dropped() {
+    struct Alive(Arc<std::sync::atomic::AtomicUsize>);
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let alive = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = Arc::clone(&alive);
+    let running = start(
+        |_| {},
+        move |_| {
+            counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let alive = Alive(Arc::clone(&counter));
+            async move {
+                std::future::pending::<()>().await;
+                drop(alive);
+                Response::new(Body::empty())
+            }
+        },
+    );
+    let count = || alive.load(std::sync::atomic::Ordering::SeqCst);
+    let mut client = connect(&running).await;
+    let (_response, mut body) = client.send_request(request("GET", "http://x/"), false).unwrap();
+    until("it is asked", || count() == 1).await;
+    body.send_reset(Reason::CANCEL);
+    until("it is dropped", || count() == 0).await;
+    let (response, body) = client.send_request(request("GET", "http://x/"), false).unwrap();
+    until("it is asked", || count() == 1).await;
+    drop((client, response, body));
+    until("it is dropped with the connection", || count() == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_opens_no_window_is_given_up_and_others_on_the_connection_are_not() {
+    let running = start(
+        |limits| limits.stall_timeout = Duration::from_millis(80),
+        async |request: Request<Body>| {
+            let length = if request.uri().path() == "/large" { 1 << 20 } else { 10 };
+            Response::new(Body::full(vec![b'a'; length]))
+        },
+    );
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let mut builder = ::h2::client::Builder::new();
+    let handshake = builder
+        .initial_connection_window_size(1 << 20)
+        .handshake::<_, Bytes>(stream);
+    let (mut client, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let (response, _) = client.send_request(request("GET", "http://x/large"), true).unwrap();
+    let mut body = response.await.unwrap().into_body();
+    // What fits its window, and then nothing is taken.
+    let error = loop {
+        match tokio::time::timeout(PATIENCE, body.data()).await.unwrap() {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break error,
+            None => panic!("it looks whole"),
+        }
+    };
+    assert_eq!(error.reason(), Some(Reason::CANCEL));
+    assert_eq!(running.server.status().stalled, 1);
+    assert_eq!(ask(&mut client, request("GET", "http://x/")).await.unwrap().2.len(), 10);
+}
+
+#[tokio::test]
+async fn a_response_that_fails_never_looks_whole() {
+    let running = start(
+        |_| {},
+        async |_| {
+            let mut pieces = vec![
+                Err(crate::http::BodyError::new(
+                    crate::http::BodyFault::Broken,
+                    peregrine_base::Party::Upstream,
+                )),
+                Ok(Bytes::from_static(b"part")),
+            ];
+            Response::new(Body::from_poll(None, move |_| std::task::Poll::Ready(pieces.pop())))
+        },
+    );
+    let mut client = connect(&running).await;
+    let error = ask(&mut client, request("GET", "http://x/")).await.unwrap_err();
+    assert_eq!(error.reason(), Some(Reason::INTERNAL_ERROR));
+    assert_eq!(running.server.status().cut, 1);
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_is_under_way_and_takes_no_more() {
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let opened = Arc::clone(&gate);
+    let running = start(
+        |_| {},
+        move |_| {
+            let gate = Arc::clone(&opened);
+            async move {
+                gate.notified().await;
+                Response::new(Body::full("late"))
+            }
+        },
+    );
+    let mut client = connect(&running).await;
+    let (response, _) = client.send_request(request("GET", "http://x/"), true).unwrap();
+    until("it is asked", || running.server.status().requests == 1).await;
+    running.drain.start();
+    until("the client knows", || {
+        let mut client = client.clone();
+        let polled = client.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        matches!(polled, std::task::Poll::Ready(Err(_)))
+    })
+    .await;
+    gate.notify_one();
+    assert_eq!(read(&mut response.await.unwrap().into_body()).await.unwrap(), "late");
+    until("the connection is gone", || {
+        running.server.status().connections_open == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_h2c_the_preface_is_no_request_and_an_upgrade_is_none() {
+    let running = Running::echo(|_| {});
+    let answer = running.whole_answer("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert_problem(&answer, Refusal::Version);
+    for running in [running, echo(|_| {})] {
+        let upgrade = "GET /1 HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\n\
+                       http2-settings: AAMAAABkAAQAAP__\r\n\r\n";
+        let answer = running.whole_answer(upgrade).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK") && answer.contains("GET /1"),
+            "{answer}"
+        );
+    }
+}
