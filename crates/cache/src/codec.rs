@@ -5,7 +5,7 @@
 
 mod stream;
 
-pub(crate) use stream::{Unpacked, pack, unpack};
+pub(crate) use stream::{Unpacked, pack, same, unpack};
 
 use crate::coding::Coding;
 use crate::config::Compression;

@@ -263,8 +263,7 @@ impl Engine {
 /// Whether the body of `there`, in whatever encoding it is kept, is that of `hit`.
 fn same_bytes(there: &Entry, hit: &Hit) -> bool {
     let there = Hit(there.clone());
-    // Both are read piece by piece, whose borders are the same: where a body is cut does not depend on its encoding.
-    there.length() == hit.length() && there.body().chunks().eq(hit.body().chunks())
+    there.length() == hit.length() && codec::same(there.body().chunks(), hit.body().chunks())
 }
 
 /// `there` with what was made of its body.

@@ -30,8 +30,8 @@ where
     I: Iterator<Item = Bytes>,
 {
     let pieces = compress(coding, body(), length, limit).ok()?.done();
-    let unpacked = unpack(coding, pieces.clone().into_iter(), length)?;
-    same(body(), unpacked).then_some(pieces)
+    let mut unpacked = unpack(coding, pieces.clone().into_iter(), length)?;
+    (same(body(), &mut unpacked) && unpacked.ends_here()).then_some(pieces)
 }
 
 fn compress(coding: Coding, body: impl Iterator<Item = Bytes>, length: u64, limit: u64) -> io::Result<Packing> {
@@ -67,27 +67,27 @@ fn compress(coding: Coding, body: impl Iterator<Item = Bytes>, length: u64, limi
     }
 }
 
-/// Whether both give the same bytes.
-fn same(body: impl Iterator<Item = Bytes>, mut unpacked: Unpacked) -> bool {
+/// Whether both give the same bytes, wherever they are cut into pieces.
+pub(crate) fn same(one: impl Iterator<Item = Bytes>, mut other: impl Iterator<Item = Bytes>) -> bool {
     let mut left = Bytes::new();
-    for chunk in body {
-        let mut chunk = &chunk[..];
-        while !chunk.is_empty() {
+    for piece in one {
+        let mut piece = &piece[..];
+        while !piece.is_empty() {
             if left.is_empty() {
-                match unpacked.next() {
+                match other.next() {
                     Some(more) => left = more,
                     None => return false,
                 }
             }
-            let both = chunk.len().min(left.len());
-            if chunk[..both] != left[..both] {
+            let both = piece.len().min(left.len());
+            if piece[..both] != left[..both] {
                 return false;
             }
-            chunk = &chunk[both..];
+            piece = &piece[both..];
             left.advance(both);
         }
     }
-    left.is_empty() && unpacked.is_whole()
+    left.is_empty() && other.all(|more| more.is_empty())
 }
 
 /// Takes what an encoder writes, up to a limit.
@@ -198,7 +198,7 @@ pub(crate) fn unpack(
     Some(Unpacked {
         reader,
         left: limit,
-        is_over: false,
+        is_failed: false,
     })
 }
 
@@ -207,14 +207,13 @@ pub(crate) struct Unpacked {
     reader: Box<dyn Read + Send>,
     /// How much more may come.
     left: u64,
-    /// It ended, or failed.
-    is_over: bool,
+    is_failed: bool,
 }
 
 impl Unpacked {
-    /// Whether nothing comes after what was read: to be asked once all of it was.
-    fn is_whole(mut self) -> bool {
-        !self.is_over && matches!(self.reader.read(&mut [0]), Ok(0))
+    /// Whether the stream ends, soundly, with what was read of it.
+    fn ends_here(&mut self) -> bool {
+        !self.is_failed && matches!(self.reader.read(&mut [0]), Ok(0))
     }
 }
 
@@ -223,14 +222,14 @@ impl Iterator for Unpacked {
 
     fn next(&mut self) -> Option<Bytes> {
         let wanted = self.left.min(SEGMENT_BYTES as u64);
-        if self.is_over || wanted == 0 {
+        if self.is_failed || wanted == 0 {
             return None;
         }
         let mut out = Vec::with_capacity(usize::try_from(wanted).ok()?);
         let read = self.reader.by_ref().take(wanted).read_to_end(&mut out);
         self.left -= out.len() as u64;
-        self.is_over = read.is_err() || out.is_empty();
-        (!out.is_empty() && read.is_ok()).then(|| out.into())
+        self.is_failed = read.is_err();
+        (!out.is_empty() && !self.is_failed).then(|| out.into())
     }
 }
 

@@ -28,8 +28,8 @@ fn pack_whole(coding: Coding, body: &Bytes) -> Option<Vec<Bytes>> {
 }
 
 fn unpack_whole(coding: Coding, pieces: &[Bytes], limit: u64) -> Vec<u8> {
-    let pieces = pieces.to_vec().into_iter();
-    unpack(coding, pieces, limit).unwrap().flatten().collect()
+    let pieces: Vec<Bytes> = pieces.into();
+    unpack(coding, pieces.into_iter(), limit).unwrap().flatten().collect()
 }
 
 #[test]
