@@ -1,5 +1,6 @@
 //! The typed configuration of routes, as `[[route]]` in the file gives it. Defaults stand in the parameter table.
 
+use peregrine_base::ByteSize;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -70,6 +71,8 @@ pub struct KeyConfig {
     pub query_only: Vec<String>,
     /// Whether the order of query parameters does not matter.
     pub query_sort: bool,
+    /// The most bytes of a request's content that are part of the key.
+    pub content_max: ByteSize,
     /// The languages that the site offers, its first choice first.
     pub languages: Vec<String>,
     /// Request fields whose letter case does not matter.

@@ -1,6 +1,7 @@
 //! Why a URL is served as it is: the steps that a request would take now, what lies in the cache, and what became of the
 //! last answer. Nothing is counted by asking.
 
+use crate::content::Content;
 use crate::identify::{Asking, Identity};
 use crate::outcome::Outcome;
 use crate::own::OwnRequest;
@@ -114,7 +115,7 @@ impl Plane {
         };
         told.step("route", &route.name, None);
         told.route = Some(Arc::clone(&route));
-        match Identity::of(&facts, &route, &Body::empty()) {
+        match Identity::of(&facts, &route, Some(Content::default()), &Body::empty()) {
             Identity::Past { decision, rule, .. } => {
                 told.state = State::Bypass;
                 told.step(

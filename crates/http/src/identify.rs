@@ -1,5 +1,6 @@
 //! Who asks for what: whether a request may use the cache, under which key, and on which terms.
 
+use crate::content::Content;
 use crate::head::StoredHead;
 use crate::key::RequestVariants;
 use crate::policy::{Asked, Decision, Forward, Reason, RequestVerdict, StaleUse, admit_request, request_may_use_stale};
@@ -38,34 +39,44 @@ pub(crate) struct Asking {
     pub(crate) asked: Asked,
     /// The entry that it asks for.
     pub(crate) key: Key,
+    /// What it sends along, where that is part of the key.
+    pub(crate) content: Option<Content>,
     /// Whether it may load for others.
     pub(crate) leads: bool,
 }
 
 impl Identity {
-    /// Decides how `facts` stand to the cache.
-    pub(crate) fn of(facts: &Arc<RequestFacts>, route: &Arc<Route>, body: &Body) -> Self {
-        let asked = match asked_of(facts, route, !body.is_end_stream()) {
+    /// Decides how `facts` stand to the cache; `content` is what was taken out of `body` for the key.
+    pub(crate) fn of(facts: &Arc<RequestFacts>, route: &Arc<Route>, content: Option<Content>, body: &Body) -> Self {
+        let content = content.filter(|_| route.rules.methods.reads_content(&facts.method));
+        let asked = match asked_of(facts, route, content.is_some(), !body.is_end_stream()) {
             Ok(asked) => asked,
             Err(past) => return past,
         };
-        let key = key_of(facts, route);
-        let leads = leads(&facts.method, &asked);
+        let key = key_of(facts, route, content.as_ref());
+        let leads = leads(&facts.method, &asked) || (content.is_some() && !asked.range && !asked.no_store);
         Self::Cached(Arc::new(Asking {
             facts: Arc::clone(facts),
             route: Arc::clone(route),
             asked,
             key,
+            content,
             leads,
         }))
     }
 }
 
-/// What `request` asks of the cache.
+/// What `request` asks of the cache. `has_content` says that its content was taken for the key, `has_body` that there is some
+/// which was not.
 ///
 /// # Errors
 /// Why it goes past it.
-pub(crate) fn asked_of(request: &impl RequestView, route: &Route, has_body: bool) -> Result<Asked, Identity> {
+pub(crate) fn asked_of(
+    request: &impl RequestView,
+    route: &Route,
+    has_content: bool,
+    has_body: bool,
+) -> Result<Asked, Identity> {
     if let Some(rule) = route.bypass(request) {
         let reason = if rule == BypassRule::Route {
             Reason::CachingOff
@@ -96,7 +107,8 @@ pub(crate) fn asked_of(request: &impl RequestView, route: &Route, has_body: bool
             });
         }
     };
-    if has_body {
+    let misses_content = !has_content && route.rules.methods.reads_content(request.method());
+    if misses_content || has_body {
         return Err(Identity::Past {
             why: Forward::Request,
             decision: Decision::new(Reason::RequestContent),
@@ -111,10 +123,20 @@ pub(crate) fn leads(method: &Method, asked: &Asked) -> bool {
     *method == Method::GET && !asked.range && !asked.no_store
 }
 
-/// The key of `request` on `route`.
-pub(crate) fn key_of(request: &impl RequestView, route: &Route) -> Key {
+/// The key of `request` with `content` on `route`.
+fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> Key {
     let mut key = Key::blank(&route.namespace);
-    rewrite_key(&mut key, request, route);
+    let Some(content) = content else {
+        rewrite_key(&mut key, request, route);
+        return key;
+    };
+    let (method, authority) = (request.method.as_str(), &request.authority);
+    key.rewrite_http(&route.namespace, "", method, request.scheme, authority, |text| {
+        let begin = text.len();
+        route.key.push_target(request, text);
+        route.key.append_parts(request, text);
+        content.append_part(request, begin, text);
+    });
     key
 }
 
@@ -152,6 +174,21 @@ impl Asking {
     /// The terms on which the engine is asked.
     pub(crate) fn ask<'a>(&'a self, variants: &'a dyn Variants, now: Instant) -> Ask<'a> {
         terms(&self.route, &self.asked, self.leads, variants, now)
+    }
+
+    /// What goes to the origin as the request's body.
+    pub(crate) fn body(&self) -> Body {
+        self.content
+            .as_ref()
+            .map_or_else(Body::empty, |content| Body::full(content.bytes.clone()))
+    }
+
+    /// The method by which the origin is asked: HEAD is answered from what GET stored.
+    pub(crate) fn load_method(&self) -> Method {
+        match self.content {
+            Some(_) => self.facts.method.clone(),
+            None => Method::GET,
+        }
     }
 
     /// Renders the variant that this request asks for.

@@ -26,6 +26,7 @@ pub struct KeyRules {
     query_ignore: Patterns,
     query_only: Patterns,
     query_sort: bool,
+    content_max: usize,
     /// What selects variants in a form of the route's own.
     pub(crate) canonical: Canonical,
 }
@@ -50,6 +51,7 @@ impl KeyRules {
             query_ignore: Patterns::new(&config.query_ignore),
             query_only: Patterns::new(&config.query_only),
             query_sort: config.query_sort,
+            content_max: config.content_max.as_usize(),
             canonical: Canonical::new(config)?,
         })
     }
@@ -60,6 +62,11 @@ impl KeyRules {
         request
             .cookies()
             .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
+    }
+
+    /// The most bytes of content that a key is made from.
+    pub(crate) const fn content_max(&self) -> usize {
+        self.content_max
     }
 
     /// Takes off what makes some origins answer another URL, host or method than the key's, unless it is part of the key.

@@ -10,6 +10,7 @@
 mod advice;
 mod canonical;
 pub mod config;
+mod content;
 mod deliver;
 mod encode;
 mod explain;

@@ -171,9 +171,13 @@ impl Load {
     }
 
     async fn send(&self, wanted: Wanted<'_>) -> Result<Arrived, Failure> {
-        let request = outgoing::load(&self.asking.facts, &self.asking.route, wanted);
+        let request = outgoing::load(&self.asking, wanted);
         let started = self.clock.now();
-        let sent = self.asking.route.upstream.send(request, Retry::Safe).await;
+        let retry = match self.asking.facts.method {
+            Method::POST => Retry::Never,
+            _ => Retry::Safe,
+        };
+        let sent = self.asking.route.upstream.send(request, retry).await;
         let (response, exchange) = sent.map_err(Failure::Upstream)?;
         let times = Times {
             received: self.clock.wall(),
@@ -251,7 +255,7 @@ impl Load {
         }
         match policy::decide_storage(
             asked,
-            &Method::GET,
+            &self.asking.load_method(),
             response.status(),
             response.headers(),
             &route.rules,

@@ -1,6 +1,7 @@
 //! The request that goes to the origin.
 
 use crate::encode::tags;
+use crate::identify::Asking;
 use crate::policy;
 use crate::request::RequestFacts;
 use crate::route::Route;
@@ -32,8 +33,9 @@ pub(crate) enum Wanted<'a> {
 }
 
 /// The request of a load. It is for the whole response, whatever part or version of it the client has.
-pub(crate) fn load(facts: &RequestFacts, route: &Route, wanted: Wanted<'_>) -> Request<Body> {
-    let mut request = build(facts, route, Method::GET, Body::empty());
+pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
+    let route = &asking.route;
+    let mut request = build(&asking.facts, route, asking.load_method(), asking.body());
     route.key.canonical.apply(request.headers_mut());
     route.key.strip_overrides(request.headers_mut());
     if matches!(wanted, Wanted::ByClient) {
@@ -43,7 +45,10 @@ pub(crate) fn load(facts: &RequestFacts, route: &Route, wanted: Wanted<'_>) -> R
     for name in &CONDITIONS {
         request.headers_mut().remove(name);
     }
-    if let Wanted::Changed(stored) = wanted {
+    // A condition on a POST is one for doing something, not for sending the answer (RFC 9110 §13.1.2).
+    if let Wanted::Changed(stored) = wanted
+        && *request.method() != Method::POST
+    {
         for (name, value) in policy::validators(stored) {
             request.headers_mut().insert(name, value);
         }

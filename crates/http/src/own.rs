@@ -1,6 +1,7 @@
 //! Requests that Peregrine itself makes through the plane: to warm the cache and to explain an answer. They go the way of
 //! any other request up to their answer, and are neither logged nor counted.
 
+use crate::content::Content;
 use crate::deliver;
 use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
@@ -143,7 +144,7 @@ impl Plane {
     /// What lies under the key of `facts`; nothing where the request does not ask the cache.
     fn peek(&self, facts: &Arc<RequestFacts>) -> Option<Peek> {
         let route = self.table().find(facts).cloned()?;
-        match Identity::of(facts, &route, &Body::empty()) {
+        match Identity::of(facts, &route, Some(Content::default()), &Body::empty()) {
             Identity::Cached(asking) => Some(self.peek_for(&asking)),
             Identity::Past { .. } => None,
         }

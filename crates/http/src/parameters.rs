@@ -119,6 +119,15 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether the order of query parameters does not matter to the key.",
     ),
     row(
+        "route[].key.content_max",
+        Kind::Size {
+            min: "0B",
+            max: "16MiB",
+        },
+        Fallback::Toml("\"64KiB\""),
+        "The longest content of a QUERY or POST that is part of the key; a request with more goes past the cache.",
+    ),
+    row(
         "route[].key.languages",
         Kind::Texts,
         Fallback::Toml("[]"),

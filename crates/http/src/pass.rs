@@ -30,7 +30,7 @@ pub(crate) async fn forward(
     } else {
         Retry::Never
     };
-    let write = Write::begin(plane, facts);
+    let write = Write::begin(plane, facts, route);
     let sent = route.upstream.send(outgoing::forward(facts, route, body), retry).await;
     let (response, exchange) = sent.map_err(Failure::Upstream)?;
     write.answered(response.status(), response.headers());
@@ -53,8 +53,8 @@ struct Write<'a> {
 }
 
 impl<'a> Write<'a> {
-    fn begin(plane: &'a Plane, facts: &'a RequestFacts) -> Self {
-        let is_open = !policy::is_safe(&facts.method);
+    fn begin(plane: &'a Plane, facts: &'a RequestFacts, route: &Route) -> Self {
+        let is_open = route.rules.methods.writes(&facts.method);
         Self { plane, facts, is_open }
     }
 

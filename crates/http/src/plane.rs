@@ -15,7 +15,7 @@ use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
-use crate::{deliver, encode, pass, purge, receive};
+use crate::{content, deliver, encode, pass, purge, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
@@ -145,7 +145,8 @@ impl Plane {
         let route = self.route(facts)?;
         outcome.route = Some(Arc::clone(&route));
         outcome.permit = Some(self.admit(&route)?);
-        match Identity::of(facts, &route, &body) {
+        let (content, body) = content::take(facts, &route, body).await;
+        match Identity::of(facts, &route, content, &body) {
             Identity::Cached(asking) => self.lookup(&asking, outcome).await,
             Identity::Past { why, decision, rule } => {
                 outcome.detail = rule.map(BypassRule::as_str);
@@ -330,7 +331,7 @@ impl Plane {
         outcome.forwarded(CacheOutcome::Bypass, why);
         outcome.decision = Some(decision);
         outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
-        let mut response = pass::forward(self, &asking.facts, &asking.route, Body::empty(), outcome).await?;
+        let mut response = pass::forward(self, &asking.facts, &asking.route, asking.body(), outcome).await?;
         if matches!(bypass, Bypass::NotAllowed(_)) {
             // It asked for what others get from the cache.
             encode::announce(asking, &mut response);

@@ -60,7 +60,9 @@ impl Plane {
         let heard = Heard::receive(head, peer, &self.trusted(), authority)?;
         let table = self.routes();
         let route = table.find(&heard)?;
-        let asked = asked_of(&heard, route, head.body).ok().filter(|asked| !asked.range)?;
+        let asked = asked_of(&heard, route, false, head.body)
+            .ok()
+            .filter(|asked| !asked.range)?;
         let namespace = &route.namespace;
         let key = key.get_or_insert_with(|| Key::blank(namespace));
         rewrite_key(key, &heard, route);

@@ -18,6 +18,7 @@
 mod age;
 mod cache_control;
 pub mod cache_status;
+mod canonical_json;
 mod confusion;
 mod date;
 mod decision;
@@ -45,6 +46,7 @@ mod vary;
 pub use age::initial_age;
 pub use cache_control::{CacheControl, DELTA_SECONDS_MAX, Scope};
 pub use cache_status::{CacheStatus, Forward};
+pub use canonical_json::canonical_json;
 pub use confusion::{OVERRIDES, is_path_confusion, is_refusal_of_request};
 pub use date::parse as parse_date;
 pub use decision::{Clause, Decision, Directive, Overridden};

@@ -57,13 +57,13 @@ pub fn admit_request(method: &Method, headers: &impl Fields, rules: &Rules) -> R
 
 /// Why the cache is not asked.
 fn bypass(method: &Method, headers: &impl Fields, rules: &Rules) -> Option<Reason> {
-    if !super::unsafe_methods::is_safe(method) {
+    if rules.methods.writes(method) {
         Some(Reason::UnsafeMethod)
     } else if !rules.methods.contains(method) {
         Some(Reason::Method)
     } else if headers.has(header::IF_MATCH.as_str()) || headers.has(header::IF_UNMODIFIED_SINCE.as_str()) {
         Some(Reason::Precondition)
-    } else if has_content(headers) {
+    } else if !rules.methods.reads_content(method) && has_content(headers) {
         Some(Reason::RequestContent)
     } else {
         None

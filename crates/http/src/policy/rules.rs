@@ -30,25 +30,47 @@ impl Freshness {
 
 /// The methods whose requests ask the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of methods")]
 pub struct Methods {
     /// GET.
     pub get: bool,
     /// HEAD, answered from what GET stored.
     pub head: bool,
+    /// QUERY, with its content in the key (RFC 10008).
+    pub query: bool,
+    /// POST as a method that reads, with its content in the key: the word of whoever configures it.
+    pub post: bool,
 }
 
 impl Methods {
     /// Whether requests with `method` ask the cache.
     #[must_use]
     pub fn contains(self, method: &Method) -> bool {
-        (self.get && method == Method::GET) || (self.head && method == Method::HEAD)
+        (self.get && method == Method::GET) || (self.head && method == Method::HEAD) || self.reads_content(method)
+    }
+
+    /// Whether requests with `method` ask the cache, and their content is part of what they ask for.
+    #[must_use]
+    pub fn reads_content(self, method: &Method) -> bool {
+        (self.query && method.as_str() == "QUERY") || (self.post && method == Method::POST)
+    }
+
+    /// Whether a request with `method` may change something, as far as anybody knows.
+    #[must_use]
+    pub fn writes(self, method: &Method) -> bool {
+        !super::is_safe(method) && !self.reads_content(method)
     }
 }
 
 impl Default for Methods {
     /// GET and HEAD.
     fn default() -> Self {
-        Self { get: true, head: true }
+        Self {
+            get: true,
+            head: true,
+            query: false,
+            post: false,
+        }
     }
 }
 

@@ -72,15 +72,16 @@ pub fn decide_storage(
         forced: freshness::is_forced(status, rules),
         control,
     };
-    match method_permits(method).and_then(|()| exchange.plan()) {
+    match method_permits(method, rules).and_then(|()| exchange.plan()) {
         Ok(plan) => Storage::Store(plan),
         Err(decision) => Storage::Pass(decision),
     }
 }
 
-/// Whether responses to this method are stored: GET only. HEAD's have no content to store (RFC 9110 §9.3.2).
-fn method_permits(method: &Method) -> Result<(), Decision> {
-    if *method == Method::GET {
+/// Whether responses to this method are stored: GET's, and those whose content is part of the key. HEAD's have no content to
+/// store (RFC 9110 §9.3.2).
+fn method_permits(method: &Method, rules: &Rules) -> Result<(), Decision> {
+    if *method == Method::GET || rules.methods.reads_content(method) {
         Ok(())
     } else if *method == Method::HEAD {
         Err(Reason::HeadOnly.into())

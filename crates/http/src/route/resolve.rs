@@ -101,6 +101,21 @@ impl Resolving<'_> {
             .and_then(|table| table.metrics(&name))
             .unwrap_or_default();
         let strategy = strategy?;
+        let known = |method: &&String| {
+            ["GET", "HEAD", "QUERY", "POST"]
+                .iter()
+                .any(|known| method.eq_ignore_ascii_case(known))
+        };
+        for method in strategy.cache_methods().iter().filter(|method| !known(method)) {
+            self.complain(
+                "strategy",
+                format!(
+                    "`{}` has `{method}` in cache_methods, and answers to that are never stored",
+                    config.strategy
+                ),
+                "use GET, HEAD, QUERY or POST",
+            );
+        }
         Some(Route {
             name: name.into(),
             upstream: upstream?,
@@ -264,6 +279,8 @@ fn rules_of(strategy: &Strategy) -> Rules {
         methods: Methods {
             get: has("GET"),
             head: has("HEAD"),
+            query: has("QUERY"),
+            post: has("POST"),
         },
         allow_set_cookie: strategy.allow_set_cookie(),
         allow_authorization: strategy.allow_authorization(),

@@ -31,6 +31,7 @@ pub(super) struct Heard {
     pub(super) method: String,
     pub(super) target: String,
     pub(super) headers: HeaderMap,
+    pub(super) content: Bytes,
 }
 
 impl Heard {
@@ -167,11 +168,12 @@ where
 {
     async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let _ = body.collect(1 << 20).await;
+        let content = body.collect(1 << 20).await.unwrap_or_default();
         let heard = Heard {
             method: head.method.to_string(),
             target: head.uri.to_string(),
             headers: head.headers,
+            content,
         };
         self.heard.lock().push(heard.clone());
         (self.answer)(heard).await
@@ -241,8 +243,13 @@ impl Bench {
 
     /// Asks for `url`, and reads the whole answer.
     pub(super) async fn ask(&self, method: &str, url: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send(method, url, fields, Body::empty()).await
+    }
+
+    /// As [`Bench::ask`], with content.
+    pub(super) async fn send(&self, method: &str, url: &str, fields: &[(&str, &str)], content: Body) -> Answer {
         let fields: Vec<(&str, &[u8])> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-        let (head, body) = self.begin(method, url, &fields).await.into_parts();
+        let (head, body) = self.begin_with(method, url, &fields, content).await.into_parts();
         let body = body.collect(64 << 20).await.unwrap();
         Answer {
             status: head.status.as_u16(),
@@ -257,6 +264,10 @@ impl Bench {
 
     /// Asks for `url`, and reads nothing of the body yet.
     pub(super) async fn begin(&self, method: &str, url: &str, fields: &[(&str, &[u8])]) -> Response<Body> {
+        self.begin_with(method, url, fields, Body::empty()).await
+    }
+
+    async fn begin_with(&self, method: &str, url: &str, fields: &[(&str, &[u8])], content: Body) -> Response<Body> {
         let url: http::Uri = url.parse().unwrap();
         let mut request = Request::builder()
             .method(method)
@@ -271,7 +282,7 @@ impl Bench {
             local: socket,
             tls: false,
         };
-        self.plane.handle(request.body(Body::empty()).unwrap(), peer).await
+        self.plane.handle(request.body(content).unwrap(), peer).await
     }
 
     /// What the origin was asked so far.
@@ -323,9 +334,13 @@ fn log_to(file: &NamedTempFile) -> LogConfig {
     }
 }
 
-/// What is wrong with routes like these.
+/// What is wrong with routes like these; the strategy `writes` wants to store answers to PUT.
 pub(super) async fn complaints(routes: &[Value]) -> Vec<String> {
-    let bench = Setup::plain().before(async |_| answer(200, &[], ""));
+    let mut setup = Setup::plain();
+    let mut writes = setup.settings.strategies["default"].clone();
+    writes.cache_methods = vec!["GET".to_owned(), "PUT".to_owned()];
+    setup.settings.strategies.insert("writes".to_owned(), writes);
+    let bench = setup.before(async |_| answer(200, &[], ""));
     let upstream = Arc::clone(&bench.plane.table().iter().next().unwrap().upstream);
     let upstreams = BTreeMap::from([("origin".to_owned(), upstream)]);
     let surroundings = Surroundings {

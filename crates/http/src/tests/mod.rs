@@ -3,6 +3,7 @@
 mod bench;
 
 mod conditions;
+mod contents;
 mod encoding;
 mod ending;
 mod keeping;

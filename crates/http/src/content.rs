@@ -1,0 +1,105 @@
+//! Content of a request as a part of its key: for QUERY (RFC 10008), whose answers may be shared by everybody who sends the
+//! same, and for POST where a strategy says that POST reads. The key holds a digest that nobody can find a second text for.
+
+use crate::policy::{self, Fields};
+use crate::request::{RequestFacts, RequestView as _};
+use crate::route::Route;
+use bytes::{Bytes, BytesMut};
+use http::header;
+use peregrine_net::http::{Body, BodyError};
+use ring::digest::{Context, SHA256};
+use std::fmt::Write as _;
+use std::task::Poll;
+
+/// The content of a request that is part of its key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    /// As the client sent it, for the origin.
+    pub(crate) bytes: Bytes,
+}
+
+/// Takes the content out of `body` where it belongs to the key; gives `body` back, whole, where it does not or is too long.
+pub(crate) async fn take(facts: &RequestFacts, route: &Route, body: Body) -> (Option<Content>, Body) {
+    if !route.rules.methods.reads_content(&facts.method) || route.bypass(facts).is_some() {
+        return (None, body);
+    }
+    let longest = route.key.content_max();
+    if body.length().is_some_and(|length| length > longest as u64) {
+        return (None, body);
+    }
+    let mut body = body;
+    let mut bytes = BytesMut::new();
+    loop {
+        match body.next().await {
+            None => return (Some(Content { bytes: bytes.freeze() }), Body::empty()),
+            Some(Ok(more)) => {
+                bytes.extend_from_slice(&more);
+                if bytes.len() > longest {
+                    return (None, put_back(bytes.freeze(), Ok(body)));
+                }
+            }
+            Some(Err(error)) => return (None, put_back(bytes.freeze(), Err(error))),
+        }
+    }
+}
+
+/// What was read, and behind it what was not.
+fn put_back(read: Bytes, rest: Result<Body, BodyError>) -> Body {
+    let known = rest.as_ref().ok().and_then(Body::length);
+    let length = known.map(|length| length + read.len() as u64);
+    let (mut read, mut rest) = (Some(read), Some(rest));
+    Body::from_poll(length, move |context| {
+        if let Some(read) = read.take().filter(|read| !read.is_empty()) {
+            return Poll::Ready(Some(Ok(read)));
+        }
+        match rest.take() {
+            None => Poll::Ready(None),
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            Some(Ok(mut body)) => {
+                let next = std::pin::pin!(body.next()).poll(context);
+                if !matches!(next, Poll::Ready(None)) {
+                    rest = Some(Ok(body));
+                }
+                next
+            }
+        }
+    })
+}
+
+impl Content {
+    /// Appends what the key holds of it: a digest of the content and of the fields that say what it is. JSON counts in its
+    /// canonical form.
+    /// `target` has the other parts of the key from `begin` on.
+    pub(crate) fn append_part(&self, facts: &RequestFacts, begin: usize, target: &mut String) {
+        let mut context = Context::new(&SHA256);
+        let mut part = |bytes: &[u8]| {
+            context.update(&(bytes.len() as u64).to_be_bytes());
+            context.update(bytes);
+        };
+        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE] {
+            let lines: Vec<&[u8]> = facts.fields().lines(name.as_str()).collect();
+            part(&(lines.len() as u64).to_be_bytes());
+            for line in lines {
+                part(&line.to_ascii_lowercase());
+            }
+        }
+        let canonical = is_json(facts).then(|| policy::canonical_json(&self.bytes)).flatten();
+        part(&[u8::from(canonical.is_some())]);
+        part(canonical.as_deref().unwrap_or(&self.bytes));
+        let has_parts = target.get(begin..).is_some_and(|parts| parts.contains('#'));
+        target.push_str(if has_parts { "&content:" } else { "#content:" });
+        for byte in context.finish().as_ref() {
+            // Writing to a String cannot fail.
+            let _ = write!(target, "{byte:02x}");
+        }
+    }
+}
+
+/// Whether the content says that it is JSON, as it is.
+fn is_json(facts: &RequestFacts) -> bool {
+    let fields = facts.fields();
+    let essence = fields.first(header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = essence.split(|byte| *byte == b';').next().unwrap_or_default();
+    let essence = essence.trim_ascii().to_ascii_lowercase();
+    (essence == b"application/json" || essence.ends_with(b"+json")) && !fields.has(header::CONTENT_ENCODING.as_str())
+}
