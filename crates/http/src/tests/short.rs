@@ -170,7 +170,12 @@ fn shortly(bench: &Bench, asked: &Asked) -> Option<Got> {
             (name, HeaderValue::from_bytes(&line[colon + 2..]).unwrap())
         })
         .collect();
-    Some(got(status, &headers, answer.dated, &answer.body.concat()))
+    Some(got(
+        status,
+        &headers,
+        answer.dated,
+        &[&answer.copied[..], &answer.body.concat()].concat(),
+    ))
 }
 
 /// The answer by the long way.

@@ -41,7 +41,10 @@ pub struct Answer {
     pub head: Vec<u8>,
     /// Whether the head holds a `Date` already: a stored response keeps that of its origin.
     pub dated: bool,
-    /// The body, in pieces that are written without being joined; none for HEAD, 204 and 304.
+    /// The beginning of the body, or all of it, copied: below some length that costs less than a piece does. Nothing for
+    /// HEAD, 204 and 304.
+    pub copied: Vec<u8>,
+    /// The body behind that, in pieces that are written without being joined.
     pub body: Vec<Bytes>,
 }
 
@@ -50,6 +53,7 @@ impl Answer {
     pub fn clear(&mut self) {
         self.head.clear();
         self.dated = false;
+        self.copied.clear();
         self.body.clear();
     }
 }

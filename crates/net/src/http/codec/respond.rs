@@ -112,13 +112,13 @@ pub(crate) fn write_head(
     if framed.sending == Sending::Chunked {
         text.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
-    end_head(text, headers.contains_key(DATE), onward, wall);
+    end_head(text, headers.contains_key(DATE), onward, || wall);
 }
 
 /// Appends what is missing to a head whose fields are there.
-pub(crate) fn end_head(text: &mut Vec<u8>, dated: bool, onward: Onward, wall: WallTime) {
+pub(crate) fn end_head(text: &mut Vec<u8>, dated: bool, onward: Onward, wall: impl FnOnce() -> WallTime) {
     if !dated {
-        write_date(text, wall);
+        write_date(text, wall());
     }
     text.extend_from_slice(onward.line());
     text.extend_from_slice(b"\r\n");

@@ -254,7 +254,8 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
                 if is_answered {
                     self.wire.output.text(|text| {
                         text.extend_from_slice(&answer.head);
-                        respond::end_head(text, answer.dated, onward, clock.wall());
+                        respond::end_head(text, answer.dated, onward, || clock.wall());
+                        text.extend_from_slice(&answer.copied);
                     });
                     answer.body.drain(..).for_each(|bytes| self.wire.output.body(bytes));
                 }

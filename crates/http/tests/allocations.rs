@@ -1,0 +1,257 @@
+//! A hit allocates nothing: ten thousand requests on one connection, through the server and over a socket, while the thread
+//! that answers them counts what it asks memory for.
+
+use http::{Request, Response};
+use peregrine_admission::Permissive;
+use peregrine_base::{Fallback, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_cache::{Engine, Settings};
+use peregrine_http::config::RouteConfig;
+use peregrine_http::{PARAMETERS, Parts, Plane, RouteTable, Surroundings};
+use peregrine_net::config::UpstreamConfig;
+use peregrine_net::drain;
+use peregrine_net::http::hygiene::TrustedProxies;
+use peregrine_net::http::{Body, Handler, Peer, Server, ServerLimits, ServerParts};
+use peregrine_net::listen::Listener;
+use peregrine_net::upstream::{Upstream, UpstreamParts};
+use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::config::{AccessFormat, Level, LogConfig, LogFormat};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+const REQUESTS: usize = 10_000;
+/// Requests before the count begins: buffers grow to their size in them.
+const WARM_UP: usize = 100;
+
+/// How often the thread that serves has asked for memory.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// Whether this is the thread that serves.
+    static SERVES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The system's allocator with a counter.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count() {
+    if SERVES.try_with(Cell::get).unwrap_or(false) {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "an allocator cannot be written without; this one only counts and hands on"
+)]
+// SAFETY: every call goes to the system's allocator with the very arguments that came in.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the system's as well.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// An origin with one page.
+struct Origin;
+
+impl Handler for Origin {
+    async fn handle(&self, request: Request<Body>, _: Peer) -> Response<Body> {
+        let mut response = Response::new(Body::full("0123456789abcdef".repeat(64)));
+        let fields = [
+            ("cache-control", "max-age=600"),
+            ("content-type", "application/octet-stream"),
+            ("etag", "\"one\""),
+            ("cache-tag", "page"),
+        ];
+        for (name, value) in fields {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
+        if request.uri().path().starts_with("/varied") {
+            let vary = "Accept-Encoding, X-Variant";
+            response.headers_mut().insert("vary", vary.parse().unwrap());
+        }
+        response
+    }
+}
+
+/// A route for everything.
+fn route() -> RouteConfig {
+    let mut whole = serde_json::Value::Object(serde_json::Map::new());
+    for row in PARAMETERS {
+        let mut place = &mut whole;
+        for part in row.name.trim_start_matches("route[].").split('.') {
+            place = &mut place[part];
+        }
+        *place = match row.fallback {
+            Fallback::Toml(text) => serde_json::from_str(text).unwrap(),
+            Fallback::Required => "origin".into(),
+            Fallback::Absent => serde_json::Value::Null,
+        };
+    }
+    whole["key"]["query_ignore"] = serde_json::json!(["utm_*"]);
+    serde_json::from_value(whole).unwrap()
+}
+
+/// A plane before the origin at `origin`.
+fn plane(origin: SocketAddr) -> Plane {
+    let parts = peregrine_cache::Parts {
+        clock: Arc::new(SystemClock),
+        runtime: Arc::new(TokioRuntime),
+        random: Arc::new(SystemRandom),
+    };
+    let engine = Engine::new(parts, Settings::default()).unwrap();
+    let parts = UpstreamParts {
+        clock: Arc::new(SystemClock),
+        runtime: Arc::new(TokioRuntime),
+        random: Arc::new(SystemRandom),
+    };
+    let config = UpstreamConfig::defaults("origin", &[&format!("http://{origin}")]);
+    let upstreams = BTreeMap::from([("origin".to_owned(), Upstream::new(&config, parts).unwrap())]);
+    let surroundings = Surroundings {
+        engine: &engine,
+        upstreams: &upstreams,
+        before: None,
+    };
+    let table = RouteTable::new(&[route()], surroundings).unwrap();
+    let log = LogConfig {
+        level: Level::Info,
+        format: LogFormat::Text,
+        access: AccessFormat::Off,
+        access_path: "-".to_owned(),
+        redact: Vec::new(),
+    };
+    let parts = Parts {
+        engine,
+        admit: Arc::new(Permissive),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+        runtime: Arc::new(TokioRuntime),
+        access_log: Arc::new(AccessLog::start(&log).unwrap()),
+    };
+    Plane::new(parts, table, TrustedProxies::none())
+}
+
+/// Serves both in a runtime of this thread's own until `done`; says where.
+fn serve(told: &mpsc::Sender<SocketAddr>, done: &mpsc::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (_drain, watch) = drain::channel();
+        let listen = || Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let server = || {
+            let parts = ServerParts {
+                clock: Arc::new(SystemClock),
+                runtime: Arc::new(TokioRuntime),
+            };
+            Server::new(ServerLimits::default(), parts)
+        };
+        let origin = server().serve(listen(), Arc::new(Origin), watch.clone());
+        let proxy = server().serve(listen(), Arc::new(plane(origin.address())), watch);
+        told.send(proxy.address()).unwrap();
+        SERVES.set(true);
+        while done.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        SERVES.set(false);
+    });
+}
+
+/// A client with one connection.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    /// Sends `request` and reads the answer: its head and the length of its body.
+    fn ask(&mut self, request: &[u8]) -> (String, usize) {
+        self.0.get_mut().write_all(request).unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.0.read_line(&mut head).unwrap() > 0, "the connection ended");
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.filter(|_| !head.starts_with("HTTP/1.1 304"));
+        let length = length.map_or(0, |length| length.parse().unwrap());
+        let length = if request.starts_with(b"HEAD") { 0 } else { length };
+        self.0.read_exact(&mut vec![0; length]).unwrap();
+        (head, length)
+    }
+}
+
+fn request(line: &str, more: &str) -> Vec<u8> {
+    format!(
+        "{line} HTTP/1.1\r\nHost: Shop.Example:80\r\nUser-Agent: Mozilla/5.0\r\nAccept: text/html,*/*;q=0.8\r\n\
+         Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\nSec-Fetch-Mode: navigate\r\n\
+         Sec-Fetch-Site: same-origin\r\nX-Variant: blue\r\nConnection: keep-alive\r\n{more}\r\n"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn ten_thousand_hits_on_a_connection_allocate_nothing() {
+    let ((tell, told), (end, done)) = (mpsc::channel(), mpsc::channel());
+    let serving = std::thread::spawn(move || serve(&tell, &done));
+    let stream = TcpStream::connect(told.recv().unwrap()).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut client = Client(BufReader::new(stream));
+    for (line, more, status, length) in [
+        ("GET /page", "", 200, 1024),
+        (
+            "GET /page?b=1&utm_source=x",
+            "Cookie: session=1; theme=dark\r\n",
+            200,
+            1024,
+        ),
+        ("HEAD /page", "", 200, 0),
+        ("GET /page", "If-None-Match: \"one\"\r\n", 304, 0),
+        ("GET /varied", "", 200, 1024),
+    ] {
+        // The first brings it into the cache.
+        client.ask(&request(&line.replace("HEAD", "GET"), ""));
+        let wire = request(line, more);
+        for _ in 0..WARM_UP {
+            client.ask(&wire);
+        }
+        let before = ASKED.load(Ordering::Relaxed);
+        for _ in 0..REQUESTS {
+            let (head, body) = client.ask(&wire);
+            assert!(head.contains("Peregrine; hit"), "{head}");
+            assert_eq!((head[9..12].parse(), body), (Ok(status), length));
+        }
+        let asked = ASKED.load(Ordering::Relaxed) - before;
+        // What else this thread does meanwhile: a timer now and then.
+        assert!(
+            asked < REQUESTS as u64 / 20,
+            "{line} {more}: {asked} allocations in {REQUESTS} requests"
+        );
+    }
+    end.send(()).unwrap();
+    serving.join().unwrap();
+}
