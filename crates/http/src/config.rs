@@ -37,6 +37,8 @@ pub struct RouteConfig {
     pub request_headers: EditConfig,
     /// Edits on the way to the client.
     pub response_headers: EditConfig,
+    /// Protocols that clients may change to.
+    pub upgrades: Vec<String>,
     /// Whether responses carry Cache-Status.
     pub cache_status: bool,
 }

@@ -53,6 +53,13 @@ impl Identity {
             Ok(asked) => asked,
             Err(past) => return past,
         };
+        if facts.hop.upgrade(&route.upgrades).is_some() {
+            return Self::Past {
+                why: Forward::Request,
+                decision: Decision::new(Reason::Upgrade),
+                rule: None,
+            };
+        }
         let key = key_of(facts, route, content.as_ref());
         let leads = leads(&facts.method, &asked) || (content.is_some() && !asked.range && !asked.no_store);
         Self::Cached(Arc::new(Asking {

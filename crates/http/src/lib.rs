@@ -17,6 +17,7 @@ mod explain;
 mod failure;
 mod finish;
 mod head;
+mod hop;
 mod identify;
 mod key;
 mod load;

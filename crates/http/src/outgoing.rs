@@ -58,7 +58,11 @@ pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
 
 /// The client's own request, passed on.
 pub(crate) fn forward(facts: &RequestFacts, route: &Route, body: Body) -> Request<Body> {
-    build(facts, route, facts.method.clone(), body)
+    let mut request = build(facts, route, facts.method.clone(), body);
+    if let Some(protocol) = facts.hop.upgrade(&route.upgrades).filter(|_| request.body().is_empty()) {
+        request.headers_mut().insert(header::UPGRADE, protocol.clone());
+    }
+    request
 }
 
 fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body) -> Request<Body> {
@@ -76,5 +80,6 @@ fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body) -> Req
         }
     }
     route.request_edits.apply(request.headers_mut());
+    facts.hop.apply(&mut request);
     request
 }

@@ -3,6 +3,7 @@
 
 use crate::content::Content;
 use crate::deliver;
+use crate::hop::Hop;
 use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Plane;
@@ -80,6 +81,7 @@ impl OwnRequest {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             request_id: String::new(),
             body_length: Some(0),
+            hop: Hop::default(),
         }
     }
 }

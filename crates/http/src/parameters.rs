@@ -194,6 +194,13 @@ pub const PARAMETERS: &[Parameter] = &[
         "Fields to take off the response to the client.",
     ),
     row(
+        "route[].upgrades",
+        Kind::Texts,
+        Fallback::Toml("[\"websocket\"]"),
+        "Protocols that a client may change to (Upgrade); such a request goes past the cache, and after the origin's 101 bytes \
+         pass both ways. h2c never is.",
+    ),
+    row(
         "route[].cache_status",
         Kind::Flag,
         Fallback::Toml("true"),

@@ -5,13 +5,14 @@
 use crate::deliver;
 use crate::encode::tags;
 use crate::failure::Failure;
+use crate::hop::Hop;
 use crate::outcome::Outcome;
 use crate::outgoing;
 use crate::plane::Plane;
 use crate::policy;
 use crate::request::{RequestFacts, RequestView as _, normal_authority};
 use crate::route::Route;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use peregrine_cache::Invalidation;
 use peregrine_net::http::Body;
 use peregrine_net::upstream::Retry;
@@ -36,11 +37,36 @@ pub(crate) async fn forward(
     write.answered(response.status(), response.headers());
     outcome.exchange = Some(exchange);
     outcome.forward_status = Some(response.status().as_u16());
-    let mut response = deliver::direct(response);
+    let mut response = match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => switched(response),
+        _ => passed(response),
+    };
     if response.status() == StatusCode::NOT_MODIFIED {
         tags::give_back(&facts.headers, response.headers_mut());
     }
     Ok(response)
+}
+
+/// An answer as it is passed on: which trailers follow is still announced (RFC 9110 §6.6.2) where they have a place.
+fn passed(response: Response<Body>) -> Response<Body> {
+    let trailer = response.headers().get(header::TRAILER).cloned();
+    let mut response = deliver::direct(response);
+    if let Some(trailer) = trailer.filter(|_| response.body().length().is_none()) {
+        response.headers_mut().insert(header::TRAILER, trailer);
+    }
+    response
+}
+
+/// An answer that changes the protocol, and says so to the client too.
+fn switched(response: Response<Body>) -> Response<Body> {
+    let protocol = response.headers().get(header::UPGRADE).cloned();
+    let mut response = deliver::direct(response);
+    if let Some(protocol) = protocol {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol);
+    }
+    response
 }
 
 /// A request under way, which changes something unless its method is safe. Dropped before it was answered, because the
@@ -108,6 +134,7 @@ impl<'a> Write<'a> {
             client: self.facts.client,
             request_id: String::new(),
             body_length: None,
+            hop: Hop::default(),
         }
     }
 }

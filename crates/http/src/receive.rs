@@ -1,6 +1,7 @@
 //! The first step: from what arrived to what is known of it. Fields that end at this hop come off, whom the request came
 //! from is settled, and the effective URL is put together.
 
+use crate::hop::Hop;
 use crate::policy::Fields;
 use crate::request::{RequestFacts, normal_authority};
 use http::{HeaderValue, Request, StatusCode, header};
@@ -22,6 +23,7 @@ pub(crate) fn receive(
     random: &dyn Random,
 ) -> Result<(RequestFacts, Body), Problem> {
     let (head, body) = request.into_parts();
+    let hop = Hop::read(&head);
     let mut headers = head.headers;
     hygiene::strip_hop_by_hop(&mut headers);
     let forwarded = Forwarded::read(&headers, peer, trusted);
@@ -59,6 +61,7 @@ pub(crate) fn receive(
         client: forwarded.client,
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
         body_length: body.length(),
+        hop,
     };
     Ok((facts, body))
 }

@@ -1,5 +1,6 @@
 //! What is known of a request once it has been received: the effective URL, its fields after hygiene, and who asked.
 
+use crate::hop::Hop;
 use crate::policy::Fields;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
@@ -27,6 +28,8 @@ pub struct RequestFacts {
     pub request_id: String,
     /// How many bytes the request's body has, where that is known.
     pub body_length: Option<u64>,
+    /// What it says to the next server alone.
+    pub hop: Hop,
 }
 
 /// What the rules ask of a received request, whether its head was copied ([`RequestFacts`]) or lies where it was read.
@@ -243,6 +246,7 @@ pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) 
         client: IpAddr::from([127, 0, 0, 1]),
         request_id: "test".to_owned(),
         body_length: Some(0),
+        hop: Hop::default(),
     }
 }
 

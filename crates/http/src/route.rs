@@ -44,6 +44,8 @@ pub struct Route {
     pub keep_tags: bool,
     /// Whether answers are not stored that path confusion may have got.
     pub refuse_path_confusion: bool,
+    /// Protocols that clients may change to.
+    pub upgrades: Vec<String>,
     /// Whether responses carry Cache-Status.
     pub cache_status: bool,
     /// Edits on the way to the origin.

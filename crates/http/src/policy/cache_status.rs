@@ -63,6 +63,7 @@ impl Reason {
             | Self::RequestMaxAge
             | Self::RequestMinFresh
             | Self::Precondition
+            | Self::Upgrade
             | Self::RequestContent => Forward::Request,
             Self::Invalidated | Self::HitForMiss | Self::ValidatorMismatch => Forward::Miss,
             Self::Method | Self::UnsafeMethod => Forward::Method,

@@ -149,6 +149,8 @@ reasons! {
         RequestContent "request_content" 9110 "9.3.1" "not cached: the request carries content, which is no part of the key";
         Precondition "precondition" 9111 "4.3.2"
             "not cached: If-Match and If-Unmodified-Since are for the origin to evaluate";
+        Upgrade "upgrade" 9110 "7.8" "not cached: the client asks to change the protocol (Upgrade)"
+            "the route's `upgrades` says which protocols may be changed to";
         CachingOff "caching_off" 9111 "3" "not cached: the route does not cache" "`cache = true` turns caching on for the route";
         BypassRule "bypass_rule" 9111 "3" "not cached: a bypass condition of the route matched"
             "change `bypass` of the route";

@@ -93,6 +93,7 @@ impl Resolving<'_> {
             .iter()
             .filter_map(|name| self.field_name("targeted_fields", name))
             .collect();
+        self.check_upgrades(&config.upgrades);
         let tags = config.tags.iter().filter_map(|tag| self.template(tag)).collect();
         let request_edits = self.edits("request_headers", &config.request_headers);
         let response_edits = self.edits("response_headers", &config.response_headers);
@@ -131,6 +132,7 @@ impl Resolving<'_> {
             tags,
             keep_tags: config.keep_tags,
             refuse_path_confusion: config.refuse_path_confusion,
+            upgrades: config.upgrades.clone(),
             cache_status: config.cache_status,
             request_edits,
             response_edits,
@@ -157,6 +159,20 @@ impl Resolving<'_> {
             host: Glob::new(&config.matches.host.to_ascii_lowercase()),
             path: Glob::new(&config.matches.path),
             headers: self.field_patterns("match.headers", &config.matches.headers),
+        }
+    }
+
+    /// h2c is no protocol to pass on: who speaks it goes past every rule of this proxy.
+    fn check_upgrades(&mut self, names: &[String]) {
+        for (index, name) in names.iter().enumerate() {
+            let is_token = HeaderName::from_bytes(name.split('/').next().unwrap_or_default().as_bytes()).is_ok();
+            if !is_token || name.eq_ignore_ascii_case("h2c") {
+                self.complain(
+                    &format!("upgrades[{index}]"),
+                    format!("`{name}` is no protocol that can be passed on"),
+                    "use names such as \"websocket\"",
+                );
+            }
         }
     }
 

@@ -45,7 +45,7 @@ impl Attempts {
     /// What to do after the target `index` failed with `kind`; `reused` when over a connection that was kept.
     pub(crate) fn next(&mut self, index: usize, kind: UpstreamErrorKind, reused: bool) -> Next {
         use UpstreamErrorKind as Kind;
-        if reused && kind == Kind::Broken && !self.fresh {
+        if reused && matches!(kind, Kind::Broken | Kind::Unsolicited) && !self.fresh {
             // The target closed a connection that was idle: no failure, and no retry that counts. Once is enough, because
             // the next connection is a fresh one.
             self.fresh = true;

@@ -184,6 +184,11 @@ impl Member {
         });
     }
 
+    #[cfg(test)]
+    pub(crate) fn checks(&self) -> Arc<Checks> {
+        Arc::clone(&self.known.checks)
+    }
+
     pub(crate) const fn weight(&self) -> f64 {
         self.weight
     }
@@ -344,7 +349,11 @@ impl Member {
                 let unsent = unanswered
                     .take_message()
                     .map(|message| Box::new(Outgoing::unsent(message)));
-                Err((classify(unanswered.error(), sending.as_deref()), unsent))
+                let mut error = classify(unanswered.error(), sending.as_deref());
+                if connection.was_unsolicited() && error.kind == UpstreamErrorKind::Broken {
+                    error.kind = UpstreamErrorKind::Unsolicited;
+                }
+                Err((error, unsent))
             }
             Err(kind) => Err((UpstreamError::new(kind), None)),
         };

@@ -102,9 +102,18 @@ pub(crate) enum Lane {
 impl Connection {
     /// Whether something came over it that was not beyond doubt.
     pub(crate) fn is_doubtful(&self) -> bool {
+        self.watch().is_some_and(|watch| watch.is_doubtful())
+    }
+
+    /// Whether something came over it that nobody had asked for.
+    pub(crate) fn was_unsolicited(&self) -> bool {
+        self.watch().is_some_and(|watch| watch.was_unsolicited())
+    }
+
+    const fn watch(&self) -> Option<&Arc<Watch>> {
         match &self.lane {
-            Lane::Http1 { watch, .. } => watch.is_doubtful(),
-            Lane::Http2 { .. } => false,
+            Lane::Http1 { watch, .. } => Some(watch),
+            Lane::Http2 { .. } => None,
         }
     }
 }
@@ -203,7 +212,11 @@ impl Pool {
         own: bool,
     ) -> Result<Connection, UpstreamError> {
         let permit = self.permit(deadline, statistics).await?;
-        let kept = if fresh || own { None } else { self.kept(target).await };
+        let kept = if fresh || own {
+            None
+        } else {
+            self.kept(target, statistics).await
+        };
         let (lane, reused) = match kept {
             Some(lane) => (lane, true),
             None => self.dial(target, fresh, deadline, statistics, own).await?,
@@ -240,7 +253,7 @@ impl Pool {
     }
 
     /// A connection that is there already.
-    async fn kept(&self, target: &Target) -> Option<Lane> {
+    async fn kept(&self, target: &Target, statistics: &TargetStatistics) -> Option<Lane> {
         if let Some(lane) = self.shared() {
             return Some(lane);
         }
@@ -252,6 +265,9 @@ impl Pool {
                     sender: idle.sender,
                     watch: idle.watch,
                 });
+            }
+            if idle.watch.was_unsolicited() {
+                statistics.not_reused.increment();
             }
             tracing::trace!(target = %target.name(), "a kept connection was closed meanwhile");
         }

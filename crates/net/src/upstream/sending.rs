@@ -102,7 +102,8 @@ impl Sending {
             Poll::Pending => Stage::Awaited,
             Poll::Ready(Some(Err(error))) => Stage::Failed(error.fault),
             Poll::Ready(None) => Stage::Whole,
-            Poll::Ready(Some(Ok(_))) if over => Stage::Whole,
+            // Nothing comes after trailers, and nobody asks.
+            Poll::Ready(Some(Ok(frame))) if over || frame.is_trailers() => Stage::Whole,
             Poll::Ready(Some(Ok(_))) => Stage::Offered,
         });
     }

@@ -31,12 +31,19 @@ pub(crate) struct Watch {
     busy: AtomicBool,
     /// What came was not beyond doubt.
     doubtful: AtomicBool,
+    /// Something came that nobody had asked for.
+    unsolicited: AtomicBool,
 }
 
 impl Watch {
     /// The answer was read to its end.
     pub(crate) fn rest(&self) {
         self.busy.store(false, Ordering::Release);
+    }
+
+    /// Whether something came that nobody had asked for.
+    pub(crate) fn was_unsolicited(&self) -> bool {
+        self.unsolicited.load(Ordering::Acquire)
     }
 
     /// Whether the connection is not to be used again.
@@ -104,6 +111,7 @@ impl<S> Checked<S> {
         }
         self.scan = Scan::new();
         if self.early.is_some_and(|early| early(&self.inner)) {
+            self.watch.unsolicited.store(true, Ordering::Release);
             return Err(HeadFault::Unsolicited.into());
         }
         Ok(())
@@ -204,7 +212,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Checked<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
-        if !self.scan.over && self.watch.busy.load(Ordering::Acquire) {
+        let is_busy = self.watch.busy.load(Ordering::Acquire);
+        if !is_busy && buffer.filled().len() > before {
+            // hyper finds the same, but only says that the connection is not to be had.
+            self.watch.unsolicited.store(true, Ordering::Release);
+        }
+        if is_busy && !self.scan.over {
             let rule = self.rule;
             if self.scan.read(&buffer.filled()[before..], rule)? {
                 self.watch.doubtful.store(true, Ordering::Release);
@@ -291,6 +304,25 @@ mod tests {
             for size in [1, 2, 3, 7, 1000] {
                 assert_eq!(scan(text, size), expected, "{text:?} by {size}");
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_there_before_the_request_is_no_answer_to_it() {
+        for (early, text) in [(true, "HTTP/1.1 200 OK\r\n\r\n"), (false, "")] {
+            let origin = crate::tests::Origin::start(move |mut wire, _| async move {
+                wire.send(text).await;
+                let _ = wire.rest().await;
+            })
+            .await;
+            let stream = TcpStream::connect(origin.address).await.unwrap();
+            if early {
+                stream.readable().await.unwrap();
+            }
+            let watch = std::sync::Arc::new(Watch::default());
+            let mut checked = Checked::new(stream, RULE, std::sync::Arc::clone(&watch), Some(has_bytes));
+            let written = tokio::io::AsyncWriteExt::write(&mut checked, b"GET / HTTP/1.1\r\n\r\n").await;
+            assert_eq!((written.is_err(), watch.was_unsolicited()), (early, early));
         }
     }
 }

@@ -21,6 +21,9 @@ pub(crate) struct Checks {
     /// Checks that failed.
     pub(crate) failed: Counter,
     running: Mutex<Option<Running>>,
+    /// How often checking began.
+    #[cfg(test)]
+    pub(crate) starts: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +109,8 @@ impl Checks {
         if runs {
             return None;
         }
+        #[cfg(test)]
+        self.starts.increment();
         let (stop, stopped) = oneshot::channel();
         *running = Some(Running {
             config: config.clone(),

@@ -2,7 +2,10 @@
 
 mod connections;
 mod failures;
+mod health;
+mod hostile;
 mod limits;
+mod passing;
 mod secure;
 
 use super::*;
