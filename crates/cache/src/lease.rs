@@ -81,6 +81,13 @@ impl Lease {
         self.held().parts.as_ref()
     }
 
+    /// The longest body that may be stored.
+    #[must_use]
+    pub fn length_max(&self) -> u64 {
+        let held = self.held();
+        held.engine.object_limit(&held.key)
+    }
+
     /// The key that is loaded.
     #[must_use]
     pub fn key(&self) -> &Key {

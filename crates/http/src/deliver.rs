@@ -6,11 +6,12 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::outcome::Outcome;
 use crate::policy::{self, Condition, EditFields, RangeAnswer};
+use crate::ranges::{self, Arriving};
 use crate::request::RequestFacts;
 use crate::route::Route;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
-use peregrine_base::{Instant, Party, WallTime};
+use peregrine_base::{Instant, Party, Random, WallTime};
 use peregrine_cache::{Hit, LoadFailure, Reader};
 use peregrine_net::http::hygiene;
 use peregrine_net::http::{Body, BodyError, BodyFault};
@@ -27,15 +28,26 @@ const UNPACKED_BYTES_MAX: u64 = 256 << 10;
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A stored response as the answer: whole, a part of it, or only that nothing changed.
-pub(crate) fn stored(asking: &Asking, hit: &Hit, now: Instant, wall: WallTime) -> Result<Response<Body>, Failure> {
+pub(crate) fn stored(
+    asking: &Asking,
+    hit: &Hit,
+    (now, wall): (Instant, WallTime),
+    chance: &dyn Random,
+) -> Result<Response<Body>, Failure> {
     match StoredHead::decode(hit.head()) {
-        Some(head) => Ok(under(asking, head, hit, hit.age(now), wall)),
+        Some(head) => Ok(under(asking, head, hit, (hit.age(now), wall), chance)),
         None => Err(Failure::Load(LoadFailure::Broken)),
     }
 }
 
 /// The body of `hit` under `head`.
-pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration, wall: WallTime) -> Response<Body> {
+pub(crate) fn under(
+    asking: &Asking,
+    head: StoredHead,
+    hit: &Hit,
+    (age, wall): (Duration, WallTime),
+    chance: &dyn Random,
+) -> Response<Body> {
     let StoredHead { status, mut headers } = head;
     headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     let request = &asking.facts;
@@ -46,14 +58,16 @@ pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration,
         Answer::Whole(headers, content) => (headers, content),
     };
     let length = content.length();
-    let ranged = asking.asked.range && request.method == Method::GET && status == StatusCode::OK;
-    if ranged && offer.allows_range(&request.headers) {
-        match policy::select_range(&request.headers, &headers, length) {
+    if asking.ranges.is_some() && offer.allows_range(&request.headers) {
+        let complete = hit.parts().map_or(length, |parts| parts.complete);
+        match ranges::select(asking, status, &headers, complete) {
             RangeAnswer::Whole => {}
-            RangeAnswer::Part { start, end_exclusive } => {
-                return part(&content, headers, start, end_exclusive, length);
+            RangeAnswer::Unsatisfiable => return ranges::unsatisfiable(complete),
+            RangeAnswer::Parts(parts) => {
+                if let Some(answer) = ranges::of_stored(&content, &headers, &parts, complete, chance) {
+                    return answer;
+                }
             }
-            RangeAnswer::Unsatisfiable => return unsatisfiable(length),
         }
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -66,15 +80,30 @@ pub(crate) fn under(asking: &Asking, head: StoredHead, hit: &Hit, age: Duration,
     respond(status, headers, body_of(&content, content.pieces(), length))
 }
 
-/// A response whose body is still arriving.
-pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wall: WallTime) -> Response<Body> {
+/// A response whose body is still arriving; nothing when it is another part than the one that was asked for. `own` tells that it
+/// is this request's own load.
+pub(crate) fn reading(
+    asking: &Asking,
+    head: StoredHead,
+    mut reader: Reader,
+    own: bool,
+    wall: WallTime,
+) -> Option<Response<Body>> {
     let StoredHead { status, mut headers } = head;
     hygiene::strip_hop_by_hop(&mut headers);
     let length = reader.length();
     let offer = Offer::arriving(asking, status, &headers, length);
     offer.announce(&mut headers);
     if let Some(headers) = offer.current(asking, status, &headers, &headers, wall) {
-        return bodiless(StatusCode::NOT_MODIFIED, headers);
+        return Some(bodiless(StatusCode::NOT_MODIFIED, headers));
+    }
+    if reader.part().is_some() || (asking.ranges.is_some() && offer.allows_range(&asking.facts.headers)) {
+        match ranges::of_arriving(asking, &headers, status, &reader, own) {
+            Arriving::Whole => {}
+            Arriving::Part(span, complete) => return Some(ranges::of_reader(headers, span, complete, reader)),
+            Arriving::Unsatisfiable(complete) => return Some(ranges::unsatisfiable(complete)),
+            Arriving::Other => return None,
+        }
     }
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -84,7 +113,7 @@ pub(crate) fn reading(asking: &Asking, head: StoredHead, mut reader: Reader, wal
             .poll_next(context)
             .map(|next| next.map(|chunk| chunk.map_err(|failure| BodyError::new(fault_of(failure), Party::Upstream))))
     });
-    respond(status, headers, body)
+    Some(respond(status, headers, body))
 }
 
 /// The whole response of a load that is not stored. The conditions that the load left out are evaluated here, as the origin
@@ -112,7 +141,7 @@ pub(crate) fn direct(response: Response<Body>) -> Response<Body> {
 }
 
 /// What a failed load means for a body of which a part has been sent.
-const fn fault_of(failure: LoadFailure) -> BodyFault {
+pub(crate) const fn fault_of(failure: LoadFailure) -> BodyFault {
     match failure {
         LoadFailure::TimedOut => BodyFault::TotalTimeout,
         LoadFailure::Stalled => BodyFault::IdleTimeout,
@@ -168,20 +197,13 @@ fn decorate(head: &mut impl EditFields, route: &Route, outcome: &Outcome, status
     route.response_edits.apply(head);
 }
 
-fn part(content: &Content, mut headers: HeaderMap, start: u64, end_exclusive: u64, length: u64) -> Response<Body> {
-    let range = format!("bytes {start}-{}/{length}", end_exclusive.saturating_sub(1));
-    if let Ok(value) = HeaderValue::from_str(&range) {
-        headers.insert(header::CONTENT_RANGE, value);
-    }
-    let length = end_exclusive - start;
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let pieces = slice(content.pieces(), start, end_exclusive);
-    respond(StatusCode::PARTIAL_CONTENT, headers, body_of(content, pieces, length))
-}
-
 /// The `length` bytes in `pieces` of `content`. A long body that has to be unpacked is so piece by piece as the client takes
 /// it: many slow clients must not hold it unpacked.
-fn body_of(content: &Content, pieces: impl Iterator<Item = Bytes> + Send + Unpin + 'static, length: u64) -> Body {
+pub(crate) fn body_of(
+    content: &Content,
+    pieces: impl Iterator<Item = Bytes> + Send + Unpin + 'static,
+    length: u64,
+) -> Body {
     if content.is_at_hand() || content.length() <= UNPACKED_BYTES_MAX {
         return Body::chunks(pieces);
     }
@@ -190,7 +212,11 @@ fn body_of(content: &Content, pieces: impl Iterator<Item = Bytes> + Send + Unpin
 }
 
 /// The bytes from `start` to `end_exclusive` of a body in chunks, without a copy.
-fn slice(chunks: impl Iterator<Item = Bytes>, start: u64, end_exclusive: u64) -> impl Iterator<Item = Bytes> {
+pub(crate) fn slice(
+    chunks: impl Iterator<Item = Bytes>,
+    start: u64,
+    end_exclusive: u64,
+) -> impl Iterator<Item = Bytes> {
     let mut offset = 0u64;
     let within = move |mut chunk: Bytes| {
         let length = chunk.len() as u64;
@@ -203,20 +229,11 @@ fn slice(chunks: impl Iterator<Item = Bytes>, start: u64, end_exclusive: u64) ->
     chunks.map_while(within).filter(|chunk| !chunk.is_empty())
 }
 
-fn unsatisfiable(length: u64) -> Response<Body> {
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::from_str(&format!("bytes */{length}")) {
-        headers.insert(header::CONTENT_RANGE, value);
-    }
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0));
-    bodiless(StatusCode::RANGE_NOT_SATISFIABLE, headers)
-}
-
-fn bodiless(status: StatusCode, headers: HeaderMap) -> Response<Body> {
+pub(crate) fn bodiless(status: StatusCode, headers: HeaderMap) -> Response<Body> {
     respond(status, headers, Body::empty())
 }
 
-fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+pub(crate) fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

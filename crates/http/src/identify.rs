@@ -3,15 +3,21 @@
 use crate::content::Content;
 use crate::head::StoredHead;
 use crate::key::RequestVariants;
-use crate::policy::{Asked, Decision, Forward, Reason, RequestVerdict, StaleUse, admit_request, request_may_use_stale};
+use crate::policy::{
+    Asked, Decision, Fields, Forward, RangeAnswer, Ranges, Reason, RequestVerdict, StaleUse, admit_request,
+    if_range_holds, request_may_use_stale,
+};
 use crate::request::{RequestFacts, RequestView};
 use crate::route::{BypassRule, Route};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use http_body::Body as _;
 use peregrine_base::Instant;
-use peregrine_cache::{Ask, Hit, Key, Variants};
+use peregrine_cache::{Ask, Hit, Key, PartAsk, RangeLoad, Variants};
 use peregrine_net::http::Body;
 use std::sync::Arc;
+
+/// Tells whether what is held of a response has all that a request asks for.
+pub(crate) type LiesIn<'a> = dyn Fn(&Hit) -> bool + Sync + 'a;
 
 /// How a request stands to the cache.
 pub(crate) enum Identity {
@@ -41,8 +47,12 @@ pub(crate) struct Asking {
     pub(crate) key: Key,
     /// What it sends along, where that is part of the key.
     pub(crate) content: Option<Content>,
-    /// Whether it may load for others.
+    /// Whether it may load for others. A HEAD or several ranges bring nothing that could be kept, and `no-store` keeps nothing.
     pub(crate) leads: bool,
+    /// The ranges that it asks for; nothing where that means nothing (RFC 9110 §14.2).
+    pub(crate) ranges: Option<Ranges>,
+    /// Its ranges as it wrote them, where it will do with what is held of them.
+    pub(crate) part: Option<String>,
 }
 
 impl Identity {
@@ -61,7 +71,14 @@ impl Identity {
             };
         }
         let key = key_of(facts, route, content.as_ref());
-        let leads = leads(&facts.method, &asked) || (content.is_some() && !asked.range && !asked.no_store);
+        let (ranges, part) = ranges_of(facts, route);
+        let loads = ranges.as_ref().is_none_or(|ranges| match route.strategy.range() {
+            RangeLoad::FetchParts => ranges.is_single(),
+            RangeLoad::FetchWhole => true,
+            RangeLoad::Pass => false,
+        });
+        let by_content = content.is_some() && !asked.range;
+        let leads = (by_content || (facts.method == Method::GET && loads)) && !asked.no_store;
         Self::Cached(Arc::new(Asking {
             facts: Arc::clone(facts),
             route: Arc::clone(route),
@@ -69,8 +86,24 @@ impl Identity {
             key,
             content,
             leads,
+            ranges,
+            part,
         }))
     }
+}
+
+/// The ranges that a request asks for, and the text by which it asks for what is held of them.
+fn ranges_of(facts: &RequestFacts, route: &Route) -> (Option<Ranges>, Option<String>) {
+    let ranges = (facts.method == Method::GET)
+        .then(|| Ranges::of(&facts.headers))
+        .flatten();
+    let wants_parts = ranges.is_some() && route.strategy.range() == RangeLoad::FetchParts;
+    let part = wants_parts.then(|| {
+        let text = |name| String::from_utf8_lossy(facts.headers.first(name).unwrap_or_default());
+        // The origin's answer depends on both.
+        format!("{} {}", text("range"), text("if-range"))
+    });
+    (ranges, part)
 }
 
 /// What `request` asks of the cache. `has_content` says that its content was taken for the key, `has_body` that there is some
@@ -179,8 +212,29 @@ pub(crate) fn terms<'a>(
 
 impl Asking {
     /// The terms on which the engine is asked.
-    pub(crate) fn ask<'a>(&'a self, variants: &'a dyn Variants, now: Instant) -> Ask<'a> {
-        terms(&self.route, &self.asked, self.leads, variants, now)
+    pub(crate) fn ask<'a>(&'a self, variants: &'a dyn Variants, lies_in: &'a LiesIn<'a>, now: Instant) -> Ask<'a> {
+        Ask {
+            part: self.part.as_deref().map(|text| PartAsk { text, lies_in }),
+            ..terms(&self.route, &self.asked, self.leads, variants, now)
+        }
+    }
+
+    /// Whether all that this request asks for lies in what is held of a response.
+    pub(crate) fn lies_in(&self, hit: &Hit) -> bool {
+        let (Some(ranges), Some(parts)) = (&self.ranges, hit.parts()) else {
+            return false;
+        };
+        if self.facts.headers.contains_key(header::IF_RANGE) {
+            let head = StoredHead::decode(hit.head());
+            if !head.is_some_and(|head| if_range_holds(&self.facts.headers, &head.headers)) {
+                return false;
+            }
+        }
+        match ranges.select(parts.complete) {
+            RangeAnswer::Parts(wanted) => wanted.iter().all(|span| parts.spans.covers(*span)),
+            RangeAnswer::Unsatisfiable => true,
+            RangeAnswer::Whole => false,
+        }
     }
 
     /// What goes to the origin as the request's body.
@@ -211,6 +265,9 @@ impl Asking {
         let Some(head) = StoredHead::decode(hit.head()).filter(|_| !self.asked.validate) else {
             return false;
         };
+        if hit.parts().is_some() && !self.lies_in(hit) {
+            return false;
+        }
         let window = hit.stale_if_error_until().since(hit.fresh_until());
         let stale_for = now.since(hit.fresh_until());
         let rules = &self.route.rules;

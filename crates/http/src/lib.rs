@@ -8,6 +8,7 @@
 //! a request waits.
 
 mod advice;
+mod assembly;
 mod canonical;
 pub mod config;
 mod content;
@@ -17,6 +18,7 @@ mod explain;
 mod failure;
 mod finish;
 mod head;
+mod head_update;
 mod hop;
 mod identify;
 mod key;
@@ -31,6 +33,7 @@ mod pattern;
 mod plane;
 pub mod policy;
 mod purge;
+mod ranges;
 mod reasons;
 mod receive;
 mod recent;

@@ -1,24 +1,27 @@
 //! A load: one request to the origin on behalf of everybody who asks for the same entry. It runs in a task of its own, so
 //! that a client who leaves does not end it for the others, and hands its answer to the client that began it.
 
+use crate::assembly::Assembly;
 use crate::encode;
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
-use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, Times};
+use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, StrongValidator, Times};
 use crate::reasons;
 use crate::request::RequestView as _;
 use crate::store;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
-use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, Reader};
+use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PartMeta, PassReason, RangeLoad, Reader};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+mod completing;
 
 /// What a load gives to the client that began it.
 pub(crate) enum Loaded {
@@ -97,6 +100,9 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
     }
 }
 
+/// How a response is stored: its head, the plan, and which part it is with the length of its content, where it is one.
+type Planned = (StoredHead, Plan, Option<(u64, PartMeta)>);
+
 struct Load {
     asking: Arc<Asking>,
     clock: Arc<dyn Clock>,
@@ -110,6 +116,8 @@ struct Arrived {
     times: Times,
     /// After a 304 about what is stored: its head with the new fields, and how it is kept, if it may be.
     renewal: Option<(StoredHead, Result<Plan, Decision>)>,
+    /// After the missing part of what is stored came: what it is put together with, and how that is kept.
+    completing: Option<(Assembly, Plan)>,
 }
 
 impl Load {
@@ -135,20 +143,49 @@ impl Load {
             let _ = give.send(self.renew(lease, arrived, stale, head, kept));
             return;
         }
-        if let Some((fill, body)) = self.settle(lease, arrived, give)
-            && let Some(hit) = store::pump(fill, body).await
+        if let Some((assembly, plan)) = arrived.completing.take() {
+            return self.complete(lease, arrived, assembly, plan, give).await;
+        }
+        let validator = self.resumable(&arrived.response);
+        if let Some((fill, body)) = self.settle(lease, arrived, give).await
+            && let Some(hit) = store::pump(fill, body, validator).await
         {
             encode::prepare(&self.engine, &self.asking, &hit);
         }
     }
 
+    /// What names the version of which a beginning is worth keeping, should the body break off.
+    fn resumable(&self, response: &Response<Body>) -> Option<StrongValidator> {
+        let serves_ranges = response
+            .headers()
+            .get(header::ACCEPT_RANGES)
+            .is_none_or(|units| units != "none");
+        let keeps_parts = self.asking.route.strategy.range() == RangeLoad::FetchParts;
+        let has_parts = matches!(response.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
+        (serves_ranges && keeps_parts && has_parts)
+            .then(|| policy::strong_validator(response.headers()))
+            .flatten()
+    }
+
     /// Asks the origin, for a validation where something stale is there.
     async fn fetch(&self, lease: &Lease) -> Result<Arrived, Failure> {
-        let Some(mut head) = lease.stale().and_then(|hit| StoredHead::decode(hit.head())) else {
-            let wanted = if lease.alone() { Wanted::ByClient } else { Wanted::Whole };
-            return self.send(wanted).await;
+        if let Some(assembly) = Assembly::plan(&self.asking, lease) {
+            return self.fetch_rest(assembly).await;
+        }
+        let is_part = lease.stale().is_some_and(|hit| hit.parts().is_some());
+        // A part that lacks something and cannot be completed is of no use to this request.
+        let stale = lease.stale().filter(|hit| !is_part || self.asking.lies_in(hit));
+        let Some(mut head) = stale.and_then(|hit| StoredHead::decode(hit.head())) else {
+            return self
+                .send(if lease.alone() { Wanted::ByClient } else { self.wanted() })
+                .await;
         };
-        let mut arrived = self.send(Wanted::Changed(&head.headers)).await?;
+        let wanted = if is_part {
+            Wanted::Part(Some(&head.headers))
+        } else {
+            Wanted::Changed(&head.headers)
+        };
+        let mut arrived = self.send(wanted).await?;
         if arrived.response.status() != StatusCode::NOT_MODIFIED {
             return Ok(arrived);
         }
@@ -165,9 +202,18 @@ impl Load {
             Renewal::Renewed(plan) => Some((head, Ok(plan))),
             Renewal::Once(decision) => Some((head, Err(decision))),
             // The 304 is about another version than the stored one and answers nothing (RFC 9111 §4.3.4).
-            Renewal::Mismatch(_) => return self.send(Wanted::Whole).await,
+            Renewal::Mismatch(_) => return self.send(self.wanted()).await,
         };
         Ok(arrived)
+    }
+
+    /// What is asked for where nothing is stored.
+    fn wanted(&self) -> Wanted<'static> {
+        if self.asking.part.is_some() {
+            Wanted::Part(None)
+        } else {
+            Wanted::Whole
+        }
     }
 
     async fn send(&self, wanted: Wanted<'_>) -> Result<Arrived, Failure> {
@@ -188,11 +234,12 @@ impl Load {
             exchange,
             times,
             renewal: None,
+            completing: None,
         })
     }
 
     /// Decides what becomes of the response, and gives the client its part. What is left is to fill the entry.
-    fn settle(&self, lease: Lease, arrived: Arrived, give: oneshot::Sender<Loaded>) -> Option<(Fill, Body)> {
+    async fn settle(&self, lease: Lease, arrived: Arrived, give: oneshot::Sender<Loaded>) -> Option<(Fill, Body)> {
         let Arrived {
             response,
             exchange,
@@ -205,7 +252,7 @@ impl Load {
             status: Some(status),
             ..LoadFacts::default()
         };
-        let (plan, tags) = match self.plan(&response, times) {
+        let (stored, plan, part) = match self.plan(&response, times) {
             Ok(planned) => planned,
             Err(decision) => {
                 pass(lease, status, decision.reason);
@@ -214,19 +261,26 @@ impl Load {
                 return None;
             }
         };
-        let headers = policy::headers_to_store(response.headers(), &self.asking.route.rules, times.received);
-        let stored = StoredHead { status, headers };
-        match store::begin(lease, &self.asking, &stored, &plan, tags, response.body()) {
+        let status = stored.status;
+        let tags = policy::tags(response.headers());
+        let length = part
+            .as_ref()
+            .map_or(response.body().length(), |(length, _)| Some(*length));
+        let size = (length, part.map(|(_, part)| part));
+        let is_part = size.1.is_some();
+        match store::begin(lease, &self.asking, &stored, &plan, tags, size) {
             Ok(fill) => {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
                 facts.decision = Some(plan.decision);
                 // The client that asked gets all that was meant for it, fields that are not stored included.
+                let headers = if is_part {
+                    policy::part_headers(response.headers())
+                } else {
+                    response.headers().clone()
+                };
                 let reading = Reading {
-                    head: StoredHead {
-                        status,
-                        headers: response.headers().clone(),
-                    },
+                    head: StoredHead { status, headers },
                     reader: fill.reader(),
                     facts,
                 };
@@ -235,33 +289,56 @@ impl Load {
             }
             Err(reason) => {
                 facts.decision = Some(Decision::new(reasons::of_pass(reason)));
+                let wants_less = self.asking.ranges.is_some() && self.asking.part.is_none() && status == StatusCode::OK;
+                let response = if reason == PassReason::TooLarge && wants_less {
+                    // Nobody keeps the whole, so only the part is fetched after all.
+                    drop(response);
+                    match self.send(Wanted::ByClient).await {
+                        Ok(arrived) => arrived.response,
+                        Err(failure) => {
+                            let _ = give.send(Loaded::Failed(failure));
+                            return None;
+                        }
+                    }
+                } else {
+                    response
+                };
                 let _ = give.send(Loaded::Direct { response, facts });
                 None
             }
         }
     }
 
-    /// How the response is stored, with its tags.
-    fn plan(&self, response: &Response<Body>, times: Times) -> Result<(Plan, Vec<String>), Decision> {
+    /// How the response is stored.
+    fn plan(&self, response: &Response<Body>, times: Times) -> Result<Planned, Decision> {
         let Asking {
             asked, route, facts, ..
         } = &*self.asking;
-        let (status, headers) = (response.status(), response.headers());
-        if route.refuse_path_confusion && policy::is_path_confusion(facts.path(), status, headers) {
+        let mut status = response.status();
+        let mut headers = policy::headers_to_store(response.headers(), &route.rules, times.received);
+        let mut part = None;
+        if status == StatusCode::PARTIAL_CONTENT && self.asking.part.is_some() {
+            let placed = policy::place_part(&headers, response.body().length())?;
+            // A part is stored like the 200 that it is of (RFC 9111 §3.3).
+            (status, headers) = (StatusCode::OK, policy::part_headers(&headers));
+            let validator = policy::strong_validator(&headers).filter(|_| !placed.is_doubtful);
+            let meta = PartMeta {
+                start: placed.span.start,
+                complete: placed.complete,
+                validator: validator.map(|validator| validator.text),
+            };
+            part = Some((placed.span.length(), meta));
+        }
+        if route.refuse_path_confusion && policy::is_path_confusion(facts.path(), status, &headers) {
             return Err(Reason::PathConfusion.into());
         }
         if policy::is_refusal_of_request(status, &facts.headers) {
             return Err(Reason::StatusOfRequest.into());
         }
-        match policy::decide_storage(
-            asked,
-            &self.asking.load_method(),
-            response.status(),
-            response.headers(),
-            &route.rules,
-            times,
-        ) {
-            Storage::Store(plan) => Ok((plan, policy::tags(response.headers()))),
+        // By all that the origin said, fields that are not stored included.
+        let said = response.headers();
+        match policy::decide_storage(asked, &self.asking.load_method(), status, said, &route.rules, times) {
+            Storage::Store(plan) => Ok((StoredHead { status, headers }, plan, part)),
             Storage::Pass(decision) => Err(decision),
         }
     }
@@ -324,7 +401,10 @@ impl Load {
 /// Gives up a lease whose answer is not stored. What others can still be served is not given up for an answer that only its
 /// asker made unfit, and a failure of the origin says nothing about its next answer.
 fn pass(lease: Lease, status: StatusCode, reason: Reason) {
-    if lease.stale().is_some() && reasons::is_about_the_asker(reason) {
+    if matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE) {
+        // That says nothing about the whole.
+        lease.release(reasons::pass_reason(reason));
+    } else if lease.stale().is_some() && reasons::is_about_the_asker(reason) {
         drop(lease);
     } else if status.is_server_error() {
         lease.pass(PassReason::OriginError);

@@ -28,11 +28,15 @@ pub(crate) enum Wanted<'a> {
     Whole,
     /// Unless what is stored, with this head, is still right.
     Changed(&'a HeaderMap),
+    /// Only the part that the client asks for; with a stored head, unless that is still right.
+    Part(Option<&'a HeaderMap>),
+    /// Only what is missing of a stored version, and everything if there is another by now: Range and If-Range.
+    Rest(&'a HeaderValue, &'a HeaderValue),
     /// Unless the client's own copy is: nobody else waits for the answer, and the last one could not be stored.
     ByClient,
 }
 
-/// The request of a load. It is for the whole response, whatever part or version of it the client has.
+/// The request of a load. What the client has already makes no difference to it.
 pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
     let route = &asking.route;
     let mut request = build(&asking.facts, route, asking.load_method(), asking.body());
@@ -42,16 +46,25 @@ pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
         // A request with one of the other conditions, or for a range, loads nothing.
         return request;
     }
-    for name in &CONDITIONS {
-        request.headers_mut().remove(name);
+    let headers = request.headers_mut();
+    let keeps_range = matches!(wanted, Wanted::Part(_));
+    let is_range = |name: &HeaderName| *name == header::RANGE || *name == header::IF_RANGE;
+    for name in CONDITIONS.iter().filter(|name| !(keeps_range && is_range(name))) {
+        headers.remove(name);
     }
     // A condition on a POST is one for doing something, not for sending the answer (RFC 9110 §13.1.2).
-    if let Wanted::Changed(stored) = wanted
-        && *request.method() != Method::POST
-    {
-        for (name, value) in policy::validators(stored) {
-            request.headers_mut().insert(name, value);
+    let takes_conditions = asking.facts.method != Method::POST;
+    match wanted {
+        Wanted::Changed(stored) | Wanted::Part(Some(stored)) if takes_conditions => {
+            for (name, value) in policy::validators(stored) {
+                headers.insert(name, value);
+            }
         }
+        Wanted::Rest(range, if_range) => {
+            headers.insert(header::RANGE, range.clone());
+            headers.insert(header::IF_RANGE, if_range.clone());
+        }
+        _ => {}
     }
     request
 }

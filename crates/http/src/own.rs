@@ -154,8 +154,9 @@ impl Plane {
 
     /// What lies under the key of `asking`.
     pub(crate) fn peek_for(&self, asking: &Asking) -> Peek {
-        let ask = asking.variants();
-        let ask = asking.ask(&ask, self.parts.clock.now());
+        let variants = asking.variants();
+        let lies_in = |hit: &peregrine_cache::Hit| asking.lies_in(hit);
+        let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
         self.parts.engine.peek(&asking.key, &ask)
     }
 }

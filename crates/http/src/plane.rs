@@ -7,6 +7,7 @@
 
 use crate::failure::Failure;
 use crate::finish::Sealing;
+use crate::head_update::Checking;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
 use crate::outcome::{CacheOutcome, Outcome};
@@ -178,12 +179,10 @@ impl Plane {
     /// Asks the cache until it answers; a request that could not use several loads in a row loads for itself.
     async fn lookup(&self, asking: &Arc<Asking>, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
         let variants = asking.variants();
+        let lies_in = |hit: &Hit| asking.lies_in(hit);
         for _ in 0..LOOKUPS_MAX {
-            match self
-                .parts
-                .engine
-                .lookup(&asking.key, &asking.ask(&variants, self.parts.clock.now()))
-            {
+            let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
+            match self.parts.engine.lookup(&asking.key, &ask) {
                 Lookup::Fresh { hit, refresh } => {
                     self.refresh(asking, refresh);
                     return self.hit(asking, hit, CacheOutcome::Hit, outcome);
@@ -201,10 +200,8 @@ impl Plane {
                 Lookup::Bypass(reason) => return self.past(asking, reason, outcome).await,
             }
         }
-        let lease = self
-            .parts
-            .engine
-            .lead_alone(&asking.key, &asking.ask(&variants, self.parts.clock.now()));
+        let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
+        let lease = self.parts.engine.lead_alone(&asking.key, &ask);
         self.lead(asking, lease, outcome).await
     }
 
@@ -226,7 +223,7 @@ impl Plane {
         let now = self.parts.clock.now();
         outcome.answered_by(&hit, how, &asking.route, now);
         encode::prepare(&self.parts.engine, asking, &hit);
-        deliver::stored(asking, &hit, now, self.parts.clock.wall())
+        deliver::stored(asking, &hit, (now, self.parts.clock.wall()), &*self.parts.random)
     }
 
     /// This request's load answers, for itself and for its followers.
@@ -248,12 +245,8 @@ impl Plane {
         match loaded {
             Loaded::Reading(reading) => {
                 outcome.loaded(reading.facts);
-                Ok(deliver::reading(
-                    asking,
-                    reading.head,
-                    reading.reader,
-                    self.parts.clock.wall(),
-                ))
+                deliver::reading(asking, reading.head, reading.reader, true, self.parts.clock.wall())
+                    .ok_or(Failure::Load(LoadFailure::Broken))
             }
             Loaded::Renewed { hit, facts } => {
                 outcome.loaded(facts);
@@ -262,7 +255,8 @@ impl Plane {
             Loaded::Confirmed { hit, head, age, facts } => {
                 outcome.loaded(facts);
                 outcome.cache = CacheOutcome::Revalidated;
-                Ok(deliver::under(asking, head, &hit, age, self.parts.clock.wall()))
+                let times = (age, self.parts.clock.wall());
+                Ok(deliver::under(asking, head, &hit, times, &*self.parts.random))
             }
             Loaded::Direct { response, facts } => {
                 outcome.loaded(facts);
@@ -294,15 +288,11 @@ impl Plane {
         let why = reasons::of_miss(follower.why(), &asking.asked);
         outcome.forwarded(CacheOutcome::Collapsed, why.forward().unwrap_or(Forward::Miss));
         Some(match followed {
-            Followed::Stream(reader) => match load::Reading::following(reader, self.parts.clock.now()) {
-                Some(reading) => Ok(deliver::reading(
-                    asking,
-                    reading.head,
-                    reading.reader,
-                    self.parts.clock.wall(),
-                )),
-                None => return None,
-            },
+            Followed::Stream(reader) => {
+                let reading = load::Reading::following(reader, self.parts.clock.now())?;
+                let wall = self.parts.clock.wall();
+                Ok(deliver::reading(asking, reading.head, reading.reader, false, wall)?)
+            }
             Followed::Serve(hit) => self.hit(asking, hit, CacheOutcome::Collapsed, outcome),
             Followed::Again => return None,
             Followed::Passed(reason) => self.past(asking, Bypass::HitForMiss(reason), outcome).await,
@@ -331,7 +321,11 @@ impl Plane {
         outcome.forwarded(CacheOutcome::Bypass, why);
         outcome.decision = Some(decision);
         outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
+        let checking = Checking::begin(&self.parts, asking);
         let mut response = pass::forward(self, &asking.facts, &asking.route, asking.body(), outcome).await?;
+        if let Some(checking) = checking {
+            outcome.stored = checking.answered(response.status(), response.headers());
+        }
         if matches!(bypass, Bypass::NotAllowed(_)) {
             // It asked for what others get from the cache.
             encode::announce(asking, &mut response);

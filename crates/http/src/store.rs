@@ -2,9 +2,9 @@
 
 use crate::head::StoredHead;
 use crate::identify::Asking;
-use crate::policy::{self, Plan};
+use crate::policy::{self, Plan, StrongValidator};
 use crate::request::RequestView;
-use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PassReason, Selector};
+use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PartMeta, PassReason, Selector};
 use peregrine_net::http::Body;
 
 /// Begins an entry for a response that is to be stored.
@@ -17,13 +17,13 @@ pub(crate) fn begin(
     head: &StoredHead,
     plan: &Plan,
     tags: Vec<String>,
-    body: &Body,
+    (length, part): (Option<u64>, Option<PartMeta>),
 ) -> Result<Fill, PassReason> {
     let Some(mut meta) = meta(asking, head, plan, tags) else {
         lease.pass(PassReason::TooLarge);
         return Err(PassReason::TooLarge);
     };
-    meta.length = body.length();
+    (meta.length, meta.part) = (length, part);
     lease.fill(meta, &asking.variants()).map_err(|refused| refused.reason)
 }
 
@@ -79,9 +79,9 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) 
     })
 }
 
-/// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored. Answers
-/// with what was stored.
-pub(crate) async fn pump(mut fill: Fill, mut body: Body) -> Option<Hit> {
+/// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored as whole;
+/// what came of a version that can be told from others is kept as a part of it. Answers with what was stored.
+pub(crate) async fn pump(mut fill: Fill, mut body: Body, validator: Option<StrongValidator>) -> Option<Hit> {
     // Trailers are passed over: RFC 9111 §3.1 lets a cache discard them.
     while let Some(next) = body.next().await {
         match next {
@@ -92,11 +92,16 @@ pub(crate) async fn pump(mut fill: Fill, mut body: Body) -> Option<Hit> {
             }
             Err(error) => {
                 tracing::debug!(%error, "the origin's body ended early");
-                fill.fail(LoadFailure::Broken);
+                fill.cut(LoadFailure::Broken, validator.map(|validator| validator.text));
                 return None;
             }
         }
     }
+    finish(fill)
+}
+
+/// Ends a body that was received whole.
+pub(crate) fn finish(fill: Fill) -> Option<Hit> {
     match fill.finish() {
         Finished::Stored(hit) => Some(hit),
         Finished::NotStored(reason) => {

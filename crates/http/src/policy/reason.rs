@@ -203,7 +203,7 @@ reasons! {
             "nothing, if it is a page that belongs to somebody; if the origin is known to send such answers, `refuse_path_confusion = false`";
         StatusUnknown "status_unknown" 9111 "5.2.2.3" "not stored: the response says must-understand and its status is not known";
         Interim "interim" 9111 "3" "not stored: an interim response (1xx) is not final";
-        Partial "partial" 9111 "3.3" "not stored: a part (206) is not the whole";
+        Partial "partial" 9111 "3.3" "not stored: where this part (206) belongs in the whole is not certain";
         NotModifiedAlone "not_modified_alone" 9111 "4.3.3" "not stored: a 304 for which nothing is stored";
         HeadOnly "head_only" 9110 "9.3.2" "not stored: the answer to HEAD has no content";
         TagsUnusable "tags_unusable" 9111 "3" "not stored: its tags are too many, too long or not text, so an invalidation could miss it"

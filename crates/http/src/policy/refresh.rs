@@ -26,12 +26,14 @@ const NOT_STORED: [HeaderName; 11] = [
     header::UPGRADE,
 ];
 
-/// Fields that describe the stored content, which a 304 does not bring along, and cookies, which are somebody's.
-const NOT_REFRESHED: [HeaderName; 4] = [
+/// Fields that describe the stored content, which a 304 does not bring along. Set-Cookie, which is somebody's, is no better
+/// unless the strategy shares cookies.
+const NOT_REFRESHED: [HeaderName; 5] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
+    HeaderName::from_static("content-md5"),
     header::CONTENT_RANGE,
-    header::SET_COOKIE,
+    HeaderName::from_static("content-digest"),
 ];
 
 /// What a 304 makes of the stored response that it was asked about.
@@ -75,19 +77,33 @@ pub fn decide_renewal(
     if !confirms(stored, not_modified) {
         return Renewal::Mismatch(Reason::ValidatorMismatch.into());
     }
-    refresh_headers(stored, not_modified, rules);
-    if !not_modified.contains_key(header::DATE) {
-        insert_date(stored, times.received);
-    }
-    let mut judged = stored.clone();
-    // Age is not stored, but the 304's own counts: it may come out of another cache.
-    if let Some(age) = not_modified.get(header::AGE) {
-        judged.insert(header::AGE, age.clone());
-    }
-    match decide_storage(asked, &Method::GET, status, &judged, rules, times) {
+    match decide_update(asked, status, stored, not_modified, rules, times) {
         Storage::Store(plan) => Renewal::Renewed(plan),
         Storage::Pass(decision) => Renewal::Once(decision),
     }
+}
+
+/// Updates the stored head by that of a later response about the same version (§3.2): a 304, a HEAD's (§4.3.5), another
+/// part's (§3.4). Decides anew whether and how long what is stored is kept.
+#[must_use]
+pub fn decide_update(
+    asked: &Asked,
+    status: StatusCode,
+    stored: &mut HeaderMap,
+    newer: &HeaderMap,
+    rules: &Rules,
+    times: Times,
+) -> Storage {
+    refresh_headers(stored, newer, rules);
+    if !newer.contains_key(header::DATE) {
+        insert_date(stored, times.received);
+    }
+    let mut judged = stored.clone();
+    // Age is not stored, but that of the later response counts: it may come out of another cache.
+    if let Some(age) = newer.get(header::AGE) {
+        judged.insert(header::AGE, age.clone());
+    }
+    decide_storage(asked, &Method::GET, status, &judged, rules, times)
 }
 
 /// Replaces the stored lines of each field that the 304 has, except those that describe the content or are not stored at
@@ -95,7 +111,8 @@ pub fn decide_renewal(
 fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap, rules: &Rules) {
     let left_out: Vec<HeaderName> = left_out(not_modified, rules).collect();
     for name in not_modified.keys() {
-        if left_out.contains(name) || NOT_REFRESHED.contains(name) {
+        let somebodys = *name == header::SET_COOKIE && !rules.allow_set_cookie;
+        if left_out.contains(name) || NOT_REFRESHED.contains(name) || somebodys {
             continue;
         }
         stored.remove(name);

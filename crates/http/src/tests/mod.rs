@@ -9,6 +9,7 @@ mod ending;
 mod keeping;
 mod negotiation;
 mod own;
+mod partial;
 mod poisoning;
 mod purging;
 mod routing;

@@ -7,6 +7,7 @@ mod groups;
 mod heads;
 mod lifetimes;
 mod overrides;
+mod parts;
 mod properties;
 mod ranges;
 mod reasons;

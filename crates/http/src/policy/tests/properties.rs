@@ -265,12 +265,45 @@ proptest! {
         request.insert(header::RANGE, format!("bytes={first}-{last}").parse().unwrap());
         request.remove(header::IF_RANGE);
         match select_range(&request, &HeaderMap::new(), length) {
-            RangeAnswer::Part { start, end_exclusive } => {
-                prop_assert!(start < end_exclusive && end_exclusive <= length);
-                prop_assert_eq!(start, first);
+            RangeAnswer::Parts(parts) => {
+                prop_assert_eq!(parts.len(), 1);
+                prop_assert!(parts[0].start < parts[0].end && parts[0].end <= length);
+                prop_assert_eq!(parts[0].start, first);
             }
             RangeAnswer::Unsatisfiable => prop_assert!(first >= length),
             RangeAnswer::Whole => prop_assert!(first > last),
+        }
+    }
+
+    #[test]
+    fn several_ranges_become_what_was_asked_for_and_never_overlap(
+        asked in vec((0u64..3000, 0u64..400), 1..9),
+        length in 1u64..3000,
+    ) {
+        let set: Vec<String> = asked.iter().map(|(start, more)| format!("{start}-{}", start + more)).collect();
+        let request: HeaderMap =
+            [(header::RANGE, format!("bytes={}", set.join(",")).parse().unwrap())].into_iter().collect();
+        let wanted = |at: u64| asked.iter().any(|(start, more)| (*start..=start + more).contains(&at));
+        match select_range(&request, &HeaderMap::new(), length) {
+            RangeAnswer::Parts(parts) => {
+                prop_assert!(parts.iter().all(|part| part.start < part.end && part.end <= length));
+                for (index, part) in parts.iter().enumerate() {
+                    prop_assert!(parts.iter().skip(index + 1).all(|other| part.overlap(*other).is_none()));
+                }
+                let given = |at: u64| parts.iter().any(|part| (part.start..part.end).contains(&at));
+                prop_assert!((0..length).all(|at| !wanted(at) || given(at)));
+            }
+            RangeAnswer::Unsatisfiable => prop_assert!(!(0..length).any(wanted)),
+            RangeAnswer::Whole => prop_assert!((0..length).any(wanted)),
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_placed_lies_within_the_whole(line in "bytes [0-9]{1,20}-[0-9]{1,20}/[0-9]{1,20}", length: Option<u64>) {
+        let headers: HeaderMap = [(header::CONTENT_RANGE, line.parse().unwrap())].into_iter().collect();
+        if let Ok(placed) = place_part(&headers, length) {
+            prop_assert!(placed.span.start < placed.span.end && placed.span.end <= placed.complete);
+            prop_assert!(length.is_none_or(|length| length == placed.span.length()));
         }
     }
 
