@@ -15,6 +15,6 @@ mod s10_admin;
 mod s10_commands;
 mod s11_demo;
 mod s12_snapshot;
-mod s13_handover;
 mod s13_encoding;
+mod s13_handover;
 mod s14_watching;

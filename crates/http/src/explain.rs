@@ -73,6 +73,8 @@ pub struct EntryFacts {
     pub stored_bytes: u64,
     /// How its body is stored: `identity`, `zstd`, …
     pub stored_encoding: &'static str,
+    /// The codings that it is kept in beside that.
+    pub codings: Vec<&'static str>,
     /// How often it was served.
     pub hits: u64,
 }
@@ -209,6 +211,11 @@ impl EntryFacts {
             length_bytes: hit.length(),
             stored_bytes: hit.stored_bytes(),
             stored_encoding: hit.stored_encoding(),
+            codings: hit
+                .codings()
+                .map(peregrine_cache::Coding::as_str)
+                .filter(|coding| *coding != hit.stored_encoding())
+                .collect(),
             hits: hit.hits(),
         }
     }

@@ -132,7 +132,7 @@ pub struct Explanation {
     pub size: Option<u64>,
     /// How often it was served.
     pub hits: Option<u64>,
-    /// How it is stored: `identity`, `zstd`, ….
+    /// How it is stored: `identity`, `zstd`, …; several where it is kept in several encodings.
     pub stored_encoding: Option<String>,
     /// The steps that a request takes now, with what each decides and why.
     pub steps: Vec<Step>,

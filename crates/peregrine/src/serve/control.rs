@@ -324,7 +324,12 @@ fn explanation(told: peregrine_http::Explanation, method: String) -> Explanation
         tags: entry.map(|entry| entry.tags.clone()).unwrap_or_default(),
         size: entry.map(|entry| entry.length_bytes),
         hits: entry.map(|entry| entry.hits),
-        stored_encoding: entry.map(|entry| entry.stored_encoding.to_owned()),
+        stored_encoding: entry.map(|entry| {
+            let encodings: Vec<&str> = std::iter::once(entry.stored_encoding)
+                .chain(entry.codings.iter().copied())
+                .collect();
+            encodings.join(", ")
+        }),
         steps: steps.collect(),
         last,
         advice: told.advice.map(str::to_owned),
