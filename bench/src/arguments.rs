@@ -2,6 +2,7 @@
 
 use crate::http::Floor;
 use crate::memory::Who;
+use crate::soak::Soak;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -53,6 +54,8 @@ pub(crate) enum Subject {
 pub(crate) enum Part {
     /// Answer requests as barely as possible.
     Floor(Floor),
+    /// Run Peregrine under load and faults for some minutes; fail on a wrong answer or a leak.
+    Soak(Soak),
     /// Fill a cache and print, as JSON, what it took.
     #[command(hide = true)]
     MemoryOf {

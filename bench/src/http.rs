@@ -14,6 +14,8 @@ mod servers;
 mod start;
 
 pub(crate) use floor::Floor;
+pub(crate) use process::{free_address, get};
+pub(crate) use servers::build_peregrine;
 
 use crate::pinning;
 use crate::report::Section;

@@ -14,6 +14,7 @@ mod memory;
 mod pinning;
 mod render;
 mod report;
+mod soak;
 mod zipf;
 
 use arguments::{Arguments, Part, Subject};
@@ -32,6 +33,7 @@ fn main() -> io::Result<()> {
     pinning::cores();
     match &arguments.part {
         Some(Part::Floor(floor)) => return floor.run(),
+        Some(Part::Soak(soak)) => return soak.run(),
         Some(Part::MemoryOf { who }) => {
             let growth = serde_json::to_string(&who.fill())?;
             return writeln!(io::stdout(), "{growth}");

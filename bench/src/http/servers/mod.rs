@@ -256,7 +256,10 @@ fn three_free_addresses() -> Result<[SocketAddr; 3], String> {
 }
 
 /// Builds the program that belongs to this bench: beside it, in the same profile.
-fn build_peregrine() -> Result<PathBuf, String> {
+///
+/// # Errors
+/// When it cannot be built, and is not there.
+pub(crate) fn build_peregrine() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let path = own.with_file_name("peregrine");
     // Set where cargo runs the bench; elsewhere what lies beside it must do.
