@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod crowd;
+pub(crate) mod curl;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod program;

@@ -56,7 +56,7 @@ impl Process {
         let over = || self.readers.iter().all(JoinHandle::is_finished);
         let line = eventually(word, || wanted(&self.log()).or_else(|| over().then(String::new)));
         let address = line
-            .split("http://")
+            .split("://")
             .nth(1)
             .and_then(|rest| rest.split([' ', '/', ',']).next());
         address

@@ -18,3 +18,4 @@ mod s12_snapshot;
 mod s13_encoding;
 mod s13_handover;
 mod s14_watching;
+mod s15_edge;

@@ -62,6 +62,11 @@ impl Control for Program {
                 ));
             }
         }
+        let about_certificates = self.listeners.complaints(Self::clock().wall());
+        if !about_certificates.is_empty() {
+            status = status_at_least_degraded(status);
+            complaints.extend(about_certificates);
+        }
         Health {
             status,
             readiness: self.readiness(),

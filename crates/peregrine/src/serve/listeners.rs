@@ -3,13 +3,16 @@
 use super::handover::{Role, Shared};
 use super::spoken;
 use parking_lot::Mutex;
-use peregrine_base::Complaint;
+use peregrine_base::{Complaint, WallTime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::http::ServeHandle;
 use peregrine_net::tls::Tls;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// From when on it is told that a certificate ends: whoever renews by a machine has done so long before.
+const ENDS_SOON_S: i64 = 7 * 24 * 3600;
 
 /// What is being served.
 #[derive(Debug, Default)]
@@ -83,6 +86,34 @@ impl Listeners {
             }
         }
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
+    }
+
+    /// What people should know about certificates: those that end soon or have ended, and files that cannot be used.
+    pub(super) fn complaints(&self, now: WallTime) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for (place, tls) in self.tls() {
+            let status = tls.status();
+            if let Some(problem) = status.problem {
+                complaints.push(format!(
+                    "listener {place}: changed certificates are not in use: {problem}"
+                ));
+            }
+            for certificate in status.certificates {
+                let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+                let left_s = certificate
+                    .not_after_s
+                    .map(|not_after_s| not_after_s.saturating_sub(now_s));
+                match left_s {
+                    Some(..=0) => complaints.push(format!("listener {place}: {} has ended", certificate.file)),
+                    Some(left_s) if left_s < ENDS_SOON_S => {
+                        let hours = left_s / 3600;
+                        complaints.push(format!("listener {place}: {} ends in {hours} hours", certificate.file));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        complaints
     }
 
     /// Where the admin API is.
