@@ -1,12 +1,9 @@
-//! Requests whose framing or target is in doubt. The codec refuses what it cannot read; this refuses what it reads but a
-//! strict proxy must not pass on, because the next server might read it differently (RFC 9112 §3.2, §6.3, §11.2).
+//! Why requests are refused: heads that cannot be read, and those that a strict proxy must not pass on because the next
+//! server might read them differently (RFC 9112 §3.2, §6.3, §11.2).
 
 use crate::http::Problem;
 pub(crate) use crate::http::codec::is_host;
-use ::http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use ::http::request::Parts;
-use ::http::uri::PathAndQuery;
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
+use ::http::StatusCode;
 
 /// Why a request was answered, or its connection closed, before a handler saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,90 +140,3 @@ impl Refusal {
         self as usize
     }
 }
-
-/// What a request may be at most.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    pub(crate) uri_length_max: usize,
-    pub(crate) body_max: u64,
-}
-
-/// Brings `head` to the form that [`crate::http::Handler`] promises, or says why not.
-pub(crate) fn admit(head: &mut Parts, bounds: &Bounds) -> Result<(), Refusal> {
-    admit_target(head, bounds)?;
-    admit_host(&head.headers, head.version)?;
-    admit_framing(&head.headers, bounds)
-}
-
-/// RFC 9112 §3.2: origin form, absolute form (whose authority replaces `Host`) and `*` for OPTIONS.
-fn admit_target(head: &mut Parts, bounds: &Bounds) -> Result<(), Refusal> {
-    if head.method == Method::CONNECT {
-        return Err(Refusal::Method);
-    }
-    if let Some(authority) = head.uri.authority() {
-        let http = head
-            .uri
-            .scheme_str()
-            .is_some_and(|scheme| scheme == "http" || scheme == "https");
-        if !http || !is_host(authority.as_str()) {
-            return Err(Refusal::Target);
-        }
-        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::Target)?;
-        // The Host field of an absolute target is ignored, but two of them still put the message in doubt.
-        if head.headers.get_all(HOST).iter().count() > 1 {
-            return Err(Refusal::HostTwice);
-        }
-        head.headers.insert(HOST, host);
-        let path = head
-            .uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
-        head.uri = Uri::from(path);
-    }
-    let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
-    if target.len() > bounds.uri_length_max {
-        return Err(Refusal::UriTooLong);
-    }
-    let asterisk = target == "*" && head.method == Method::OPTIONS;
-    if asterisk || target.starts_with('/') {
-        Ok(())
-    } else {
-        Err(Refusal::Target)
-    }
-}
-
-/// RFC 9112 §3.2: exactly one valid `Host`; HTTP/1.0 may do without.
-fn admit_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) if version == Version::HTTP_10 => Ok(()),
-        (None, _) => Err(Refusal::HostMissing),
-        (Some(_), Some(_)) => Err(Refusal::HostTwice),
-        (Some(host), None) if is_host(host) => Ok(()),
-        (Some(_), None) => Err(Refusal::HostInvalid),
-    }
-}
-
-/// RFC 9112 §6.1 and §6.3: one way only to tell where the body ends.
-fn admit_framing(headers: &HeaderMap, bounds: &Bounds) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let chunked = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    match (codings.next(), codings.next()) {
-        (Some(value), None) if !chunked(value) => return Err(Refusal::TransferEncoding),
-        (Some(_), Some(_)) => return Err(Refusal::TransferEncoding),
-        (Some(_), None) if headers.contains_key(CONTENT_LENGTH) => return Err(Refusal::TransferEncoding),
-        _ => {}
-    }
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > bounds.body_max) {
-        Err(Refusal::BodyTooLarge)
-    } else {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -54,8 +54,11 @@ impl Stream {
 
     /// Gives back what was read of it, to be read again before anything else.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
-        debug_assert!(self.ahead.is_empty(), "what was given back before has been read");
-        self.ahead = bytes;
+        self.ahead = if self.ahead.is_empty() {
+            bytes
+        } else {
+            [&bytes[..], &self.ahead[..]].concat().into()
+        };
     }
 }
 

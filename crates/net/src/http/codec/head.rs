@@ -179,7 +179,8 @@ const TARGET_BYTES: [u8; 256] = {
     table
 };
 
-fn is_path(text: &str) -> bool {
+/// Whether `text` is a path, with or without a query.
+pub(crate) fn is_path(text: &str) -> bool {
     let all = |part: &str, bit: u8| part.bytes().all(|byte| TARGET_BYTES[usize::from(byte)] & bit != 0);
     match text.split_once('?') {
         Some((path, query)) => all(path, 1) && all(query, 2),

@@ -26,6 +26,7 @@ pub(crate) mod wire;
 
 pub use chunked::{ChunkedDecoder, Decoded, NotChunked};
 pub use head::HeadLimits;
+pub(crate) use head::is_path;
 pub(crate) use host::is_host;
 
 use crate::http::Refusal;

@@ -44,6 +44,8 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// What a client sends before its first frame (RFC 9113 §3.4).
 pub(in super::super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FRAME_HEADER_BYTES: usize = 9;
+/// What a frame may hold unless more was agreed on (RFC 9113 §4.2), which it is not.
+const FRAME_BYTES: usize = 16 << 10;
 /// A padded DATA frame up to this size may be nothing but padding.
 const PADDING_BYTES_MAX: usize = 256;
 /// A client that takes what it is sent may open its window once for so many bytes.
@@ -72,9 +74,15 @@ impl From<&ServerLimits> for Allowed {
         Self {
             resets: limits.http2.resets_max,
             control_frames: limits.http2.control_frames_max,
-            continuations: limits.http2.continuations_max,
+            // A head that is not too large may need more of them than are otherwise too many.
+            continuations: limits.http2.continuations_max.max(pieces(limits.header_size_max)),
         }
     }
+}
+
+/// How many full frames a head of `bytes` takes, not compressed.
+fn pieces(bytes: usize) -> u32 {
+    u32::try_from(bytes / FRAME_BYTES).unwrap_or(u32::MAX)
 }
 
 /// The count for one connection.

@@ -4,6 +4,7 @@
 //! A client that does too much ([`meter::Excess`]) is told so with ENHANCE_YOUR_CALM and let go. One that is silent is let
 //! go by GOAWAY, so that a request on its way is answered or known to be safe to send again.
 
+mod head;
 pub(super) mod meter;
 mod request_body;
 mod socket;

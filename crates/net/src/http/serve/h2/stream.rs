@@ -2,14 +2,14 @@
 
 use super::super::Shared;
 use super::Underway;
+use super::head::{self, Facts};
 use super::request_body::RequestBody;
-use crate::http::{Body, BodyError, Handler, Interim, Peer, Problem, Refusal, framing, hygiene};
+use crate::http::{Body, BodyError, Handler, Interim, Peer, Problem, hygiene};
 use crate::timer::Timer;
 use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
-use ::http::header::{CONTENT_LENGTH, COOKIE, DATE, EXPECT, HOST};
-use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use ::http::header::{CONTENT_LENGTH, DATE};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body as _;
 use peregrine_base::Instant;
@@ -17,9 +17,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
-
-/// What a field counts for beside its name and value, as in HTTP/1: `: ` and a line's end.
-const FIELD_BYTES: usize = 4;
 
 /// A request and the way back to who asked.
 pub(super) struct Exchange {
@@ -46,17 +43,16 @@ impl Exchange {
         // The codec's own.
         head.extensions.clear();
         let is_head = head.method == Method::HEAD;
-        let admitted = admit(&mut head, &self.shared);
-        let response = match admitted {
+        let response = match head::admit(&mut head, &self.shared.limits) {
             Err(refusal) => {
                 self.shared.statistics.refuse(refusal);
                 refusal.problem().into_response()
             }
-            Ok(()) => {
+            Ok(facts) => {
                 self.shared.statistics.requests.increment();
                 let interim = Interim::default();
                 head.extensions.insert(interim.clone());
-                let body = self.body_of(&head, incoming, &interim);
+                let body = self.body_of(facts, incoming, &interim);
                 let handling = pin!(handler.handle(Request::from_parts(head, body), self.peer));
                 match answered(&mut self.respond, handling, &interim).await {
                     Some(response) => response,
@@ -73,20 +69,12 @@ impl Exchange {
         self.send(response, is_head).await;
     }
 
-    fn body_of(&self, head: &Parts, incoming: RecvStream, interim: &Interim) -> Body {
+    fn body_of(&self, facts: Facts, incoming: RecvStream, interim: &Interim) -> Body {
         if incoming.is_end_stream() {
             return Body::empty();
         }
-        let length = head
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok());
-        let asks = head
-            .headers
-            .get(EXPECT)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let ask = asks.then(|| interim.clone());
-        Body::stream(RequestBody::new(incoming, length, ask, &self.shared))
+        let ask = facts.expects_continue.then(|| interim.clone());
+        Body::stream(RequestBody::new(incoming, facts.length, ask, &self.shared))
     }
 
     async fn send(mut self, response: Response<Body>, is_head: bool) {
@@ -123,50 +111,6 @@ impl Exchange {
         let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
         HeaderValue::try_from(date).expect("a date is a field value")
     }
-}
-
-/// Brings a head to the form that [`Handler`] promises, or says why not. What is malformed by itself (RFC 9113 §8.2, §8.3:
-/// fields of a connection, upper case, line ends, missing or foreign pseudo fields) the codec has refused already.
-fn admit(head: &mut Parts, shared: &Shared) -> Result<(), Refusal> {
-    let limits = &shared.limits;
-    let size: usize = head
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + FIELD_BYTES)
-        .sum();
-    if size > limits.header_size_max || head.headers.len() > limits.header_count_max {
-        return Err(Refusal::HeaderTooLarge);
-    }
-    // RFC 9113 §8.2.1; written into HTTP/1 such a value would become another one.
-    let padded = |value: &HeaderValue| {
-        let blank = |byte: Option<&u8>| byte.is_some_and(|byte| *byte == b' ' || *byte == b'\t');
-        blank(value.as_bytes().first()) || blank(value.as_bytes().last())
-    };
-    if head.headers.values().any(padded) {
-        return Err(Refusal::Malformed);
-    }
-    // RFC 9113 §8.3.1: a Host beside :authority names the same host.
-    if let (Some(authority), Some(host)) = (head.uri.authority(), head.headers.get(HOST))
-        && !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
-    {
-        return Err(Refusal::HostDisagrees);
-    }
-    join_cookies(&mut head.headers);
-    let bounds = framing::Bounds {
-        uri_length_max: limits.uri_length_max,
-        body_max: limits.request_body_max,
-    };
-    framing::admit(head, &bounds)
-}
-
-/// RFC 9113 §8.2.3: cookies that were sent in pieces become one field again for whoever does not speak HTTP/2.
-fn join_cookies(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().count() < 2 {
-        return;
-    }
-    let pieces: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    let joined = HeaderValue::from_bytes(&pieces.join(&b"; "[..])).expect("values joined by text are a value");
-    headers.insert(COOKIE, joined);
 }
 
 /// The answer; nothing when the client is gone before. What the handler says in between goes out as it comes.

@@ -243,7 +243,7 @@ async fn heads_that_are_in_doubt_are_refused_with_a_problem() {
             request("GET", &format!("http://x/{}", "a".repeat(200))),
             Refusal::UriTooLong,
         ),
-        (request("GET", "http://user@x/"), Refusal::Target),
+        (request("GET", "http://user@x/"), Refusal::HostInvalid),
         (request("CONNECT", "x:443"), Refusal::Method),
     ];
     let mut client = connect(&running).await;
