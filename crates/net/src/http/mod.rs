@@ -5,7 +5,6 @@ pub mod at_once;
 pub mod body;
 #[doc(hidden)]
 pub mod codec;
-#[allow(dead_code, reason = "HTTP/2, which asks it, follows")]
 pub(crate) mod framing;
 pub mod hygiene;
 pub mod interim;

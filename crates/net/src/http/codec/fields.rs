@@ -70,10 +70,8 @@ impl Facts {
                 7 if is("upgrade") => upgrade = true,
                 10 if is("connection") => connection.read(value),
                 12 if is("max-forwards") => max_forwards = true,
-                14 if is("content-length") => {
-                    if length.replace(number(value)?).is_some() {
-                        return Err(Refusal::ContentLength);
-                    }
+                14 if is("content-length") && length.replace(number(value)?).is_some() => {
+                    return Err(Refusal::ContentLength);
                 }
                 17 if is("transfer-encoding") => {
                     // One single coding, once, and not where the version knows none (RFC 9112 §6.1).

@@ -69,13 +69,17 @@ pub(crate) fn parse<'h>(
     room: &'h mut Room<'h>,
     limits: &HeadLimits,
 ) -> Result<Option<Head<'h>>, Refusal> {
+    // Empty lines before it are the caller's to take away; `httparse` would pass over any number of them, and bare LFs.
+    if matches!(bytes.first(), Some(b'\r' | b'\n')) {
+        return Err(Refusal::Malformed);
+    }
     let room_count = room.len().min(limits.count_max);
     let mut request = httparse::Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(bytes, &mut room[..room_count]) {
         Ok(Status::Complete(length)) if length <= limits.size_max => length,
         Ok(Status::Partial) if bytes.len() < limits.size_max => return Ok(None),
         Ok(_) | Err(Error::TooManyHeaders) => return Err(Refusal::HeaderTooLarge),
-        Err(Error::Version) => return Err(Refusal::Version),
+        Err(Error::Version) if names_another_version(bytes) => return Err(Refusal::Version),
         Err(_) => return Err(Refusal::Malformed),
     };
     let fields: &'h [Header<'h>] = request.headers;
@@ -108,6 +112,13 @@ pub(crate) fn parse<'h>(
         fields,
         facts,
     }))
+}
+
+/// Whether the third part of the request line, as far as it has come, is a version of HTTP that is not ours.
+fn names_another_version(bytes: &[u8]) -> bool {
+    let third = bytes.split(|byte| *byte == b' ').nth(2);
+    let number = third.and_then(|third| third.strip_prefix(b"HTTP/"));
+    number.is_some_and(|number| number.first().is_some_and(u8::is_ascii_digit))
 }
 
 /// Whether every line of `head` ends with CRLF. A value cannot hold a CR or LF, so what stands before a name, and at the

@@ -45,3 +45,6 @@ pub fn parse_request_head(bytes: &[u8], limits: &HeadLimits) -> Result<Option<us
     request::parts(&head, bytes)?;
     Ok(Some(head.length))
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,20 +158,20 @@ impl Receiving {
 
     /// Passes on what is here of the next piece.
     fn decode(&mut self, input: &mut Input) -> Result<(), BodyFault> {
-        let length = match &mut self.coding {
+        match &mut self.coding {
             Coding::Length(left) => {
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(input.bytes().len());
                 *left -= length as u64;
-                length
+                self.push(input.split(length))
             }
             Coding::Chunked(decoder) => match decoder.decode(input.bytes()).map_err(|_| BodyFault::Malformed)? {
                 Decoded::Nothing(length) => {
                     input.consume(length);
-                    return Ok(());
+                    self.within_size()
                 }
                 Decoded::Data { skip, length } => {
                     input.consume(skip);
-                    length
+                    self.push(input.split(length))
                 }
                 Decoded::End(length) => {
                     input.consume(length);
@@ -180,12 +180,18 @@ impl Receiving {
                     }
                     self.intake.finish();
                     self.state = Received::Whole;
-                    return Ok(());
+                    Ok(())
                 }
             },
-        };
-        let bytes = input.split(length);
-        self.push(bytes)
+        }
+    }
+
+    /// A chunk that is too large is refused when its size is known.
+    fn within_size(&self) -> Result<(), BodyFault> {
+        match &self.coding {
+            Coding::Chunked(decoder) if decoder.data_left() > self.allowed => Err(BodyFault::TooLarge),
+            _ => Ok(()),
+        }
     }
 
     /// Nobody wants the rest: it is passed over when it is here already.
@@ -218,15 +224,12 @@ impl Receiving {
             .allowed
             .checked_sub(bytes.len() as u64)
             .ok_or(BodyFault::TooLarge)?;
+        self.within_size()?;
         self.intake.push(Frame::data(bytes));
-        self.end_of_length();
-        Ok(())
-    }
-
-    fn end_of_length(&mut self) {
         if matches!(self.coding, Coding::Length(0)) {
             self.intake.finish();
             self.state = Received::Whole;
         }
+        Ok(())
     }
 }

@@ -1,10 +1,14 @@
 //! The server over real sockets, seen by a client that sees every byte.
 
 mod bodies;
+mod conversation;
 mod ends;
 mod heads;
 mod http2;
 mod introduced;
+mod pipelines;
+mod short;
+mod table;
 mod tls;
 
 use super::*;
