@@ -73,7 +73,13 @@ async fn seen(pieces: Vec<Vec<u8>>) -> Vec<String> {
     let permit = Arc::clone(&server.0.connections).try_acquire_owned().unwrap();
     let open = Open::new(Arc::clone(&server.0), permit);
     let (_drain, watch) = crate::drain::channel();
-    let serving = tokio::spawn(connection::serve(theirs, peer, open, Arc::new(With(handler)), watch));
+    let serving = tokio::spawn(connection::serve(
+        theirs,
+        peer,
+        open,
+        Arc::new(With(handler, Spoken::default())),
+        watch,
+    ));
     let (mut reader, mut writer) = tokio::io::split(ours);
     let write = async {
         for piece in pieces {
