@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        members.sort_by(|(one, _), (other, _)| one.to_ascii_lowercase().cmp(&other.to_ascii_lowercase()));
+        members.sort_by_cached_key(|(name, _)| name.to_ascii_lowercase());
         if members.windows(2).any(|pair| pair[0].0.eq_ignore_ascii_case(pair[1].0)) {
             return None;
         }

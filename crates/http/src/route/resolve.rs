@@ -102,21 +102,7 @@ impl Resolving<'_> {
             .and_then(|table| table.metrics(&name))
             .unwrap_or_default();
         let strategy = strategy?;
-        let known = |method: &&String| {
-            ["GET", "HEAD", "QUERY", "POST"]
-                .iter()
-                .any(|known| method.eq_ignore_ascii_case(known))
-        };
-        for method in strategy.cache_methods().iter().filter(|method| !known(method)) {
-            self.complain(
-                "strategy",
-                format!(
-                    "`{}` has `{method}` in cache_methods, and answers to that are never stored",
-                    config.strategy
-                ),
-                "use GET, HEAD, QUERY or POST",
-            );
-        }
+        self.methods(config, &strategy);
         Some(Route {
             name: name.into(),
             upstream: upstream?,
@@ -140,6 +126,25 @@ impl Resolving<'_> {
             matcher,
             bypass,
         })
+    }
+
+    /// A method that is never cached may not look as if it were.
+    fn methods(&mut self, config: &RouteConfig, strategy: &Strategy) {
+        let known = |method: &&String| {
+            ["GET", "HEAD", "QUERY", "POST"]
+                .iter()
+                .any(|known| method.eq_ignore_ascii_case(known))
+        };
+        for method in strategy.cache_methods().iter().filter(|method| !known(method)) {
+            self.complain(
+                "strategy",
+                format!(
+                    "`{}` has `{method}` in cache_methods, and answers to that are never stored",
+                    config.strategy
+                ),
+                "use GET, HEAD, QUERY or POST",
+            );
+        }
     }
 
     fn matcher(&mut self, config: &RouteConfig) -> Matcher {
