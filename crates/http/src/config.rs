@@ -73,6 +73,8 @@ pub struct KeyConfig {
     pub query_only: Vec<String>,
     /// Whether the order of query parameters does not matter.
     pub query_sort: bool,
+    /// Whether responses may say which parts of the query do not count.
+    pub no_vary_search: bool,
     /// The most bytes of a request's content that are part of the key.
     pub content_max: ByteSize,
     /// The languages that the site offers, its first choice first.

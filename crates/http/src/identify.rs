@@ -4,8 +4,8 @@ use crate::content::Content;
 use crate::head::StoredHead;
 use crate::key::RequestVariants;
 use crate::policy::{
-    Asked, Decision, Fields, Forward, RangeAnswer, Ranges, Reason, RequestVerdict, StaleUse, admit_request,
-    if_range_holds, request_may_use_stale,
+    Asked, Decision, Fields, Forward, NoVarySearch, RangeAnswer, Ranges, Reason, RequestVerdict, StaleUse,
+    admit_request, if_range_holds, request_may_use_stale,
 };
 use crate::request::{RequestFacts, RequestView};
 use crate::route::{BypassRule, Route};
@@ -47,6 +47,8 @@ pub(crate) struct Asking {
     pub(crate) key: Key,
     /// What it sends along, where that is part of the key.
     pub(crate) content: Option<Content>,
+    /// What responses said of the query, by which the key was made.
+    pub(crate) rule: Option<Arc<NoVarySearch>>,
     /// Whether it may load for others. A HEAD or several ranges bring nothing that could be kept, and `no-store` keeps nothing.
     pub(crate) leads: bool,
     /// The ranges that it asks for; nothing where that means nothing (RFC 9110 §14.2).
@@ -70,7 +72,7 @@ impl Identity {
                 rule: None,
             };
         }
-        let key = key_of(facts, route, content.as_ref());
+        let (key, rule) = key_of(facts, route, content.as_ref());
         let (ranges, part) = ranges_of(facts, route);
         let loads = ranges.as_ref().is_none_or(|ranges| match route.strategy.range() {
             RangeLoad::FetchParts => ranges.is_single(),
@@ -85,6 +87,7 @@ impl Identity {
             asked,
             key,
             content,
+            rule,
             leads,
             ranges,
             part,
@@ -163,30 +166,31 @@ pub(crate) fn leads(method: &Method, asked: &Asked) -> bool {
     *method == Method::GET && !asked.range && !asked.no_store
 }
 
-/// The key of `request` with `content` on `route`.
-fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> Key {
+/// The key of `request` with `content` on `route`, and what was said of its query.
+fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> (Key, Option<Arc<NoVarySearch>>) {
     let mut key = Key::blank(&route.namespace);
     let Some(content) = content else {
-        rewrite_key(&mut key, request, route);
-        return key;
+        let rule = rewrite_key(&mut key, request, route);
+        return (key, rule);
     };
+    let mut rule = None;
     let (method, authority) = (request.method.as_str(), &request.authority);
     key.rewrite_http(&route.namespace, "", method, request.scheme, authority, |text| {
         let begin = text.len();
-        route.key.push_target(request, text);
-        route.key.append_parts(request, text);
+        rule = route.key.push(request, text);
         content.append_part(request, begin, text);
     });
-    key
+    (key, rule)
 }
 
-/// Makes `key` the key of `request` on `route`.
-pub(crate) fn rewrite_key(key: &mut Key, request: &impl RequestView, route: &Route) {
+/// Makes `key` the key of `request` on `route`; gives what was said of its query.
+pub(crate) fn rewrite_key(key: &mut Key, request: &impl RequestView, route: &Route) -> Option<Arc<NoVarySearch>> {
     let (scheme, authority) = (request.scheme(), request.authority());
+    let mut rule = None;
     key.rewrite_http(&route.namespace, "", "GET", scheme, authority, |text| {
-        route.key.push_target(request, text);
-        route.key.append_parts(request, text);
+        rule = route.key.push(request, text);
     });
+    rule
 }
 
 /// The terms on which the engine is asked for somebody who asked `asked`.

@@ -3,14 +3,16 @@
 
 use crate::canonical::{BadCanonical, Canonical};
 use crate::config::KeyConfig;
+use crate::learned::Learned;
 use crate::pattern::Patterns;
-use crate::policy::{self, Fields};
+use crate::policy::{self, Fields, NoVarySearch};
 use crate::request::{RequestView, cookies, decoded};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// What is escaped in the parts of a key that come from fields and cookies.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%').add(b'#').add(b'&').add(b'|').add(b' ');
@@ -27,6 +29,8 @@ pub struct KeyRules {
     query_only: Patterns,
     query_sort: bool,
     content_max: usize,
+    /// What responses said of their queries; `None` where the route does not listen to that.
+    learned: Option<Arc<Learned>>,
     /// What selects variants in a form of the route's own.
     pub(crate) canonical: Canonical,
 }
@@ -52,6 +56,7 @@ impl KeyRules {
             query_only: Patterns::new(&config.query_only),
             query_sort: config.query_sort,
             content_max: config.content_max.as_usize(),
+            learned: config.no_vary_search.then(Arc::default),
             canonical: Canonical::new(config)?,
         })
     }
@@ -62,6 +67,40 @@ impl KeyRules {
         request
             .cookies()
             .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
+    }
+
+    /// Appends path, query and the other parts as they stand in the key; gives what was said of the query, by which that was
+    /// done.
+    pub(crate) fn push(&self, request: &impl RequestView, out: &mut String) -> Option<Arc<NoVarySearch>> {
+        let begin = out.len();
+        self.push_target(request, out);
+        let rule = self.learned.as_ref().and_then(|learned| learned.rule(request));
+        if let Some(rule) = &rule {
+            let target = out.split_off(begin);
+            let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+            out.push_str(path);
+            rule.push_query(query, out);
+        }
+        let parts = out.len();
+        self.append_parts(request, out);
+        if let Some(rule) = &rule {
+            out.push(if out.len() == parts { '#' } else { '&' });
+            let _ = write!(out, "query:{}", percent_encode(rule.text().as_bytes(), ESCAPED));
+        }
+        rule
+    }
+
+    /// What a response with `headers` to `request` says of the query, where this route listens.
+    pub(crate) fn said_of_query(&self, request: &impl RequestView, headers: &HeaderMap) -> Option<NoVarySearch> {
+        let fits = self.learned.is_some() && request.path_tag().len() <= policy::TAG_BYTES_MAX;
+        fits.then(|| policy::no_vary_search(headers)).flatten()
+    }
+
+    /// Notes what a response to `request` says of the query.
+    pub(crate) fn learn(&self, request: &impl RequestView, said: Option<NoVarySearch>) {
+        if let Some(learned) = &self.learned {
+            learned.note(request, said);
+        }
     }
 
     /// The most bytes of content that a key is made from.

@@ -22,6 +22,7 @@ mod head_update;
 mod hop;
 mod identify;
 mod key;
+mod learned;
 mod load;
 mod metrics;
 mod outcome;

@@ -12,7 +12,7 @@ use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, StrongValida
 use crate::reasons;
 use crate::request::RequestView as _;
 use crate::store;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
 use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PartMeta, PassReason, RangeLoad, Reader};
 use peregrine_net::http::Body;
@@ -199,7 +199,10 @@ impl Load {
             &route.rules,
             arrived.times,
         ) {
-            Renewal::Renewed(plan) => Some((head, Ok(plan))),
+            Renewal::Renewed(plan) => {
+                let kept = self.query_rule_permits(head.status, &head.headers).map(|()| plan);
+                Some((head, kept))
+            }
             Renewal::Once(decision) => Some((head, Err(decision))),
             // The 304 is about another version than the stored one and answers nothing (RFC 9111 §4.3.4).
             Renewal::Mismatch(_) => return self.send(self.wanted()).await,
@@ -338,9 +341,25 @@ impl Load {
         // By all that the origin said, fields that are not stored included.
         let said = response.headers();
         match policy::decide_storage(asked, &self.asking.load_method(), status, said, &route.rules, times) {
-            Storage::Store(plan) => Ok((StoredHead { status, headers }, plan, part)),
+            Storage::Store(plan) => {
+                self.query_rule_permits(status, said)?;
+                Ok((StoredHead { status, headers }, plan, part))
+            }
             Storage::Pass(decision) => Err(decision),
         }
+    }
+
+    /// Whether the response says of its query what the key was made by. What else it says holds from the next request on.
+    fn query_rule_permits(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
+        let Asking { facts, route, rule, .. } = &*self.asking;
+        let said = route.key.said_of_query(facts, headers);
+        if said.as_ref() == rule.as_deref() {
+            return Ok(());
+        }
+        if status.is_success() {
+            route.key.learn(facts, said);
+        }
+        Err(Reason::QueryRule.into())
     }
 
     /// Whether the origin's answer is a failure that a stale entry may hide (RFC 5861 §4).

@@ -119,6 +119,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "Whether the order of query parameters does not matter to the key.",
     ),
     row(
+        "route[].key.no_vary_search",
+        Kind::Flag,
+        Fallback::Toml("true"),
+        "Whether a response may say, by No-Vary-Search, which parts of the query do not count for it.",
+    ),
+    row(
         "route[].key.content_max",
         Kind::Size {
             min: "0B",

@@ -111,6 +111,7 @@ impl<'a> Write<'a> {
                 let key = format!("{}://{}{}", read.scheme, read.authority, route.key.target(&read));
                 self.plane.parts.engine.invalidate_uncounted(&Invalidation {
                     keys: vec![key],
+                    tags: vec![read.path_tag()],
                     scope: Some(vec![route.namespace.name().to_owned()]),
                     soft,
                     ..Invalidation::default()

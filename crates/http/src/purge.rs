@@ -35,6 +35,7 @@ pub(crate) async fn answer(plane: &Plane, facts: &RequestFacts) -> Result<Respon
             authority: normal_authority(scheme, &facts.authority),
             ..facts.clone()
         };
+        request.tags.push(read.path_tag());
         for route in plane.table().readers(&read) {
             let key = format!("{scheme}://{}{}", read.authority, route.key.target(&read));
             if !request.keys.contains(&key) {

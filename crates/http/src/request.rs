@@ -99,6 +99,12 @@ pub trait RequestView {
         format!("group, {}://{} {name}", self.scheme(), self.authority())
     }
 
+    /// The tag of all entries of this path whose key does not hold their whole query: an invalidation of one of its URLs
+    /// reaches them by it.
+    fn path_tag(&self) -> String {
+        format!("path, {}://{}{}", self.scheme(), self.authority(), self.path())
+    }
+
     /// The effective URL.
     fn url(&self) -> String {
         format!("{}://{}{}", self.scheme(), self.authority(), self.target())

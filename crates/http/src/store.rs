@@ -58,6 +58,9 @@ fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) 
             .iter()
             .map(|group| asking.facts.group_tag(group)),
     );
+    if asking.rule.is_some() {
+        tags.push(asking.facts.path_tag());
+    }
     if tags.iter().any(|tag| tag.len() > policy::TAG_BYTES_MAX) {
         return None;
     }

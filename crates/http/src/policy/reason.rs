@@ -198,6 +198,9 @@ reasons! {
         StatusForbids "status_forbids" 6585 "3" "not stored: the status may never be stored (428, 429, 431, 511)";
         StatusOfRequest "status_of_request" 9111 "3"
             "not stored: the status answers fields of this one request, which are no part of the key";
+        QueryRule "query_rule" 9111 "4"
+            "not stored: No-Vary-Search says something new of this path, by which the next answers are kept"
+            "nothing: the next answer is stored; an origin that says something else each time should not";
         PathConfusion "path_confusion" 9111 "7.3"
             "not stored: the path ends like a static file and the answer is none, or means another path to some origins"
             "nothing, if it is a page that belongs to somebody; if the origin is known to send such answers, `refuse_path_confusion = false`";

@@ -12,6 +12,7 @@ mod own;
 mod partial;
 mod poisoning;
 mod purging;
+mod queries;
 mod routing;
 mod short;
 mod writing;

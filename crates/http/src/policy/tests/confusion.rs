@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, path, response, whether it is taken for confusion.
-const PATHS: &[[&str; 4]] = &[
+pub(super) const PATHS: &[[&str; 4]] = &[
     // What ends like a file is one.
     ["§7.3", "/site.css", "200 | Content-Type: text/css; charset=utf-8", "-"],
     ["§7.3", "/app.js", "200 | Content-Type: application/javascript", "-"],
@@ -127,7 +127,7 @@ const PATHS: &[[&str; 4]] = &[
 ];
 
 /// Clause, the request's fields, status, whether the refusal counts as one of this request alone.
-const REFUSALS: &[[&str; 4]] = &[
+pub(super) const REFUSALS: &[[&str; 4]] = &[
     ["§7.1", "Accept: */*", "400", "-"],
     ["§7.1", "X-Long: LONG", "400", "of the request"],
     ["§7.1", "X-Long: LONG", "403", "of the request"],

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The date, and its seconds since 1970 or `none`, read on 2026-01-01.
-const ROWS: &[[&str; 2]] = &[
+pub(super) const ROWS: &[[&str; 2]] = &[
     ["Sun, 06 Nov 1994 08:49:37 GMT", "784111777"],
     ["Sunday, 06-Nov-94 08:49:37 GMT", "784111777"],
     ["Sun Nov  6 08:49:37 1994", "784111777"],

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, the response's fields, the groups that it belongs to.
-const MEMBERS: &[[&str; 3]] = &[
+pub(super) const MEMBERS: &[[&str; 3]] = &[
     ["9875 §2", "Cache-Groups: \"a\"", "a"],
     ["9875 §2", "Cache-Groups: \"a\", \"b c\", \"a\"", "a|b c"],
     ["9875 §2", "Cache-Groups: \"a\";x=1 | Cache-Groups: \"b\"", "a|b"],
@@ -17,7 +17,7 @@ const MEMBERS: &[[&str; 3]] = &[
 ];
 
 /// Clause, method, response, the groups that it invalidates.
-const INVALIDATED: &[[&str; 4]] = &[
+pub(super) const INVALIDATED: &[[&str; 4]] = &[
     ["9875 §3", "POST", "200 | Cache-Group-Invalidation: \"a\", \"b\"", "a|b"],
     ["9875 §3", "DELETE", "204 | Cache-Group-Invalidation: \"a\"", "a"],
     ["9875 §3", "PUT", "303 | Cache-Group-Invalidation: \"a\"", "a"],
@@ -33,7 +33,7 @@ const INVALIDATED: &[[&str; 4]] = &[
 ];
 
 /// Clause, response, outcome: a group that cannot be kept would make an invalidation miss its member.
-const STORED: &[[&str; 3]] = &[
+pub(super) const STORED: &[[&str; 3]] = &[
     [
         "9875 §2",
         "200 | Cache-Control: max-age=60 | Cache-Groups: \"a\"",

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, the response's fields, those that are stored.
-const STORED: &[[&str; 3]] = &[
+pub(super) const STORED: &[[&str; 3]] = &[
     ["§3.1", "X: 1 | X: 2 | Date: d", "x: 1 | x: 2 | date: d"],
     [
         "§3.1",
@@ -47,7 +47,7 @@ fn what_of_a_head_is_stored() {
 }
 
 /// Clause, the stored fields, the 304's fields, what becomes of them, and the plan.
-const RENEWED: &[[&str; 5]] = &[
+pub(super) const RENEWED: &[[&str; 5]] = &[
     // §3.2: what the 304 brings replaces, what it leaves out stays.
     [
         "§3.2",

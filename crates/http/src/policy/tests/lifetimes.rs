@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, response, outcome under default rules.
-const ROWS: &[[&str; 3]] = &[
+pub(super) const ROWS: &[[&str; 3]] = &[
     // §4.2.1: whose word counts.
     [
         "§4.2.1",

@@ -6,6 +6,7 @@ mod dates;
 mod groups;
 mod heads;
 mod lifetimes;
+mod no_vary_search;
 mod overrides;
 mod parts;
 mod properties;
@@ -143,4 +144,37 @@ fn show_plan(plan: &Plan) -> String {
         write!(text, " over:{}", directive.as_str()).unwrap();
     }
     text
+}
+
+/// The first column of a table.
+fn clauses<const N: usize>(rows: &[[&'static str; N]]) -> Vec<&'static str> {
+    rows.iter().map(|row| row[0]).collect()
+}
+
+#[test]
+fn at_least_three_hundred_cases_name_their_clause() {
+    let tables = [
+        clauses(confusion::PATHS),
+        clauses(confusion::REFUSALS),
+        clauses(groups::MEMBERS),
+        clauses(groups::INVALIDATED),
+        clauses(groups::STORED),
+        clauses(heads::STORED),
+        clauses(heads::RENEWED),
+        clauses(lifetimes::ROWS),
+        clauses(no_vary_search::ROWS),
+        clauses(ranges::ROWS),
+        clauses(requests::ROWS),
+        clauses(stale::ROWS),
+        clauses(storing::ROWS),
+        clauses(strategies::ROWS),
+        clauses(targeted::CDN),
+        clauses(targeted::TARGETS),
+        clauses(targeted::SURROGATE),
+        clauses(validation::ROWS),
+        clauses(vary::ROWS),
+    ];
+    let named = tables.iter().flatten().filter(|clause| clause.contains('§')).count();
+    assert_eq!(named, tables.iter().flatten().count(), "a case without a clause");
+    assert!(named >= 500, "only {named} cases");
 }

@@ -4,7 +4,7 @@
 use super::*;
 
 /// Rules, request, response, outcome.
-const ROWS: &[[&str; 4]] = &[
+pub(super) const ROWS: &[[&str; 4]] = &[
     ["force=300", "", "200", "stored_force 300s strategy"],
     [
         "force=300",

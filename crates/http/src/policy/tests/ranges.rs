@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, request, stored fields, length, answer.
-const ROWS: &[[&str; 5]] = &[
+pub(super) const ROWS: &[[&str; 5]] = &[
     ["§14.1.2", "", "", "100", "whole"],
     ["§14.1.2", "Range: bytes=0-9", "", "100", "0..10"],
     ["§14.1.2", "Range: bytes=0-0", "", "100", "0..1"],

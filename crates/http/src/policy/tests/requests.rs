@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, method, request, verdict under default rules.
-const ROWS: &[[&str; 4]] = &[
+pub(super) const ROWS: &[[&str; 4]] = &[
     ["§4", "GET", "", "use"],
     ["§4", "HEAD", "", "use"],
     ["RFC 9110 §9.2.1", "POST", "", "unsafe_method"],

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, rules, request, stored fields, how long stale, the response's window, outcome.
-const ROWS: &[[&str; 7]] = &[
+pub(super) const ROWS: &[[&str; 7]] = &[
     [
         "RFC 5861 §4",
         "",

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, request, response, outcome under default rules.
-const ROWS: &[[&str; 4]] = &[
+pub(super) const ROWS: &[[&str; 4]] = &[
     // §3: a final status that is understood, and something that says how long.
     ["§3", "", "200", "no_freshness"],
     ["§3", "", "200 | Cache-Control: max-age=60", "stored_max_age 60s"],

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, rules, response, outcome.
-const ROWS: &[[&str; 4]] = &[
+pub(super) const ROWS: &[[&str; 4]] = &[
     // §4.2.2: heuristics, only where asked for.
     [
         "§4.2.2",

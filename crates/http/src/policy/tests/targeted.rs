@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, response, outcome for a route that listens to CDN-Cache-Control.
-const CDN: &[[&str; 3]] = &[
+pub(super) const CDN: &[[&str; 3]] = &[
     // §2.2: it counts alone.
     ["9213 §2.2", "200 | CDN-Cache-Control: max-age=60", "stored_max_age 60s"],
     [
@@ -188,7 +188,7 @@ const CDN: &[[&str; 3]] = &[
 ];
 
 /// Clause, response, outcome for a route that listens to Own-Cache-Control before CDN-Cache-Control.
-const TARGETS: &[[&str; 3]] = &[
+pub(super) const TARGETS: &[[&str; 3]] = &[
     [
         "9213 §2.2",
         "200 | Own-Cache-Control: max-age=60 | CDN-Cache-Control: max-age=1",
@@ -208,7 +208,7 @@ const TARGETS: &[[&str; 3]] = &[
 ];
 
 /// Clause, response, outcome for a route that listens to Surrogate-Control.
-const SURROGATE: &[[&str; 3]] = &[
+pub(super) const SURROGATE: &[[&str; 3]] = &[
     ["Edge §3.3", "200 | Surrogate-Control: max-age=60", "stored_max_age 60s"],
     [
         "Edge §3.3",

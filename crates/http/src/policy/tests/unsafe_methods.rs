@@ -4,7 +4,7 @@ use super::*;
 
 /// Method, status and response fields, and the paths or URIs that are invalid after a request to
 /// `http://shop.example:8080/a/b?c`.
-const ROWS: &[[&str; 3]] = &[
+pub(super) const ROWS: &[[&str; 3]] = &[
     ["POST", "200", "/a/b?c"],
     ["PUT", "204", "/a/b?c"],
     ["DELETE", "202", "/a/b?c"],

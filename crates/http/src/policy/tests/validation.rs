@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, method, request, stored response, what the client gets.
-const ROWS: &[[&str; 5]] = &[
+pub(super) const ROWS: &[[&str; 5]] = &[
     // RFC 9110 §13.1.2: weak comparison.
     ["§13.1.2", "GET", "If-None-Match: \"a\"", "200 | ETag: \"a\"", "304"],
     ["§13.1.2", "HEAD", "If-None-Match: \"a\"", "200 | ETag: \"a\"", "304"],

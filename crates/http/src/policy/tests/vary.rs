@@ -3,7 +3,7 @@
 use super::*;
 
 /// Clause, the fields varied on, one request, another, whether they share a response.
-const ROWS: &[[&str; 5]] = &[
+pub(super) const ROWS: &[[&str; 5]] = &[
     ["§4.1", "foo", "Foo: 1", "Foo: 1", "same"],
     ["§4.1", "foo", "Foo: 1", "Foo: 2", "other"],
     ["§4.1", "foo", "Foo: 1", "foo: 1 | Bar: 2", "same"],
