@@ -1,7 +1,8 @@
 //! The configuration file changes and nobody says so.
 
 use crate::harness::program::upstream;
-use crate::harness::{Origin, Peregrine, Reply, until};
+use crate::harness::{Client, Origin, Peregrine, Reply, request, until};
+use std::net::{SocketAddr, TcpStream};
 
 fn routed(origin: &Origin, path: &str, more: &str) -> String {
     let route = format!("[[route]]\nmatch.path = \"{path}\"\nupstream = \"origin\"\n{more}");
@@ -50,4 +51,55 @@ fn a_file_that_is_only_touched_or_not_to_be_watched_is_left_alone() {
     until("the third to react", || third.get("/two", &[]).status == 200);
     assert!(!watching.log().contains("has changed"), "{}", watching.log());
     assert_eq!(blind.get("/two", &[]).status, 404);
+}
+
+#[test]
+fn listeners_come_and_go_with_a_reload_and_connections_stay() {
+    let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "page"));
+    let free = || {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap()
+    };
+    let on = |addresses: &[SocketAddr], more: &str| {
+        let listeners = addresses
+            .iter()
+            .map(|address| format!("[[listener]]\naddress = \"{address}\"\n{more}"));
+        upstream(&[&origin], "", &listeners.collect::<String>())
+    };
+    let (one, two, three) = (free(), free(), free());
+    let peregrine = Peregrine::start(&on(&[one, two], ""));
+    let mut kept = Client::connect(two);
+    let mut ask = || kept.send(request("GET", "/a", &[])).read("GET").status;
+    assert_eq!(ask(), 200);
+    peregrine.reload(&on(&[one, three], ""));
+    assert_eq!(crate::harness::get(three, "/a", &[]).status, 200, "a new one");
+    until("the old one to be closed", || TcpStream::connect(two).is_err());
+    assert_eq!(ask(), 200, "who is connected stays");
+    // An address that cannot be taken changes nothing at all.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    peregrine.rewrite(&on(&[taken.local_addr().unwrap()], ""));
+    let answer = peregrine.admin("POST", "/api/performance/config/reload", None);
+    assert!(
+        answer.status == 409 && answer.text().contains("already taken"),
+        "{}",
+        answer.text()
+    );
+    for address in [one, three] {
+        assert_eq!(crate::harness::get(address, "/a", &[]).status, 200);
+    }
+    // What is spoken changes on the same socket; who waits in its queue is served.
+    peregrine.rewrite(&on(
+        &[three, one],
+        "proxy_protocol = true\nproxy_protocol_from_anyone = true\n",
+    ));
+    let answer = peregrine.admin("POST", "/api/performance/config/reload", None);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let restart = &answer.json()["needs_restart"];
+    assert!(restart.as_array().unwrap().is_empty(), "{restart}");
+    until("the other way", || {
+        let mut client = Client::connect(one);
+        client.send("PROXY TCP4 192.0.2.7 192.0.2.1 1 2\r\n");
+        client.send(request("GET", "/a", &[]));
+        client.try_read("GET").is_some_and(|answer| answer.status == 200)
+    });
 }

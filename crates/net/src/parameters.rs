@@ -144,7 +144,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "listener[].address",
         Kind::Text,
         Fallback::Required,
-        false,
+        true,
         "Where to listen, as an IP address and a port (127.0.0.1 for this machine only, 0.0.0.0 for every interface), or as \
          the path of a Unix socket: unix:/run/peregrine.sock.",
     ),
@@ -159,28 +159,28 @@ pub const PARAMETERS: &[Parameter] = &[
         "listener[].protocol",
         Kind::Choice(&["http", "llm", "postgres", "resp"]),
         toml("\"http\""),
-        false,
+        true,
         "What the listener speaks; only http is built so far.",
     ),
     row(
         "listener[].http2",
         Kind::Flag,
         toml("true"),
-        false,
+        true,
         "Whether clients may choose HTTP/2 when they agree on TLS (ALPN).",
     ),
     row(
         "listener[].h2c",
         Kind::Flag,
         toml("false"),
-        false,
+        true,
         "Whether clients may begin with HTTP/2 on a listener without TLS (by prior knowledge; never by Upgrade).",
     ),
     row(
         "listener[].proxy_protocol",
         Kind::Flag,
         toml("false"),
-        false,
+        true,
         "Whether every connection begins with a header of the PROXY protocol (version 1 or 2) that says whom it comes from. \
          Connections that do not come from server.trusted_proxies are closed.",
     ),
@@ -188,7 +188,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "listener[].proxy_protocol_from_anyone",
         Kind::Flag,
         toml("false"),
-        false,
+        true,
         "Whether that header is believed from everyone who can connect: only where nobody but the proxy can.",
     ),
     row(
@@ -196,8 +196,7 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::Text,
         Fallback::Absent,
         true,
-        "A PEM file: the certificate, then those between it and its root. It is read again when it changes. Switching TLS on \
-         or off needs a restart.",
+        "A PEM file: the certificate, then those between it and its root. It is read again when it changes.",
     ),
     row(
         "listener[].tls.key",

@@ -2,10 +2,13 @@
 
 use super::handover::{Role, Shared};
 use super::spoken;
+use crate::Failure;
+use crate::config::Resolved;
 use parking_lot::Mutex;
 use peregrine_base::{Complaint, WallTime};
 use peregrine_net::config::ListenerConfig;
-use peregrine_net::http::ServeHandle;
+use peregrine_net::http::{ServeHandle, Spoken};
+use peregrine_net::listen::{Address, Listener};
 use peregrine_net::tls::Tls;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +29,37 @@ pub(super) struct Listeners {
 struct Served {
     config: ListenerConfig,
     handle: ServeHandle,
+}
+
+/// What a reload is to do about the sockets.
+#[derive(Debug)]
+pub(super) struct Plan(Vec<Step>);
+
+/// One listener of a [`Plan`], in the order of the configuration.
+#[derive(Debug)]
+enum Step {
+    /// Goes on as it is.
+    Keep(Address),
+    /// Is served from now on.
+    Open(ListenerConfig, Listener, Spoken),
+}
+
+/// The socket of `handle` once more, unless it is closed.
+fn again(handle: &ServeHandle) -> Result<Option<Listener>, Failure> {
+    let shared = handle
+        .share()
+        .and_then(|socket| socket.map(Listener::from_fd).transpose());
+    shared.map_err(|error| Failure::Failed(format!("{handle} cannot be served in another way: {error}")))
+}
+
+/// Whether both are served in the same way; the files of TLS change where they are.
+fn is_served_alike(before: &ListenerConfig, after: &ListenerConfig) -> bool {
+    let tls = (before.tls.is_on() && after.tls.is_on()).then(|| after.tls.clone());
+    let before = ListenerConfig {
+        tls: tls.unwrap_or_else(|| before.tls.clone()),
+        ..before.clone()
+    };
+    before == *after
 }
 
 impl Listeners {
@@ -70,22 +104,78 @@ impl Listeners {
         let mut complaints = Vec::new();
         let mut served = self.served.lock();
         for (index, config) in configs.iter().enumerate() {
-            let Some(served) = served
-                .get_mut(index)
-                .filter(|served| served.config.address == config.address)
-            else {
-                continue;
-            };
-            match served.handle.tls() {
-                Some(tls) if config.tls.is_on() => match tls.reconfigure(&config.tls) {
+            let same = |served: &&mut Served| served.config.address == config.address;
+            // One that is new, or for which TLS is switched on or off, is opened with its own.
+            if let Some(served) = served.iter_mut().find(same)
+                && config.tls.is_on()
+                && let Some(tls) = served.handle.tls()
+            {
+                match tls.reconfigure(&config.tls) {
                     Ok(()) => served.config.tls = config.tls.clone(),
                     Err(faults) => complaints.extend(spoken::under(index, faults)),
-                },
-                None if !config.tls.is_on() => {}
-                _ => tracing::warn!(listener = %served.handle, "TLS is switched on or off from the next start on"),
+                }
             }
         }
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
+    }
+
+    /// What is to be done so that `configs` are served, with everything in hand that can fail. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When an address cannot be taken, or a certificate is of no use.
+    pub(super) fn plan(&self, configs: &[ListenerConfig], resolved: &Resolved) -> Result<Plan, Failure> {
+        let spoken = spoken::all(configs).map_err(|complaints| resolved.refuse(&complaints))?;
+        let served = self.served.lock();
+        let mut kept: Vec<bool> = served.iter().map(|_| false).collect();
+        let mut steps = Vec::new();
+        for (config, spoken) in configs.iter().zip(spoken) {
+            let same = |(at, served): &(usize, &Served)| {
+                served.config.address == config.address && kept.get(*at) == Some(&false)
+            };
+            let Some((at, there)) = served.iter().enumerate().find(same) else {
+                let listener = super::bind_listener(config, super::SERVE_FLAGS.listen)?;
+                steps.push(Step::Open(config.clone(), listener, spoken));
+                continue;
+            };
+            kept[at] = true;
+            let shared = match is_served_alike(&there.config, config) {
+                true => None,
+                // The same socket, so that nobody who waits in its queue is refused.
+                false => again(&there.handle)?,
+            };
+            steps.push(match shared {
+                Some(listener) => Step::Open(config.clone(), listener, spoken),
+                None => Step::Keep(there.handle.place().clone()),
+            });
+        }
+        Ok(Plan(steps))
+    }
+
+    /// Does what was planned: `serve` serves what is new. Connections stay, whatever becomes of the socket that they came by.
+    pub(super) fn carry_out(&self, plan: Plan, serve: impl Fn(Listener, Spoken) -> ServeHandle) {
+        let mut served = self.served.lock();
+        let mut before = std::mem::take(&mut *served);
+        for step in plan.0 {
+            match step {
+                Step::Keep(place) => {
+                    if let Some(at) = before.iter().position(|served| *served.handle.place() == place) {
+                        served.push(before.remove(at));
+                    }
+                }
+                Step::Open(config, listener, spoken) => {
+                    let handle = serve(listener, spoken);
+                    tracing::info!(listener = %handle, "listening");
+                    served.push(Served { config, handle });
+                }
+            }
+        }
+        for gone in before {
+            let goes_on = served.iter().any(|served| served.handle.place() == gone.handle.place());
+            if !goes_on {
+                tracing::info!(listener = %gone.handle, "not listening any more");
+            }
+            gone.handle.close();
+        }
     }
 
     /// What people should know about certificates: those that end soon or have ended, and files that cannot be used.

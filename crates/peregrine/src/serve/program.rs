@@ -15,7 +15,7 @@ use peregrine_http::{Plane, RouteTable, Surroundings};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
 use peregrine_net::http::hygiene::TrustedProxies;
-use peregrine_net::http::{Server, Spoken};
+use peregrine_net::http::{ServeHandle, Server, Spoken};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::access::AccessLog;
@@ -130,9 +130,14 @@ impl Program {
 
     /// Serves what arrives at `listener`, which is configured as `config`, where `spoken` is spoken.
     pub(super) fn serve(&self, config: ListenerConfig, listener: Listener, spoken: Spoken) {
-        let (plane, drain) = (Arc::clone(&self.plane), self.draining.clone());
-        let handle = self.server.serve_as(listener, spoken, plane, drain);
+        let handle = self.listen(listener, spoken);
         self.listeners.add(config, handle);
+    }
+
+    /// Serves what arrives at `listener`, where `spoken` is spoken.
+    pub(super) fn listen(&self, listener: Listener, spoken: Spoken) -> ServeHandle {
+        let (plane, drain) = (Arc::clone(&self.plane), self.draining.clone());
+        self.server.serve_as(listener, spoken, plane, drain)
     }
 
     /// Takes over what the program before left, in the background, or only takes it away if that is not `wanted`. To be

@@ -46,6 +46,7 @@ impl Program {
         let settings = &new.settings;
         let trusted = program::trusted(settings)?;
         let purgers = program::purgers(settings)?;
+        let plan = self.listeners.plan(&settings.listeners, &new.resolved)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some(&before))?;
         // The engine first, because routes are resolved against its strategies and namespaces. Should what follows be
@@ -82,6 +83,8 @@ impl Program {
         if let Some(log) = &self.log {
             log.set_level(settings.log.level);
         }
+        self.listeners
+            .carry_out(plan, |listener, spoken| self.listen(listener, spoken));
         self.server.trust(trusted.clone());
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);

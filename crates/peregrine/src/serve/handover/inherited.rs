@@ -74,10 +74,11 @@ impl Inherited {
         let same = |given: &Given| given.role == role && given.configured == configured;
         let by_name = self.0.iter().position(|(given, _)| given.as_ref().is_some_and(same));
         let at = by_name.or_else(|| {
-            let address = configured.parse().ok()?;
-            self.0
-                .iter()
-                .position(|(_, listener)| leads_to(listener.address(), address))
+            let address = configured.parse::<SocketAddr>().ok();
+            self.0.iter().position(|(_, listener)| {
+                listener.place().to_string() == configured
+                    || address.is_some_and(|address| leads_to(listener.address(), address))
+            })
         });
         at.map(|at| self.0.swap_remove(at).1)
     }
