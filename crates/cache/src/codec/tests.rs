@@ -82,6 +82,21 @@ fn nothing_unpacks_to_more_than_it_may() {
 }
 
 #[test]
+fn a_stream_is_one_frame_or_member_and_asks_for_no_huge_window() {
+    use std::io::Write as _;
+    let mut wide = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    wide.window_log(24).unwrap();
+    wide.write_all(&noise(100)).unwrap();
+    let wide = Bytes::from(wide.finish().unwrap());
+    assert_eq!(unpack_whole(Coding::Zstd, &[wide], 1_000), b"", "16 MiB (RFC 9659)");
+    for coding in [Coding::Zstd, Coding::Gzip] {
+        let pieces = pack_whole(coding, &text()).unwrap();
+        let twice = [&pieces[..], &pieces].concat();
+        assert_eq!(unpack_whole(coding, &twice, u64::MAX), text(), "{coding:?}");
+    }
+}
+
+#[test]
 fn small_bodies_and_unpromising_types_stay_as_they_are() {
     assert_eq!(choose(Compression::Auto, true, 100), None);
     assert_eq!(choose(Compression::Auto, false, 10_000), None);

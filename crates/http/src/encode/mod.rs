@@ -93,8 +93,13 @@ fn forbids_transforming(headers: &HeaderMap) -> bool {
 /// Says in an answer that is not stored itself what its stored sisters say: that another request may get another
 /// representation (RFC 9110 §12.5.5).
 pub(crate) fn announce(asking: &Asking, response: &mut Response<Body>) {
-    let (status, length) = (response.status(), response.body().length());
+    let status = response.status();
     let headers = response.headers_mut();
+    // An answer to HEAD has no body, and says how long that would be.
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let length = length.and_then(|length| length.parse().ok());
     Offer::arriving(asking, status, headers, length).announce(headers);
 }
 

@@ -438,6 +438,33 @@ async fn a_copy_from_when_it_was_stored_is_validated_by_the_origin_that_stores_i
 }
 
 #[tokio::test]
+async fn a_copy_from_when_it_was_stored_is_validated_where_nothing_is_stored_any_more() {
+    let bench = steady(Setup::with(&[serde_json::json!({"cache": false})]));
+    let got = get(&bench, &[GZIP, ("if-none-match", "\"0\"")]).await;
+    assert_eq!((got.status, got.field("etag")), (200, "\"1\""));
+    let bench = Setup::with(&[serde_json::json!({"cache": false})]).before(async |heard| {
+        let current = heard
+            .headers
+            .get_all("if-none-match")
+            .iter()
+            .any(|line| line == "\"1\"");
+        answer(if current { 304 } else { 200 }, &FIELDS, "")
+    });
+    let got = get(&bench, &[GZIP, ("if-none-match", "\"1-gzip\"")]).await;
+    assert_eq!((got.status, got.field("etag")), (304, "\"1-gzip\""));
+}
+
+#[tokio::test]
+async fn a_head_that_is_passed_on_says_that_there_are_encodings() {
+    let bench = steady(Setup::plain());
+    let got = ask(&bench, "HEAD", &[ALL]).await;
+    assert_eq!(
+        (got.status, got.field("vary"), got.field("etag")),
+        (200, "Accept-Encoding", "\"1\"")
+    );
+}
+
+#[tokio::test]
 async fn what_is_stored_compressed_serves_everybody() {
     use peregrine_cache::Compression;
     for (compression, own) in [
