@@ -19,3 +19,4 @@ mod s13_encoding;
 mod s13_handover;
 mod s14_watching;
 mod s15_edge;
+mod s16_ranges;

@@ -92,7 +92,13 @@ pub(crate) fn reading(
     let StoredHead { status, mut headers } = head;
     hygiene::strip_hop_by_hop(&mut headers);
     let length = reader.length();
-    let offer = Offer::arriving(asking, status, &headers, length);
+    // A part is of the one representation that the origin chose.
+    let answered = if reader.part().is_some() {
+        StatusCode::PARTIAL_CONTENT
+    } else {
+        status
+    };
+    let offer = Offer::arriving(asking, answered, &headers, length);
     offer.announce(&mut headers);
     if let Some(headers) = offer.current(asking, status, &headers, &headers, wall) {
         return Some(bodiless(StatusCode::NOT_MODIFIED, headers));

@@ -270,18 +270,13 @@ impl Load {
             .as_ref()
             .map_or(response.body().length(), |(length, _)| Some(*length));
         let size = (length, part.map(|(_, part)| part));
-        let is_part = size.1.is_some();
         match store::begin(lease, &self.asking, &stored, &plan, tags, size) {
             Ok(fill) => {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
                 facts.decision = Some(plan.decision);
                 // The client that asked gets all that was meant for it, fields that are not stored included.
-                let headers = if is_part {
-                    policy::part_headers(response.headers())
-                } else {
-                    response.headers().clone()
-                };
+                let headers = response.headers().clone();
                 let reading = Reading {
                     head: StoredHead { status, headers },
                     reader: fill.reader(),

@@ -110,8 +110,13 @@ pub(crate) fn of_arriving(
 
 /// `span` of a value of `complete` bytes, as `reader` brings it.
 pub(crate) fn of_reader(mut headers: HeaderMap, span: ByteSpan, complete: u64, reader: Reader) -> Response<Body> {
-    describe(&mut headers, span, complete);
     let start = reader.part().map_or(0, |part| part.start);
+    if start == span.start && reader.length() == Some(span.length()) && headers.contains_key(header::CONTENT_RANGE) {
+        // The whole answer of the origin: in its own words.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(span.length()));
+    } else {
+        describe(&mut headers, span, complete);
+    }
     let mut stretch = Stretch {
         reader: Some(reader),
         skip: span.start.saturating_sub(start),

@@ -91,10 +91,17 @@ impl Run {
             }
             Step::Begin { key, announced, bytes } => {
                 let length = announced.then_some(bytes as u64);
+                // Some are parts of something larger, which are put together.
+                let part = (announced && key % 2 == 1).then(|| crate::PartMeta {
+                    start: bytes as u64 % 700_001,
+                    complete: 100 * MIB,
+                    validator: Some(vec![1]),
+                });
                 if let Lookup::Lead(lease) = self.bench.lookup(&format!("/{key}"))
                     && let Ok(fill) = lease.fill(
                         crate::Meta {
                             length,
+                            part,
                             ..tagged(&["t"])
                         },
                         &NoVariants,
@@ -113,7 +120,7 @@ impl Run {
                     if whole {
                         drop(under.fill.finish())
                     } else {
-                        under.fill.fail(crate::LoadFailure::Broken)
+                        under.fill.cut(crate::LoadFailure::Broken, Some(vec![1]))
                     }
                 }
             }

@@ -145,6 +145,31 @@ async fn a_part_answers_every_range_that_lies_in_it() {
 }
 
 #[tokio::test]
+async fn a_part_that_is_shorter_than_it_says_answers_what_lies_in_it_and_nothing_more() {
+    let wrong = ("content-range", "bytes 4-9/10");
+    let bench = Setup::plain().before(move |heard| {
+        let fields = [("cache-control", "max-age=60"), ("etag", "\"v1\""), wrong];
+        let response = match heard.field("range") {
+            "" => answer(200, &fields[..2], "0123456789"),
+            _ => answer(206, &fields, "45678"),
+        };
+        async { response }
+    });
+    let first = range(&bench, "-5").await;
+    assert_eq!(
+        (&*first.text, &*first.field("content-range")),
+        ("45678", wrong.1),
+        "as the origin said it"
+    );
+    for (asked, text) in [("-5", "45678"), ("6-8", "678"), ("6-", "678"), ("-1", "8")] {
+        let part = range(&bench, asked).await;
+        assert!(part.is_hit() && part.text == text, "{asked}: {part:?}");
+    }
+    assert_eq!(ask(&bench, &[]).await.text, "0123456789");
+    assert_eq!(ranges(&bench), ["bytes=-5", ""], "it is put together with nothing");
+}
+
+#[tokio::test]
 async fn only_what_is_missing_is_asked_for_until_the_whole_is_there() {
     // RFC 9111 §3.4, RFC 9110 §15.3.7.3.
     let dated = &[
