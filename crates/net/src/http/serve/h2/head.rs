@@ -95,7 +95,8 @@ fn admit_target(head: &mut Parts, limits: &ServerLimits) -> Result<(), Refusal> 
         return Err(Refusal::UriTooLong);
     }
     let asterisk = target == "*" && head.method == Method::OPTIONS;
-    if !asterisk && !(target.starts_with('/') && is_path(target)) {
+    let origin_form = target.starts_with('/') && is_path(target);
+    if !(asterisk || origin_form) {
         return Err(Refusal::Target);
     }
     head.uri = Uri::from(path);
