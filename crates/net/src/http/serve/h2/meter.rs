@@ -267,6 +267,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_count_the_same_in_any_pieces(
+            bytes in proptest::collection::vec(0u8..12, 0..400),
+            piece in 1usize..50,
+        ) {
+            let (mut whole, mut pieces) = (Meter::new(ALLOWED, Instant::ZERO), Meter::new(ALLOWED, Instant::ZERO));
+            for part in [PREFACE, &bytes] {
+                whole.received(part, Instant::ZERO);
+                part.chunks(piece).for_each(|part| pieces.received(part, Instant::ZERO));
+            }
+            proptest::prop_assert_eq!(format!("{whole:?}"), format!("{pieces:?}"));
+        }
+    }
+
     #[test]
     fn it_begins_anew_and_windows_may_be_opened_for_what_was_sent() {
         let mut meter = Meter::new(ALLOWED, Instant::ZERO);

@@ -1,6 +1,7 @@
 //! The socket under HTTP/2: shows the meter what passes by, stops reading from a client that did too much, and fails when
 //! the client takes nothing for too long.
 
+use super::super::transport::Transport;
 use super::meter::Meter;
 use crate::timer::Timer;
 use parking_lot::Mutex;
@@ -42,7 +43,7 @@ pub(super) struct Socket<S> {
     stalled_since: Option<Instant>,
 }
 
-impl<S> Socket<S> {
+impl<S: Transport> Socket<S> {
     pub(super) const fn new(stream: S, watched: Arc<Watched>, timer: Timer, stall_timeout: Duration) -> Self {
         Self {
             stream,
@@ -62,6 +63,8 @@ impl<S> Socket<S> {
                     return Poll::Pending;
                 }
                 self.watched.stalled.store(true, Ordering::Relaxed);
+                // What the kernel still holds for a client that takes nothing is not to be kept.
+                self.stream.reset();
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
             Poll::Ready(Ok(count)) => {
@@ -74,7 +77,7 @@ impl<S> Socket<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+impl<S: Transport> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.watched.meter.lock().excess().is_some() {
             // The connection notices in the same turn and ends; nothing more is read.
@@ -91,7 +94,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+impl<S: Transport> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(result, cx)

@@ -217,6 +217,27 @@ async fn a_head_that_expands_without_end_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_that_opens_every_window_and_reads_nothing_is_cut_off() {
+    let running = start(
+        |limits| limits.stall_timeout = Duration::from_millis(80),
+        async |_| {
+            let piece = Bytes::from(vec![b'a'; 1 << 16]);
+            Response::new(Body::from_poll(None, move |_| {
+                std::task::Poll::Ready(Some(Ok(piece.clone())))
+            }))
+        },
+    );
+    let mut raw = Raw::connect(&running).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE and the window of the connection at their largest.
+    let largest = 0x7fff_ffffu32.to_be_bytes();
+    raw.send(4, 0, 0, &[&[0, 4], &largest[..]].concat()).await;
+    raw.send(8, 0, 0, &0x7fff_0000u32.to_be_bytes()).await;
+    raw.send(1, 0x5, 1, &block(&GET)).await;
+    until("it is cut off", || running.server.status().stalled == 1).await;
+    until("nothing is left", || running.server.status().connections_open == 0).await;
+}
+
+#[tokio::test]
 async fn more_requests_at_once_than_allowed_are_refused_and_may_be_sent_again() {
     let running = start(
         |limits| limits.http2.streams_max = 2,
