@@ -132,6 +132,11 @@ impl Client {
         bytes
     }
 
+    /// Reads whatever comes until the connection ends.
+    pub(crate) fn read_to_end(&mut self, bytes: &mut Vec<u8>) {
+        let _ = self.stream.read_to_end(bytes);
+    }
+
     /// Whether the other side has closed the connection; waits for it.
     pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))

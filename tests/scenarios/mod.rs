@@ -19,4 +19,5 @@ mod s13_encoding;
 mod s13_handover;
 mod s14_watching;
 mod s15_edge;
+mod s15_passing_through;
 mod s16_ranges;

@@ -45,6 +45,11 @@ impl Hop {
         })
     }
 
+    /// Whether the client takes trailers.
+    pub(crate) const fn wants_trailers(&self) -> bool {
+        self.wants_trailers
+    }
+
     /// Says it again, except for a change of protocol.
     pub(crate) fn apply<B>(&self, request: &mut http::Request<B>) {
         if self.wants_trailers {

@@ -43,6 +43,7 @@ mod route;
 mod short;
 mod store;
 mod template;
+mod trailers;
 
 pub use advice::{Share, Summary};
 pub use explain::{EntryFacts, Explanation, State, Step};

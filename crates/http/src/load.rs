@@ -12,6 +12,7 @@ use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, StrongValida
 use crate::reasons;
 use crate::request::RequestView as _;
 use crate::store;
+use crate::trailers::Trailers;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
 use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PartMeta, PassReason, RangeLoad, Reader};
@@ -48,6 +49,8 @@ pub(crate) struct Reading {
     pub(crate) head: StoredHead,
     /// Its body.
     pub(crate) reader: Reader,
+    /// What comes after its body, for the client whose request loads it.
+    pub(crate) trailers: Option<Trailers>,
     /// What its load was like.
     pub(crate) facts: LoadFacts,
 }
@@ -79,6 +82,7 @@ impl Reading {
         Some(Self {
             head,
             reader,
+            trailers: None,
             facts: LoadFacts::default(),
         })
     }
@@ -277,13 +281,22 @@ impl Load {
                 facts.decision = Some(plan.decision);
                 // The client that asked gets all that was meant for it, fields that are not stored included.
                 let headers = response.headers().clone();
+                // Only chunks and streams have a place for them.
+                let welcome = self.asking.facts.hop.wants_trailers() && response.body().length().is_none();
+                let trailers = welcome.then(Trailers::default);
                 let reading = Reading {
                     head: StoredHead { status, headers },
                     reader: fill.reader(),
+                    trailers: trailers.clone(),
                     facts,
                 };
                 let _ = give.send(Loaded::Reading(reading));
-                Some((fill, response.into_body()))
+                let body = response.into_body();
+                let body = match trailers {
+                    Some(trailers) => trailers.keep(body),
+                    None => body,
+                };
+                Some((fill, body))
             }
             Err(reason) => {
                 facts.decision = Some(Decision::new(reasons::of_pass(reason)));

@@ -18,7 +18,7 @@ use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
 use crate::{content, deliver, encode, pass, purge, receive};
 use arc_swap::ArcSwap;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
 use peregrine_base::{Clock, Random, Runtime};
 use peregrine_cache::{Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
@@ -245,8 +245,14 @@ impl Plane {
         match loaded {
             Loaded::Reading(reading) => {
                 outcome.loaded(reading.facts);
-                deliver::reading(asking, reading.head, reading.reader, true, self.parts.clock.wall())
-                    .ok_or(Failure::Load(LoadFailure::Broken))
+                let response = deliver::reading(asking, reading.head, reading.reader, true, self.parts.clock.wall())
+                    .ok_or(Failure::Load(LoadFailure::Broken))?;
+                // What comes after the whole says nothing about a part of it.
+                let is_whole = !response.body().is_empty() && response.status() != StatusCode::PARTIAL_CONTENT;
+                Ok(match reading.trailers.filter(|_| is_whole) {
+                    Some(trailers) => response.map(|body| trailers.follow(body)),
+                    None => response,
+                })
             }
             Loaded::Renewed { hit, facts } => {
                 outcome.loaded(facts);

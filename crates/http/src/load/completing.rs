@@ -77,7 +77,12 @@ impl Load {
                     headers: assembly.head.headers.clone(),
                 };
                 let reader = fill.reader();
-                let _ = give.send(Loaded::Reading(Reading { head, reader, facts }));
+                let _ = give.send(Loaded::Reading(Reading {
+                    head,
+                    reader,
+                    trailers: None,
+                    facts,
+                }));
                 self.assemble(&assembly, fill, arrived.response.into_body()).await;
             }
             Err(reason) => {

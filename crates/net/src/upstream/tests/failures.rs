@@ -363,3 +363,40 @@ async fn the_faster_target_gets_more_and_the_slower_is_not_forgotten() {
     fetch(&upstream, get("/"), Retry::Safe).await.unwrap();
     assert_eq!(target(&upstream).requests, 2, "{:?}", upstream.status());
 }
+
+#[tokio::test]
+async fn only_a_part_of_the_targets_is_left_out_and_who_comes_back_starts_slowly() {
+    let clock = Arc::new(ManualClock::default());
+    let down = [
+        format!("http://{}", nobody().await),
+        format!("http://{}", nobody().await),
+    ];
+    let upstream = upstream_with(clock.clone(), &[&down[0], &down[1]], |config| {
+        config.ejection.failures = 1;
+        config.ejection.share_max = 0.5;
+    });
+    for _ in 0..10 {
+        assert_eq!(
+            failure(&upstream, get("/"), Retry::Safe).await,
+            UpstreamErrorKind::Connect
+        );
+    }
+    let left_out = || {
+        let targets = upstream.status().targets;
+        targets.iter().position(|target| target.health == Health::Ejected)
+    };
+    let out: Vec<u64> = upstream
+        .status()
+        .targets
+        .iter()
+        .map(|target| target.ejections)
+        .collect();
+    assert_eq!(out.iter().sum::<u64>(), 1, "one of two");
+    let member = &upstream.chooser.members()[left_out().unwrap()];
+    clock.advance(Duration::from_secs(1));
+    let mut ticket = Ticket::take(member, clock.now(), Need::Any).unwrap();
+    ticket.answered(clock.now());
+    assert_eq!(left_out(), None);
+    let share = |after: u64| member.share(clock.now().after(Duration::from_secs(after)));
+    assert!(share(0) < 0.2 && share(5) < 0.6 && share(10) >= 1.0);
+}
