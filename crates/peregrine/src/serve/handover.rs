@@ -19,8 +19,7 @@ use super::program::Program;
 use crate::Failure;
 pub(super) use channel::Role;
 use channel::{Channel, Door, Message, VERSION};
-pub(super) use inherited::{Inherited, Shared};
-use peregrine_base::{Runtime, TokioRuntime};
+pub(super) use inherited::{Inherited, Shared, of_service_manager};
 use peregrine_cache::{Expecting, Invalidation};
 use std::fs::File;
 use std::io;
@@ -350,10 +349,15 @@ pub(super) fn start_successor_and_watch() {
     match start_successor() {
         Ok(mut child) => {
             tracing::info!(process = child.id(), "starting a successor");
-            TokioRuntime.spawn_blocking(Box::new(move || match child.wait() {
+            // A thread of its own: nobody waits for it when this program ends before the successor does.
+            let wait = move || match child.wait() {
                 Ok(status) => tracing::warn!(%status, "the successor has ended"),
                 Err(error) => tracing::warn!(%error, "nothing is known of the successor"),
-            }));
+            };
+            let waiting = std::thread::Builder::new().name("successor".to_owned()).spawn(wait);
+            if let Err(error) = waiting {
+                tracing::warn!(%error, "nothing will be known of the successor");
+            }
         }
         Err(error) => tracing::error!(%error, "no successor can be started"),
     }

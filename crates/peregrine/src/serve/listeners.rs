@@ -41,7 +41,7 @@ enum Step {
     /// Goes on as it is.
     Keep(Address),
     /// Is served from now on.
-    Open(ListenerConfig, Listener, Spoken),
+    Open(Box<(ListenerConfig, Listener, Spoken)>),
 }
 
 /// The socket of `handle` once more, unless it is closed.
@@ -134,7 +134,7 @@ impl Listeners {
             };
             let Some((at, there)) = served.iter().enumerate().find(same) else {
                 let listener = super::bind_listener(config, super::SERVE_FLAGS.listen)?;
-                steps.push(Step::Open(config.clone(), listener, spoken));
+                steps.push(Step::Open(Box::new((config.clone(), listener, spoken))));
                 continue;
             };
             kept[at] = true;
@@ -144,7 +144,7 @@ impl Listeners {
                 false => again(&there.handle)?,
             };
             steps.push(match shared {
-                Some(listener) => Step::Open(config.clone(), listener, spoken),
+                Some(listener) => Step::Open(Box::new((config.clone(), listener, spoken))),
                 None => Step::Keep(there.handle.place().clone()),
             });
         }
@@ -162,7 +162,8 @@ impl Listeners {
                         served.push(before.remove(at));
                     }
                 }
-                Step::Open(config, listener, spoken) => {
+                Step::Open(opened) => {
+                    let (config, listener, spoken) = *opened;
                     let handle = serve(listener, spoken);
                     tracing::info!(listener = %handle, "listening");
                     served.push(Served { config, handle });

@@ -27,6 +27,7 @@ use peregrine_net::listen::{Address, Listener};
 use peregrine_telemetry::logs;
 use program::Program;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -120,6 +121,7 @@ pub fn run(
     environment: &Environment,
     take_over: bool,
 ) -> Result<(), Failure> {
+    let sockets = handover::of_service_manager();
     let log = logs::init(&loaded.settings.log).map_err(|error| Failure::Failed(error.to_string()))?;
     let source = Source {
         origin,
@@ -136,7 +138,7 @@ pub fn run(
         if take_over && before.is_none() {
             tracing::warn!("there is no running program to take over from; starting as usual");
         }
-        let running = start_after(loaded, Some(source), Some(log), SERVE_FLAGS, before).await?;
+        let running = start_after(loaded, Some(source), Some(log), SERVE_FLAGS, before, sockets).await?;
         running.announce()?;
         running.program.notify.ready();
         let program = Arc::clone(&running.program);
@@ -188,16 +190,17 @@ pub async fn start(
     log: Option<logs::LogHandle>,
     flags: Flags,
 ) -> Result<Running, Failure> {
-    start_after(loaded, source, log, flags, None).await
+    start_after(loaded, source, log, flags, None, Vec::new()).await
 }
 
-/// As [`start`], in the place of the program `before`.
+/// As [`start`], in the place of the program `before`, or with the `sockets` of a service manager.
 async fn start_after(
     loaded: Loaded,
     source: Option<Source>,
     log: Option<logs::LogHandle>,
     flags: Flags,
     mut before: Option<Predecessor>,
+    sockets: Vec<OwnedFd>,
 ) -> Result<Running, Failure> {
     for warning in &loaded.resolved.warnings {
         tracing::warn!("{warning}");
@@ -216,8 +219,7 @@ async fn start_after(
     // All addresses are taken before one is served: nobody is to be answered by a program that then does not start.
     let mut inherited = match &mut before {
         Some(before) => std::mem::take(&mut before.inherited),
-        None if program.source.is_some() => Inherited::from_service_manager(),
-        None => Inherited::default(),
+        None => Inherited::from_service_manager(sockets),
     };
     let listeners = bind_all(&settings.listeners, &mut inherited, flags)?;
     let admin = match settings.admin.enabled {

@@ -48,25 +48,20 @@ impl Inherited {
         listening.collect::<io::Result<_>>().map(Self)
     }
 
-    /// Those of the service manager, if it started this program by sockets.
-    pub(in crate::serve) fn from_service_manager() -> Self {
-        let mut given = listenfd::ListenFd::from_env();
-        let mut listening = Vec::new();
-        for index in 0..given.len() {
-            let socket = match given.take_tcp_listener(index) {
-                Ok(Some(socket)) => Ok(OwnedFd::from(socket)),
-                _ => given
-                    .take_unix_listener(index)
-                    .and_then(|socket| socket.map(OwnedFd::from).ok_or(io::ErrorKind::NotFound.into())),
-            };
-            match socket.and_then(Listener::from_fd) {
-                Ok(listener) => listening.push((None, listener)),
-                Err(error) => {
-                    tracing::warn!(%error, index, "a socket of the service manager is of no use here");
-                }
-            }
-        }
-        Self(listening)
+    /// Those of the service manager. Needs a tokio runtime.
+    pub(in crate::serve) fn from_service_manager(sockets: Vec<OwnedFd>) -> Self {
+        let usable = |socket| {
+            Listener::from_fd(socket)
+                .inspect_err(|error| tracing::warn!(%error, "a socket of the service manager is of no use here"))
+                .ok()
+        };
+        Self(
+            sockets
+                .into_iter()
+                .filter_map(usable)
+                .map(|listener| (None, listener))
+                .collect(),
+        )
     }
 
     /// The socket for what is configured as `configured`.
@@ -87,6 +82,21 @@ impl Inherited {
     pub(in crate::serve) fn rest(self) -> Vec<SocketAddr> {
         self.0.iter().map(|(_, listener)| listener.address()).collect()
     }
+}
+
+/// The sockets of the service manager, if it started this program by some. To be called before there are other threads: it
+/// takes them out of the environment, so that no child takes them for its own.
+pub(in crate::serve) fn of_service_manager() -> Vec<OwnedFd> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut taken = Vec::new();
+    for index in 0..given.len() {
+        if let Ok(Some(socket)) = given.take_tcp_listener(index) {
+            taken.push(OwnedFd::from(socket));
+        } else if let Ok(Some(socket)) = given.take_unix_listener(index) {
+            taken.push(OwnedFd::from(socket));
+        }
+    }
+    taken
 }
 
 /// Whether a socket on `here` is what `wanted` means: a service manager listens on `[::]` where every interface is meant.
