@@ -35,18 +35,13 @@ pub(crate) fn accepted(request: &impl Fields, offered: &[Coding]) -> Accepted {
     // Without a word about it, no coding is acceptable, and the last choice (RFC 9110 §12.5.3).
     let least = identity.unwrap_or(0).max(1);
     let mut codings = [None; Coding::ALL.len()];
-    let mut free = 0;
-    for coding in offered
-        .iter()
-        .filter(|coding| weight(coding) >= least)
-        .take(codings.len())
-    {
+    let taken = offered.iter().filter(|coding| weight(coding) >= least);
+    for (free, coding) in taken.take(codings.len()).enumerate() {
         // Behind all that weigh as much: the server's order decides between those.
         let lighter = |other: &Option<Coding>| other.is_none_or(|other| weight(&other) < weight(coding));
         let place = codings.iter().position(lighter).unwrap_or(free);
         codings[place..=free].rotate_right(1);
         codings[place] = Some(*coding);
-        free += 1;
     }
     Accepted {
         codings,
