@@ -15,6 +15,7 @@ mod purging;
 mod queries;
 mod routing;
 mod short;
+mod waiting;
 mod writing;
 
 use bench::Setup;

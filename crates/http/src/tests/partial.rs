@@ -8,19 +8,19 @@ use peregrine_cache::{Invalidation, RangeLoad};
 use peregrine_net::http::{Body, BodyError, BodyFault};
 use std::sync::Arc;
 
-const URL: &str = "http://shop.example/film";
+pub(super) const URL: &str = "http://shop.example/film";
 
 /// What the origin has under every URL.
 #[derive(Clone)]
-struct Film {
-    text: String,
-    fields: Vec<(&'static str, &'static str)>,
+pub(super) struct Film {
+    pub(super) text: String,
+    pub(super) fields: Vec<(&'static str, &'static str)>,
     /// Whether it answers to Range at all.
     ranges: bool,
 }
 
 /// A film of `length` bytes in which every position can be told from its neighbours.
-fn film(length: usize, fields: &[(&'static str, &'static str)]) -> Arc<Mutex<Film>> {
+pub(super) fn film(length: usize, fields: &[(&'static str, &'static str)]) -> Arc<Mutex<Film>> {
     let text = (0..).flat_map(|number: u32| format!("{number},").into_bytes());
     let text = String::from_utf8(text.take(length).collect()).unwrap();
     let mut all = vec![("cache-control", "max-age=60"), ("content-type", "video/mp4")];
@@ -69,7 +69,7 @@ fn shown(film: &Film, heard: &Heard) -> Response<Body> {
     answer(206, &fields, film.text[first..=last].to_owned())
 }
 
-fn before(setup: Setup, film: &Arc<Mutex<Film>>) -> Bench {
+pub(super) fn before(setup: Setup, film: &Arc<Mutex<Film>>) -> Bench {
     let film = Arc::clone(film);
     setup.before(move |heard| {
         let response = shown(&film.lock(), &heard);
@@ -78,7 +78,7 @@ fn before(setup: Setup, film: &Arc<Mutex<Film>>) -> Bench {
 }
 
 /// What the origin was asked for: the method where it is not GET, Range, If-Range.
-fn ranges(bench: &Bench) -> Vec<String> {
+pub(super) fn ranges(bench: &Bench) -> Vec<String> {
     let said = |heard: &Heard| {
         let method = if heard.method == "GET" { "" } else { &heard.method };
         let words = [method, heard.field("range"), heard.field("if-range")];
@@ -97,7 +97,7 @@ async fn range(bench: &Bench, range: &str) -> Answer {
     ask(bench, &[("range", &format!("bytes={range}"))]).await
 }
 
-async fn ask(bench: &Bench, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn ask(bench: &Bench, fields: &[(&str, &str)]) -> Answer {
     let answer = bench.get(URL, fields).await;
     until("the load", || bench.engine.statistics().loads_under_way == 0).await;
     answer
@@ -557,6 +557,20 @@ async fn a_part_that_was_invalidated_is_gone_and_cannot_be_completed() {
 }
 
 #[tokio::test]
+async fn what_is_completed_is_reached_by_the_tags_of_what_it_was_made_of() {
+    for tag in ["old", "new"] {
+        let shared = film(1000, &[("etag", "\"v1\""), ("surrogate-key", "old")]);
+        let bench = before(Setup::plain(), &shared);
+        range(&bench, "0-499").await;
+        shared.lock().fields[3] = ("surrogate-key", "new");
+        ask(&bench, &[]).await;
+        assert!(ask(&bench, &[]).await.is_hit());
+        bench.engine.invalidate(&Invalidation::of_tags(vec![tag.into()])).await;
+        assert!(!ask(&bench, &[]).await.is_hit(), "{tag}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_about_a_part_that_may_not_be_kept_keeps_nobody_waiting() {
     let bench = Setup::plain().before(async |heard| match heard.field("range") {
         "bytes=0-1" => answer(
@@ -574,45 +588,4 @@ async fn an_answer_about_a_part_that_may_not_be_kept_keeps_nobody_waiting() {
         whole.field("cache-status"),
         "Peregrine; fwd=uri-miss; stored; ttl=60; detail=stored_max_age"
     );
-}
-
-#[tokio::test]
-async fn a_head_goes_to_the_origin_as_a_head_and_renews_what_is_stored() {
-    // RFC 9111 §4.3.5.
-    let shared = film(1000, &[("etag", "\"v1\""), ("a", "1")]);
-    let bench = before(Setup::plain(), &shared);
-    let cold = bench.ask("HEAD", URL, &[]).await;
-    assert_eq!(
-        (cold.status, &*cold.field("cache-status")),
-        (200, "Peregrine; fwd=uri-miss; detail=uri_miss")
-    );
-    ask(&bench, &[]).await;
-    assert!(bench.ask("HEAD", URL, &[]).await.is_hit());
-    bench.advance(61);
-    shared.lock().fields[3] = ("a", "2");
-    let head = bench.ask("HEAD", URL, &[]).await;
-    assert_eq!((&*head.field("a"), head.is_hit()), ("2", false));
-    assert!(head.field("cache-status").contains("fwd=stale; stored"), "{head:?}");
-    let whole = ask(&bench, &[]).await;
-    assert_eq!(
-        (whole.is_hit(), &*whole.field("a"), whole.text.len()),
-        (true, "2", 1000)
-    );
-    assert_eq!(ranges(&bench), ["HEAD", "", "HEAD"]);
-}
-
-#[tokio::test]
-async fn a_head_that_tells_of_another_version_makes_what_is_stored_stale() {
-    let setup = Setup::plain().strategy(|strategy| {
-        strategy.stale_while_revalidate = peregrine_base::Span::ZERO;
-    });
-    let shared = film(1000, &[("etag", "\"v1\"")]);
-    let bench = before(setup, &shared);
-    ask(&bench, &[]).await;
-    *shared.lock() = film(900, &[("etag", "\"v2\"")]).lock().clone();
-    // The client does not want it from the cache, so the origin is asked.
-    let head = bench.ask("HEAD", URL, &[("cache-control", "no-cache")]).await;
-    assert_eq!(head.field("etag"), "\"v2\"");
-    let whole = ask(&bench, &[]).await;
-    assert_eq!((whole.is_hit(), whole.text.len()), (false, 900));
 }

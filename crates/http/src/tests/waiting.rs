@@ -1,0 +1,115 @@
+//! What a HEAD does to what is stored, and what those get who waited.
+
+use super::bench::{Gate, answer};
+use super::partial::{URL, ask, before, film, ranges};
+use super::*;
+use peregrine_cache::Invalidation;
+
+#[tokio::test]
+async fn a_head_goes_to_the_origin_as_a_head_and_renews_what_is_stored() {
+    // RFC 9111 §4.3.5.
+    let shared = film(1000, &[("etag", "\"v1\""), ("a", "1")]);
+    let bench = before(Setup::plain(), &shared);
+    let cold = bench.ask("HEAD", URL, &[]).await;
+    assert_eq!(
+        (cold.status, &*cold.field("cache-status")),
+        (200, "Peregrine; fwd=uri-miss; detail=uri_miss")
+    );
+    ask(&bench, &[]).await;
+    assert!(bench.ask("HEAD", URL, &[]).await.is_hit());
+    bench.advance(61);
+    shared.lock().fields[3] = ("a", "2");
+    let head = bench.ask("HEAD", URL, &[]).await;
+    assert_eq!((&*head.field("a"), head.is_hit()), ("2", false));
+    assert!(head.field("cache-status").contains("fwd=stale; stored"), "{head:?}");
+    let whole = ask(&bench, &[]).await;
+    assert_eq!(
+        (whole.is_hit(), &*whole.field("a"), whole.text.len()),
+        (true, "2", 1000)
+    );
+    assert_eq!(ranges(&bench), ["HEAD", "", "HEAD"]);
+}
+
+#[tokio::test]
+async fn a_head_that_tells_of_another_version_makes_what_is_stored_stale() {
+    let setup = Setup::plain().strategy(|strategy| {
+        strategy.stale_while_revalidate = peregrine_base::Span::ZERO;
+    });
+    let shared = film(1000, &[("etag", "\"v1\"")]);
+    let bench = before(setup, &shared);
+    ask(&bench, &[]).await;
+    *shared.lock() = film(900, &[("etag", "\"v2\"")]).lock().clone();
+    // The client does not want it from the cache, so the origin is asked.
+    let head = bench.ask("HEAD", URL, &[("cache-control", "no-cache")]).await;
+    assert_eq!(head.field("etag"), "\"v2\"");
+    let whole = ask(&bench, &[]).await;
+    assert_eq!((whole.is_hit(), whole.text.len()), (false, 900));
+}
+
+#[tokio::test]
+async fn a_head_that_is_one_users_own_says_nothing_about_what_is_stored() {
+    let shared = film(1000, &[("etag", "\"v1\""), ("vary", "authorization")]);
+    let bench = before(Setup::plain(), &shared);
+    ask(&bench, &[]).await;
+    shared.lock().fields[2] = ("etag", "\"theirs\"");
+    let own = [("authorization", "Basic eA=="), ("cache-control", "no-cache")];
+    assert_eq!(bench.ask("HEAD", URL, &own).await.field("etag"), "\"theirs\"");
+    assert!(ask(&bench, &[]).await.is_hit());
+}
+
+#[tokio::test]
+async fn who_waits_for_an_origin_that_fails_gets_nothing_that_was_invalidated_meanwhile() {
+    for invalidate in [false, true] {
+        let gate = Gate::shut();
+        let shut = gate.clone();
+        let setup = Setup::plain().strategy(|strategy| strategy.stale_if_error = "1h".parse().unwrap());
+        let bench = setup.before(move |heard| {
+            let shut = shut.clone();
+            async move {
+                if heard.field("if-none-match").is_empty() {
+                    return answer(200, &[("cache-control", "max-age=10"), ("etag", "\"1\"")], "old");
+                }
+                shut.passed().await;
+                answer(503, &[], "")
+            }
+        });
+        ask(&bench, &[]).await;
+        bench.advance(11);
+        let (answer, ()) = tokio::join!(bench.get(URL, &[]), async {
+            super::bench::until("the origin is asked", || bench.heard().len() == 2).await;
+            if invalidate {
+                let keys = Invalidation::of_keys(vec!["/film".into()]);
+                bench.engine.invalidate(&keys).await;
+            }
+            gate.open();
+        });
+        let expected = if invalidate { (502, false) } else { (200, true) };
+        assert_eq!((answer.status, answer.text == "old"), expected, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_follows_a_load_is_told_why_the_origin_was_asked() {
+    let gate = Gate::shut();
+    let body = gate.clone();
+    let bench = Setup::plain().before(move |heard| {
+        let language = heard.field("accept-language").to_owned();
+        let fields = [("cache-control", "max-age=60"), ("vary", "accept-language")];
+        let response = answer(200, &fields, "");
+        let body = match language.as_str() {
+            "de" => peregrine_net::http::Body::full("eins"),
+            _ => body.body("o", "ne"),
+        };
+        async { response.map(|_| body) }
+    });
+    ask(&bench, &[("accept-language", "de")]).await;
+    let english: &[(&str, &[u8])] = &[("accept-language", b"en")];
+    let leader = bench.begin("GET", URL, english).await;
+    let follower = bench.begin("GET", URL, english).await;
+    gate.open();
+    for (response, word) in [(leader, "stored"), (follower, "collapsed")] {
+        let said = response.headers()["cache-status"].to_str().unwrap().to_owned();
+        assert!(said.contains("fwd=vary-miss") && said.contains(word), "{said}");
+        assert_eq!(response.into_body().collect(100).await.unwrap(), "one");
+    }
+}
