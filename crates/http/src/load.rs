@@ -231,7 +231,8 @@ impl Load {
             _ => Retry::Safe,
         };
         let sent = self.asking.route.upstream.send(request, retry).await;
-        let (response, exchange) = sent.map_err(Failure::Upstream)?;
+        let (mut response, exchange) = sent.map_err(Failure::Upstream)?;
+        encode::keep_apart(response.headers_mut());
         let times = Times {
             received: self.clock.wall(),
             delay: self.clock.now().since(started),

@@ -90,6 +90,14 @@ fn forbids_transforming(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Has what an origin encoded kept apart by Accept-Encoding, though the origin may not say that it varies on that: not
+/// everybody can read it.
+pub(crate) fn keep_apart(response: &mut HeaderMap) {
+    if response.contains_key(header::CONTENT_ENCODING) {
+        represent::vary_on_encoding(response);
+    }
+}
+
 /// Says in an answer that is not stored itself what its stored sisters say: that another request may get another
 /// representation (RFC 9110 §12.5.5).
 pub(crate) fn announce(asking: &Asking, response: &mut Response<Body>) {

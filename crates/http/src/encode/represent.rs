@@ -247,7 +247,7 @@ pub(crate) fn encode_head(head: &mut impl EditFields, coding: Coding) {
 }
 
 /// Adds Accept-Encoding to Vary, unless it says so already.
-fn vary_on_encoding(head: &mut impl EditFields) {
+pub(super) fn vary_on_encoding(head: &mut impl EditFields) {
     let says_so = |member: &[u8]| member == b"*" || member.eq_ignore_ascii_case(b"accept-encoding");
     let mut lines = head.lines(VARY.as_str());
     if lines.any(|line| {
