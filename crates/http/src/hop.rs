@@ -21,17 +21,21 @@ impl Hop {
     /// Reads it, before it is taken off.
     pub(crate) fn read(head: &request::Parts) -> Self {
         let headers = &head.headers;
-        let mut connection = tokens(headers, &header::CONNECTION);
-        // RFC 9110 §7.8: without the option `upgrade` the field was left over from another hop.
-        let is_offered = head.version == Version::HTTP_11
-            && head.method == Method::GET
-            && connection.any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+        // RFC 9110 §7.8 and §10.1.4: without the option of the same name such a field was left over from another hop. HTTP/2
+        // has no options, and `TE` all the same.
+        let says = |option: &str| {
+            let mut options = tokens(headers, &header::CONNECTION);
+            options.any(|said| said.eq_ignore_ascii_case(option.as_bytes()))
+        };
+        let is_offered = head.version == Version::HTTP_11 && head.method == Method::GET && says("upgrade");
+        let takes_te = head.version == Version::HTTP_2 || says("te");
         let upgrades = tokens(headers, &header::UPGRADE).filter(|_| is_offered);
         Self {
             upgrades: upgrades
                 .filter_map(|token| HeaderValue::from_bytes(token).ok())
                 .collect(),
-            wants_trailers: tokens(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers")),
+            wants_trailers: takes_te
+                && tokens(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers")),
             trailer: headers.get(header::TRAILER).cloned(),
             interim: head.extensions.get::<Interim>().cloned(),
         }
@@ -112,15 +116,18 @@ mod tests {
 
     #[test]
     fn that_trailers_are_welcome_is_said_again_and_nothing_else_of_te() {
-        let said = |te: &str| {
+        let said = |version: Version, te: &str, connection: &str| {
             let mut request = http::Request::new(());
-            hop(Version::HTTP_11, "GET", &[("te", te), ("connection", "te")]).apply(&mut request);
+            hop(version, "GET", &[("te", te), ("connection", connection)]).apply(&mut request);
             request
                 .headers()
                 .get(header::TE)
                 .map(|value| value.to_str().unwrap().to_owned())
         };
-        assert_eq!(said("gzip;q=0.5, trailers"), Some("trailers".to_owned()));
-        assert_eq!(said("gzip"), None);
+        let trailers = Some("trailers".to_owned());
+        assert_eq!(said(Version::HTTP_11, "gzip;q=0.5, trailers", "te"), trailers);
+        assert_eq!(said(Version::HTTP_11, "gzip", "te"), None);
+        assert_eq!(said(Version::HTTP_11, "trailers", "close"), None);
+        assert_eq!(said(Version::HTTP_2, "trailers", "close"), trailers);
     }
 }
