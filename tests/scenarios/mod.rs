@@ -21,3 +21,4 @@ mod s14_watching;
 mod s15_edge;
 mod s15_passing_through;
 mod s16_ranges;
+mod s16_policy;
