@@ -18,7 +18,8 @@ run: setup ## Install what is missing, build, run the demo (UPSTREAM=http://host
 build: setup ## Build the program, optimised
 	@$(CARGO) build --release -p peregrine
 
-test: setup ## Run all tests, those that explore thread interleavings too
+test: ## Run all tests, those that explore thread interleavings and those with real clients too
+	@scripts/setup test
 	@$(CARGO) test --workspace
 	@$(CARGO) test -p peregrine-cache --features shuttle
 

@@ -1,5 +1,7 @@
 //! The scenarios, from simple to hard.
 
+mod s20_clients;
+
 mod s01_passing_on;
 mod s02_caching;
 mod s03_coalescing;
