@@ -2,10 +2,12 @@
 #   make run UPSTREAM=http://127.0.0.1:3000     in front of a real API
 #   make run ARGS="--help"                      anything else for the program
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench lint tidy reference clean setup
+.PHONY: help run build test bench fuzz lint tidy reference clean setup
 
 UPSTREAM ?=
 ARGS ?=
+SECONDS ?= 60
+TARGETS ?=
 CARGO := scripts/with-env cargo
 
 help: ## List the targets
@@ -26,6 +28,10 @@ test: ## Run all tests, those that explore thread interleavings and those with r
 bench: ## Measure against the budgets and the peers (installs them; ARGS=… for the bench)
 	@scripts/setup bench
 	@$(CARGO) run --release -p peregrine-bench -- $(ARGS)
+
+fuzz: ## Fuzz every parser at an edge (SECONDS=60 each; TARGETS=… for some)
+	@scripts/setup fuzz
+	@scripts/fuzz $(SECONDS) $(TARGETS)
 
 lint: ## Check everything that is no test: format, clippy, tidy, docs, dependencies, spelling, scripts
 	@scripts/lint

@@ -16,6 +16,7 @@ typos_version=1.52.0
 shellcheck_version=0.11.0.1
 cargo_deny_version=0.20.2
 cargo_machete_version=0.9.2
+cargo_fuzz_version=0.13.2
 tools="$peregrine_cache/tools"
 # The Python clients of the end-to-end tests.
 httpx_version=0.28.1
@@ -23,6 +24,7 @@ websockets_version=15.0.1
 : "${PEREGRINE_PYTHON_CLIENTS:=$tools/clients-httpx-$httpx_version-websockets-$websockets_version}"
 
 PATH="$tools/typos-$typos_version/bin:$tools/shellcheck-$shellcheck_version/bin:$PATH"
+PATH="$tools/cargo-fuzz-$cargo_fuzz_version/bin:$PATH"
 PATH="$tools/cargo-deny-$cargo_deny_version/bin:$tools/cargo-machete-$cargo_machete_version/bin:$PATH"
 PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 export CARGO_TARGET_DIR PATH PEREGRINE_PYTHON_CLIENTS

@@ -17,6 +17,8 @@ mod encode;
 mod explain;
 mod failure;
 mod finish;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod head_update;
 mod hop;

@@ -97,7 +97,10 @@ impl Ranges {
                 }
             }
         }
-        let cost: u64 = parts.iter().map(|part| part.length() + PART_OVERHEAD_BYTES).sum();
+        let cost = parts.iter().fold(0u64, |sum, part| {
+            // An origin may claim any length.
+            sum.saturating_add(part.length()).saturating_add(PART_OVERHEAD_BYTES)
+        });
         if parts.is_empty() {
             RangeAnswer::Unsatisfiable
         } else if overlaps > OVERLAPS_MAX || (parts.len() > 1 && cost >= length) {

@@ -7,6 +7,8 @@ mod choose;
 mod connect;
 mod ejection;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod health;
 mod incoming;

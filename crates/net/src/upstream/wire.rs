@@ -126,7 +126,7 @@ pub(crate) fn has_bytes(stream: &TcpStream) -> bool {
 
 /// Where in the heads of a response the reading is.
 #[derive(Debug)]
-struct Scan {
+pub(crate) struct Scan {
     /// Bytes of this head so far.
     bytes: usize,
     /// Lines of this head so far that are not empty.
@@ -147,7 +147,7 @@ struct Scan {
 const STATUS: std::ops::Range<usize> = 9..12;
 
 impl Scan {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             bytes: 0,
             lines: 0,
@@ -160,7 +160,7 @@ impl Scan {
     }
 
     /// Reads on; true when something is doubtful.
-    fn read(&mut self, bytes: &[u8], rule: HeadRule) -> Result<bool, HeadFault> {
+    pub(crate) fn read(&mut self, bytes: &[u8], rule: HeadRule) -> Result<bool, HeadFault> {
         let mut doubtful = false;
         for byte in bytes {
             if self.over {
