@@ -27,7 +27,8 @@ pub struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, SocketFile),
+    /// With its file, unless that is another's to remove.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// Why an address could not be bound.
@@ -107,7 +108,7 @@ impl Listener {
         };
         let (socket, file) = unix::listen(path, mode, BACKLOG).map_err(wrong)?;
         Ok(Self {
-            socket: Socket::Unix(socket, file),
+            socket: Socket::Unix(socket, Some(file)),
             address: address(),
         })
     }
@@ -130,9 +131,9 @@ impl Listener {
                 .as_pathname()
                 .ok_or(invalid("the socket has no path"))?
                 .to_owned();
-            let file = SocketFile::at(&path)?;
+            // A service manager keeps the file for the next start; what a successor leaves, the next one replaces.
             return Ok(Self {
-                socket: Socket::Unix(UnixListener::from_std(socket.into())?, file),
+                socket: Socket::Unix(UnixListener::from_std(socket.into())?, None),
                 address: Address::Unix(path),
             });
         }
@@ -145,7 +146,7 @@ impl Listener {
     }
 
     /// The socket once more, for a program that goes on listening on it: as long as one of both is open, clients are let in.
-    /// From then on the file of a Unix socket is the other's to remove.
+    /// From then on the file of a Unix socket stays.
     ///
     /// # Errors
     /// When the process has no descriptors left.
@@ -154,7 +155,7 @@ impl Listener {
             Socket::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
             Socket::Unix(socket, file) => {
                 let shared = socket.as_fd().try_clone_to_owned()?;
-                file.leave();
+                file.iter().for_each(SocketFile::leave);
                 Ok(shared)
             }
         }
@@ -218,6 +219,22 @@ mod tests {
     async fn an_address_of_another_machine_is_refused_with_advice() {
         let error = Listener::bind("192.0.2.1:0".parse().unwrap()).unwrap_err();
         assert!(error.to_string().contains("not an address of this machine"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_that_is_handed_on_stays_where_it_is() {
+        let folder = crate::tests::Folder::new();
+        let path = folder.path("a.sock");
+        let first = Listener::bind_unix(&path, 0o660).unwrap();
+        let second = Listener::from_fd(first.share().unwrap()).unwrap();
+        assert_eq!(second.place(), &Address::Unix(path.clone()));
+        drop(first);
+        let _client = tokio::net::UnixStream::connect(&path).await.unwrap();
+        second.accept().await.unwrap();
+        drop(second);
+        // The next start replaces it.
+        drop(Listener::bind_unix(&path, 0o660).unwrap());
+        assert!(!path.exists());
     }
 
     #[tokio::test]

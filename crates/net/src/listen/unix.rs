@@ -1,6 +1,6 @@
-//! Unix sockets as listeners. The file appears under its name only once it is complete: listening, and with its mode. One
-//! that a killed program left behind is replaced; one on which a program listens, or that is no socket, never is. When the
-//! listener goes, the file goes, unless it is another's by then.
+//! Unix sockets as listeners. Nobody can connect before the file has its mode. One that a killed program left behind is
+//! replaced; one on which a program listens, or that is no socket, never is. When the listener goes, the file goes, unless
+//! it is another's by then.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -57,36 +57,18 @@ impl From<io::Error> for UnixFault {
 /// Listens at `path`, whose file gets `mode`; `backlog` connections wait in the kernel.
 pub(super) fn listen(path: &Path, mode: u32, backlog: i32) -> Result<(UnixListener, SocketFile), UnixFault> {
     make_way(path)?;
-    // Made under another name, so that nobody meets a socket that does not listen yet or has not got its mode.
-    let mut name = path
-        .file_name()
-        .ok_or(ErrorKind::InvalidInput)
-        .map_err(io::Error::from)?
-        .to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let unfinished = path.with_file_name(name);
-    let listening = || -> io::Result<UnixListener> {
-        // Left by an earlier program with the same number.
-        if is_socket(&unfinished) {
-            fs::remove_file(&unfinished)?;
-        }
-        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&socket2::SockAddr::unix(&unfinished)?)?;
-        fs::set_permissions(&unfinished, fs::Permissions::from_mode(mode))?;
-        socket.listen(backlog)?;
-        fs::rename(&unfinished, path)?;
-        UnixListener::from_std(socket.into())
-    };
-    let listener = listening().inspect_err(|_| {
-        if is_socket(&unfinished) {
-            let _ = fs::remove_file(&unfinished);
-        }
-    })?;
-    Ok((listener, SocketFile::at(path)?))
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    // From here on it is removed when something fails.
+    let file = SocketFile::at(path)?;
+    // Nobody can connect before it listens, so nobody can before it has its mode.
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    socket.listen(backlog)?;
+    Ok((UnixListener::from_std(socket.into())?, file))
 }
 
-/// Nothing that anybody uses may stand at `path`.
+/// Nothing that anybody uses may stand at `path`; what a killed program left is removed.
 fn make_way(path: &Path) -> Result<(), UnixFault> {
     let metadata = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -96,15 +78,10 @@ fn make_way(path: &Path) -> Result<(), UnixFault> {
         return Err(UnixFault::NotASocket);
     }
     match UnixStream::connect(path) {
-        // Nobody listens: a killed program left it. The new one takes its place.
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
-        Err(error) => Err(UnixFault::System(error)),
         Ok(_) => Err(UnixFault::Taken),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
+        Err(error) => Err(UnixFault::System(error)),
     }
-}
-
-fn is_socket(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
 }
 
 impl Drop for SocketFile {

@@ -57,10 +57,15 @@ fn request(method: &str, uri: &str) -> Request<()> {
     Request::builder().method(method).uri(uri).body(()).unwrap()
 }
 
+/// A hang is a failure.
+async fn patiently<F: Future>(work: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, work).await.expect("it comes in time")
+}
+
 /// Status, fields and body of the answer to a request without a body.
 async fn ask(client: &mut SendRequest<Bytes>, request: Request<()>) -> Result<(u16, HeaderMap, String), ::h2::Error> {
     let (response, _) = client.send_request(request, true)?;
-    let response = tokio::time::timeout(PATIENCE, response).await.expect("an answer")?;
+    let response = patiently(response).await?;
     let (head, mut body) = response.into_parts();
     let text = read(&mut body).await?;
     Ok((head.status.as_u16(), head.headers, text))
@@ -68,7 +73,7 @@ async fn ask(client: &mut SendRequest<Bytes>, request: Request<()>) -> Result<(u
 
 async fn read(body: &mut RecvStream) -> Result<String, ::h2::Error> {
     let mut text = String::new();
-    while let Some(data) = tokio::time::timeout(PATIENCE, body.data()).await.expect("a body") {
+    while let Some(data) = patiently(body.data()).await {
         let data = data?;
         body.flow_control().release_capacity(data.len())?;
         text.push_str(std::str::from_utf8(&data).unwrap());
@@ -156,7 +161,7 @@ async fn bodies_and_trailers_pass_both_ways_and_interim_answers_before_them() {
     body.send_data(Bytes::from(vec![b'a'; 40_000]), false).unwrap();
     let sent = [("x-sum", "7"), ("content-length", "1")].map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()));
     body.send_trailers(HeaderMap::from_iter(sent)).unwrap();
-    let hints = std::future::poll_fn(|cx| response.poll_informational(cx))
+    let hints = patiently(std::future::poll_fn(|cx| response.poll_informational(cx)))
         .await
         .unwrap()
         .unwrap();
@@ -164,9 +169,9 @@ async fn bodies_and_trailers_pass_both_ways_and_interim_answers_before_them() {
         (hints.status().as_u16(), &hints.headers()["link"]),
         (103, &"</a>; rel=preload".parse().unwrap())
     );
-    let mut body = response.await.unwrap().into_body();
+    let mut body = patiently(response).await.unwrap().into_body();
     assert_eq!(read(&mut body).await.unwrap(), "abc");
-    let trailers = body.trailers().await.unwrap().unwrap();
+    let trailers = patiently(body.trailers()).await.unwrap().unwrap();
     assert_eq!(
         (&trailers["x-sum"], &trailers["x-length"]),
         (&"7".parse().unwrap(), &"40000".parse().unwrap())
@@ -202,14 +207,14 @@ async fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
     let mut waiting = request("POST", "http://x/");
     waiting.headers_mut().insert("expect", "100-continue".parse().unwrap());
     let (mut response, mut body) = client.send_request(waiting, false).unwrap();
-    let asked = std::future::poll_fn(|cx| response.poll_informational(cx))
+    let asked = patiently(std::future::poll_fn(|cx| response.poll_informational(cx)))
         .await
         .unwrap()
         .unwrap();
     assert_eq!(asked.status(), 100);
     body.send_data(Bytes::from_static(b"here"), true).unwrap();
     assert!(
-        read(&mut response.await.unwrap().into_body())
+        read(&mut patiently(response).await.unwrap().into_body())
             .await
             .unwrap()
             .ends_with("here")
@@ -259,7 +264,10 @@ async fn heads_that_are_in_doubt_are_refused_with_a_problem() {
     }
     let large = with(&[("content-length", "9999999999999")]);
     let (response, _body) = client.send_request(large, false).unwrap();
-    assert_eq!(response.await.unwrap().status(), Refusal::BodyTooLarge.status());
+    assert_eq!(
+        patiently(response).await.unwrap().status(),
+        Refusal::BodyTooLarge.status()
+    );
     // The same host in other letters is the same.
     assert_eq!(ask(&mut client, with(&[("host", "X")])).await.unwrap().0, 200);
     assert_eq!(running.server.status().requests, 1);
@@ -278,7 +286,7 @@ async fn a_body_is_bounded_in_size_and_in_time() {
     ] {
         let (response, mut body) = client.send_request(request("POST", "http://x/"), false).unwrap();
         body.send_data(data.into(), false).unwrap();
-        let mut answer = response.await.unwrap().into_body();
+        let mut answer = patiently(response).await.unwrap().into_body();
         assert!(read(&mut answer).await.unwrap().contains(fault), "{fault}");
     }
 }
@@ -334,7 +342,7 @@ async fn a_client_that_opens_no_window_is_given_up_and_others_on_the_connection_
     let (mut client, connection) = handshake.await.unwrap();
     tokio::spawn(connection);
     let (response, _) = client.send_request(request("GET", "http://x/large"), true).unwrap();
-    let mut body = response.await.unwrap().into_body();
+    let mut body = patiently(response).await.unwrap().into_body();
     // What fits its window, and then nothing is taken.
     let error = loop {
         match tokio::time::timeout(PATIENCE, body.data()).await.unwrap() {
@@ -394,7 +402,10 @@ async fn a_drain_answers_what_is_under_way_and_takes_no_more() {
     })
     .await;
     gate.notify_one();
-    assert_eq!(read(&mut response.await.unwrap().into_body()).await.unwrap(), "late");
+    assert_eq!(
+        read(&mut patiently(response).await.unwrap().into_body()).await.unwrap(),
+        "late"
+    );
     until("the connection is gone", || {
         running.server.status().connections_open == 0
     })

@@ -233,8 +233,10 @@ async fn a_client_that_opens_every_window_and_reads_nothing_is_cut_off() {
     raw.send(4, 0, 0, &[&[0, 4], &largest[..]].concat()).await;
     raw.send(8, 0, 0, &0x7fff_0000u32.to_be_bytes()).await;
     raw.send(1, 0x5, 1, &block(&GET)).await;
-    until("it is cut off", || running.server.status().stalled == 1).await;
+    until("it is asked", || running.server.status().requests == 1).await;
     until("nothing is left", || running.server.status().connections_open == 0).await;
+    // The request, the connection, or one after the other.
+    assert!(running.server.status().stalled >= 1);
 }
 
 #[tokio::test]
