@@ -8,7 +8,6 @@ use peregrine_cache::{
 };
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The tag that every entry has.
 pub(crate) const COMMON_TAG: &str = "catalogue";
@@ -97,27 +96,19 @@ impl Peregrine {
         }
     }
 
-    /// Looks `key` up on the terms of a request that asks for nothing special.
-    fn look_up(&self, key: &Key, lead: bool) -> Lookup {
-        let ask = Ask {
-            now: SystemClock.now(),
-            strategy: &self.strategy,
-            age_max: None,
-            fresh_min: Duration::ZERO,
-            stale_max: None,
-            validate: false,
-            variants: &NoVariants,
+    /// The terms of a request that asks for nothing special.
+    fn ask(&self, lead: bool) -> Ask<'_> {
+        Ask {
             lead,
-            part: None,
-        };
-        self.engine.lookup(key, &ask)
+            ..Ask::plain(SystemClock.now(), &self.strategy)
+        }
     }
 
+    /// A hit, as a plane answers it at once.
     fn first_byte(&self, key: &Key) -> Option<u8> {
-        match self.look_up(key, false) {
-            Lookup::Fresh { hit, .. } => hit.body().as_slice()?.first().copied(),
-            _ => None,
-        }
+        let hit = self.engine.fresh(key, &self.ask(false))?;
+        self.engine.answered(key, &hit);
+        hit.as_slice()?.first().copied()
     }
 }
 
@@ -143,7 +134,7 @@ impl Contender for Peregrine {
 
     /// By lookup, lease and store, as a plane does it.
     fn ask(&self, key: u32) -> bool {
-        match self.look_up(&self.keys[key as usize], true) {
+        match self.engine.lookup(&self.keys[key as usize], &self.ask(true)) {
             Lookup::Fresh { .. } => true,
             Lookup::Lead(lease) => {
                 let meta = Meta {

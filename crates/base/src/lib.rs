@@ -15,6 +15,6 @@ pub use blame::{Blame, Party};
 pub use clock::{Clock, Instant, ManualClock, SystemClock, WallTime};
 pub use duration::Span;
 pub use parameter::{Complaint, Fallback, Kind, Parameter};
-pub use runtime::{Random, Runtime, SeededRandom, SystemRandom, Task, TokioRuntime};
+pub use runtime::{MakeTask, Random, Runtime, SeededRandom, SystemRandom, Task, TokioRuntime};
 pub use secret::Secret;
 pub use size::ByteSize;

@@ -8,10 +8,22 @@ use std::time::Duration;
 /// A future that a [`Runtime`] runs by itself.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
+/// Makes a future where it is to run.
+pub type MakeTask = Box<dyn FnOnce() -> Task + Send + 'static>;
+
 /// Runs work in the background and waits.
 pub trait Runtime: Send + Sync + 'static {
     /// Starts `task`; it goes on when the caller goes away.
     fn spawn(&self, task: Task);
+    /// Starts what `make` makes, which will stay where it is started: one connection, say. A runtime of several event loops
+    /// chooses the one with the least of them and calls `make` there.
+    fn settle(&self, make: MakeTask) {
+        self.spawn(make());
+    }
+    /// Whether [`Runtime::settle`] may start it in another event loop than the caller's, so that a socket has to be taken along.
+    fn has_several_loops(&self) -> bool {
+        false
+    }
     /// Runs work that occupies a thread, such as compressing a large body, away from the event loop.
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>);
     /// Completes after `span`.

@@ -49,6 +49,12 @@ impl Hit {
         Body(self.0.clone())
     }
 
+    /// The whole body where it lies in memory as it is, for as long as the hit.
+    #[must_use]
+    pub fn as_slice(&self) -> Option<&[u8]> {
+        packed(&self.0)
+    }
+
     /// The length of [`Hit::body`] in bytes.
     #[must_use]
     pub fn length(&self) -> u64 {
@@ -218,7 +224,7 @@ impl Body {
     /// The whole body where it lies in memory as it is, for a vectored write.
     #[must_use]
     pub fn as_slice(&self) -> Option<&[u8]> {
-        (self.0.encoding() == Encoding::Identity && self.0.segments().is_none()).then(|| self.0.packed_body())
+        packed(&self.0)
     }
 
     /// The body in pieces of at most 256 KiB, each unpacked when it is asked for: one piece up to 64 KiB, none when it is
@@ -390,6 +396,11 @@ impl Iterator for EncodedChunks {
         self.next += 1;
         Some(piece)
     }
+}
+
+/// The body of `entry` where it lies in it as it is.
+fn packed(entry: &Entry) -> Option<&[u8]> {
+    (entry.encoding() == Encoding::Identity && entry.segments().is_none()).then(|| entry.packed_body())
 }
 
 /// The length of the body of `entry` as it was loaded.

@@ -191,7 +191,7 @@ fn write(
                 route.metrics.encoded(coded.coding());
             }
         }
-        None => match hit.body().as_slice() {
+        None => match hit.as_slice() {
             Some(body) if body.len() <= COPIED_BYTES_MAX => answer.copied.extend_from_slice(body),
             _ => answer.body.extend(hit.body().chunks()),
         },

@@ -52,6 +52,20 @@ impl Stream {
         }
     }
 
+    /// Takes it out of the event loop that it was accepted in.
+    ///
+    /// # Errors
+    /// When the system refuses; the connection is closed then.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        Ok(Detached {
+            ahead: self.ahead,
+            socket: match self.socket {
+                Socket::Tcp(stream) => DetachedSocket::Tcp(stream.into_std()?),
+                Socket::Unix(stream) => DetachedSocket::Unix(stream.into_std()?),
+            },
+        })
+    }
+
     /// Gives back what was read of it, to be read again before anything else.
     pub(crate) fn unread(&mut self, bytes: Bytes) {
         self.ahead = if self.ahead.is_empty() {
@@ -59,6 +73,35 @@ impl Stream {
         } else {
             [&bytes[..], &self.ahead[..]].concat().into()
         };
+    }
+}
+
+/// A connection on its way from one event loop to another.
+#[derive(Debug)]
+pub(crate) struct Detached {
+    ahead: Bytes,
+    socket: DetachedSocket,
+}
+
+#[derive(Debug)]
+enum DetachedSocket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Detached {
+    /// Puts it into the event loop of the caller.
+    ///
+    /// # Errors
+    /// When the system refuses; the connection is closed then.
+    pub(crate) fn attach(self) -> io::Result<Stream> {
+        Ok(Stream {
+            ahead: self.ahead,
+            socket: match self.socket {
+                DetachedSocket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+                DetachedSocket::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+            },
+        })
     }
 }
 

@@ -82,7 +82,7 @@ const FLAGS: Flags = Flags {
 /// # Errors
 /// When a port is taken, or an answer was wrong.
 pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    serve::runtime(0)?.block_on(async {
+    serve::runtime()?.block_on(async {
         let shop = open_shop(arguments)?;
         if arguments.only_origin {
             print::line(&format!("shop: http://{}", shop.address))?;

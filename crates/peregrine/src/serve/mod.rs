@@ -3,6 +3,7 @@
 
 mod advice;
 mod control;
+mod cores;
 mod handover;
 mod listeners;
 mod metrics;
@@ -17,6 +18,7 @@ mod watch;
 use crate::Failure;
 use crate::config::{Environment, Loaded, Origin, Overrides};
 use crate::print;
+use cores::{Cores, Threads};
 use handover::{Inherited, Offer, Predecessor, Role, Takeover};
 use peregrine_admin::{Admin, Control, token};
 use peregrine_base::{Complaint, Runtime, Secret, TokioRuntime};
@@ -101,6 +103,8 @@ pub struct Running {
     drains: Arc<Drains>,
     /// The way to replace it.
     offer: Option<Offer>,
+    /// What the connections run on.
+    _threads: Threads,
 }
 
 /// How it ends.
@@ -129,7 +133,7 @@ pub fn run(
         environment: environment.clone(),
     };
     raise_file_limit();
-    let runtime = runtime(loaded.settings.server.workers)?;
+    let runtime = runtime()?;
     let (program, ended) = runtime.block_on(async {
         let before = match take_over {
             true => Predecessor::find(&loaded.settings.server.state_dir)?,
@@ -165,16 +169,16 @@ fn raise_file_limit() {
     }
 }
 
-/// The runtime that serves, with `workers` threads; 0 means one for each core.
+/// How many threads there are for all that is not a connection of a client: those have loops of their own.
+const CHORE_THREADS: usize = 2;
+
+/// The runtime of the listeners, the admin API and the chores.
 ///
 /// # Errors
 /// When the system gives no threads.
-pub fn runtime(workers: usize) -> Result<tokio::runtime::Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if workers > 0 {
-        builder.worker_threads(workers);
-    }
-    builder
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CHORE_THREADS)
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("cannot start: {error}")))
@@ -213,7 +217,14 @@ async fn start_after(
         clock: Program::clock(),
         runtime,
     };
-    let server = Server::new(ServerLimits::from(&settings.limits), parts.clone());
+    let (cores, threads) = Cores::start(settings.server.workers)?;
+    let server = Server::new(
+        ServerLimits::from(&settings.limits),
+        ServerParts {
+            runtime: cores,
+            ..parts.clone()
+        },
+    );
     let spoken = spoken::all(&settings.listeners).map_err(|complaints| loaded.resolved.refuse(&complaints))?;
     let program = Program::new(loaded, source, log, server, watch.clone())?;
     // All addresses are taken before one is served: nobody is to be answered by a program that then does not start.
@@ -264,6 +275,7 @@ async fn start_after(
         offer: offer(&program, &drains),
         program,
         drains,
+        _threads: threads,
     })
 }
 

@@ -19,7 +19,7 @@ use crate::listen::{Address, Listener, Stream};
 use crate::tls::Tls;
 use crate::wheel::Wheel;
 use parking_lot::RwLock;
-use peregrine_base::{Clock, Instant, Runtime};
+use peregrine_base::{Clock, Instant, Runtime, Task};
 use status::Statistics;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -352,13 +352,25 @@ impl Shared {
             tls: false,
         };
         let (handler, drain) = (Arc::clone(handler), drain.clone());
-        if spoken.is_plain() {
-            let connection = connection::serve(stream, peer, open, handler, drain);
-            self.parts.runtime.spawn(Box::pin(connection));
-        } else {
-            let connection = arrival::serve(stream, peer, Arc::clone(spoken), open, handler, drain);
-            self.parts.runtime.spawn(Box::pin(connection));
+        let spoken = Arc::clone(spoken);
+        let serve = move |stream: Stream| -> Task {
+            if spoken.is_plain() {
+                Box::pin(connection::serve(stream, peer, open, handler, drain))
+            } else {
+                Box::pin(arrival::serve(stream, peer, spoken, open, handler, drain))
+            }
+        };
+        let runtime = &self.parts.runtime;
+        if !runtime.has_several_loops() {
+            runtime.spawn(serve(stream));
+            return;
         }
+        // Either way it fails only for want of descriptors or memory, and the client sees its connection closed.
+        let Ok(detached) = stream.detach() else { return };
+        runtime.settle(Box::new(move || match detached.attach() {
+            Ok(stream) => serve(stream),
+            Err(_) => Box::pin(async {}),
+        }));
     }
 
     /// Tells a client that there are too many connections, unless too many are being told already, or telling it would
