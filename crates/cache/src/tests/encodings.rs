@@ -1,8 +1,10 @@
 //! Encodings of stored bodies: made once, kept with the entry, gone with it.
 
 use crate::testing::{Bench, meta, tagged, text};
-use crate::{Coding, Compression, Hit, Invalidation, Meta, NoVariants};
+use crate::{Coding, Compression, Hit, Invalidation, Key, Meta, NoVariants, SetOptions};
 use bytes::Bytes;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 fn body(size: usize) -> String {
     "peregrine falcon ".repeat(size / 17)
@@ -217,4 +219,46 @@ async fn a_body_that_cannot_wait_is_left_alone() {
     assert_eq!(bench.hit("/a").unwrap().codings().count(), 0);
     assert_eq!(outcomes(&bench, "no_room"), 1);
     assert_eq!(bench.engine.statistics().in_flight_bytes, 0);
+}
+
+/// What one of several hands does: writes, encodes, and reads what whoever wrote last left. `written` is the last version
+/// that was.
+fn handle(bench: &Bench, versions: &Mutex<u64>, written: &AtomicU64) {
+    let (engine, namespace) = (&bench.engine, &bench.namespace);
+    for round in 0..100 {
+        {
+            let mut version = versions.lock();
+            *version += 1;
+            let value = format!("{version} ").repeat(3_000);
+            engine.set(namespace, "a", value.into(), &SetOptions::default());
+            written.store(*version, Ordering::Release);
+        }
+        if let Some(hit) = engine.get(namespace, "a") {
+            engine.encode(&Key::named(namespace, "", "a"), &hit, Coding::ALL[round % 3]);
+        }
+        let newest = written.load(Ordering::Acquire);
+        let Some(hit) = engine.get(namespace, "a") else {
+            continue;
+        };
+        let body = text(&hit);
+        for coding in hit.codings() {
+            assert_eq!(decoded(coding, encoded(&hit, coding).unwrap()), body);
+        }
+        let version: u64 = body.split(' ').next().unwrap().parse().unwrap();
+        assert!(version >= newest, "{version} came back after {newest}");
+    }
+}
+
+#[test]
+fn under_many_hands_an_encoding_is_that_of_its_body_and_brings_nothing_back() {
+    let bench = Bench::new();
+    let (versions, written) = (Mutex::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| handle(&bench, &versions, &written));
+        }
+    });
+    assert!(outcomes(&bench, "stored") > 0);
+    let hit = bench.engine.get(&bench.namespace, "a").unwrap();
+    assert_eq!(bench.accounted(), hit.stored_bytes(), "nothing else is left");
 }
