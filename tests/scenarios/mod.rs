@@ -22,5 +22,5 @@ mod s13_handover;
 mod s14_watching;
 mod s15_edge;
 mod s15_passing_through;
-mod s16_ranges;
 mod s16_policy;
+mod s16_ranges;
