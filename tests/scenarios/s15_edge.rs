@@ -328,3 +328,36 @@ fn files_that_cannot_be_used_are_named_before_the_start() {
         );
     }
 }
+
+#[test]
+fn a_successor_goes_on_with_tls_and_with_the_unix_socket() {
+    let origin = telling();
+    let mut secure = Secure::start(&origin, "[[listener]]\naddress = \"unix:peregrine.sock\"\n", |_| {});
+    let arguments = [
+        "serve",
+        "--config",
+        "peregrine.toml",
+        "--admin",
+        "127.0.0.1:0",
+        "--take-over",
+    ];
+    let successor = Process::start(process::command(secure.peregrine.folder.path(), &arguments));
+    assert_eq!(
+        successor.address("serving"),
+        secure.peregrine.address,
+        "the same socket"
+    );
+    assert_eq!(
+        secure.peregrine.process.exit_code(),
+        Some(0),
+        "{}",
+        secure.peregrine.log()
+    );
+    secure.peregrine.process = successor;
+    for version in ["--http1.1", "--http2"] {
+        assert_eq!(secure.ask("shop.example", "/page", &[version]).status, 200);
+    }
+    let folder = secure.peregrine.folder.path();
+    let answer = curl(folder, &["--unix-socket", "peregrine.sock", "http://shop.example/page"]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
