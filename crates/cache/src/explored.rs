@@ -458,3 +458,43 @@ fn readers_that_come_and_go_hold_up_nobody() {
         assert_eq!(world.engine.statistics().in_flight_bytes, 0, "nothing is held");
     });
 }
+
+#[test]
+fn a_snapshot_brings_nothing_back_that_was_invalidated_before_it_was_read() {
+    let here = crate::Provenance {
+        stored: 1,
+        source: 1,
+        boot: 1,
+    };
+    let limits = crate::SnapshotLimits {
+        size_max: u64::MAX,
+        time_max: Duration::MAX,
+    };
+    explore(move || {
+        let before = World::new();
+        assert_eq!(before.ask(), 1);
+        let mut bytes = Vec::new();
+        before
+            .engine
+            .write_snapshot(&mut bytes, &here, &limits)
+            .expect("memory takes everything");
+        let world = World::new();
+        let expecting = world.engine.expect_snapshot();
+        let (changing, sweeping) = (world.clone(), world.clone());
+        let threads = [
+            thread::spawn(move || {
+                let restored = expecting.load(std::io::Cursor::new(bytes), &here);
+                assert!(restored.is_ok());
+            }),
+            thread::spawn(move || {
+                let now = changing.change(false);
+                assert!(changing.ask() >= now, "whoever invalidated gets nothing older");
+            }),
+            thread::spawn(move || sweeping.engine.sweep()),
+        ];
+        for thread in threads {
+            thread.join().expect("nobody panics");
+        }
+        assert!(world.ask() >= 2);
+    });
+}
