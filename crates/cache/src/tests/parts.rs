@@ -130,6 +130,7 @@ async fn a_part_whose_load_began_before_an_invalidation_does_not_survive_it() {
     // Once it is there, and put together with what came later.
     store(&bench, 0, "01234", Some("v1"));
     bench.engine.invalidate(&everything).await;
+    assert!(bench.lead("/a").parts().is_none(), "nobody builds on it");
     store(&bench, 5, "56789", Some("v1"));
     assert!(hit(&bench, 0, 5).is_none() && bench.hit("/a").is_none());
     // While the other one loads.

@@ -148,4 +148,6 @@ async fn who_follows_a_load_learns_how_old_its_answer_is() {
     }
     bench.advance(2);
     assert_eq!(bench.get(url, &[]).await.field("age"), "59");
+    bench.advance(2);
+    assert!(!bench.get(url, &[]).await.is_hit(), "its lifetime began with its head");
 }

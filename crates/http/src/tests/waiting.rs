@@ -1,9 +1,11 @@
-//! What a HEAD does to what is stored, and what those get who waited.
+//! What a HEAD does to what is stored, and what those get who waited, or whose body broke off.
 
-use super::bench::{Gate, answer};
-use super::partial::{URL, ask, before, film, ranges};
+use super::bench::{Gate, answer, until};
+use super::partial::{URL, ask, before, film, range, ranges, shown};
 use super::*;
 use peregrine_cache::Invalidation;
+use peregrine_net::http::{Body, BodyError, BodyFault};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_head_goes_to_the_origin_as_a_head_and_renews_what_is_stored() {
@@ -48,7 +50,7 @@ async fn a_head_that_tells_of_another_version_makes_what_is_stored_stale() {
 
 #[tokio::test]
 async fn a_head_that_is_one_users_own_says_nothing_about_what_is_stored() {
-    let shared = film(1000, &[("etag", "\"v1\""), ("vary", "authorization")]);
+    let shared = film(1000, &[("etag", "\"v1\"")]);
     let bench = before(Setup::plain(), &shared);
     ask(&bench, &[]).await;
     shared.lock().fields[2] = ("etag", "\"theirs\"");
@@ -76,7 +78,7 @@ async fn who_waits_for_an_origin_that_fails_gets_nothing_that_was_invalidated_me
         ask(&bench, &[]).await;
         bench.advance(11);
         let (answer, ()) = tokio::join!(bench.get(URL, &[]), async {
-            super::bench::until("the origin is asked", || bench.heard().len() == 2).await;
+            until("the origin is asked", || bench.heard().len() == 2).await;
             if invalidate {
                 let keys = Invalidation::of_keys(vec!["/film".into()]);
                 bench.engine.invalidate(&keys).await;
@@ -97,7 +99,7 @@ async fn who_follows_a_load_is_told_why_the_origin_was_asked() {
         let fields = [("cache-control", "max-age=60"), ("vary", "accept-language")];
         let response = answer(200, &fields, "");
         let body = match language.as_str() {
-            "de" => peregrine_net::http::Body::full("eins"),
+            "de" => Body::full("eins"),
             _ => body.body("o", "ne"),
         };
         async { response.map(|_| body) }
@@ -112,4 +114,40 @@ async fn who_follows_a_load_is_told_why_the_origin_was_asked() {
         assert!(said.contains("fwd=vary-miss") && said.contains(word), "{said}");
         assert_eq!(response.into_body().collect(100).await.unwrap(), "one");
     }
+}
+
+#[tokio::test]
+async fn what_came_before_a_body_broke_off_need_not_be_sent_again() {
+    // RFC 9111 §3.3.
+    let film = film(1000, &[("etag", "\"v1\"")]);
+    let text = film.lock().text.clone();
+    let source = Arc::clone(&film);
+    let gate = Gate::shut();
+    let cutting = gate.clone();
+    let bench = Setup::plain().before(move |heard| {
+        let whole = shown(&source.lock(), &heard);
+        let mut first = Some(bytes::Bytes::from(source.lock().text[..300].to_owned()));
+        let mut cut = Box::pin(cutting.clone().passed());
+        let broken = BodyError::new(BodyFault::Broken, peregrine_base::Party::Upstream);
+        let breaking = move |context: &mut std::task::Context<'_>| match first.take() {
+            Some(first) => std::task::Poll::Ready(Some(Ok(first))),
+            None => cut.as_mut().poll(context).map(|()| Some(Err(broken))),
+        };
+        let response = if heard.field("range").is_empty() {
+            whole.map(|_| Body::from_poll(Some(1000), breaking))
+        } else {
+            whole
+        };
+        async { response }
+    });
+    let mut cut = bench.begin("GET", URL, &[]).await.into_body();
+    assert_eq!(cut.next().await.unwrap().unwrap(), text[..300]);
+    gate.open();
+    assert!(cut.next().await.unwrap().is_err(), "nobody takes it for the whole");
+    until("the load", || bench.engine.statistics().loads_under_way == 0).await;
+    let part = range(&bench, "0-99").await;
+    assert!(part.is_hit() && part.text == text[..100], "{part:?}");
+    let whole = ask(&bench, &[]).await;
+    assert_eq!((whole.status, whole.text == text), (200, true));
+    assert_eq!(ranges(&bench), ["", "bytes=300- \"v1\""]);
 }
