@@ -96,13 +96,16 @@ impl Tls {
         }
     }
 
-    /// Goes by `config` from now on. The files are read even when nothing of them seems to have changed.
+    /// Goes by `config` from now on. Where nothing has changed, sessions go on as they are.
     ///
     /// # Errors
     /// What is wrong with which file; what was in use stays in use.
     pub fn reconfigure(&self, config: &ListenerTlsConfig) -> Result<(), Vec<Complaint>> {
         let mut seen = self.seen.lock();
         let stamps = watch::stamps(config);
+        if seen.0 == *config && seen.1 == stamps && self.current.read().problem.is_none() {
+            return Ok(());
+        }
         let current = read(config, self.http2).inspect_err(|_| self.reload_failures.increment())?;
         *self.current.write() = current;
         *seen = (config.clone(), stamps);
@@ -118,8 +121,8 @@ impl Tls {
             return;
         }
         let read = read(&seen.0, self.http2);
+        // Held to the end: what a reload configures meanwhile must not be replaced by what was before.
         seen.1 = stamps;
-        drop(seen);
         match read {
             Ok(current) => {
                 let files: Vec<&str> = current.certificates.iter().map(|status| &*status.file).collect();

@@ -115,7 +115,7 @@ impl Refusal {
         Problem::new(self.status(), self.as_str()).detail(match self {
             Self::ConnectionsMax => "There are as many connections as this server takes; try again later.",
             Self::HeaderTimeout => "The head of the request did not arrive in time.",
-            Self::Malformed => "The head of the request is not HTTP/1.1.",
+            Self::Malformed => "The head of the request is not well-formed HTTP.",
             Self::HeaderTooLarge => "The head of the request is larger, or has more fields, than this server takes.",
             Self::UriTooLong => "The request target is longer than this server takes.",
             Self::Target => "The request target must be a path that begins with /, or an http or https URL.",

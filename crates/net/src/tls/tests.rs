@@ -143,6 +143,9 @@ fn another_configuration_holds_at_once_or_not_at_all() {
     authority.write(&folder, "a", &["a.example"]);
     authority.write(&folder, "b", &["b.example"]);
     let tls = Tls::load(&config(&folder), true).unwrap();
+    let before = tls.server_config();
+    tls.reconfigure(&config(&folder)).unwrap();
+    assert!(Arc::ptr_eq(&before, &tls.server_config()), "sessions go on");
     let mut other = config(&folder);
     other.certificate = Some(folder.path("b.pem"));
     assert!(tls.reconfigure(&other).is_err());
