@@ -248,7 +248,6 @@ fn with_nobody_to_take_over_from_it_starts_as_usual() {
 
 #[test]
 fn sockets_of_a_service_manager_are_taken_and_it_is_told_when_all_is_ready() {
-    use std::os::fd::AsRawFd;
     let origin = counting();
     let folder = tempfile::tempdir().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -258,19 +257,16 @@ fn sockets_of_a_service_manager_are_taken_and_it_is_told_when_all_is_ready() {
     let manager = std::os::unix::net::UnixDatagram::bind(folder.path().join("notify")).unwrap();
     manager.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
     // As a service manager does: the socket is descriptor 3 of the process whose number is in the environment.
-    let script = format!(
-        "exec 3<&{}; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve --config peregrine.toml --admin 127.0.0.1:0",
-        listener.as_raw_fd()
-    );
-    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::empty()).unwrap();
+    let script = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; \
+                  exec \"$0\" serve --config peregrine.toml --admin 127.0.0.1:0";
     let mut command = std::process::Command::new("/bin/sh");
     command
-        .args(["-c", &script, env!("CARGO_BIN_EXE_peregrine")])
+        .args(["-c", script, env!("CARGO_BIN_EXE_peregrine")])
         .current_dir(folder.path())
+        .stdin(std::os::fd::OwnedFd::from(listener))
         .env_clear()
         .env("NOTIFY_SOCKET", folder.path().join("notify"));
     let mut process = Process::start(command);
-    rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC).unwrap();
     let hear = || {
         let mut bytes = [0; 500];
         let length = manager.recv(&mut bytes).unwrap();
