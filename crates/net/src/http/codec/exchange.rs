@@ -137,9 +137,7 @@ impl<'a> Exchange<'a> {
         };
         let answer = thinking.as_mut().poll(cx);
         while let Some((status, headers)) = self.interim.next(cx) {
-            if self.asked.version == Version::HTTP_11 {
-                wire.output.text(|text| respond::write_interim(text, status, &headers));
-            }
+            wire.output.text(|text| respond::write_interim(text, status, &headers));
         }
         if let Poll::Ready(response) = answer {
             self.interim.end();
