@@ -159,8 +159,9 @@ impl Offer {
         current.map_or_else(|| Answer::Whole(selected.unwrap_or(headers), content), Answer::Current)
     }
 
-    /// The head, where it is another, and the bytes of the representation that is for the request. A range is of the content without coding, of which there is one that
-    /// never changes under its tag, unless the client names the encoding that it has a part of already (RFC 9110 §13.1.5).
+    /// The head, where it is another, and the bytes of the representation that is for the request. A range is of the content
+    /// without coding, of which there is one that never changes under its tag, unless the client names the encoding that it
+    /// has a part of already (RFC 9110 §13.1.5).
     fn select(&self, asking: &Asking, headers: &HeaderMap, hit: &Hit) -> (Option<HeaderMap>, Content) {
         let coded = if asking.asked.range && asking.facts.method == Method::GET && self.accepted().identity {
             self.named_by_if_range(asking, headers, hit)
@@ -177,8 +178,9 @@ impl Offer {
         }
     }
 
-    /// Whether a range may be served at all: not to who does not take what ranges are of. And a date cannot tell one representation from another, so where there are several
-    /// it says nothing about the part that the client has (RFC 9110 §8.8.2.2).
+    /// Whether a range may be served at all: not to who does not take what ranges are of. And a date cannot tell one
+    /// representation from another, so where there are several it says nothing about the part that the client has (RFC 9110
+    /// §8.8.2.2).
     pub(crate) fn allows_range(&self, request: &HeaderMap) -> bool {
         let by_date = request
             .get(IF_RANGE)
