@@ -17,6 +17,8 @@ const PLAIN_HEAD_BYTES_MAX: usize = 3 << 10;
 const STATIC: &[(&[&str], &[&str])] = &[
     (&["css"], &["text/css"]),
     (&["js", "mjs", "cjs"], &["*javascript", "*ecmascript"]),
+    // A stream of MPEG, or TypeScript.
+    (&["ts"], &["video/*", "*typescript", "*javascript"]),
     (&["json", "map", "webmanifest"], &["*json"]),
     (
         &[
@@ -37,7 +39,7 @@ const STATIC: &[(&[&str], &[&str])] = &[
     (
         &[
             "aac", "avi", "flac", "m3u8", "m4a", "m4v", "mid", "midi", "mov", "mp3", "mp4", "mpd", "mpeg", "mpg",
-            "oga", "ogg", "ogv", "opus", "ts", "wav", "webm",
+            "oga", "ogg", "ogv", "opus", "wav", "webm",
         ],
         &[
             "audio/*",
