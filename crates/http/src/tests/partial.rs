@@ -438,11 +438,11 @@ async fn who_asks_for_the_same_range_shares_a_load_and_who_asks_while_the_whole_
 
 #[tokio::test]
 async fn an_origin_that_knows_no_ranges_is_asked_once() {
-    let film = film(1000, &[]);
+    let film = film(500_000, &[]);
     film.lock().ranges = false;
     let bench = before(Setup::plain(), &film);
     let film = film.lock().clone();
-    is_part(&range(&bench, "100-199").await, &film, 100, 200);
+    is_part(&range(&bench, "1000-299999").await, &film, 1000, 300_000);
     assert!(ask(&bench, &[]).await.is_hit(), "all that came was stored");
     assert_eq!(bench.heard().len(), 1);
 }
