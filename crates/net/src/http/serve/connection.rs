@@ -73,6 +73,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(
         arriving: Arriving::default(),
         answered: false,
         idle_until,
+        ending: None,
     };
     let ending = connection.run().await;
     farewell::end(connection.wire, ending, shared).await;
@@ -90,6 +91,8 @@ struct Connection<'a, S, H> {
     answered: bool,
     /// Until when the next request is waited for.
     idle_until: Instant,
+    /// How it ends, once what was gathered has been written.
+    ending: Option<Ending>,
 }
 
 /// A head of which something is there.
@@ -122,7 +125,10 @@ enum Step {
     Answered,
     /// Not enough.
     Incomplete,
-    Next(Next),
+    /// A request that goes the long way.
+    Request(Box<Arrived>),
+    /// The last that is looked at.
+    End(Ending),
 }
 
 impl<S: Transport, H: Handler> Connection<'_, S, H> {
@@ -146,25 +152,27 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
     /// Answers at once what can be, and waits for more: the request that cannot, or the end.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
-            let step = loop {
-                match self.step() {
-                    Step::Answered if self.wire.output.len() < GATHER_BYTES => {}
-                    step => break step,
+            if self.ending.is_some() || self.wire.output.len() >= GATHER_BYTES {
+                if let Err(ending) = ready!(self.poll_flush(cx)) {
+                    return Poll::Ready(Next::End(ending));
                 }
-            };
-            if let Step::Next(Next::Request(arrived)) = step {
-                // What was gathered before goes out with the beginning of its answer, or while it is waited for.
-                return Poll::Ready(Next::Request(arrived));
+                if let Some(ending) = self.ending.take() {
+                    return Poll::Ready(Next::End(ending));
+                }
             }
-            match ready!(self.wire.poll_flush(cx)) {
-                Ok(()) => {}
-                Err(WriteFault::Gone) => return Poll::Ready(Next::End(Ending::Done)),
-                Err(WriteFault::Stalled) => return Poll::Ready(Next::End(Ending::Stalled)),
-            }
-            match step {
-                Step::Next(next) => return Poll::Ready(next),
+            match self.step() {
                 Step::Answered => continue,
+                // What was gathered before goes out with the beginning of its answer, or while it is waited for.
+                Step::Request(arrived) => return Poll::Ready(Next::Request(arrived)),
+                // Remembered, because nothing behind it may be looked at while what was gathered goes out.
+                Step::End(ending) => {
+                    self.ending = Some(ending);
+                    continue;
+                }
                 Step::Incomplete => {}
+            }
+            if let Err(ending) = ready!(self.poll_flush(cx)) {
+                return Poll::Ready(Next::End(ending));
             }
             let room = self.limits.size_max;
             match self.wire.input.poll_fill(&mut self.wire.stream, room, cx) {
@@ -173,6 +181,14 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
                 Poll::Pending => return self.poll_overdue(cx).map(Next::End),
             }
         }
+    }
+
+    /// Ready once everything has been written, or cannot be.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        self.wire.poll_flush(cx).map_err(|fault| match fault {
+            WriteFault::Gone => Ending::Done,
+            WriteFault::Stalled => Ending::Stalled,
+        })
     }
 
     /// Nothing more is there: how long it is waited for.
@@ -206,14 +222,11 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
     fn step(&mut self) -> Step {
         match self.take_head() {
             Ok(Some(Taken::Answered { last: false })) => Step::Answered,
-            Ok(Some(Taken::Answered { last: true })) => Step::Next(Next::End(if self.wire.input.is_empty() {
-                Ending::Done
-            } else {
-                Ending::Unread
-            })),
-            Ok(Some(Taken::Request(arrived))) => Step::Next(Next::Request(arrived)),
+            Ok(Some(Taken::Answered { last: true })) if self.wire.input.is_empty() => Step::End(Ending::Done),
+            Ok(Some(Taken::Answered { last: true })) => Step::End(Ending::Unread),
+            Ok(Some(Taken::Request(arrived))) => Step::Request(arrived),
             Ok(None) => Step::Incomplete,
-            Err(refusal) => Step::Next(Next::End(Ending::Refused(refusal))),
+            Err(refusal) => Step::End(Ending::Refused(refusal)),
         }
     }
 

@@ -5,6 +5,9 @@ use crate::http::{Answer, HeadView};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// More than what sockets hold.
+const MUCH: usize = 32 << 20;
+
 /// Answers at once what lies under `/short`, and counts whom it answered the long way.
 #[derive(Default)]
 struct Both(AtomicUsize);
@@ -15,6 +18,13 @@ impl Handler for Both {
         answer.head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         if !head.target.starts_with("/short") {
             return false;
+        }
+        if head.target == "/short/of/much" {
+            answer.body.push(Bytes::from(vec![b'x'; MUCH]));
+            answer
+                .head
+                .extend_from_slice(format!("content-length: {MUCH}\r\n").as_bytes());
+            return true;
         }
         let body = format!("{} {} {}", head.method, head.target, head.host);
         answer
@@ -149,4 +159,22 @@ async fn the_drain_lets_answers_at_once_be_the_last() {
     let last = client.rest().await.unwrap();
     assert_eq!(last.matches("connection: close\r\n").count(), 1, "{last}");
     assert_eq!(last.matches("HTTP/1.1").count(), 1, "{last}");
+}
+
+#[tokio::test]
+async fn the_last_answer_is_the_last_however_long_it_takes_to_go_out() {
+    let (_, server, address, _drain) = both();
+    for behind in ["", "GET /short/behind HTTP/1.1\r\nhost: x\r\n\r\n"] {
+        let before = server.status().requests;
+        let mut client = Wire::connect(address).await;
+        client
+            .send(&(get("/short/of/much", "connection: close\r\n") + behind))
+            .await;
+        // Under way, and nobody takes it yet.
+        crate::tests::until("it is answered", || server.status().requests > before).await;
+        tokio::task::yield_now().await;
+        let answer = client.rest().await.unwrap();
+        assert!(answer.ends_with("x") && answer.matches("HTTP/1.1").count() == 1);
+        assert_eq!(server.status().requests, before + 1);
+    }
 }
