@@ -59,7 +59,6 @@ pub(super) async fn serve<S: Transport, H: Handler>(
     handler: Arc<H>,
     drain: DrainWatch,
 ) {
-    let _active = drain.active();
     let shared = &*open.shared;
     let wire = Wire::new(stream, Arc::clone(&shared.wheel), shared.limits.stall_timeout);
     let idle_until = wire.alarm.now().after(shared.limits.header_timeout);

@@ -11,7 +11,7 @@ pub use arrival::{Believed, Spoken};
 pub use status::ServerStatus;
 
 use crate::config::ServerConfig;
-use crate::drain::DrainWatch;
+use crate::drain::{Active, DrainWatch};
 use crate::http::codec::HeadLimits;
 use crate::http::hygiene::TrustedProxies;
 use crate::http::{Handler, Peer, Refusal};
@@ -307,6 +307,8 @@ impl Shared {
                 () = closed => {}
             }
         });
+        // Whoever waits for the end also waits until nobody is let in any more.
+        let _active = drain.active();
         let mut said: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
@@ -345,7 +347,7 @@ impl Shared {
         };
         stream.send_at_once();
         let local = stream.local().unwrap_or(address);
-        let open = Open::new(Arc::clone(self), permit);
+        let open = Open::new(Arc::clone(self), permit, drain.active());
         let peer = Peer {
             address,
             local,
@@ -403,14 +405,17 @@ fn is_about_the_connection(error: &std::io::Error) -> bool {
 struct Open {
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
+    /// From the moment it is taken: a drain that begins before its first byte is read waits for it too.
+    _active: Active,
 }
 
 impl Open {
-    fn new(shared: Arc<Shared>, permit: OwnedSemaphorePermit) -> Self {
+    fn new(shared: Arc<Shared>, permit: OwnedSemaphorePermit, active: Active) -> Self {
         shared.statistics.open.add(1);
         Self {
             shared,
             _permit: permit,
+            _active: active,
         }
     }
 }

@@ -67,7 +67,6 @@ pub(super) async fn serve<S: Transport, H: Handler>(
     handler: Arc<H>,
     drain: DrainWatch,
 ) {
-    let _active = drain.active();
     let shared = Arc::clone(&open.shared);
     shared.statistics.http2.connections.increment();
     let timer = || Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime));

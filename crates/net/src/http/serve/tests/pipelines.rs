@@ -71,8 +71,8 @@ async fn seen(pieces: Vec<Vec<u8>>) -> Vec<String> {
         tls: false,
     };
     let permit = Arc::clone(&server.0.connections).try_acquire_owned().unwrap();
-    let open = Open::new(Arc::clone(&server.0), permit);
     let (_drain, watch) = crate::drain::channel();
+    let open = Open::new(Arc::clone(&server.0), permit, watch.active());
     let serving = tokio::spawn(connection::serve(
         theirs,
         peer,
