@@ -16,6 +16,8 @@ pub(crate) struct LineWriter<'a> {
     gone: u64,
     /// Lines behind the stored ones.
     added: &'a mut Vec<u8>,
+    /// A bit for each length of the names among those: most names that are taken off were never added.
+    added_lengths: u64,
     dated: bool,
 }
 
@@ -30,6 +32,7 @@ impl<'a> LineWriter<'a> {
             stored,
             gone: 0,
             added,
+            added_lengths: 0,
             dated: stored.dated,
         })
     }
@@ -92,6 +95,9 @@ impl EditFields for LineWriter<'_> {
             }
             self.dated &= *name != header::DATE;
         }
+        if self.added_lengths & length_bit(name) == 0 {
+            return;
+        }
         let mut from = 0;
         loop {
             let line = lines_of(&self.added[from..]).next();
@@ -110,6 +116,7 @@ impl EditFields for LineWriter<'_> {
         for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
             self.added.extend_from_slice(part);
         }
+        self.added_lengths |= length_bit(name);
         self.dated |= *name == header::DATE;
     }
 
@@ -119,6 +126,11 @@ impl EditFields for LineWriter<'_> {
         // Writing to a Vec cannot fail.
         let _ = write!(Text(self.added), "{value}\r\n");
     }
+}
+
+/// The bit of the length of `name`.
+fn length_bit(name: &HeaderName) -> u64 {
+    1 << (name.as_str().len() % 64)
 }
 
 /// Text into bytes.
