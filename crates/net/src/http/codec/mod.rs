@@ -1,7 +1,7 @@
 //! HTTP/1 as bytes: our own codec, the only one that clients of HTTP/1 meet.
 //!
-//! The pure parts ([`head`], [`fields`], [`host`], [`scan`], [`chunked`], [`respond`]) decide about bytes and do no I/O;
-//! [`input`], [`output`] and [`wire`] move bytes and decide nothing; [`exchange`] takes a request the long way. The story of
+//! The pure parts (`head`, `fields`, `host`, `scan`, `chunked`, `respond`) decide about bytes and do no I/O;
+//! `input`, `output` and `wire` move bytes and decide nothing; `exchange` takes a request the long way. The story of
 //! a connection is told in `serve/connection.rs`.
 //!
 //! What it promises: a request reaches a handler only if there is one way to read it, so that no server behind us can read
