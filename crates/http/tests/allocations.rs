@@ -1,6 +1,8 @@
 //! A hit allocates nothing: ten thousand requests on one connection, through the server and over a socket, while the thread
 //! that answers them counts what it asks memory for.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use http::{Request, Response};
 use peregrine_admission::Permissive;
 use peregrine_base::{Fallback, SystemClock, SystemRandom, TokioRuntime};
@@ -159,7 +161,7 @@ fn plane(origin: SocketAddr) -> Plane {
 }
 
 /// Serves both in a runtime of this thread's own until `done`; says where.
-fn serve(told: &mpsc::Sender<SocketAddr>, done: &mpsc::Receiver<()>) {
+fn serve(told: &mpsc::SyncSender<SocketAddr>, done: &mpsc::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -216,7 +218,7 @@ fn request(line: &str, more: &str) -> Vec<u8> {
 
 #[test]
 fn ten_thousand_hits_on_a_connection_allocate_nothing() {
-    let ((tell, told), (end, done)) = (mpsc::channel(), mpsc::channel());
+    let ((tell, told), (end, done)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
     let serving = std::thread::spawn(move || serve(&tell, &done));
     let stream = TcpStream::connect(told.recv().unwrap()).unwrap();
     stream.set_nodelay(true).unwrap();

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn connections_spread_over_the_loops_and_stay_there() {
         let (cores, threads) = Cores::start(3).unwrap();
-        let (told, names) = std::sync::mpsc::channel();
+        let (told, names) = std::sync::mpsc::sync_channel(6);
         for _ in 0..6 {
             let told = told.clone();
             cores.settle(Box::new(move || {
