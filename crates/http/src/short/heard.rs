@@ -211,3 +211,49 @@ impl<'h> RequestView for Heard<'h> {
         Some(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_hygiene_changes_raises_a_doubt_and_others_do_not() {
+        let field = |name, value: &'static str| httparse::Header {
+            name,
+            value: value.as_bytes(),
+        };
+        let sent = [
+            field("Host", "a"),
+            field("Accept", "*/*"),
+            field("X-Real-IP", "203.0.113.9"),
+        ];
+        let head = HeadView {
+            method: "GET",
+            target: "/",
+            host: "a",
+            version: Version::HTTP_11,
+            fields: &sent,
+            body: false,
+        };
+        let socket = std::net::SocketAddr::from(([127, 0, 0, 1], 4711));
+        let peer = Peer {
+            address: socket,
+            local: socket,
+            tls: false,
+        };
+        for (name, in_doubt) in [
+            ("accept", false),
+            ("x-absent", false),
+            ("te", false),
+            ("x-real-ip", true),
+            ("x-forwarded-proto", true),
+            ("x-request-id", true),
+            ("via", true),
+        ] {
+            let mut room = String::new();
+            let heard = Heard::receive(&head, &peer, &TrustedProxies::none(), &mut room).unwrap();
+            let _ = heard.fields().has(name);
+            assert_eq!(heard.is_in_doubt(), in_doubt, "{name}");
+        }
+    }
+}
