@@ -468,7 +468,8 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::Number { min: 0.0, max: 1.0 },
         toml("1.0"),
         true,
-        "The largest part of the targets that failures may leave out at once; one always may be.",
+        "The largest part of the targets that failures may leave out at once; one always may be, but a sole target \
+         never is.",
     ),
     row(
         "upstream[].tls.roots",

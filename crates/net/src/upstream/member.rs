@@ -79,8 +79,12 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    /// Whether one more may be left out.
+    /// Whether one more may be left out. A sole target never is: there is nobody to go to instead, and what breaks one part of
+    /// a site would take down the whole of it.
     fn has_room(&self) -> bool {
+        if self.all.len() < 2 {
+            return false;
+        }
         let out = self.all.iter().filter(|ejection| ejection.is_out()).count();
         #[expect(clippy::cast_precision_loss, reason = "targets are few")]
         let (after, all) = (out as f64 + 1.0, self.all.len() as f64);

@@ -103,8 +103,8 @@ async fn who_fails_its_checks_gets_nothing_until_it_passes_them() {
 
 #[tokio::test]
 async fn checks_bring_back_what_failures_left_out() {
-    let down = Checked::start().await;
-    let upstream = upstream_of(&[&down.origin.url()], |config| {
+    let (down, other) = (Checked::start().await, Checked::start().await);
+    let upstream = upstream_of(&[&down.origin.url(), &other.origin.url()], |config| {
         checking(config);
         config.ejection.time_min = "1h".parse().unwrap();
         config.ejection.time_max = "1h".parse().unwrap();
