@@ -16,8 +16,11 @@ pub use key::key;
 pub use policy::{cache_control, range, structured_fields};
 pub use snapshot::snapshot;
 
-/// Every target by the name of its folders in `seeds/` and `found/`, with the number of mutations that its twin tries.
-pub const TARGETS: [(&str, fn(&[u8]), usize); 10] = [
+/// A target: the name of its folders in `seeds/` and `found/`, what is called, and how many mutations its twin tries.
+pub type Target = (&'static str, fn(&[u8]), usize);
+
+/// Every target.
+pub const TARGETS: [Target; 10] = [
     ("request_head", request_head, 20_000),
     ("chunked_body", chunked_body, 20_000),
     ("response_head", response_head, 20_000),

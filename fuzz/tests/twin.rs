@@ -19,7 +19,10 @@ fn nothing_breaks_the_parsers() {
 }
 
 fn run(name: &str, target: fn(&[u8]), mutations: usize) {
-    let inputs: Vec<Vec<u8>> = files(name).iter().map(|path| fs::read(path).unwrap()).collect();
+    let inputs: Vec<Vec<u8>> = files(name)
+        .iter()
+        .map(|path| fs::read(path).expect("a seed can be read"))
+        .collect();
     assert!(!inputs.is_empty(), "{name} has no seeds");
     for input in &inputs {
         attempt(name, target, input);
@@ -49,7 +52,7 @@ fn files(name: &str) -> Vec<PathBuf> {
     for folder in ["seeds", "found"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
         for entry in fs::read_dir(folder).into_iter().flatten() {
-            files.push(entry.unwrap().path());
+            files.push(entry.expect("a folder can be listed").path());
         }
     }
     files.sort();

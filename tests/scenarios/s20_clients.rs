@@ -25,7 +25,7 @@ fn origin() -> Origin {
             ),
             "/large" => Reply::ok(
                 &[kept, ("content-type", "text/html")],
-                "<p>word</p>".repeat(LARGE_BYTES / 10)[..LARGE_BYTES].as_bytes(),
+                &"<p>word</p>".repeat(LARGE_BYTES / 10).as_bytes()[..LARGE_BYTES],
             ),
             "/echo" => Reply::ok(&[], &heard.body),
             "/slow" => Reply::default()
