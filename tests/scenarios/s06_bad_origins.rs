@@ -5,9 +5,13 @@ use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Shop, Signal, event
 
 /// A real shop process behind Peregrine.
 fn before_shop(shop: &Shop, upstream: &str, more: &str) -> Peregrine {
+    before_shops(&[shop], upstream, more)
+}
+
+fn before_shops(shops: &[&Shop], upstream: &str, more: &str) -> Peregrine {
+    let targets: Vec<String> = shops.iter().map(|shop| shop.url()).collect();
     Peregrine::start(&format!(
-        "[[upstream]]\nname = \"shop\"\ntargets = [\"{}\"]\n{upstream}\n[[route]]\nupstream = \"shop\"\n{more}\n",
-        shop.url()
+        "[[upstream]]\nname = \"shop\"\ntargets = {targets:?}\n{upstream}\n[[route]]\nupstream = \"shop\"\n{more}\n"
     ))
 }
 
@@ -84,20 +88,25 @@ fn an_origin_that_is_frozen_is_waited_for_within_the_limit_only() {
 }
 
 #[test]
-fn a_frozen_origin_is_left_out_after_some_failures_and_probed_again() {
-    let shop = Shop::start(0);
+fn frozen_origins_are_left_out_after_some_failures_and_probed_again() {
+    // Two, because a sole target is never left out.
+    let shops = [Shop::start(0), Shop::start(0)];
     let fields = "first_byte_timeout = \"100ms\"\nejection = { failures = 2, time_min = \"2s\", time_max = \"2s\" }";
-    let peregrine = before_shop(&shop, fields, "");
-    shop.process.signal(Signal::STOP);
-    until("it to be left out", || {
+    let peregrine = before_shops(&[&shops[0], &shops[1]], fields, "");
+    let signal = |signal| shops.iter().for_each(|shop| shop.process.signal(signal));
+    signal(Signal::STOP);
+    until("both to be left out", || {
         peregrine.get("/products/1", &[]);
         peregrine.metric("peregrine_target_healthy", &[]) == 0.0
     });
-    shop.process.signal(Signal::CONT);
-    until("it to be taken back", || {
-        peregrine.get("/products/1", &[]).status == 200
+    signal(Signal::CONT);
+    let mut product = 0;
+    until("both to be taken back", || {
+        // Another one each time, so that somebody is asked.
+        product += 1;
+        peregrine.get(&format!("/products/{product}"), &[]);
+        peregrine.metric("peregrine_target_healthy", &[]) == 2.0
     });
-    assert_eq!(peregrine.metric("peregrine_target_healthy", &[]), 1.0);
 }
 
 #[test]
