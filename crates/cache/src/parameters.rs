@@ -144,8 +144,8 @@ pub const PARAMETERS: &[Parameter] = &[
     row(
         "strategy.*.stale_if_error",
         duration("0s", "3650d"),
-        "\"0s\"",
-        "How long past its lifetime an entry is served in place of a failure of the origin (RFC 5861, 4).",
+        "\"1m\"",
+        "How long past its lifetime an entry is served in place of a failure of the origin, unless the response forbids it (RFC 9111, 4.2.4; RFC 5861, 4).",
     ),
     row(
         "strategy.*.refresh_ahead",

@@ -79,7 +79,7 @@ pub const PARAMETERS: &[Parameter] = &[
     row(
         "route[].targeted_fields",
         Kind::Texts,
-        Fallback::Toml("[\"CDN-Cache-Control\"]"),
+        Fallback::Toml("[\"CDN-Cache-Control\", \"Surrogate-Control\"]"),
         "Response fields that speak to this cache in place of Cache-Control, the first of them first (RFC 9213); with `Surrogate-Control` among them, the origin is told of it and clients do not see it.",
     ),
     row(
