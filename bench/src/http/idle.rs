@@ -64,9 +64,9 @@ fn fill(section: &mut Section, count: usize, binary: Option<&Path>) -> Result<()
         "KB per connection",
     ];
     let mut table = Table::new("", &columns);
-    for server in servers.caches(&setup, &mut section.notes) {
+    for (turn, server) in (1..).zip(servers.caches(&setup, &mut section.notes)) {
         let before = settled(&server);
-        match runtime.block_on(open(server.address, count)) {
+        match runtime.block_on(open(server.address, count, turn)) {
             Ok(connections) => {
                 let after = settled(&server);
                 #[expect(clippy::cast_precision_loss, reason = "memory and counts are less than 2^53")]
@@ -108,15 +108,16 @@ fn files_max() -> usize {
         .unwrap_or(usize::MAX)
 }
 
-/// Opens `count` connections to `server`, each with one answered request.
-async fn open(server: SocketAddr, count: usize) -> Result<Vec<TcpStream>, String> {
+/// Opens `count` connections to `server`, each with one answered request. Each server has its `turn`, and with it addresses of
+/// its own: the ports of those before it are not free again at once.
+async fn open(server: SocketAddr, count: usize, turn: u8) -> Result<Vec<TcpStream>, String> {
     let mut open = Vec::with_capacity(count);
     while open.len() < count {
         let mut opening = tokio::task::JoinSet::new();
         for number in open.len()..count.min(open.len() + AT_ONCE) {
             opening.spawn(async move {
                 let address = u8::try_from(number / PER_ADDRESS).unwrap_or(u8::MAX);
-                let asking = ask(server, Ipv4Addr::new(127, 0, 1, address + 1));
+                let asking = ask(server, Ipv4Addr::new(127, 0, turn, address + 1));
                 let asked = tokio::time::timeout(ANSWER_MAX, asking).await;
                 asked.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             });

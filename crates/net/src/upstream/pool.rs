@@ -2,7 +2,8 @@
 //! of HTTP; who finds none waits in line, and the line is bounded in length and time. An HTTP/1.1 connection serves one
 //! request after the other and is kept between them; an HTTP/2 connection serves many at once.
 //!
-//! A connection is only opened while no idle one is there, so there are never more of them than permits.
+//! A connection is only opened while no idle one is there, or only few that other event loops opened, so there are never many
+//! more of them than permits.
 
 use super::UpstreamParts;
 use super::connect::{Dialed, Dialer};
@@ -22,10 +23,13 @@ use peregrine_base::Instant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// The most requests at once on one HTTP/2 connection. Where the target takes fewer, the others wait on the connection within
 /// their time limits.
 const STREAMS_MAX: usize = 100;
+/// With so many connections idle, one of another event loop is used rather than a further one opened.
+const FOREIGN_IDLE_MAX: usize = 8;
 
 /// How long a kept connection may take to be ready again; longer than that, and a new one is the better choice.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
@@ -127,6 +131,21 @@ impl Lane {
         };
         result.map_err(Box::new)
     }
+}
+
+/// The connection to use next, or none where a new one is better. Where each core has an event loop, a connection is driven
+/// by the loop that opened it, and to use it from another costs two hops between threads for each exchange: each loop opens
+/// connections of its own, unless many are idle.
+fn take_idle(idle: &mut Vec<Idle>) -> Option<Idle> {
+    if let Some(own) = idle.iter().rposition(|idle| idle.watch.is_of_this_thread()) {
+        return Some(idle.remove(own));
+    }
+    let is_loop =
+        matches!(Handle::try_current(), Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::CurrentThread);
+    if is_loop && idle.len() < FOREIGN_IDLE_MAX {
+        return None;
+    }
+    idle.pop()
 }
 
 /// Why there is no response, and the message if it was not sent.
@@ -259,7 +278,7 @@ impl Pool {
         }
         loop {
             let now = self.dialer.parts.clock.now();
-            let mut idle = self.common.kept.lock().idle.pop()?;
+            let mut idle = take_idle(&mut self.common.kept.lock().idle)?;
             if idle.until > now && self.is_usable(&mut idle.sender).await {
                 return Some(Lane::Http1 {
                     sender: idle.sender,

@@ -13,6 +13,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
+use std::thread::ThreadId;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -25,8 +26,10 @@ pub(crate) struct HeadRule {
 }
 
 /// What is told about a connection from one side to the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watch {
+    /// The thread that opened the connection. Where each core has an event loop, that is the loop which drives it.
+    opened_by: ThreadId,
     /// A request was written, and its answer was not read to the end yet.
     busy: AtomicBool,
     /// What came was not beyond doubt.
@@ -35,7 +38,23 @@ pub(crate) struct Watch {
     unsolicited: AtomicBool,
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            opened_by: std::thread::current().id(),
+            busy: AtomicBool::default(),
+            doubtful: AtomicBool::default(),
+            unsolicited: AtomicBool::default(),
+        }
+    }
+}
+
 impl Watch {
+    /// Whether this thread opened the connection.
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        self.opened_by == std::thread::current().id()
+    }
+
     /// The answer was read to its end.
     pub(crate) fn rest(&self) {
         self.busy.store(false, Ordering::Release);
