@@ -3,7 +3,7 @@
 use crate::http::contest::{self, Contestant, beside_best, contestants};
 use crate::http::drive::{Asking, drive};
 use crate::http::process::Server;
-use crate::http::servers::{Cache, Certificate, MEMORY_AMPLE_MIB, Servers, Setup};
+use crate::http::servers::{Cache, Certificate, Servers, Setup};
 use crate::http::{BARE, Effort};
 use crate::pinning;
 use crate::report::{Budget, Section};
@@ -23,12 +23,7 @@ pub(super) fn measure(
     origin: &Server,
 ) -> Result<(), String> {
     let core = [pinning::first()];
-    let setup = Setup {
-        origin: origin.address,
-        cores: &core,
-        memory_mib: MEMORY_AMPLE_MIB,
-        certificate: None,
-    };
+    let setup = Setup::ample(origin.address, &core);
     let mut running = vec![servers.floor(BARE, &core, &[])?];
     running.extend(servers.caches(&setup, &mut section.notes));
     let mut all = contestants(running);
@@ -64,10 +59,8 @@ pub(super) fn over_tls(
 ) -> Result<(), String> {
     let core = [pinning::first()];
     let setup = Setup {
-        origin: origin.address,
-        cores: &core,
-        memory_mib: MEMORY_AMPLE_MIB,
         certificate: Some(certificate),
+        ..Setup::ample(origin.address, &core)
     };
     let mut all = contestants(servers.caches(&setup, &mut section.notes));
     contest::run(&mut all, effort.rounds, &mut section.notes, |server| {

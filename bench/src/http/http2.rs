@@ -4,7 +4,7 @@ use crate::http::Effort;
 use crate::http::contest::{self, contestants};
 use crate::http::drive::Driven;
 use crate::http::process::Server;
-use crate::http::servers::{Certificate, MEMORY_AMPLE_MIB, Servers, Setup, program};
+use crate::http::servers::{Certificate, Servers, Setup, program};
 use crate::pinning;
 use crate::report::Section;
 use std::fs;
@@ -29,10 +29,8 @@ pub(super) fn measure(
     };
     let core = [pinning::first()];
     let setup = Setup {
-        origin: origin.address,
-        cores: &core,
-        memory_mib: MEMORY_AMPLE_MIB,
         certificate: Some(certificate),
+        ..Setup::ample(origin.address, &core)
     };
     let mut all = contestants(servers.caches(&setup, &mut section.notes));
     contest::run(&mut all, effort.rounds, &mut section.notes, |server| {

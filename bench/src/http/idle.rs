@@ -2,7 +2,7 @@
 
 use crate::http::ORIGIN;
 use crate::http::process::Server;
-use crate::http::servers::{MEMORY_AMPLE_MIB, Servers, Setup};
+use crate::http::servers::{Servers, Setup};
 use crate::pinning;
 use crate::report::{Cell, Section, Table};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -49,12 +49,7 @@ fn fill(section: &mut Section, count: usize, binary: Option<&Path>) -> Result<()
     let servers = Servers::find(binary)?;
     section.notes.extend(servers.missing());
     let origin = servers.floor(ORIGIN, pinning::cores(), &[])?;
-    let setup = Setup {
-        origin: origin.address,
-        cores: pinning::cores(),
-        memory_mib: MEMORY_AMPLE_MIB,
-        certificate: None,
-    };
+    let setup = Setup::ample(origin.address, pinning::cores());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
     let columns = [

@@ -2,7 +2,7 @@
 
 use crate::http::contest::{self, Contestant, contestants};
 use crate::http::drive::{Asking, drive};
-use crate::http::servers::{Cache, MEMORY_AMPLE_MIB, Servers, Setup};
+use crate::http::servers::{Cache, Servers, Setup};
 use crate::http::{BARE, Effort, ORIGIN};
 use crate::pinning;
 use crate::report::{Cell, Section, Table};
@@ -52,12 +52,7 @@ fn fill(section: &mut Section, effort: &Effort, binary: Option<&Path>) -> Result
     section.notes.extend(servers.missing());
     let origin = servers.floor(ORIGIN, pinning::cores(), &[])?;
     let core = [pinning::first()];
-    let setup = Setup {
-        origin: origin.address,
-        cores: &core,
-        memory_mib: MEMORY_AMPLE_MIB,
-        certificate: None,
-    };
+    let setup = Setup::ample(origin.address, &core);
     let names: Vec<&str> = std::iter::once(BARE).chain(Cache::ALL.map(Cache::name)).collect();
     let columns: Vec<&str> = std::iter::once("body, connections")
         .chain(names.iter().copied())

@@ -3,7 +3,7 @@
 use crate::http::Effort;
 use crate::http::drive::{Asking, drive};
 use crate::http::process::Server;
-use crate::http::servers::{Cache, MEMORY_AMPLE_MIB, Servers, Setup};
+use crate::http::servers::{Cache, Servers, Setup};
 use crate::pinning;
 use crate::report::{Budget, Cell, Section, Table, median};
 use peregrine_lab::load::Limit;
@@ -19,12 +19,7 @@ pub(super) fn measure(
     servers: &Servers,
     origin: &Server,
 ) -> Result<(), String> {
-    let setup = Setup {
-        origin: origin.address,
-        cores: pinning::cores(),
-        memory_mib: MEMORY_AMPLE_MIB,
-        certificate: None,
-    };
+    let setup = Setup::ample(origin.address, pinning::cores());
     let through = servers.caches(&setup, &mut section.notes);
     let running: Vec<&Server> = std::iter::once(origin).chain(&through).collect();
     let mut latencies = vec![(Vec::new(), Vec::new()); running.len()];

@@ -24,10 +24,8 @@ pub(super) fn measure(
 ) -> Result<(), String> {
     let core = [pinning::first()];
     let setup = Setup {
-        origin: origin.address,
-        cores: &core,
         memory_mib: MEMORY_MIB,
-        certificate: None,
+        ..Setup::ample(origin.address, &core)
     };
     let mut all = contestants(servers.caches(&setup, &mut section.notes));
     let asking = Asking::Mixed {

@@ -2,7 +2,7 @@
 
 use crate::http::Effort;
 use crate::http::process::Server;
-use crate::http::servers::{Cache, MEMORY_AMPLE_MIB, Servers, Setup};
+use crate::http::servers::{Cache, Servers, Setup};
 use crate::pinning;
 use crate::report::{Budget, Cell, Section, Table, median};
 use std::time::Duration;
@@ -21,12 +21,7 @@ pub(super) fn measure(
     origin: &Server,
 ) -> Result<(), String> {
     let (mut started_ms, mut idle_mb) = (Vec::new(), Vec::new());
-    let setup = Setup {
-        origin: origin.address,
-        cores: pinning::cores(),
-        memory_mib: MEMORY_AMPLE_MIB,
-        certificate: None,
-    };
+    let setup = Setup::ample(origin.address, pinning::cores());
     for _ in 0..effort.starts {
         let running = servers.caches(&setup, &mut section.notes);
         std::thread::sleep(REST);

@@ -81,8 +81,20 @@ pub(crate) struct Setup<'a> {
     pub(crate) certificate: Option<&'a Certificate>,
 }
 
+impl<'a> Setup<'a> {
+    /// With room for everything, so that nothing is evicted, and without TLS.
+    pub(crate) const fn ample(origin: SocketAddr, cores: &'a [usize]) -> Self {
+        Self {
+            origin,
+            cores,
+            memory_mib: MEMORY_AMPLE_MIB,
+            certificate: None,
+        }
+    }
+}
+
 /// The room that a cache has where nothing must be evicted, in MiB.
-pub(crate) const MEMORY_AMPLE_MIB: u32 = 512;
+const MEMORY_AMPLE_MIB: u32 = 512;
 
 /// Where a cache listens.
 #[derive(Clone, Copy)]
