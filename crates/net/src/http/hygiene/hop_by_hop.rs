@@ -37,7 +37,7 @@ const NEVER_NOMINATED: [HeaderName; 11] = [
 ];
 
 /// Takes off what is meant for one connection only: the fields known for that, and those that `Connection` nominates.
-/// `TE` and `Trailer` go too: trailers are not passed on, which RFC 9110 §6.5.1 allows.
+/// `TE` and `Trailer` go too: whoever passes trailers on to the next hop says so anew (RFC 9110 §6.5.1, §10.1.4).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let nominations: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
     for name in HOP_BY_HOP {
