@@ -77,7 +77,10 @@ fn python(script: &str) -> Command {
 }
 
 fn script_path(script: &str) -> String {
-    format!("{}/../../tests/clients/{script}", env!("CARGO_MANIFEST_DIR"))
+    format!(
+        "{}/../../tests/clients/{script}",
+        std::env::var("CARGO_MANIFEST_DIR").unwrap()
+    )
 }
 
 /// What `command` prints.

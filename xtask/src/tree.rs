@@ -66,7 +66,9 @@ impl Tree {
 
 /// The root of the checkout that this program was built from.
 pub(crate) fn root() -> Result<PathBuf, String> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked when it runs: a binary that another checkout built into the same target folder may be the one that runs.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let own = Path::new(&own);
     own.parent()
         .map(Path::to_owned)
         .ok_or_else(|| "xtask has no parent folder\n".to_owned())
