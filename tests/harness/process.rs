@@ -64,6 +64,11 @@ impl Process {
             .unwrap_or_else(|| panic!("no address of {word:?}:\n{}", self.log()))
     }
 
+    /// The number that the system gave it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

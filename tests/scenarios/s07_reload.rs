@@ -62,6 +62,18 @@ fn a_reload_under_load_drops_no_request() {
 }
 
 #[test]
+fn whoever_sees_it_answer_may_send_it_signals() {
+    let origin = Origin::start(|_| Reply::ok(&[], "page"));
+    let peregrine = Peregrine::before(&origin, "");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", peregrine.process.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM, Signal::USR2] {
+        assert_ne!(caught & 1 << (signal.as_raw() - 1), 0, "{signal:?} would end it");
+    }
+}
+
+#[test]
 fn entries_and_counters_survive_a_reload() {
     let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "page"));
     let peregrine = Peregrine::before(&origin, "");

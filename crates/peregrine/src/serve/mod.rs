@@ -28,6 +28,7 @@ use peregrine_net::http::{Server, ServerLimits, ServerParts};
 use peregrine_net::listen::{Address, Listener};
 use peregrine_telemetry::logs;
 use program::Program;
+use signals::Signals;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -103,6 +104,7 @@ pub struct Running {
     drains: Arc<Drains>,
     /// The way to replace it.
     offer: Option<Offer>,
+    signals: Signals,
     /// What the connections run on.
     _threads: Threads,
 }
@@ -209,6 +211,7 @@ async fn start_after(
     for warning in &loaded.resolved.warnings {
         tracing::warn!("{warning}");
     }
+    let signals = Signals::listen()?;
     let settings = loaded.settings.clone();
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
     let (drain, watch) = drain::channel();
@@ -273,6 +276,7 @@ async fn start_after(
         admin: program.listeners.admin(),
         token,
         offer: offer(&program, &drains),
+        signals,
         program,
         drains,
         _threads: threads,
@@ -367,14 +371,12 @@ impl Running {
     ///
     /// # Errors
     /// As [`Running::stop`], and when a second signal came.
-    pub async fn until_stopped(self) -> Result<(), Stopped> {
-        signals::until_stopped(&self.program, self.offer.as_ref()).await?;
-        let access_log = Arc::clone(&self.program.access_log);
+    pub async fn until_stopped(mut self) -> Result<(), Stopped> {
+        self.signals.until_stopped(&self.program, self.offer.as_ref()).await;
         tokio::select! {
-            stopped = self.stop() => stopped,
-            again = signals::again() => {
-                again?;
-                access_log.flush(FLUSH_LIMIT);
+            drained = wind_down(&self.program, &self.drains, self.offer.as_ref()) => drained,
+            () = self.signals.stop() => {
+                self.program.access_log.flush(FLUSH_LIMIT);
                 Err(Stopped::AtOnce)
             }
         }
@@ -385,29 +387,36 @@ impl Running {
     /// # Errors
     /// When some had to be cut off.
     pub async fn stop(self) -> Result<(), Stopped> {
-        let limit = self.program.drain_time();
-        let Drains { requests, admin } = &*self.drains;
-        tracing::info!(open = requests.open(), limit_s = limit.as_secs(), "draining");
-        if self.program.succeeded.load(Ordering::SeqCst) {
-            // Whoever sends a request now gets its answer, and with it the word to connect anew.
-            requests.finished(limit.min(RETIREMENT_MAX), &TokioRuntime).await;
-        } else {
-            self.program.notify.stopping();
-        }
-        requests.start();
-        let drained = requests.finished(limit, &TokioRuntime).await;
-        admin.start();
-        let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
-        self.offer.iter().for_each(Offer::withdraw);
-        self.program.access_log.flush(FLUSH_LIMIT);
-        if drained.open == 0 {
-            tracing::info!("stopped");
-            Ok(())
-        } else {
-            Err(Stopped::CutOff {
-                open: drained.open,
-                limit,
-            })
-        }
+        wind_down(&self.program, &self.drains, self.offer.as_ref()).await
+    }
+}
+
+/// Lets requests under way finish, within `server.drain_time`, then the admin API.
+async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) -> Result<(), Stopped> {
+    let limit = program.drain_time();
+    let Drains { requests, admin } = drains;
+    tracing::info!(open = requests.open(), limit_s = limit.as_secs(), "draining");
+    if program.succeeded.load(Ordering::SeqCst) {
+        // Whoever sends a request now gets its answer, and with it the word to connect anew.
+        requests.finished(limit.min(RETIREMENT_MAX), &TokioRuntime).await;
+    } else {
+        program.notify.stopping();
+    }
+    requests.start();
+    let drained = requests.finished(limit, &TokioRuntime).await;
+    admin.start();
+    let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
+    if let Some(offer) = offer {
+        offer.withdraw();
+    }
+    program.access_log.flush(FLUSH_LIMIT);
+    if drained.open == 0 {
+        tracing::info!("stopped");
+        Ok(())
+    } else {
+        Err(Stopped::CutOff {
+            open: drained.open,
+            limit,
+        })
     }
 }

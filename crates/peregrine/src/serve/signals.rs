@@ -7,12 +7,65 @@ use super::program::Program;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Completes when a signal says stop once more.
-pub(super) async fn again() -> Result<(), Stopped> {
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+/// What the program hears of. A signal that nobody listens to ends a process, so this is made before anybody can find out
+/// that the program runs and send one; what comes before [`Signals::until_stopped`] waits for it.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    replace: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub(super) fn listen() -> Result<Self, Stopped> {
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+            replace: listen(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// Completes when a signal says stop.
+    pub(super) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Serves until a signal says stop, or a successor has taken over; answers the other signals meanwhile.
+    pub(super) async fn until_stopped(&mut self, program: &Arc<Program>, offer: Option<&Offer>) {
+        let succeeded = async {
+            match offer {
+                Some(offer) => offer.succeeded().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(succeeded);
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                () = &mut succeeded => return,
+                _ = self.replace.recv() => match offer {
+                    Some(_) => handover::start_successor_and_watch(),
+                    None => tracing::error!("this program cannot be replaced while it serves"),
+                },
+                _ = self.hangup.recv() => {
+                    if let Err(error) = program.access_log.reopen() {
+                        tracing::error!(%error, "the access log cannot be opened again and stays as it was");
+                    }
+                    // Reading files and building pools may take a moment, which the requests need not wait for.
+                    let program = Arc::clone(program);
+                    tokio::task::spawn_blocking(move || program.reload_and_log());
+                }
+            }
+        }
     }
 }
 
@@ -21,38 +74,4 @@ fn listen(kind: SignalKind) -> Result<Signal, Stopped> {
         tracing::error!(%error, "cannot listen to signals");
         Stopped::NoSignals
     })
-}
-
-/// Serves until a signal says stop, or a successor has taken over; answers the other signals meanwhile.
-pub(super) async fn until_stopped(program: &Arc<Program>, offer: Option<&Offer>) -> Result<(), Stopped> {
-    let mut replace = listen(SignalKind::user_defined2())?;
-    let succeeded = async {
-        match offer {
-            Some(offer) => offer.succeeded().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::pin!(succeeded);
-
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut hangup = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = &mut succeeded => return Ok(()),
-            _ = replace.recv() => match offer {
-                Some(_) => handover::start_successor_and_watch(),
-                None => tracing::error!("this program cannot be replaced while it serves"),
-            },
-            _ = hangup.recv() => {
-                if let Err(error) = program.access_log.reopen() {
-                    tracing::error!(%error, "the access log cannot be opened again and stays as it was");
-                }
-                // Reading files and building pools may take a moment, which the requests need not wait for.
-                let program = Arc::clone(program);
-                tokio::task::spawn_blocking(move || program.reload_and_log());
-            }
-        }
-    }
 }
