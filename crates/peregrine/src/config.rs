@@ -127,6 +127,12 @@ pub fn resolve(
 }
 
 impl Resolved {
+    /// The configuration file as it was read.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        self.text.as_str()
+    }
+
     /// Every value that holds, with what set it.
     #[must_use]
     pub fn effective(&self) -> Vec<Effective> {

@@ -108,6 +108,7 @@ impl Program {
             .map(|source| Notify::of(|name| source.environment.get(name)));
         let notify = notify.unwrap_or_default();
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
+        let read = super::watch::fingerprint(loaded.resolved.written().as_bytes());
         Ok(Arc::new_cyclic(|this| Self {
             engine,
             plane,
@@ -120,7 +121,7 @@ impl Program {
             started,
             draining,
             snapshots,
-            read: Mutex::new(None),
+            read: Mutex::new(Some(read)),
             listeners: Listeners::default(),
             notify,
             succeeded: AtomicBool::new(false),
@@ -175,11 +176,10 @@ impl Program {
         self.notify.run_watchdog();
         take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
-        self.note_content();
         super::watch::watch(self);
     }
 
-    /// Notes what the configuration file holds: it is being read.
+    /// Notes what the configuration file holds: it is about to be read, so that what is written meanwhile is news.
     pub(super) fn note_content(&self) {
         *self.read.lock() = super::watch::file(self).and_then(|path| super::watch::content(&path));
     }

@@ -40,10 +40,14 @@ impl Look {
 
 /// What a file held, to tell whether it holds something else.
 pub(super) fn content(path: &Path) -> Option<u64> {
-    let bytes = std::fs::read(path).ok()?;
+    std::fs::read(path).ok().map(|bytes| fingerprint(&bytes))
+}
+
+/// The same of what was read.
+pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(&bytes);
-    Some(hasher.finish())
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// The file that `program` is configured by.
@@ -59,8 +63,8 @@ pub(super) fn watch(program: &Arc<Program>) {
     let Some(path) = file(program) else { return };
     let program: Weak<Program> = Arc::downgrade(program);
     TokioRuntime.spawn(Box::pin(async move {
-        let mut settled = Look::at(&path);
-        let mut before = settled;
+        // The file may have changed since it was read, so the first look goes into it.
+        let (mut settled, mut before) = (None, Look::at(&path));
         loop {
             TokioRuntime.sleep(LOOK_EVERY).await;
             let Some(program) = program.upgrade() else { return };
