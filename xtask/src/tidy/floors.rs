@@ -14,14 +14,21 @@ const FLOORS: &[(u8, &[&str])] = &[
     (0, &["base"]),
 ];
 
+/// What tests of every room may import, because it imports none of them.
+const FOR_TESTS: (&str, &str) = ("test-servers", "tests/servers/Cargo.toml");
+
 /// Every import that does not go down, and every crate that has no floor.
 pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (path, text) in tree.ending("/Cargo.toml") {
-        let Some(room) = path
+        let room = if path == FOR_TESTS.1 {
+            FOR_TESTS.0
+        } else if let Some(room) = path
             .strip_prefix("crates/")
             .and_then(|rest| rest.strip_suffix("/Cargo.toml"))
-        else {
+        {
+            room
+        } else {
             continue; // xtask and bench stand beside the house and may look into every room
         };
         match manifest::parse(path, text) {
@@ -33,7 +40,8 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
 }
 
 fn check_room(path: &str, text: &str, room: &str, manifest: &toml::Table) -> Vec<Fault> {
-    let Some(floor) = floor_of(room) else {
+    let floor = if room == FOR_TESTS.0 { Some(0) } else { floor_of(room) };
+    let Some(floor) = floor else {
         let right = "give it one in xtask/src/tidy/floors.rs and in ARCHITECTURE.md";
         return vec![Fault::new(path, 1, format!("the crate `{room}` has no floor"), right)];
     };
@@ -42,7 +50,8 @@ fn check_room(path: &str, text: &str, room: &str, manifest: &toml::Table) -> Vec
         let Some(other) = room_of(dependency.name) else {
             continue;
         };
-        if floor_of(other).is_some_and(|below| below < floor) {
+        let in_tests = other == FOR_TESTS.0 && !manifest::is_built_in(manifest, dependency.name);
+        if in_tests || floor_of(other).is_some_and(|below| below < floor) {
             continue;
         }
         let what = match floor_of(other) {
@@ -92,6 +101,15 @@ mod tests {
             faults_of("peregrine", "[dev-dependencies]\nperegrine-lab.workspace = true\n"),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn the_servers_of_tests_are_for_tests_and_import_no_room() {
+        let line = "peregrine-test-servers.workspace = true\n";
+        assert_eq!(faults_of("base", &format!("[dev-dependencies]\n{line}")), [""; 0]);
+        assert_eq!(faults_of("base", &format!("[dependencies]\n{line}")).len(), 1);
+        let servers = (FOR_TESTS.1, "[dependencies]\nperegrine-base.workspace = true\n");
+        assert_eq!(check(&Tree::of(&[servers])).len(), 1);
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub(super) fn dependencies(manifest: &Table) -> Vec<Dependency<'_>> {
         .collect()
 }
 
+/// Whether the crate itself, not only its tests, is built with a dependency.
+pub(super) fn is_built_in(manifest: &Table, name: &str) -> bool {
+    let mut own = manifest.clone();
+    own.remove("dev-dependencies");
+    dependencies(&own).iter().any(|dependency| dependency.name == name)
+}
+
 /// The dependencies that the workspace offers to its members.
 pub(super) fn offered(root: &Table) -> Vec<Dependency<'_>> {
     let table = root
