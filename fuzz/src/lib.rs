@@ -5,12 +5,14 @@
 //! (tests/twin.rs), which runs with all tests: it repeats the seeds, everything that was ever found, and mutations of both.
 
 mod configuration;
+mod envelope;
 mod http1;
 mod key;
 mod policy;
 mod snapshot;
 
 pub use configuration::configuration;
+pub use envelope::envelope;
 pub use http1::{chunked_body, proxy_header, request_head, response_head};
 pub use key::key;
 pub use policy::{cache_control, range, structured_fields};
@@ -20,7 +22,7 @@ pub use snapshot::snapshot;
 pub type Target = (&'static str, fn(&[u8]), usize);
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("request_head", request_head, 20_000),
     ("chunked_body", chunked_body, 20_000),
     ("response_head", response_head, 20_000),
@@ -29,6 +31,7 @@ pub const TARGETS: [Target; 10] = [
     ("range", range, 10_000),
     ("key", key, 10_000),
     ("snapshot", snapshot, 2_000),
+    ("envelope", envelope, 20_000),
     ("configuration", configuration, 300),
     ("proxy_header", proxy_header, 20_000),
 ];

@@ -42,6 +42,8 @@ pub struct Settings {
     pub strategies: BTreeMap<String, StrategyConfig>,
     /// The namespaces by name. `default` is added by the engine where it is missing.
     pub namespaces: BTreeMap<String, NamespaceConfig>,
+    /// Whether there is a Redis for strategies to keep entries in (`redis.url`).
+    pub redis: bool,
 }
 
 /// `[cache]`.
@@ -66,6 +68,8 @@ pub struct CacheConfig {
     pub snapshot: bool,
     /// How large that may become.
     pub snapshot_max: ByteSize,
+    /// The largest body, as it is kept, that is written to Redis.
+    pub redis_object_size_max: ByteSize,
 }
 
 /// How entries make room for others.
@@ -120,8 +124,18 @@ pub struct StrategyConfig {
     pub allow_set_cookie: bool,
     /// Whether answers to authorized requests may be stored though RFC 9111 §3.5 does not allow it.
     pub allow_authorization: bool,
-    /// The tiers that keep the entries.
-    pub tiers: Vec<String>,
+    /// The tiers that keep the entries; where nothing is set, memory, and Redis where there is one.
+    pub tiers: Option<Vec<Tier>>,
+}
+
+/// Where entries are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// In the memory of this node.
+    Memory,
+    /// In the Redis that nodes share.
+    Redis,
 }
 
 /// Who decides about lifetimes.
@@ -204,6 +218,7 @@ impl Default for CacheConfig {
             reader_stall_max: Span::new(std::time::Duration::from_secs(30)),
             snapshot: true,
             snapshot_max: ByteSize::mib(1024),
+            redis_object_size_max: ByteSize::mib(1),
         }
     }
 }
@@ -233,7 +248,7 @@ impl Default for StrategyConfig {
             range: RangeLoad::FetchParts,
             allow_set_cookie: false,
             allow_authorization: false,
-            tiers: vec!["memory".into()],
+            tiers: None,
         }
     }
 }
@@ -245,6 +260,7 @@ impl Default for Settings {
             cache: CacheConfig::default(),
             strategies: BTreeMap::from([(DEFAULT_NAME.to_owned(), StrategyConfig::default())]),
             namespaces: BTreeMap::from([(DEFAULT_NAME.to_owned(), NamespaceConfig::default())]),
+            redis: false,
         }
     }
 }
@@ -267,7 +283,7 @@ impl Settings {
         let mut complaints = Vec::new();
         self.check_memory(&mut complaints);
         for (name, strategy) in &self.strategies {
-            strategy.check(name, &mut complaints);
+            strategy.check(name, self.redis, &mut complaints);
         }
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
@@ -315,15 +331,26 @@ impl Settings {
 }
 
 impl StrategyConfig {
-    fn check(&self, name: &str, complaints: &mut Vec<Complaint>) {
+    /// The tiers that keep the entries, where `redis` says whether there is one.
+    #[must_use]
+    pub fn tiers(&self, redis: bool) -> Vec<Tier> {
+        match &self.tiers {
+            Some(tiers) => tiers.clone(),
+            None if redis => vec![Tier::Memory, Tier::Redis],
+            None => vec![Tier::Memory],
+        }
+    }
+
+    fn check(&self, name: &str, redis: bool, complaints: &mut Vec<Complaint>) {
         let mut complain = |field: &str, problem: String, help: &str| {
             complaints.push(Complaint::new(format!("strategy.{name}.{field}"), problem, help));
         };
-        for tier in self.tiers.iter().filter(|tier| *tier != "memory") {
+        let tiers = self.tiers(redis);
+        if !redis && tiers.contains(&Tier::Redis) {
             complain(
                 "tiers",
-                format!("names `{tier}`, a tier that is not configured"),
-                "use tiers = [\"memory\"]",
+                "names `redis`, a tier that is not configured".into(),
+                "set redis.url = \"redis://HOST:6379\", or the environment's REDIS_URL, or use tiers = [\"memory\"]",
             );
         }
         for (index, coding) in self.encode.iter().enumerate() {
@@ -335,7 +362,7 @@ impl StrategyConfig {
                 );
             }
         }
-        if self.tiers.is_empty() {
+        if tiers.is_empty() {
             complain("tiers", "is empty".into(), "use tiers = [\"memory\"]");
         }
         if !(0.0..=0.5).contains(&self.ttl_jitter) {

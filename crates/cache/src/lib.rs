@@ -88,6 +88,7 @@ mod parts;
 mod pattern;
 mod promise;
 mod reach;
+mod redis;
 mod selector;
 mod setup;
 mod snapshot;
@@ -114,7 +115,7 @@ mod tests;
 pub use coding::Coding;
 pub use config::{
     CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, RangeLoad, Settings,
-    SettingsError, StrategyConfig,
+    SettingsError, StrategyConfig, Tier,
 };
 pub use engine::{Engine, Mirror, Parts};
 pub use entry::Tags;
@@ -134,6 +135,7 @@ pub use outcome::{
 };
 pub use parameters::PARAMETERS;
 pub use pattern::Glob;
+pub use redis::{EnvelopeFault, check_envelope};
 pub use selector::{NoVariants, Selector, Variants};
 pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimits, Written, check_snapshot};
 pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};

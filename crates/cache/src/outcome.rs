@@ -35,6 +35,7 @@ macro_rules! words {
         }
     };
 }
+pub(crate) use words;
 
 words! {
     /// Why a lookup found nothing that it may serve as it is.

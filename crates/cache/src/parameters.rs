@@ -106,6 +106,15 @@ pub const PARAMETERS: &[Parameter] = &[
         "How large that file may become; what was asked for least stays out of it.",
     ),
     row(
+        "cache.redis_object_size_max",
+        Kind::Size {
+            min: "1KiB",
+            max: "512MiB",
+        },
+        "\"1MiB\"",
+        "The largest body, compressed as its strategy says, that is written to Redis; larger ones stay in memory only.",
+    ),
+    row(
         "strategy.*.ttl",
         duration("0s", "3650d"),
         "\"5m\"",
@@ -227,11 +236,10 @@ pub const PARAMETERS: &[Parameter] = &[
         "false",
         "Whether answers to authorized requests may be stored and shared where RFC 9111, 3.5 does not allow it.",
     ),
-    row(
+    absent(
         "strategy.*.tiers",
-        Kind::Choices(&["memory"]),
-        "[\"memory\"]",
-        "The tiers that keep the entries.",
+        Kind::Choices(&["memory", "redis"]),
+        "The tiers that keep the entries; where nothing is set memory, and redis too where redis.url is set.",
     ),
     absent(
         "namespace.*.memory_max",

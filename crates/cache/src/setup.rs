@@ -120,7 +120,11 @@ impl Engine {
         let stall = u64::try_from(settings.cache.reader_stall_max.get().as_millis()).unwrap_or(u64::MAX);
         self.limits.reader_stall_max_ms.store(stall, Ordering::Relaxed);
         let named = |(name, config): (&String, &StrategyConfig)| {
-            (name.clone(), Arc::new(Strategy::new(name.clone(), config.clone())))
+            let config = StrategyConfig {
+                tiers: Some(config.tiers(settings.redis)),
+                ..config.clone()
+            };
+            (name.clone(), Arc::new(Strategy::new(name.clone(), config)))
         };
         *self.strategies.write() = settings.strategies.iter().map(named).collect();
         self.register(settings);

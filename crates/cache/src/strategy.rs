@@ -2,7 +2,7 @@
 //! limits and codecs; what only HTTP understands it hands through.
 
 use crate::coding::Coding;
-use crate::config::{Compression, Freshness, RangeLoad, StrategyConfig};
+use crate::config::{Compression, Freshness, RangeLoad, StrategyConfig, Tier};
 use peregrine_base::Random;
 use std::time::Duration;
 
@@ -142,6 +142,16 @@ impl Strategy {
     #[must_use]
     pub fn allow_authorization(&self) -> bool {
         self.config.allow_authorization
+    }
+
+    /// Whether its entries are kept in `tier`.
+    #[must_use]
+    pub fn keeps_in(&self, tier: Tier) -> bool {
+        // Whoever makes an engine fills in what is not set; without one there is memory.
+        self.config
+            .tiers
+            .as_ref()
+            .map_or(tier == Tier::Memory, |tiers| tiers.contains(&tier))
     }
 
     /// `lifetime` shortened by a random share of at most the strategy's jitter.

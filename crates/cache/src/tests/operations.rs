@@ -3,7 +3,7 @@
 use crate::testing::{Bench, meta, text};
 use crate::{
     Compression, Finished, Invalidation, Lookup, Meta, NamespaceConfig, NoVariants, NotStored, SetOptions, Settings,
-    StrategyConfig,
+    StrategyConfig, Tier,
 };
 use bytes::Bytes;
 use peregrine_base::ByteSize;
@@ -206,7 +206,7 @@ fn settings_that_contradict_each_other_are_refused_with_all_faults_and_change_no
                 },
             );
             let strategy = settings.strategies.get_mut("default").unwrap();
-            strategy.tiers = vec!["memory".into(), "redis".into()];
+            strategy.tiers = Some(vec![Tier::Memory, Tier::Redis]);
             strategy.load_soft_limit = Some(strategy.load_hard_limit);
         }))
         .unwrap_err();
@@ -223,7 +223,26 @@ fn settings_that_contradict_each_other_are_refused_with_all_faults_and_change_no
         error.to_string().contains("`redis`, a tier that is not configured"),
         "{error}"
     );
+    assert!(error.to_string().contains("set redis.url"), "it says how: {error}");
     assert!(bench.engine.namespace("a").is_none());
+}
+
+#[test]
+fn tiers_that_nobody_names_are_those_there_are() {
+    let keeps = |redis: bool, named: Option<Vec<Tier>>| {
+        let bench = Bench::with(|settings| {
+            settings.redis = redis;
+            settings.strategies.get_mut("default").unwrap().tiers = named;
+        });
+        (
+            bench.strategy.keeps_in(Tier::Memory),
+            bench.strategy.keeps_in(Tier::Redis),
+        )
+    };
+    assert_eq!(keeps(false, None), (true, false));
+    assert_eq!(keeps(true, None), (true, true));
+    assert_eq!(keeps(true, Some(vec![Tier::Memory])), (true, false));
+    assert_eq!(keeps(true, Some(vec![Tier::Redis])), (false, true));
 }
 
 #[test]

@@ -93,6 +93,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("strategy.*.load_soft_limit", "\"500ms\""),
     ("cache.in_flight_max", "\"64MiB\""),
     ("namespace.*.memory_max", "\"64MiB\""),
+    ("strategy.*.tiers", "[\"memory\"]"),
 ];
 
 /// A value of `row` to show: its default, or else an example.

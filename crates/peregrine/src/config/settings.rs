@@ -48,6 +48,7 @@ impl Settings {
             cache: self.cache.clone(),
             strategies: self.strategies.clone(),
             namespaces: self.namespaces.clone(),
+            redis: false,
         }
     }
 
