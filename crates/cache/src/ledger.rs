@@ -64,14 +64,15 @@ pub(crate) struct Marks {
     soft: AtomicU64,
 }
 
+/// The last hard and the last soft invalidation of something, as it is remembered.
 #[derive(Clone, Copy, Debug, Default)]
-struct Raised {
+pub(crate) struct Raised {
     hard: u64,
     soft: u64,
 }
 
 impl Raised {
-    fn standing(self, since: u64) -> Standing {
+    pub(crate) fn standing(self, since: u64) -> Standing {
         if self.hard > since {
             Standing::Gone
         } else if self.soft > since {
@@ -85,13 +86,22 @@ impl Raised {
         if soft { self.soft = lc } else { self.hard = lc }
     }
 
-    fn last(self) -> u64 {
+    /// As `raise`, unless it stands there or higher already; whether it did not.
+    pub(crate) fn raise_to(&mut self, number: u64, soft: bool) -> bool {
+        let news = number > if soft { self.soft } else { self.hard };
+        if news {
+            self.raise(number, soft);
+        }
+        news
+    }
+
+    pub(crate) fn last(self) -> u64 {
         self.hard.max(self.soft)
     }
 }
 
 impl Standing {
-    fn worse(self, other: Self) -> Self {
+    pub(crate) fn worse(self, other: Self) -> Self {
         match (self, other) {
             (Self::Gone, _) | (_, Self::Gone) => Self::Gone,
             (Self::Soft, _) | (_, Self::Soft) => Self::Soft,
@@ -271,6 +281,11 @@ impl Ledger {
         // The high bits, because the table below uses the low ones.
         self.targets
             .get(usize::try_from(target >> 60).unwrap_or(0) & (SHARDS - 1))
+    }
+
+    /// Moves on without an invalidation: a load that begins later can be told from one that began before.
+    pub(crate) fn advance(&self) -> Position {
+        self.raise(false, &[], &[], &[])
     }
 
     /// Enters an invalidation; when this returns, every check that begins later sees it.

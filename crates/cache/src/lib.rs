@@ -60,6 +60,7 @@
 //! * Nothing here reads the clock, draws lots, spawns or sleeps except through [`Parts`].
 //! * No error of the cache reaches an asker: the worst is a miss.
 
+pub mod backplane;
 mod budget;
 mod codec;
 mod coding;
@@ -76,6 +77,7 @@ mod hit;
 mod invalidation;
 mod key;
 mod lease;
+#[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod ledger;
 mod load;
 mod lookup;

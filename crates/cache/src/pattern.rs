@@ -5,7 +5,7 @@
 use crate::key::Subject;
 
 /// A pattern over texts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Glob {
     /// The text between the stars: one piece when there is no star, else one more than there are stars.
     pieces: Box<[Box<str>]>,
@@ -26,6 +26,18 @@ impl Glob {
         Self {
             pieces: Box::new([text.into(), "".into()]),
         }
+    }
+
+    /// The pattern with `pieces` between its stars.
+    pub(crate) fn of_pieces(pieces: Vec<String>) -> Self {
+        Self {
+            pieces: pieces.into_iter().map(String::into_boxed_str).collect(),
+        }
+    }
+
+    /// The text between its stars.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &str> {
+        self.pieces.iter().map(|piece| &**piece)
     }
 
     /// Whether all of `text` matches.
