@@ -103,6 +103,7 @@ mod sweeper;
 mod sync;
 mod table;
 mod wheel;
+mod written;
 
 #[cfg(feature = "shuttle")]
 #[cfg(test)]
@@ -143,3 +144,4 @@ pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimit
 pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};
 pub use statistics::{NamespaceStatistics, Statistics};
 pub use strategy::Strategy;
+pub use written::{BeforeWrite, Unreached};
