@@ -125,7 +125,7 @@ pub use entry::Tags;
 pub use fill::{Fill, Finished};
 pub use follower::{Followed, Follower, Reader};
 pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit, Slice};
-pub use invalidation::{Invalidation, Layer, Matched, Receipt};
+pub use invalidation::{Invalidation, Layer, Matched, NodeReceipt, NodeState, Receipt};
 pub use key::Key;
 pub use lease::Lease;
 pub use ledger::Position;
