@@ -35,7 +35,6 @@ mod pass;
 mod pattern;
 mod plane;
 pub mod policy;
-mod posted;
 mod purge;
 mod ranges;
 mod reasons;

@@ -11,7 +11,6 @@ mod negotiation;
 mod own;
 mod partial;
 mod poisoning;
-mod posting;
 mod purging;
 mod queries;
 mod routing;

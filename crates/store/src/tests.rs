@@ -1,0 +1,63 @@
+//! The client against real servers, with harm done to them and to the way there. Waits are for conditions, with a limit that
+//! only a defect reaches.
+
+mod standalone;
+
+use crate::{Nudge, Nudges, Parts, Redis, RedisConfig, State, StoreError};
+use bytes::Bytes;
+use peregrine_base::{Span, SystemClock, SystemRandom, TokioRuntime};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What only a defect makes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn parts() -> Parts {
+    Parts {
+        clock: Arc::new(SystemClock),
+        runtime: Arc::new(TokioRuntime),
+        random: Arc::new(SystemRandom),
+    }
+}
+
+/// A client that has limits which a busy machine does not reach by itself.
+fn config(url: &str) -> RedisConfig {
+    RedisConfig {
+        connect_timeout: Span::new(PATIENCE),
+        operation_timeout: Span::new(PATIENCE),
+        ..RedisConfig::at(url)
+    }
+}
+
+fn begin(config: &RedisConfig) -> Arc<Redis> {
+    Redis::start(config, parts()).unwrap_or_else(|complaints| panic!("{complaints:?}"))
+}
+
+/// A client that is connected.
+async fn connected(config: &RedisConfig) -> Arc<Redis> {
+    let redis = begin(config);
+    soon("the client is connected", redis.ready()).await;
+    redis
+}
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("in {PATIENCE:?} it did not come true that {what}"),
+    }
+}
+
+/// Waits until `condition` holds, looking again and again.
+async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    soon(what, async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+fn keys(count: usize) -> Vec<Bytes> {
+    (0..count).map(|number| Bytes::from(format!("key:{number}"))).collect()
+}
