@@ -24,3 +24,4 @@ mod s15_edge;
 mod s15_passing_through;
 mod s16_policy;
 mod s16_ranges;
+mod s31_freshness;

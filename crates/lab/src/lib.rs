@@ -7,6 +7,7 @@
 pub mod chance;
 pub mod checker;
 pub mod drive;
+pub mod freshness;
 pub mod load;
 pub mod mix;
 pub mod progress;

@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the program, and the way from the arguments to the exit code.
 
-use crate::commands::{bench, check, completions, config, demo, explain, invalidate, serve, stats, warm};
+use crate::commands::{bench, check, completions, config, demo, explain, invalidate, serve, stats, verify, warm};
 use crate::config::Environment;
 use crate::{Failure, print};
 use clap::{Args, Parser, Subcommand};
@@ -51,6 +51,9 @@ pub enum Command {
     Stats(stats::Arguments),
     /// Measure a URL under load, or two side by side.
     Bench(bench::Arguments),
+    /// Whether running nodes keep their promises about freshness.
+    #[command(subcommand)]
+    Verify(verify::Arguments),
     /// Write a completion script for a shell.
     Completions(completions::Arguments),
 }
@@ -96,6 +99,7 @@ fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
         Command::Warm(arguments) => warm::run(&arguments, environment),
         Command::Stats(arguments) => stats::run(&arguments, environment),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments, environment),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

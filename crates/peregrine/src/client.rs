@@ -43,6 +43,18 @@ pub struct Address {
     config: Option<PathBuf>,
 }
 
+impl Address {
+    /// The admin API at `admin`, with the token in `token_file`; what is missing comes from where it does otherwise.
+    #[must_use]
+    pub fn of(admin: Option<String>, token_file: Option<PathBuf>) -> Self {
+        Self {
+            admin,
+            token_file,
+            config: None,
+        }
+    }
+}
+
 /// A client of one admin API.
 pub struct Client {
     base: String,

@@ -10,6 +10,7 @@ pub mod found;
 pub mod invalidate;
 pub mod serve;
 pub mod stats;
+pub mod verify;
 pub mod warm;
 
 use crate::Failure;

@@ -11,7 +11,7 @@
 //! that a stall kept from being sent; [`LoadReport::latency_corrected`] puts them back (see `record::corrected`).
 
 mod cache_status;
-mod connection;
+pub(crate) mod connection;
 mod plan;
 mod record;
 mod response;

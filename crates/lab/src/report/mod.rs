@@ -1,11 +1,14 @@
 //! Results for people: tables and small bar charts as text. Nothing is printed here.
 
 mod bars;
+mod freshness;
 mod tables;
 pub mod units;
 
 #[cfg(test)]
 mod tests;
+
+pub use freshness::freshness;
 
 use crate::drive::Comparison;
 use crate::load::LoadReport;

@@ -186,7 +186,7 @@ pub(crate) fn runs(reports: &[&LoadReport], look: &Look) -> String {
     table.trim_fmt()
 }
 
-fn table(look: &Look) -> Table {
+pub(super) fn table(look: &Look) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -199,7 +199,7 @@ fn table(look: &Look) -> Table {
     table
 }
 
-fn header<'a>(names: impl IntoIterator<Item = &'a str>, look: &Look) -> Vec<Cell> {
+pub(super) fn header<'a>(names: impl IntoIterator<Item = &'a str>, look: &Look) -> Vec<Cell> {
     let cell = |name: &str| {
         if look.has_colour {
             Cell::new(name).add_attribute(Attribute::Bold)
@@ -211,7 +211,7 @@ fn header<'a>(names: impl IntoIterator<Item = &'a str>, look: &Look) -> Vec<Cell
 }
 
 /// Numbers stand to the right.
-fn align(table: &mut Table) {
+pub(super) fn align(table: &mut Table) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
