@@ -77,8 +77,15 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end and gives the exit code; nothing when a signal ended it.
+    /// Waits for its end and for the end of what it writes, and gives the exit code; nothing when a signal ended it.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        let code = self.exit_code_alone();
+        until("the end of its outputs", || self.readers.iter().all(JoinHandle::is_finished));
+        code
+    }
+
+    /// The same of one whose successor still writes to its outputs.
+    pub(crate) fn exit_code_alone(&mut self) -> Option<i32> {
         until("the end of the process", || !self.is_running());
         self.child.wait().unwrap().code()
     }

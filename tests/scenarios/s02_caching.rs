@@ -264,3 +264,28 @@ fn a_write_invalidates_what_it_changed_before_its_answer_goes_out() {
         "a write that failed changed nothing"
     );
 }
+
+#[test]
+fn a_post_that_says_what_its_page_is_now_spares_the_next_read() {
+    let origin = Origin::start(|heard| match &*heard.method {
+        "POST" => Reply::ok(
+            &[("cache-control", "max-age=600"), ("content-location", "/cart")],
+            "one thing",
+        ),
+        _ => Reply::ok(&[("cache-control", "max-age=600")], "nothing"),
+    });
+    let peregrine = Peregrine::before(&origin, "");
+    assert_eq!(peregrine.get("/cart", &[]).text(), "nothing");
+    assert_eq!(
+        peregrine.ask("POST", "/cart", &[("content-length", "0")]).text(),
+        "one thing"
+    );
+    let read = peregrine.get("/cart", &[]);
+    assert_eq!(
+        (read.text(), read.is_hit()),
+        ("one thing".to_owned(), true),
+        "{:?}",
+        read.fields
+    );
+    assert_eq!(origin.count(), 2);
+}

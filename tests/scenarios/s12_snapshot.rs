@@ -183,3 +183,27 @@ fn a_namespace_that_is_gone_and_a_smaller_cache_take_what_they_can() {
     assert!(statistics["cache"]["namespaces"].get("shop").is_none());
     assert_eq!(second.get("/shop/1", &[]).status, 200);
 }
+
+#[test]
+fn a_part_that_was_held_is_held_again() {
+    let origin = Origin::start(|heard| {
+        let fields = [
+            ("cache-control", "max-age=600"),
+            ("etag", "\"1\""),
+            ("content-range", "bytes 2-5/10"),
+        ];
+        assert_eq!(heard.field("range"), "bytes=2-5", "nothing else is asked for");
+        Reply::status(206, &fields, "2345")
+    });
+    let first = Peregrine::before(&origin, "");
+    assert_eq!(first.get("/video", &[("range", "bytes=2-5")]).text(), "2345");
+    let second = again(stop(first));
+    let part = second.get("/video", &[("range", "bytes=3-4")]);
+    assert_eq!(
+        (part.status, &*part.text(), part.is_hit()),
+        (206, "34", true),
+        "{:?}",
+        part.fields
+    );
+    assert_eq!(origin.count(), 1);
+}

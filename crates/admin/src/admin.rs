@@ -3,7 +3,7 @@
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
 use crate::api::invalidation::{ClearRequest, PatternRequest};
-use crate::api::operation::{Act, OperationRequest, WrittenOutcome};
+use crate::api::operation::{Act, OperationRequest, Outcome, WrittenOutcome};
 use crate::api::preload::PreloadRequest;
 use crate::calls::{CALLS, Call};
 use crate::config::AdminConfig;
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use peregrine_base::{Clock, Secret};
-use peregrine_cache::Invalidation;
+use peregrine_cache::{Invalidation, Receipt};
 use peregrine_net::http::{Body, BodyFault, Handler, Peer};
 use peregrine_telemetry::prometheus::Format;
 use peregrine_telemetry::{Counter, Exposition};
@@ -157,7 +157,9 @@ impl Admin {
             Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
             _ => ClearRequest::default().into(),
         };
-        Answer::json(&self.control.invalidate(invalidation).await?)
+        let receipt = self.control.invalidate(invalidation).await?;
+        let answer = Answer::json(&receipt)?;
+        Ok(answer.unless_pending(&receipt))
     }
 
     async fn operation(&self, body: &[u8]) -> Result<Answer, Refusal> {
@@ -170,7 +172,11 @@ impl Admin {
             Act::Get(_) | Act::Delete(_) | Act::Clear => Vec::new(),
         };
         let outcome = self.control.operation(operation).await?;
-        Answer::json(&WrittenOutcome::new(op, &keys, &outcome))
+        let answer = Answer::json(&WrittenOutcome::new(op, &keys, &outcome))?;
+        Ok(match &outcome {
+            Outcome::Cleared(receipt) => answer.unless_pending(receipt),
+            _ => answer,
+        })
     }
 
     fn metrics(&self, request: &Parts) -> Answer {
@@ -239,6 +245,14 @@ impl Answer {
             content_type: "application/json",
             body: body.into(),
         })
+    }
+
+    /// The same, as 202 where what the receipt tells does not hold everywhere yet (RFC 9110 §15.3.3).
+    fn unless_pending(mut self, receipt: &Receipt) -> Self {
+        if !receipt.is_confirmed() {
+            self.status = StatusCode::ACCEPTED;
+        }
+        self
     }
 
     fn into_response(self) -> Response<Body> {

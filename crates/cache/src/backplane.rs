@@ -37,6 +37,8 @@
 mod generation;
 #[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod ground;
+#[allow(dead_code, reason = "who writes it comes next")]
+mod journal;
 #[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod protocol;
 #[allow(dead_code, reason = "what the engine reads of it comes next")]

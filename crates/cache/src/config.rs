@@ -29,6 +29,9 @@ const ENCODE_TYPES: [&str; 16] = [
     "font/ttf",
 ];
 
+/// The longest name of a node: that of a machine may be as long.
+const NODE_NAME_BYTES_MAX: usize = 64;
+
 /// The name of the strategy and of the namespace that always exist.
 pub const DEFAULT_NAME: &str = "default";
 
@@ -70,6 +73,14 @@ pub struct CacheConfig {
     pub snapshot_max: ByteSize,
     /// The largest body, as it is kept, that is written to Redis.
     pub redis_object_size_max: ByteSize,
+    /// With Redis: for how long an entry in memory is believed without having asked whether anything was invalidated.
+    pub freshness_bound: Span,
+    /// With Redis: how this node is called among the others; the name of the machine where nothing is set.
+    pub node_name: Option<String>,
+    /// With Redis: over how many logs of invalidations the namespaces are spread.
+    pub control_shards: u16,
+    /// With Redis: how many replicas have to have an invalidation; as many as there are at the start where nothing is set.
+    pub replicas_min: Option<u32>,
 }
 
 /// How entries make room for others.
@@ -219,6 +230,10 @@ impl Default for CacheConfig {
             snapshot: true,
             snapshot_max: ByteSize::mib(1024),
             redis_object_size_max: ByteSize::mib(1),
+            freshness_bound: Span::new(std::time::Duration::from_secs(1)),
+            node_name: None,
+            control_shards: 1,
+            replicas_min: None,
         }
     }
 }
@@ -272,6 +287,19 @@ impl CacheConfig {
         let quarter = self.memory.as_u64() / 4;
         self.in_flight_max.map_or(quarter, |set| set.as_u64().min(quarter))
     }
+
+    /// A node's name stands in receipts, in labels of metrics and in Redis.
+    fn check_node_name(&self, complaints: &mut Vec<Complaint>) {
+        let Some(name) = &self.node_name else { return };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.len() > NODE_NAME_BYTES_MAX || !name.chars().all(is_plain) {
+            complaints.push(Complaint::new(
+                "cache.node_name",
+                format!("is `{name}`"),
+                format!("use 1 to {NODE_NAME_BYTES_MAX} letters, digits, `-`, `_` and `.`"),
+            ));
+        }
+    }
 }
 
 impl Settings {
@@ -282,6 +310,7 @@ impl Settings {
     pub fn check(&self) -> Result<(), Vec<Complaint>> {
         let mut complaints = Vec::new();
         self.check_memory(&mut complaints);
+        self.cache.check_node_name(&mut complaints);
         for (name, strategy) in &self.strategies {
             strategy.check(name, self.redis, &mut complaints);
         }

@@ -81,6 +81,17 @@ pub struct Receipt {
     pub matched: Matched,
     /// Where it holds.
     pub layers: Vec<Layer>,
+    /// Whether it only stands in this node's journal so far: Redis is away, and will be told of it when it is back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub journaled: bool,
+}
+
+impl Receipt {
+    /// Whether it holds wherever it should.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.layers.iter().all(|layer| layer.confirmed >= layer.of)
+    }
 }
 
 /// How many entries an invalidation reached; nothing where counting would take too long or there is nothing to count.
@@ -103,4 +114,40 @@ pub struct Layer {
     pub of: u64,
     /// How long that took, in milliseconds.
     pub took_ms: u64,
+    /// How each of the nodes took part, in the layer `nodes`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeReceipt>,
+}
+
+/// What is known of a node about an invalidation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeReceipt {
+    /// Its name.
+    pub node: String,
+    /// Whether nothing old is served there unlabelled.
+    pub state: NodeState,
+}
+
+/// How a node stands to an invalidation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// It has heard of it.
+    Confirmed,
+    /// It is silent for longer than it believes its memory, so that it serves nothing old unlabelled.
+    Lapsed,
+    /// Neither is known yet.
+    Waiting,
+}
+
+impl NodeState {
+    /// Its word in receipts and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Lapsed => "lapsed",
+            Self::Waiting => "waiting",
+        }
+    }
 }

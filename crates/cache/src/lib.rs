@@ -103,6 +103,7 @@ mod sweeper;
 mod sync;
 mod table;
 mod wheel;
+mod written;
 
 #[cfg(feature = "shuttle")]
 #[cfg(test)]
@@ -124,7 +125,7 @@ pub use entry::Tags;
 pub use fill::{Fill, Finished};
 pub use follower::{Followed, Follower, Reader};
 pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit, Slice};
-pub use invalidation::{Invalidation, Layer, Matched, Receipt};
+pub use invalidation::{Invalidation, Layer, Matched, NodeReceipt, NodeState, Receipt};
 pub use key::Key;
 pub use lease::Lease;
 pub use ledger::Position;
@@ -143,3 +144,4 @@ pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimit
 pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};
 pub use statistics::{NamespaceStatistics, Statistics};
 pub use strategy::Strategy;
+pub use written::{BeforeWrite, Unreached};

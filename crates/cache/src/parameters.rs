@@ -25,6 +25,17 @@ const fn absent(name: &'static str, kind: Kind, about: &'static str) -> Paramete
     }
 }
 
+/// A row that holds from the start to the end of the program.
+const fn at_start(name: &'static str, kind: Kind, fallback: Fallback, about: &'static str) -> Parameter {
+    Parameter {
+        name,
+        kind,
+        fallback,
+        reload: false,
+        about,
+    }
+}
+
 const fn duration(min: &'static str, max: &'static str) -> Kind {
     Kind::Duration { min, max }
 }
@@ -104,6 +115,30 @@ pub const PARAMETERS: &[Parameter] = &[
         },
         "\"1GiB\"",
         "How large that file may become; what was asked for least stays out of it.",
+    ),
+    at_start(
+        "cache.freshness_bound",
+        duration("100ms", "1h"),
+        Fallback::Toml("\"1s\""),
+        "With Redis: how long after an invalidation on another node an older answer may still be served unlabelled; each node asks Redis four times as often.",
+    ),
+    at_start(
+        "cache.node_name",
+        Kind::Text,
+        Fallback::Absent,
+        "With Redis: how this node is called in receipts and statistics, followed by a part of its own that is kept in server.state_dir; the name of the machine where nothing is set.",
+    ),
+    at_start(
+        "cache.control_shards",
+        Kind::Integer { min: 1, max: 64 },
+        Fallback::Toml("1"),
+        "With Redis: over how many logs of invalidations the namespaces are spread; must be the same on all nodes, and another number needs another redis.prefix.",
+    ),
+    at_start(
+        "cache.replicas_min",
+        Kind::Integer { min: 0, max: 8 },
+        Fallback::Absent,
+        "With Redis: how many replicas must have an invalidation before it counts as confirmed; as many as there are at the start where nothing is set.",
     ),
     row(
         "cache.redis_object_size_max",

@@ -56,11 +56,13 @@ impl Engine {
             confirmed: 1,
             of: 1,
             took_ms,
+            nodes: Vec::new(),
         };
         Receipt {
             id: self.receipt_id(),
             matched: Matched { memory, redis: None },
             layers: if request.dry_run { Vec::new() } else { vec![layer] },
+            journaled: false,
         }
     }
 

@@ -16,6 +16,11 @@
 //! there is room for them: the bound of memory holds while they are read as ever (promise P4). Entries of namespaces that are
 //! not configured any more, and larger ones than are stored now, stay behind.
 //!
+//! # What belongs to an entry
+//!
+//! The encodings that were made of its body come along, where there is room for them, and so do parts of values of which not
+//! all is held.
+//!
 //! # What is not one
 //!
 //! A snapshot is looked through from its first byte to its last before the first entry is taken from it. One that is cut,
@@ -30,20 +35,26 @@ pub use format::Fault as SnapshotFault;
 
 use crate::budget::Charge;
 use crate::codec;
+use crate::coding::Coding;
 use crate::engine::Engine;
-use crate::entry::{BodyDraft, Carried, Draft, Entry, Kind, PACKED_MAX, tags_fit};
-use crate::key::{Key, variant_hash};
+use crate::entry::{BodyDraft, Carried, Coded, Draft, Encoding, Entry, Kind, PACKED_MAX, tags_fit};
+use crate::key::{Key, part_hash, variant_hash};
 use crate::ledger::{Position, Standing};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
+use crate::spans::PartMap;
 use crate::sync::Ordering;
 use bytes::Bytes;
-use format::{Announced, Description, Header, Reader, SOFTENED, VARIANT, Writer};
+use format::{Announced, Description, Header, Reader, SOFTENED, VARIANT, What, Writer};
 use peregrine_base::{Instant, WallTime};
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many times as long as its body the pieces of a record may be: the body and what was made of it in each coding, which is
+/// shorter.
+const ENCODINGS_MAX: u64 = 1 + Coding::ALL.len() as u64;
 
 /// Whose snapshot it is. One with another provenance is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,16 +222,20 @@ impl Engine {
         let Some(key) = Key::from_text(namespace, entry.key()) else {
             return Ok(false);
         };
-        let is_selector = entry.kind() == Kind::Selector;
-        let is_variant = !is_selector && candidate.hash != key.hash();
+        let (what, alone) = match entry.kind() {
+            Kind::Selector => (What::Selector, candidate.hash),
+            Kind::Part => (What::Part, part_hash(key.hash())),
+            _ => (What::Value, key.hash()),
+        };
+        let is_variant = candidate.hash != alone;
         let selector = self.selector(&key).filter(|_| is_variant);
         if is_variant && selector.is_none() {
             // Nobody finds it any more.
             return Ok(false);
         }
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        let description = Description {
-            is_selector,
+        let mut description = Description {
+            what,
             rules: entry.flags(),
             flags: u8::from(softened) * SOFTENED + u8::from(is_variant) * VARIANT,
             age_ns: u64::try_from(entry.age(now).as_nanos()).unwrap_or(u64::MAX),
@@ -233,22 +248,39 @@ impl Engine {
             variant: entry.variant(),
             selector: selector.as_ref().map_or("", Entry::variant),
             tags: entry.tags().collect(),
+            codings: Vec::new(),
             head: entry.head(),
         };
-        if description.encode(meta).is_none() {
-            return Ok(false);
-        }
-        let pieces: Vec<&[u8]> = match entry.segments() {
+        let of_body: Vec<&[u8]> = match entry.segments() {
             Some(segments) => segments.iter().map(|segment| &**segment).collect(),
             None => vec![entry.packed_body()],
         };
-        let pieces: Vec<&[u8]> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        let fits = pieces.iter().all(|piece| piece.len() <= format::PIECE_MAX)
-            && writer.written().saturating_add(Writer::<W>::cost(meta, &pieces)) <= size_max;
-        if fits {
-            writer.record(meta, &pieces)?;
+        let of_body: Vec<&[u8]> = of_body.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let mut with_codings = of_body.clone();
+        for coded in entry.all_coded() {
+            description
+                .codings
+                .push((coded.coding, u32::try_from(coded.pieces.len()).unwrap_or(u32::MAX)));
+            with_codings.extend(coded.pieces.iter().map(|piece| &**piece));
         }
-        Ok(fits)
+        let mut try_to = |description: &Description<'_>, pieces: &[&[u8]]| -> io::Result<bool> {
+            let fits = description.encode(meta).is_some()
+                && pieces
+                    .iter()
+                    .all(|piece| (1..=format::PIECE_MAX).contains(&piece.len()))
+                && format::body_fits(pieces)
+                && writer.written().saturating_add(Writer::<W>::cost(meta, pieces)) <= size_max;
+            if fits {
+                writer.record(meta, pieces)?;
+            }
+            Ok(fits)
+        };
+        if try_to(&description, &with_codings)? {
+            return Ok(true);
+        }
+        // Encodings can be made again.
+        let only_body = !std::mem::take(&mut description.codings).is_empty();
+        Ok(only_body && try_to(&description, &of_body)?)
     }
 
     /// Whether `entry` is of use to anybody later, and then whether it is so as a stale one.
@@ -257,10 +289,9 @@ impl Engine {
             return None;
         }
         match (entry.kind(), self.standing(entry, namespace)) {
-            // Parts are left behind: they are cheap to ask for again, and a snapshot holds values.
-            (Kind::Marker(_) | Kind::Part, _) | (Kind::Value, Standing::Gone) => None,
+            (Kind::Marker(_), _) | (Kind::Value | Kind::Part, Standing::Gone) => None,
             (Kind::Selector, _) => Some(false),
-            (Kind::Value, standing) => Some(standing == Standing::Soft),
+            (Kind::Value | Kind::Part, standing) => Some(standing == Standing::Soft),
         }
     }
 }
@@ -352,11 +383,11 @@ impl Restoring<'_> {
         // The body under way counts against the bound as any other does.
         let mut charge = self.engine.charge();
         let object_size_max = self.engine.limits.object_size_max.load(Ordering::Relaxed);
-        let wanted = announced.body <= object_size_max && charge.grow(announced.body);
+        let wanted = announced.body <= object_size_max.saturating_mul(ENCODINGS_MAX) && charge.grow(announced.body);
         let mut pieces = Vec::new();
         reader.record(announced, meta, wanted.then_some(&mut pieces))?;
         let described = Description::decode(meta).ok_or(SnapshotFault::Corrupt)?;
-        let restored = wanted && self.restore(&described, pieces, announced.body, charge);
+        let restored = wanted && self.restore(&described, pieces, charge);
         if restored {
             self.restored.entries += 1;
         } else {
@@ -365,7 +396,7 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    fn restore(&mut self, described: &Description<'_>, pieces: Vec<Bytes>, body: u64, mut charge: Charge) -> bool {
+    fn restore(&mut self, described: &Description<'_>, pieces: Vec<Bytes>, mut charge: Charge) -> bool {
         let namespace = described
             .key
             .split('|')
@@ -375,10 +406,14 @@ impl Restoring<'_> {
             return false;
         };
         let now = self.engine.parts.clock.now();
-        if body > self.engine.object_limit(&key) {
+        let Some((body, coded)) = divide(pieces, &described.codings) else {
+            return false;
+        };
+        let length: u64 = body.iter().map(|piece| piece.len() as u64).sum();
+        if length > self.engine.object_limit(&key) {
             return false;
         }
-        let Some(entry) = entry(&key, described, pieces, now, self.passed) else {
+        let Some(entry) = entry(&key, described, (body, coded), now, self.passed) else {
             return false;
         };
         // From here on the entry accounts for it.
@@ -394,16 +429,19 @@ impl Restoring<'_> {
         }
         let mut shard = engine.flights.lock(key.hash());
         let is_variant = described.flags & VARIANT != 0;
-        let hash = if is_variant {
+        let whole = if is_variant {
             variant_hash(key.hash(), described.variant)
         } else {
             key.hash()
         };
+        let is_part = described.what == What::Part;
+        let hash = if is_part { part_hash(whole) } else { whole };
         // A variant means something under its own names only.
         let same_names = |selector: Entry| selector.variant() == described.selector;
         let findable = !is_variant || engine.selector(key).is_some_and(same_names);
         let overtaken = shard.slot(key.text()).is_some()
             || tier.peek(hash).is_some()
+            || (is_part && tier.peek(whole).is_some_and(|there| there.kind() == Kind::Value))
             || engine.standing(entry, key.namespace()) == Standing::Gone;
         if overtaken || !findable {
             return false;
@@ -417,12 +455,34 @@ impl Restoring<'_> {
     }
 }
 
+/// `pieces` as those of the body and those of the further encodings; nothing where they are not as many as that.
+fn divide(mut pieces: Vec<Bytes>, codings: &[(Coding, u32)]) -> Option<(Vec<Bytes>, Box<[Coded]>)> {
+    let mut coded = Vec::with_capacity(codings.len());
+    for (coding, count) in codings.iter().rev() {
+        let start = pieces
+            .len()
+            .checked_sub(usize::try_from(*count).ok().filter(|count| *count > 0)?)?;
+        coded.push(Coded {
+            coding: *coding,
+            pieces: pieces.split_off(start).into(),
+        });
+    }
+    coded.reverse();
+    Some((pieces, coded.into()))
+}
+
 /// The entry that was described, `passed` later. It counts as loaded before anything that this ledger saw.
-fn entry(key: &Key, described: &Description<'_>, pieces: Vec<Bytes>, now: Instant, passed: Duration) -> Option<Entry> {
-    let kind = if described.is_selector {
-        Kind::Selector
-    } else {
-        Kind::Value
+fn entry(
+    key: &Key,
+    described: &Description<'_>,
+    (pieces, coded): (Vec<Bytes>, Box<[Coded]>),
+    now: Instant,
+    passed: Duration,
+) -> Option<Entry> {
+    let kind = match described.what {
+        What::Value => Kind::Value,
+        What::Selector => Kind::Selector,
+        What::Part => Kind::Part,
     };
     let tags: Vec<String> = described.tags.iter().map(|tag| (*tag).to_owned()).collect();
     if !tags_fit(&tags) {
@@ -446,6 +506,7 @@ fn entry(key: &Key, described: &Description<'_>, pieces: Vec<Bytes>, now: Instan
             } else {
                 BodyDraft::Segments(pieces.clone().into())
             },
+            coded,
             age: Duration::from_nanos(described.age_ns).saturating_add(passed),
             stale_while_revalidate: Duration::from_millis(described.stale_while_revalidate_ms),
             stale_if_error: Duration::from_millis(described.stale_if_error_ms),
@@ -454,5 +515,18 @@ fn entry(key: &Key, described: &Description<'_>, pieces: Vec<Bytes>, now: Instan
         },
         &carried,
     )?;
-    codec::is_readable(entry.encoding(), &pieces).then_some(entry)
+    let is_sound = match entry.kind() {
+        Kind::Part => {
+            let holds_all = |parts: PartMap| parts.is_sound(size as u64);
+            entry.encoding() == Encoding::Identity
+                && entry.all_coded().is_empty()
+                && crate::hit::parts(&entry).is_some_and(holds_all)
+        }
+        Kind::Value => {
+            let twice = |coded: &Coded| Encoding::from(coded.coding) == entry.encoding();
+            !entry.all_coded().iter().any(twice)
+        }
+        Kind::Selector | Kind::Marker(_) => entry.all_coded().is_empty(),
+    };
+    (is_sound && codec::is_readable(entry.encoding(), &pieces)).then_some(entry)
 }

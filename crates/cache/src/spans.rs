@@ -153,6 +153,15 @@ impl PartMap {
         ByteSpan::new(0, self.complete).is_some_and(|whole| self.spans.covers(whole))
     }
 
+    /// Whether it can be what `held` bytes are of a value: in order, neither overlapping nor touching, within the value, and not
+    /// all of it.
+    pub(crate) fn is_sound(&self, held: u64) -> bool {
+        let in_order = self.spans.0.windows(2).all(|two| two[0].end < two[1].start);
+        let within = self.spans.0.last().is_some_and(|last| last.end <= self.complete);
+        let count = self.spans.count() <= SPANS_MAX;
+        in_order && within && count && self.spans.total() == held && held < self.complete
+    }
+
     /// The written form; nothing when it does not fit.
     pub(crate) fn encode(&self) -> Option<Vec<u8>> {
         let validator = self.validator.as_deref().unwrap_or_default();

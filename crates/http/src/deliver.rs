@@ -85,7 +85,7 @@ pub(crate) fn under(
 pub(crate) fn reading(
     asking: &Asking,
     head: StoredHead,
-    mut reader: Reader,
+    reader: Reader,
     own: bool,
     wall: WallTime,
 ) -> Option<Response<Body>> {
@@ -114,12 +114,16 @@ pub(crate) fn reading(
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let body = Body::from_poll(length, move |context| {
+    Some(respond(status, headers, of_reader(reader, length)))
+}
+
+/// What `reader` reads, as a body of `length` bytes.
+pub(crate) fn of_reader(mut reader: Reader, length: Option<u64>) -> Body {
+    Body::from_poll(length, move |context| {
         reader
             .poll_next(context)
             .map(|next| next.map(|chunk| chunk.map_err(|failure| BodyError::new(fault_of(failure), Party::Upstream))))
-    });
-    Some(respond(status, headers, body))
+    })
 }
 
 /// The whole response of a load that is not stored. The conditions that the load left out are evaluated here, as the origin

@@ -35,6 +35,7 @@ mod pass;
 mod pattern;
 mod plane;
 pub mod policy;
+mod posted;
 mod purge;
 mod ranges;
 mod reasons;

@@ -8,14 +8,13 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
-use crate::policy::{self, Decision, Plan, Reason, Renewal, Storage, StrongValidator, Times};
+use crate::policy::{self, Decision, Plan, Reason, Renewal, StrongValidator, Times};
 use crate::reasons;
-use crate::request::RequestView as _;
 use crate::store;
 use crate::trailers::Trailers;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
-use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PartMeta, PassReason, RangeLoad, Reader};
+use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, RangeLoad, Reader};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
@@ -23,6 +22,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod completing;
+mod planning;
+
+pub(crate) use planning::{Planned, plan};
 
 /// What a load gives to the client that began it.
 pub(crate) enum Loaded {
@@ -103,9 +105,6 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
             .unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned)))
     }
 }
-
-/// How a response is stored: its head, the plan, and which part it is with the length of its content, where it is one.
-type Planned = (StoredHead, Plan, Option<(u64, PartMeta)>);
 
 struct Load {
     asking: Arc<Asking>,
@@ -204,7 +203,7 @@ impl Load {
             arrived.times,
         ) {
             Renewal::Renewed(plan) => {
-                let kept = self.query_rule_permits(head.status, &head.headers).map(|()| plan);
+                let kept = planning::query_rule_permits(&self.asking, head.status, &head.headers).map(|()| plan);
                 Some((head, kept))
             }
             Renewal::Once(decision) => Some((head, Err(decision))),
@@ -260,7 +259,7 @@ impl Load {
             status: Some(status),
             ..LoadFacts::default()
         };
-        let (stored, plan, part) = match self.plan(&response, times) {
+        let (stored, plan, part) = match planning::plan(&self.asking, &response, times) {
             Ok(planned) => planned,
             Err(decision) => {
                 pass(lease, status, decision.reason);
@@ -319,56 +318,6 @@ impl Load {
                 None
             }
         }
-    }
-
-    /// How the response is stored.
-    fn plan(&self, response: &Response<Body>, times: Times) -> Result<Planned, Decision> {
-        let Asking {
-            asked, route, facts, ..
-        } = &*self.asking;
-        let mut status = response.status();
-        let mut headers = policy::headers_to_store(response.headers(), &route.rules, times.received);
-        let mut part = None;
-        if status == StatusCode::PARTIAL_CONTENT && self.asking.part.is_some() {
-            let placed = policy::place_part(&headers, response.body().length())?;
-            // A part is stored like the 200 that it is of (RFC 9111 §3.3).
-            (status, headers) = (StatusCode::OK, policy::part_headers(&headers));
-            let validator = policy::strong_validator(&headers).filter(|_| !placed.is_doubtful);
-            let meta = PartMeta {
-                start: placed.span.start,
-                complete: placed.complete,
-                validator: validator.map(|validator| validator.text),
-            };
-            part = Some((placed.span.length(), meta));
-        }
-        if route.refuse_path_confusion && policy::is_path_confusion(facts.path(), status, &headers) {
-            return Err(Reason::PathConfusion.into());
-        }
-        if policy::is_refusal_of_request(status, &facts.headers) {
-            return Err(Reason::StatusOfRequest.into());
-        }
-        // By all that the origin said, fields that are not stored included.
-        let said = response.headers();
-        match policy::decide_storage(asked, &self.asking.load_method(), status, said, &route.rules, times) {
-            Storage::Store(plan) => {
-                self.query_rule_permits(status, said)?;
-                Ok((StoredHead { status, headers }, plan, part))
-            }
-            Storage::Pass(decision) => Err(decision),
-        }
-    }
-
-    /// Whether the response says of its query what the key was made by. What else it says holds from the next request on.
-    fn query_rule_permits(&self, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
-        let Asking { facts, route, rule, .. } = &*self.asking;
-        let said = route.key.said_of_query(facts, headers);
-        if said.as_ref() == rule.as_deref() {
-            return Ok(());
-        }
-        if status.is_success() {
-            route.key.learn(facts, said);
-        }
-        Err(Reason::QueryRule.into())
     }
 
     /// Whether the origin's answer is a failure that a stale entry may hide (RFC 5861 §4).

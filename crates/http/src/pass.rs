@@ -10,6 +10,7 @@ use crate::outcome::Outcome;
 use crate::outgoing;
 use crate::plane::Plane;
 use crate::policy;
+use crate::posted::Posted;
 use crate::request::{RequestFacts, RequestView as _, normal_authority};
 use crate::route::Route;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
@@ -31,12 +32,17 @@ pub(crate) async fn forward(
     } else {
         Retry::Never
     };
-    let write = Write::begin(plane, facts, route);
+    let (write, posted) = (Write::begin(plane, facts, route), Posted::begin(plane, facts, route));
     let sent = route.upstream.send(outgoing::forward(facts, route, body), retry).await;
     let (response, exchange) = sent.map_err(Failure::Upstream)?;
-    write.answered(response.status(), response.headers());
+    let posted = posted.and_then(|posted| posted.answered(&response));
+    let invalidations = write.answered(response.status(), response.headers());
     outcome.exchange = Some(exchange);
     outcome.forward_status = Some(response.status().as_u16());
+    let response = match posted {
+        Some(posted) => posted.store(invalidations, facts, response, outcome),
+        None => response,
+    };
     let mut response = match response.status() {
         StatusCode::SWITCHING_PROTOCOLS => switched(response),
         _ => passed(response),
@@ -84,16 +90,19 @@ impl<'a> Write<'a> {
         Self { plane, facts, is_open }
     }
 
-    /// The origin says what came of it.
-    fn answered(mut self, status: StatusCode, headers: &HeaderMap) {
+    /// The origin says what came of it. Answers with how many invalidations that were.
+    fn answered(mut self, status: StatusCode, headers: &HeaderMap) -> u64 {
         if std::mem::take(&mut self.is_open) {
-            self.invalidate(status, headers, false);
+            self.invalidate(status, headers, false)
+        } else {
+            0
         }
     }
 
-    /// Invalidates the URLs that it changed, under every route that a read of them may take.
-    fn invalidate(&self, status: StatusCode, headers: &HeaderMap, soft: bool) {
-        let Ok(url) = self.facts.url().parse() else { return };
+    /// Invalidates the URLs that it changed, under every route that a read of them may take; how many invalidations that were.
+    fn invalidate(&self, status: StatusCode, headers: &HeaderMap, soft: bool) -> u64 {
+        let Ok(url) = self.facts.url().parse() else { return 0 };
+        let mut count = 0;
         let groups = policy::invalidated_groups(&self.facts.method, status, headers);
         if !groups.is_empty() {
             // Whatever namespace the routes of this origin keep them in.
@@ -102,6 +111,7 @@ impl<'a> Write<'a> {
                 soft,
                 ..Invalidation::default()
             });
+            count += 1;
         }
         let table = self.plane.table();
         for uri in policy::invalidated_by(&self.facts.method, status, &url, headers) {
@@ -116,8 +126,10 @@ impl<'a> Write<'a> {
                     soft,
                     ..Invalidation::default()
                 });
+                count += 1;
             }
         }
+        count
     }
 
     /// A request that reads `uri`, as far as that is known.

@@ -4,7 +4,7 @@
 use crate::failure::Failure;
 use crate::plane::Plane;
 use crate::request::{RequestFacts, RequestView as _, normal_authority};
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use peregrine_cache::Invalidation;
 use peregrine_net::http::Body;
 
@@ -54,6 +54,9 @@ pub(crate) async fn answer(plane: &Plane, facts: &RequestFacts) -> Result<Respon
     tracing::info!(url = facts.url(), client = %facts.client, id = receipt.id, "purged");
     let text = serde_json::to_vec(&receipt).unwrap_or_default();
     let mut response = Response::new(Body::full(text));
+    if !receipt.is_confirmed() {
+        *response.status_mut() = StatusCode::ACCEPTED;
+    }
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     let no_store = HeaderValue::from_static("no-store");

@@ -4,6 +4,7 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::policy::{self, Plan, StrongValidator};
 use crate::request::RequestView;
+use http::HeaderMap;
 use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PartMeta, PassReason, Selector};
 use peregrine_net::http::Body;
 
@@ -45,28 +46,25 @@ pub(crate) fn renew(
     lease.renew(meta, &asking.variants()).map_err(|refused| refused.reason)
 }
 
-fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, mut tags: Vec<String>) -> Option<Meta> {
-    tags.extend(
-        asking
-            .route
-            .tags
-            .iter()
-            .filter_map(|template| template.render(&asking.facts)),
-    );
-    tags.extend(
-        policy::groups(&head.headers)
-            .iter()
-            .map(|group| asking.facts.group_tag(group)),
-    );
+/// The tags of the entry: those that the response names, in `tags`, those of the route and of its groups. Nothing where one is
+/// too long.
+pub(crate) fn tags_of(asking: &Asking, headers: &HeaderMap, mut tags: Vec<String>) -> Option<Vec<String>> {
+    let of_route = asking.route.tags.iter();
+    tags.extend(of_route.filter_map(|template| template.render(&asking.facts)));
+    let groups = policy::groups(headers);
+    tags.extend(groups.iter().map(|group| asking.facts.group_tag(group)));
     if asking.rule.is_some() {
         tags.push(asking.facts.path_tag());
     }
-    if tags.iter().any(|tag| tag.len() > policy::TAG_BYTES_MAX) {
-        return None;
-    }
+    tags.iter()
+        .all(|tag| tag.len() <= policy::TAG_BYTES_MAX)
+        .then_some(tags)
+}
+
+fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<String>) -> Option<Meta> {
     Some(Meta {
         head: head.encode()?,
-        tags,
+        tags: tags_of(asking, &head.headers, tags)?,
         initial_age: plan.initial_age,
         fresh_for: plan.fresh_for,
         jitter: plan.from_strategy,

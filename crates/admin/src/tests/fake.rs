@@ -55,7 +55,9 @@ pub(super) fn receipt() -> Receipt {
             confirmed: 1,
             of: 1,
             took_ms: 0,
+            nodes: Vec::new(),
         }],
+        journaled: false,
     }
 }
 

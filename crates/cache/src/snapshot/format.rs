@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! header   magic, version, version of the stored heads, source, boot, civil time, monotonic time; checksum
-//! record   length of its description, number and length of its pieces; checksum; description; pieces
+//! record   length of its description, number and length of its pieces; checksum; description; pieces of the body, then
+//!          those of its further encodings
 //! end      a record without a description: how many records there were; checksum of all bytes before
 //! ```
 //!
 //! Every record has a checksum that depends on its place, and the end has one of the whole. Numbers are little endian.
 //! Reading never allocates more than what a record may measure, and grows with what was really there.
 
+use crate::coding::Coding;
 use crate::entry::{SEGMENT_BYTES, TAG_MAX};
 use bytes::Bytes;
 use std::io::{self, Read, Write};
@@ -17,7 +19,7 @@ use xxhash_rust::xxh3::{Xxh3, Xxh3Builder};
 /// What every snapshot begins with. The line break shows a file that went through a conversion of text.
 const MAGIC: &[u8; 8] = b"PGSNAP\r\n";
 /// Raised with every change of this form.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The longest description of an entry: key, variant, names, tags and head.
 pub(super) const META_MAX: usize = 1 << 20;
 /// The longest piece: a segment, or one that did not get smaller when it was compressed.
@@ -87,7 +89,7 @@ pub(super) struct Header {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Description<'a> {
     /// Whether it is the names by which variants differ.
-    pub(super) is_selector: bool,
+    pub(super) what: What,
     /// Encoding and rules, as the entry keeps them.
     pub(super) rules: u8,
     /// [`SOFTENED`], [`VARIANT`].
@@ -104,7 +106,26 @@ pub(super) struct Description<'a> {
     /// The names under which it is a variant; empty where there are none.
     pub(super) selector: &'a str,
     pub(super) tags: Vec<&'a str>,
+    /// The further encodings of the body, each with how many of the last pieces it has, in order.
+    pub(super) codings: Vec<(Coding, u32)>,
     pub(super) head: &'a [u8],
+}
+
+/// What a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Value,
+    Selector,
+    /// What is held of a value; its head begins with what that is.
+    Part,
+}
+
+impl What {
+    fn of(number: u8) -> Option<Self> {
+        [Self::Value, Self::Selector, Self::Part]
+            .into_iter()
+            .find(|what| *what as u8 == number)
+    }
 }
 
 /// A soft invalidation reached it.
@@ -117,7 +138,7 @@ impl Description<'_> {
     /// Its bytes; nothing when it is longer than its fields or [`META_MAX`] allow.
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Option<()> {
         out.clear();
-        out.extend_from_slice(&[u8::from(self.is_selector), self.rules, self.flags]);
+        out.extend_from_slice(&[self.what as u8, self.rules, self.flags]);
         for number in [
             self.age_ns,
             self.lifetime_ms,
@@ -137,6 +158,11 @@ impl Description<'_> {
             out.push(u8::try_from(tag.len()).ok()?);
             out.extend_from_slice(tag.as_bytes());
         }
+        out.push(u8::try_from(self.codings.len()).ok()?);
+        for (coding, pieces) in &self.codings {
+            out.push(*coding as u8);
+            out.extend_from_slice(&pieces.to_le_bytes());
+        }
         out.extend_from_slice(self.head);
         (out.len() <= META_MAX).then_some(())
     }
@@ -146,7 +172,7 @@ impl<'a> Description<'a> {
     /// The description that `bytes` hold; nothing when they hold none.
     pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = bytes;
-        let [is_selector, rules, flags] = take(&mut rest)?;
+        let [what, rules, flags] = take(&mut rest)?;
         let mut number = || take(&mut rest).map(u64::from_le_bytes);
         let (age_ns, lifetime_ms) = (number()?, number()?);
         let (stale_while_revalidate_ms, stale_if_error_ms) = (number()?, number()?);
@@ -163,9 +189,19 @@ impl<'a> Description<'a> {
             rest = after;
             tags.push(std::str::from_utf8(tag).ok()?);
         }
-        let sound = is_selector <= 1 && flags <= FLAGS_MAX && tags.iter().all(|tag| tag.len() <= TAG_MAX);
+        let [count] = take(&mut rest)?;
+        let mut codings: Vec<(Coding, u32)> = Vec::new();
+        for _ in 0..count {
+            let [number] = take(&mut rest)?;
+            let coding = Coding::ALL.into_iter().find(|coding| *coding as u8 == number)?;
+            if codings.iter().any(|(other, _)| *other == coding) {
+                return None;
+            }
+            codings.push((coding, u32::from_le_bytes(take(&mut rest)?)));
+        }
+        let sound = flags <= FLAGS_MAX && tags.iter().all(|tag| tag.len() <= TAG_MAX);
         sound.then_some(Self {
-            is_selector: is_selector == 1,
+            what: What::of(what)?,
             rules,
             flags,
             age_ns,
@@ -178,6 +214,7 @@ impl<'a> Description<'a> {
             variant,
             selector,
             tags,
+            codings,
             head: rest,
         })
     }
@@ -194,6 +231,11 @@ fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let (text, after) = rest.split_at_checked(usize::from(length))?;
     *rest = after;
     std::str::from_utf8(text).ok()
+}
+
+/// Whether `pieces` are no longer than a record may be.
+pub(super) fn body_fits(pieces: &[&[u8]]) -> bool {
+    pieces.iter().map(|piece| piece.len() as u64).sum::<u64>() <= BODY_MAX
 }
 
 /// The checksum of the record at `index`, to be fed with its bytes.

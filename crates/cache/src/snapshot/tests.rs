@@ -1,10 +1,13 @@
 //! Snapshots: what comes back, what does not, and what is none.
 
+mod contents;
+
 use super::*;
 use crate::testing::{Bench, meta, tagged, text};
 use crate::{
     Compression, Invalidation, Lookup, Meta, NamespaceConfig, Selector, SetOptions, StaleWhy, StrategyConfig, Variants,
 };
+use contents::{code, put_part};
 use proptest::prelude::*;
 use std::io::Cursor;
 
@@ -387,6 +390,9 @@ fn mixed() -> (Bench, Vec<u8>) {
         },
     );
     bench.put("/none", "");
+    bench.put("/coded", &"def".repeat(200));
+    code(&bench, "/coded", Coding::Gzip);
+    put_part(&bench, "/part", 3, "part", 20);
     let bytes = snapshot(&bench);
     (bench, bytes)
 }
@@ -403,7 +409,7 @@ fn any_flipped_bit_and_any_cut_is_refused_whole() {
     }
     assert!(load(&after, &[&bytes[..], b"x"].concat()).is_err(), "something follows");
     assert_eq!(after.engine.statistics().total.entries, 0);
-    assert_eq!(load(&after, &bytes).unwrap().entries, 5);
+    assert_eq!(load(&after, &bytes).unwrap().entries, 7);
 }
 
 proptest! {
@@ -436,10 +442,11 @@ proptest! {
         tags in proptest::collection::vec("[a-z:]{0,20}", 0..5),
         head in proptest::collection::vec(any::<u8>(), 0..100),
         flags in 0u8..4,
-        is_selector in any::<bool>(),
+        what in prop::sample::select(vec![What::Value, What::Selector, What::Part]),
+        codings in prop::sample::subsequence(Coding::ALL.to_vec(), 0..=3),
     ) {
         let description = Description {
-            is_selector,
+            what,
             rules: flags,
             flags,
             age_ns: numbers.0,
@@ -452,6 +459,7 @@ proptest! {
             variant: &texts.1,
             selector: &texts.2,
             tags: tags.iter().map(String::as_str).collect(),
+            codings: codings.into_iter().zip(7..).collect(),
             head: &head,
         };
         let mut bytes = Vec::new();

@@ -11,6 +11,7 @@ mod negotiation;
 mod own;
 mod partial;
 mod poisoning;
+mod posting;
 mod purging;
 mod queries;
 mod routing;

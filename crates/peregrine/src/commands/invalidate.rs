@@ -60,6 +60,8 @@ struct Receipt {
     id: String,
     matched: Matched,
     layers: Vec<Layer>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    journaled: bool,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -74,6 +76,14 @@ struct Layer {
     confirmed: u64,
     of: u64,
     took_ms: f64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Node {
+    node: String,
+    state: String,
 }
 
 /// Runs the command.
@@ -97,6 +107,12 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
         print::json(&receipt)?;
     } else {
         print::line(&in_words(&receipt, arguments))?;
+    }
+    if receipt.journaled {
+        return Err(Failure::Failed(
+            "Redis is away: this holds here at once, and elsewhere once Redis is back and was told from the journal"
+                .to_owned(),
+        ));
     }
     match receipt.layers.iter().find(|layer| layer.confirmed < layer.of) {
         Some(layer) => Err(Failure::Failed(format!(
@@ -125,8 +141,12 @@ fn in_words(receipt: &Receipt, arguments: &Arguments) -> String {
             confirmed,
             of,
             took_ms,
+            nodes,
         } = layer;
         text.push_str(&format!("{layer}: {confirmed} of {of} confirmed in {took_ms:.1} ms\n"));
+        for Node { node, state } in nodes.iter().filter(|node| node.state != "confirmed") {
+            text.push_str(&format!("  {node} {state}\n"));
+        }
     }
     text
 }

@@ -94,6 +94,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("cache.in_flight_max", "\"64MiB\""),
     ("namespace.*.memory_max", "\"64MiB\""),
     ("strategy.*.tiers", "[\"memory\"]"),
+    ("cache.node_name", "\"edge\""),
+    ("cache.replicas_min", "1"),
 ];
 
 /// A value of `row` to show: its default, or else an example.

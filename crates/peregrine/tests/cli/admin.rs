@@ -182,6 +182,31 @@ fn an_invalidation_that_is_not_confirmed_everywhere_fails() {
 }
 
 #[test]
+fn a_receipt_names_the_nodes_that_have_not_heard_and_says_when_redis_is_away() {
+    let nodes = json!([
+        { "node": "a-1", "state": "confirmed" }, { "node": "b-2", "state": "lapsed" }, { "node": "c-3", "state": "waiting" },
+    ]);
+    let layers = json!([
+        { "layer": "memory", "confirmed": 1, "of": 1, "took_ms": 0 }, { "layer": "redis", "confirmed": 1, "of": 1, "took_ms": 1 },
+        { "layer": "nodes", "confirmed": 2, "of": 3, "took_ms": 1000, "nodes": nodes },
+    ]);
+    let receipt = json!({ "id": "r-2", "matched": { "memory": 3, "redis": null }, "layers": layers });
+    let (said, _) = ask(&["invalidate", "--all"], vec![(202, receipt)]);
+    assert_eq!(said.code, 1);
+    assert_says(&said.out, &["redis: 1 of 1 confirmed", "  b-2 lapsed\n  c-3 waiting\n"]);
+    assert!(!said.out.contains("a-1"), "{}", said.out);
+    assert_says(&said.err, &["2 of 3 confirmed in nodes"]);
+    let layers = json!([{ "layer": "redis", "confirmed": 0, "of": 1, "took_ms": 1 }]);
+    let receipt =
+        json!({ "id": "r-3", "matched": { "memory": 3, "redis": null }, "layers": layers, "journaled": true });
+    let (said, _) = ask(&["invalidate", "--all", "--json"], vec![(202, receipt.clone())]);
+    assert_eq!(said.code, 1);
+    let printed = serde_json::from_str::<Value>(&said.out).unwrap();
+    assert_eq!((&printed["journaled"], &printed["id"]), (&json!(true), &receipt["id"]));
+    assert_says(&said.err, &["Redis is away: this holds here at once"]);
+}
+
+#[test]
 fn faults_of_a_request_are_all_told() {
     let problem = json!({
         "title": "Bad Request", "detail": "The request has 2 faults.",

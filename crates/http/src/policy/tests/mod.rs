@@ -9,6 +9,7 @@ mod lifetimes;
 mod no_vary_search;
 mod overrides;
 mod parts;
+mod posted;
 mod properties;
 mod ranges;
 mod reasons;
@@ -163,6 +164,7 @@ fn at_least_three_hundred_cases_name_their_clause() {
         clauses(heads::RENEWED),
         clauses(lifetimes::ROWS),
         clauses(no_vary_search::ROWS),
+        clauses(posted::ROWS),
         clauses(ranges::ROWS),
         clauses(requests::ROWS),
         clauses(stale::ROWS),

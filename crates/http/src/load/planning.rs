@@ -1,0 +1,65 @@
+//! Whether and how the response to a load is stored: all rules, on all that is known of request and response.
+
+use crate::head::StoredHead;
+use crate::identify::Asking;
+use crate::policy::{self, Decision, Plan, Reason, Storage, Times};
+use crate::request::RequestView as _;
+use http::{HeaderMap, Response, StatusCode};
+use peregrine_cache::PartMeta;
+use peregrine_net::http::Body;
+
+/// How a response is stored: its head, the plan, and which part it is with the length of its content, where it is one.
+pub(crate) type Planned = (StoredHead, Plan, Option<(u64, PartMeta)>);
+
+/// How the response to `asking` is stored.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) fn plan(asking: &Asking, response: &Response<Body>, times: Times) -> Result<Planned, Decision> {
+    let Asking {
+        asked, route, facts, ..
+    } = asking;
+    let mut status = response.status();
+    let mut headers = policy::headers_to_store(response.headers(), &route.rules, times.received);
+    let mut part = None;
+    if status == StatusCode::PARTIAL_CONTENT && asking.part.is_some() {
+        let placed = policy::place_part(&headers, response.body().length())?;
+        // A part is stored like the 200 that it is of (RFC 9111 §3.3).
+        (status, headers) = (StatusCode::OK, policy::part_headers(&headers));
+        let validator = policy::strong_validator(&headers).filter(|_| !placed.is_doubtful);
+        let meta = PartMeta {
+            start: placed.span.start,
+            complete: placed.complete,
+            validator: validator.map(|validator| validator.text),
+        };
+        part = Some((placed.span.length(), meta));
+    }
+    if route.refuse_path_confusion && policy::is_path_confusion(facts.path(), status, &headers) {
+        return Err(Reason::PathConfusion.into());
+    }
+    if policy::is_refusal_of_request(status, &facts.headers) {
+        return Err(Reason::StatusOfRequest.into());
+    }
+    // By all that the origin said, fields that are not stored included.
+    let said = response.headers();
+    match policy::decide_storage(asked, &asking.load_method(), status, said, &route.rules, times) {
+        Storage::Store(plan) => {
+            query_rule_permits(asking, status, said)?;
+            Ok((StoredHead { status, headers }, plan, part))
+        }
+        Storage::Pass(decision) => Err(decision),
+    }
+}
+
+/// Whether the response says of its query what the key was made by. What else it says holds from the next request on.
+pub(super) fn query_rule_permits(asking: &Asking, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
+    let Asking { facts, route, rule, .. } = asking;
+    let said = route.key.said_of_query(facts, headers);
+    if said.as_ref() == rule.as_deref() {
+        return Ok(());
+    }
+    if status.is_success() {
+        route.key.learn(facts, said);
+    }
+    Err(Reason::QueryRule.into())
+}
