@@ -32,23 +32,23 @@
 //!
 //! `wire` is what stands in the set, `scripts` what runs in Redis, `protocol` the rules as a state machine without I/O,
 //! `records` what a node knows of a shard, `trust` what lookups read, `ground` where effects of the protocol reach both the
-//! ledger and the trust.
+//! ledger and the trust, `member` how the engine uses all that, `outward` what it asks of
+//! whoever talks to Redis.
 
 mod generation;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod ground;
 #[allow(dead_code, reason = "who writes it comes next")]
 mod journal;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
+mod member;
+mod outward;
 mod protocol;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod records;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
 pub mod scripts;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod trust;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
 pub mod wire;
 
 pub use generation::{Gen, Generation, Stamp};
+pub use member::{Member, MemberStanding, Synced, ValueStanding};
+pub(crate) use member::{Membership, Sight};
+pub use outward::{Joining, Outward, Telling, Told, Verifying};
 pub use protocol::{Confirming, Effect, Node, NotGood, PendingId, Rules, SyncRequest};

@@ -135,6 +135,8 @@ pub struct StrategyConfig {
     pub allow_set_cookie: bool,
     /// Whether answers to authorized requests may be stored though RFC 9111 §3.5 does not allow it.
     pub allow_authorization: bool,
+    /// What becomes of a stored value while it cannot be told whether other nodes have invalidated it.
+    pub unverified: WhenUnverified,
     /// The tiers that keep the entries; where nothing is set, memory, and Redis where there is one.
     pub tiers: Option<Vec<Tier>>,
 }
@@ -180,6 +182,17 @@ pub enum Compression {
     /// Not at all.
     #[default]
     Off,
+}
+
+/// What becomes of a stored value while it cannot be told whether other nodes have invalidated it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenUnverified {
+    /// It is loaded again; what is stored stands in when that fails.
+    #[default]
+    Load,
+    /// It is served with a label.
+    Serve,
 }
 
 /// What a request for a part does where neither the part nor the whole is stored (RFC 9110 §14.2).
@@ -263,6 +276,7 @@ impl Default for StrategyConfig {
             range: RangeLoad::FetchParts,
             allow_set_cookie: false,
             allow_authorization: false,
+            unverified: WhenUnverified::Load,
             tiers: None,
         }
     }

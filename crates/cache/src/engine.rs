@@ -1,5 +1,6 @@
 //! The engine: [`Engine::lookup`] tells what becomes of a question; the steps are in the files beside it.
 
+use crate::backplane::Membership;
 use crate::budget::Budget;
 use crate::encoder::Encoder;
 use crate::entry::Entry;
@@ -14,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::lookup::{Ask, Lookup, Peek, Usable};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
-use crate::outcome::{Bypass, MissReason, PassReason};
+use crate::outcome::{Bypass, MissReason, PassReason, StaleWhy};
 use crate::statistics::Directory;
 use crate::strategy::Strategy;
 use crate::sweeper::Sweeper;
@@ -24,7 +25,7 @@ use crate::wheel::Wheel;
 use peregrine_base::{Clock, Random, Runtime};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What the engine needs from outside.
@@ -51,6 +52,8 @@ pub struct Engine {
     pub(crate) shared: Arc<dyn MemoryTier>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) ledger: Ledger,
+    /// What is known of other nodes, where there are any.
+    pub(crate) membership: OnceLock<Membership>,
     pub(crate) flights: Flights,
     pub(crate) wheel: Wheel,
     pub(crate) sweeper: Sweeper,
@@ -84,10 +87,12 @@ impl Engine {
     ///    have it.
     /// 2. Fresh: here it is; near its end one asker renews it in the background.
     /// 3. Stale, and allowed: here it is, and one asker renews it in the background.
-    /// 4. Otherwise there is one load for all: the first asker leads it, the others follow, and none joins a load that an
+    /// 4. Other nodes may have invalidated it without this one having heard of it: the asker is to ask them first.
+    /// 5. Otherwise there is one load for all: the first asker leads it, the others follow, and none joins a load that an
     ///    invalidation has overtaken.
     ///
-    /// A fresh hit takes no lock beyond the tier's own, allocates nothing and reads two shared counters.
+    /// A fresh hit takes no lock beyond the tier's own, allocates nothing and reads two shared counters; with other nodes two
+    /// more, and the clock.
     pub fn lookup(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lookup {
         if self.is_off(key) {
             return self.bypass(key, self.why_off(key));
@@ -95,6 +100,9 @@ impl Engine {
         let mut found = self.find(key, ask);
         if let Some((entry, usable)) = found.take_usable() {
             return self.serve(key, ask, entry, usable, &found);
+        }
+        if found.is_to_be_verified(ask) {
+            return Lookup::Unverified;
         }
         if !ask.lead {
             key.namespace().counters().missed(found.why());
@@ -162,7 +170,10 @@ impl Engine {
             }
             Usable::Stale(why) => {
                 counters.stale_served(why);
-                let refresh = ask.lead.then(|| self.renew(key, ask, &entry, found)).flatten();
+                let over = why != StaleWhy::Unverified || entry.softened() || ask.now >= entry.fresh_until();
+                let refresh = (ask.lead && over)
+                    .then(|| self.renew(key, ask, &entry, found))
+                    .flatten();
                 Lookup::Stale {
                     hit: Hit(entry),
                     why,
@@ -214,6 +225,9 @@ impl Engine {
             drop(shard);
             return self.serve(key, ask, entry, usable, &found);
         }
+        if found.is_to_be_verified(ask) {
+            return Lookup::Unverified;
+        }
         // What the first look found gone is simply not there any more.
         let why = if found.why() == MissReason::Absent {
             missed
@@ -238,6 +252,7 @@ impl Engine {
                 seat,
                 found.entry.map(Hit),
                 why,
+                ask.arrived,
             ));
         }
         if self.flights.count() >= self.limits.loads_max.load(Ordering::Relaxed) {
@@ -299,11 +314,7 @@ impl Engine {
     ) -> Lease {
         // Before the load begins: what is invalidated from then on overtakes it. Where something is there that may only have
         // to be confirmed, from before the look, or a renewal could carry it past an invalidation.
-        let position = if found.entry.is_some() {
-            found.position
-        } else {
-            self.ledger.position()
-        };
+        let position = self.position_of_load(key, found.entry.is_some().then_some(found.position));
         let parts = match (&found.entry, ask.part) {
             (None, None) => self.parts_at(key, found.variant.as_deref().unwrap_or_default(), found.hash),
             _ => None,

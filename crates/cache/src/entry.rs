@@ -4,8 +4,8 @@
 //! which names the variants of a key differ, a marker that answers under the key could not be stored lately. So they count
 //! against the bound and make room like everything else.
 //!
-//! Times are kept as one instant and spans after it. The instant may lie before the clock's zero (a response that was a day
-//! old when it arrived on a machine that started an hour ago), so it is biased.
+//! Times are kept as one instant in milliseconds and spans after it. The instant may lie before the clock's zero (a response
+//! that was a day old when it arrived on a machine that started an hour ago), so it is biased.
 
 use crate::ledger::Position;
 use crate::outcome::PassReason;
@@ -35,8 +35,11 @@ const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 56;
 const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Bytes>() + 48;
 /// How long an entry is kept past its last window, because the origin may find it unchanged.
 const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
-/// Instants in entries are this many nanoseconds later than they are.
-const BIAS: u64 = 1 << 62;
+/// Milliseconds in entries are this much later than they are: half of what 48 bits hold, four thousand years.
+const BIAS_MS: i64 = 1 << 47;
+/// Beginnings of loads are told up to a multiple of this many milliseconds; see [`Entry::load_start`].
+const LOAD_STARTS: u64 = u32::MAX as u64;
+const NANOS_PER_MS: i64 = 1_000_000;
 /// A renewal is under way; nobody else begins one.
 const RENEWING: u32 = u32::MAX;
 /// Bit of [`EntryHead::state`]: a soft invalidation reached the entry.
@@ -70,9 +73,12 @@ pub(crate) enum Encoding {
 /// What is fixed about an entry, before its texts.
 #[derive(Debug)]
 pub(crate) struct EntryHead {
-    position: u64,
-    created: u64,
     bodies: Option<Box<Bodies>>,
+    /// Position and creation have 48 bits each, so that the beginning of the load has its place.
+    position_low: u32,
+    created_low: u32,
+    /// Zero: not known here.
+    load_start: u32,
     /// How far past its position it was found good ([`PAST`]), [`SOFTENED`], and what is known of its encodings.
     state: AtomicU32,
     lifetime: u32,
@@ -82,6 +88,8 @@ pub(crate) struct EntryHead {
     renew_after: AtomicU32,
     head_len: u32,
     origin: Origin,
+    position_high: u16,
+    created_high: u16,
     key_len: u16,
     variant_len: u16,
     tags_len: u16,
@@ -145,6 +153,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) coded: Box<[Coded]>,
     /// Read before the load began.
     pub(crate) position: Position,
+    /// When the load began, where it did so here.
+    pub(crate) load_start: Option<Instant>,
     pub(crate) now: Instant,
     /// How old the value is already.
     pub(crate) age: Duration,
@@ -225,6 +235,28 @@ fn unpack(packed: u32) -> Duration {
     }
 }
 
+/// 48 bits in two pieces; more does not come up in the life of a process.
+fn split(number: u64) -> (u32, u16) {
+    let high = u16::try_from(number >> 32).unwrap_or(u16::MAX);
+    (u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX), high)
+}
+
+/// The inverse of [`split`].
+#[inline]
+fn join(low: u32, high: u16) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
+#[inline]
+fn signed(instant: Instant) -> i64 {
+    i64::try_from(instant.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The beginning of a load in 32 bits; never zero.
+fn pack_start(start: Instant) -> u32 {
+    u32::try_from(start.as_nanos() / 1_000_000 % LOAD_STARTS + 1).unwrap_or(0)
+}
+
 /// Whether `tags` fit an entry.
 pub(crate) fn tags_fit(tags: &[String]) -> bool {
     tags.iter().all(|tag| tag.len() <= TAG_MAX) && tags.iter().map(|tag| tag.len() + 1).sum::<usize>() <= TAGS_MAX
@@ -262,12 +294,17 @@ impl Entry {
         if let BodyDraft::Packed(chunks) = &draft.body {
             chunks.iter().for_each(|chunk| tail.extend_from_slice(chunk));
         }
-        let created = draft.now.as_nanos().saturating_add(BIAS);
-        let age = u64::try_from(draft.age.as_nanos()).unwrap_or(u64::MAX);
+        let age = i64::try_from(draft.age.as_nanos()).unwrap_or(i64::MAX);
+        let created_ms = signed(draft.now).saturating_sub(age).div_euclid(NANOS_PER_MS);
+        let (created_low, created_high) = split(u64::try_from(created_ms + BIAS_MS).unwrap_or(0));
+        let (position_low, position_high) = split(draft.position.lc);
         let head = EntryHead {
-            position: draft.position.lc,
+            position_low,
+            position_high,
+            created_low,
+            created_high,
+            load_start: draft.load_start.map_or(0, pack_start),
             state: AtomicU32::new(if carried.softened { SOFTENED } else { 0 }),
-            created: created.saturating_sub(age),
             lifetime: pack(carried.lifetime),
             stale_while_revalidate: pack(draft.stale_while_revalidate),
             stale_if_error: pack(draft.stale_if_error),
@@ -391,9 +428,21 @@ impl Entry {
     }
 
     pub(crate) fn position(&self) -> Position {
-        Position {
-            lc: self.head_part().position,
-        }
+        let head = self.head_part();
+        Position::local(join(head.position_low, head.position_high))
+    }
+
+    /// When the load began, told at `now`, to the millisecond before. Nothing where it did not begin here, or so long ago that
+    /// it cannot be told any more.
+    #[inline]
+    pub(crate) fn load_start(&self, now: Instant) -> Option<Instant> {
+        let packed = u64::from(self.head_part().load_start.checked_sub(1)?);
+        let now_ms = now.as_nanos() / 1_000_000;
+        let ago = (now_ms % LOAD_STARTS + LOAD_STARTS - packed) % LOAD_STARTS;
+        // An entry is as old as its load at least, but for how long that took. What is older than half of what can be told
+        // may be older than all of it.
+        let told = ago < LOAD_STARTS / 2 && self.age(now).as_millis() < u128::from(LOAD_STARTS / 2);
+        told.then(|| Instant::from_nanos((now_ms.saturating_sub(ago)) * 1_000_000))
     }
 
     /// How long the load took, in microseconds.
@@ -401,18 +450,24 @@ impl Entry {
         self.head_part().origin.cost_us()
     }
 
+    /// Nanoseconds after the clock's zero, or before it.
+    #[inline]
+    fn created_ns(&self) -> i64 {
+        let head = self.head_part();
+        let biased = i64::try_from(join(head.created_low, head.created_high)).unwrap_or(i64::MAX);
+        (biased - BIAS_MS).saturating_mul(NANOS_PER_MS)
+    }
+
     /// How old the value is.
+    #[inline]
     pub(crate) fn age(&self, now: Instant) -> Duration {
-        Duration::from_nanos(
-            now.as_nanos()
-                .saturating_add(BIAS)
-                .saturating_sub(self.head_part().created),
-        )
+        let age = signed(now).saturating_sub(self.created_ns());
+        Duration::from_nanos(u64::try_from(age).unwrap_or(0))
     }
 
     /// When the value was made; the clock's zero if that was earlier.
     pub(crate) fn created(&self) -> Instant {
-        Instant::from_nanos(self.head_part().created.saturating_sub(BIAS))
+        Instant::from_nanos(u64::try_from(self.created_ns()).unwrap_or(0))
     }
 
     /// From creation to the end of its freshness.
@@ -421,8 +476,9 @@ impl Entry {
     }
 
     pub(crate) fn fresh_until(&self) -> Instant {
-        let lifetime = u64::try_from(self.lifetime().as_nanos()).unwrap_or(u64::MAX);
-        Instant::from_nanos(self.head_part().created.saturating_add(lifetime).saturating_sub(BIAS))
+        let lifetime = i64::try_from(self.lifetime().as_nanos()).unwrap_or(i64::MAX);
+        let until = self.created_ns().saturating_add(lifetime);
+        Instant::from_nanos(u64::try_from(until).unwrap_or(0))
     }
 
     pub(crate) fn stale_while_revalidate(&self) -> Duration {
@@ -448,14 +504,14 @@ impl Entry {
     /// Up to which position it was found good.
     pub(crate) fn checked(&self) -> u64 {
         let head = self.head_part();
-        head.position + u64::from(head.state.load(Ordering::Acquire) & PAST)
+        self.position().lc + u64::from(head.state.load(Ordering::Acquire) & PAST)
     }
 
     /// Notes that it was found good, or soft, up to `lc`.
     pub(crate) fn set_checked(&self, lc: u64, softened: bool) {
         let head = self.head_part();
         // An entry that outlives thirty million invalidations is checked again at each look.
-        let past = u32::try_from(lc.saturating_sub(head.position))
+        let past = u32::try_from(lc.saturating_sub(self.position().lc))
             .unwrap_or(PAST)
             .min(PAST);
         let softened = if softened { SOFTENED } else { 0 };

@@ -188,7 +188,7 @@ fn judged(ledger: &Ledger, scope: &Scope) -> Standing {
         key: "a",
         tags: std::iter::once("t"),
     };
-    ledger.standing(checked, Position { lc: 1 }, 1)
+    ledger.standing(checked, Position::local(1), 1)
 }
 
 /// P1 at its root: who sees that an invalidation was published sees what it reaches.
@@ -196,7 +196,7 @@ fn judged(ledger: &Ledger, scope: &Scope) -> Standing {
 fn who_sees_the_position_sees_the_targets() {
     for by_glob in [false, true] {
         explore(move || {
-            let (ledger, scope) = (Arc::new(Ledger::new()), Arc::new(Scope::default()));
+            let (ledger, scope) = (Arc::new(Ledger::with_limit(100)), Arc::new(Scope::default()));
             let looking = (Arc::clone(&ledger), Arc::clone(&scope));
             let looker = thread::spawn(move || {
                 let seen = looking.0.position();
@@ -218,7 +218,7 @@ fn who_sees_the_position_sees_the_targets() {
 fn a_target_that_is_being_forgotten_is_not_missed() {
     for by_glob in [false, true] {
         explore(move || {
-            let (ledger, scope) = (Arc::new(Ledger::new()), Arc::new(Scope::default()));
+            let (ledger, scope) = (Arc::new(Ledger::with_limit(100)), Arc::new(Scope::default()));
             if by_glob {
                 ledger.raise(false, &[], &[], &[(&scope, Glob::new("*"))]);
             } else {

@@ -1,5 +1,7 @@
 //! Finding: what lies under a key for one asker, and whether it may have it.
 
+use crate::backplane::Sight;
+use crate::config::WhenUnverified;
 use crate::engine::Engine;
 use crate::entry::{Entry, Kind};
 use crate::hit::Hit;
@@ -38,6 +40,11 @@ impl Found {
         Some((self.entry.take()?, usable))
     }
 
+    /// Whether the asker should first see whether other nodes know better.
+    pub(crate) fn is_to_be_verified(&self, ask: &Ask<'_>) -> bool {
+        !ask.verified && self.usable == Err(MissReason::Unverified)
+    }
+
     /// Why the value may not be used.
     pub(crate) fn why(&self) -> MissReason {
         self.usable.err().unwrap_or(MissReason::Asked)
@@ -54,6 +61,8 @@ struct Look<'a> {
     engine: &'a Engine,
     key: &'a Key,
     ask: &'a Ask<'a>,
+    /// What is known of other nodes, from before everything else.
+    sight: Option<Sight<'a>>,
     position: Position,
     /// The tier notes nothing, and what is gone stays for the sweeper.
     quietly: bool,
@@ -67,6 +76,7 @@ impl Engine {
             engine: self,
             key,
             ask,
+            sight: self.sight(key.namespace()),
             position: self.ledger.position(),
             quietly: false,
         }
@@ -79,6 +89,7 @@ impl Engine {
             engine: self,
             key,
             ask,
+            sight: self.sight(key.namespace()),
             position: self.ledger.position(),
             quietly: true,
         }
@@ -92,7 +103,7 @@ impl Engine {
         let known = entry.checked();
         if known < lc {
             let checked = Checked {
-                seed: namespace.seed(),
+                seed: namespace.target_seed(),
                 scope: namespace.scope(),
                 key: entry.key(),
                 tags: entry.tags(),
@@ -113,13 +124,13 @@ impl Engine {
     pub(crate) fn reached(&self, key: &Key, tags: &[String], since: Position) -> bool {
         // An invalidation that is only being entered does not count yet: a load that begins now has the same position, so
         // one after the other would be taken for overtaken.
-        if since == self.ledger.position() {
+        if since.lc == self.ledger.position().lc {
             return false;
         }
         let namespace = key.namespace();
         let tags = tags.iter().map(String::as_str);
         let checked = Checked {
-            seed: namespace.seed(),
+            seed: namespace.target_seed(),
             scope: namespace.scope(),
             key: key.text(),
             tags,
@@ -258,11 +269,29 @@ impl Look<'_> {
                 return self.nothing(hash, MissReason::Invalidated);
             }
         };
-        let usable = usable(&entry, softened, self.ask);
+        let usable = usable(&entry, softened, self.ask).and_then(|usable| self.trusted(&entry, usable));
         Found {
             entry: Some(entry),
             usable,
             ..self.nothing(hash, MissReason::Absent)
+        }
+    }
+}
+
+impl Look<'_> {
+    /// Whether what deadlines allow may be served as far as other nodes are concerned.
+    #[inline]
+    fn trusted(&self, entry: &Entry, usable: Usable) -> Result<Usable, MissReason> {
+        let Some(sight) = &self.sight else { return Ok(usable) };
+        // Now, and not when the asker looked at the clock: see `backplane::trust`.
+        if sight.admits_entry(entry, self.engine.parts.clock.now()) {
+            return Ok(usable);
+        }
+        let label = self.ask.verified && self.ask.strategy.unverified() == WhenUnverified::Serve;
+        if label {
+            Ok(Usable::Stale(StaleWhy::Unverified))
+        } else {
+            Err(MissReason::Unverified)
         }
     }
 }

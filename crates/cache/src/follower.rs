@@ -1,5 +1,6 @@
 //! Following and reading: what those do who wait for another's load.
 
+use crate::backplane::Sight;
 use crate::engine::Engine;
 use crate::flight::{Closed, Flight, Head, StreamHead};
 use crate::hit::Hit;
@@ -24,6 +25,7 @@ pub struct Follower {
     seat: Option<usize>,
     stale: Option<Hit>,
     why: MissReason,
+    arrived: Instant,
 }
 
 /// What came of waiting.
@@ -49,6 +51,7 @@ impl Follower {
         seat: usize,
         stale: Option<Hit>,
         why: MissReason,
+        arrived: Instant,
     ) -> Self {
         Self {
             engine,
@@ -57,6 +60,7 @@ impl Follower {
             seat: Some(seat),
             stale,
             why,
+            arrived,
         }
     }
 
@@ -122,10 +126,17 @@ impl Follower {
         wanted == variant
     }
 
-    /// Whether an invalidation reached the answer since its load began. It may have come before this asker, and the ledger
-    /// knows only the last one of each target, so any counts.
+    /// Whether an invalidation reached the answer since its load began, or may have on another node. It may have come before
+    /// this asker, and the ledger knows only the last one of each target, so any counts. What other nodes did after this asker
+    /// came does not concern it.
     fn is_overtaken(&self, tags: &[String]) -> bool {
-        self.engine.reached(&self.key, tags, self.flight.position)
+        let (engine, flight) = (&self.engine, &self.flight);
+        let sight = engine.sight(self.key.namespace());
+        if engine.reached(&self.key, tags, flight.position) {
+            return true;
+        }
+        let admits = |sight: Sight<'_>| sight.admits_load(flight.position, flight.started, engine.parts.clock.now());
+        flight.started < self.arrived && !sight.is_none_or(admits)
     }
 }
 

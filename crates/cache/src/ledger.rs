@@ -11,14 +11,17 @@
 //!   is caught by the next lookup;
 //! * who forgets targets raises the floor before, and a check reads the floor *after* it looked for the targets.
 //!
-//! Targets are remembered as 64-bit hashes. Two that collide are invalidated together: never too little, at worst too much.
+//! Targets are remembered as 64-bit hashes, which are the same on every node (see [`crate::backplane::wire`]). Two that collide
+//! are invalidated together: never too little, at worst too much. Where they lie in the table depends on a secret of the
+//! process, so that nobody outside can aim many at one place.
 
+use crate::backplane::Stamp;
+use crate::backplane::wire::{key_hash, low_half, path_hash, resource_hash, tag_hash};
 use crate::key::Subject;
 use crate::pattern::Glob;
 use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// How many targets are remembered before the oldest are forgotten.
 pub(crate) const TARGETS_MAX: usize = 100_000;
@@ -35,6 +38,16 @@ const SHARDS: usize = 2;
 pub struct Position {
     /// The node's own counter of invalidations.
     pub lc: u64,
+    /// The same in the log that nodes share, for values that others may read. Nothing without Redis, and where it is not known
+    /// to be as old as `lc`: such a value stays here.
+    pub stamp: Option<Stamp>,
+}
+
+impl Position {
+    /// One that nodes do not share.
+    pub(crate) const fn local(lc: u64) -> Self {
+        Self { lc, stamp: None }
+    }
 }
 
 /// How a value stands to the invalidations since its load began.
@@ -176,6 +189,7 @@ pub(crate) struct Ledger {
     /// Held by who raises or forgets; holds the number of targets.
     writing: Mutex<usize>,
     targets_max: usize,
+    secret: u64,
 }
 
 /// Everything that a check needs to know of a value.
@@ -186,33 +200,37 @@ pub(crate) struct Checked<'a, Tags> {
     pub(crate) tags: Tags,
 }
 
-/// The target of a tag in the namespace with `seed`.
+/// The target of a tag in the namespace whose targets begin with `seed`.
 pub(crate) fn tag_target(seed: u64, tag: &str) -> u64 {
-    xxh3_64_with_seed(tag.as_bytes(), seed ^ 0x0074_6167)
+    low_half(tag_hash(seed, tag))
 }
 
 /// The target of one key, by its whole text.
 pub(crate) fn key_target(seed: u64, text: &str) -> u64 {
-    xxh3_64_with_seed(text.as_bytes(), seed ^ 0x006b_6579)
+    low_half(key_hash(seed, text))
 }
 
 /// The target of a URL or name, whatever tenant and method.
 pub(crate) fn resource_target(seed: u64, resource: &str) -> u64 {
-    xxh3_64_with_seed(resource.as_bytes(), seed ^ 0x0075_726c)
+    low_half(resource_hash(seed, resource))
 }
 
 /// The target of a path with its query, whatever host.
 pub(crate) fn path_target(seed: u64, path: &str) -> u64 {
-    xxh3_64_with_seed(path.as_bytes(), seed ^ 0x7061_7468)
+    low_half(path_hash(seed, path))
 }
 
 impl Ledger {
-    pub(crate) fn new() -> Self {
-        Self::with_limit(TARGETS_MAX)
+    pub(crate) fn new(secret: u64) -> Self {
+        Self {
+            secret,
+            ..Self::with_limit(TARGETS_MAX)
+        }
     }
 
     pub(crate) fn with_limit(targets_max: usize) -> Self {
         Self {
+            secret: 0,
             lc: AtomicU64::new(1),
             floor: AtomicU64::new(0),
             all: Marks::default(),
@@ -224,9 +242,7 @@ impl Ledger {
 
     /// Where the ledger stands now. To be read before a load begins.
     pub(crate) fn position(&self) -> Position {
-        Position {
-            lc: self.lc.load(Ordering::Acquire),
-        }
+        Position::local(self.lc.load(Ordering::Acquire))
     }
 
     /// How something whose load began at `since` stands. `known` is up to where it was found good before: what was
@@ -272,9 +288,16 @@ impl Ledger {
     }
 
     fn raised(&self, target: u64) -> Raised {
+        let target = self.place(target);
         self.shard(target).map_or_else(Raised::default, |shard| {
             shard.read().get(&target).copied().unwrap_or_default()
         })
+    }
+
+    /// What a target is called in the tables.
+    fn place(&self, target: u64) -> u64 {
+        let product = u128::from(target ^ self.secret) * u128::from(self.secret.rotate_left(32) | 1 << 63 | 1);
+        low_half(product) ^ low_half(product >> 64)
     }
 
     fn shard(&self, target: u64) -> Option<&RwLock<Table>> {
@@ -314,11 +337,12 @@ impl Ledger {
             *count -= self.forget_oldest(*count - self.targets_max + self.targets_max / 8);
         }
         self.lc.store(lc, Ordering::Release);
-        Position { lc }
+        Position::local(lc)
     }
 
     /// Raises one target; whether it is a new one.
     fn enter(&self, target: u64, lc: u64, soft: bool) -> bool {
+        let target = self.place(target);
         let Some(shard) = self.shard(target) else { return false };
         let mut table = shard.write();
         let before = table.len();

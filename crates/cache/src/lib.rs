@@ -77,7 +77,6 @@ mod hit;
 mod invalidation;
 mod key;
 mod lease;
-#[allow(dead_code, reason = "what the engine reads of it comes next")]
 mod ledger;
 mod load;
 mod lookup;
@@ -118,7 +117,7 @@ mod tests;
 pub use coding::Coding;
 pub use config::{
     CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, RangeLoad, Settings,
-    SettingsError, StrategyConfig, Tier,
+    SettingsError, StrategyConfig, Tier, WhenUnverified,
 };
 pub use engine::{Engine, Mirror, Parts};
 pub use entry::Tags;

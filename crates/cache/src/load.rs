@@ -54,8 +54,14 @@ impl Engine {
         Fut: Future<Output = Result<Loaded, LoadFailure>> + Send + 'static,
     {
         let load: Load = Box::pin(async move { load().await });
+        let (arrived, mut verified) = (self.parts.clock.now(), false);
         for _ in 0..SHARED_MAX {
-            match self.lookup(key, &Ask::plain(self.parts.clock.now(), strategy)) {
+            let ask = Ask {
+                arrived,
+                verified,
+                ..Ask::plain(self.parts.clock.now(), strategy)
+            };
+            match self.lookup(key, &ask) {
                 Lookup::Fresh { hit, refresh } | Lookup::Stale { hit, refresh, .. } => {
                     if let Some(lease) = refresh {
                         drop(self.start(lease, strategy, load));
@@ -69,6 +75,10 @@ impl Engine {
                     }
                 }
                 Lookup::Bypass(_) => return self.load_unstored(key, strategy, load).await,
+                Lookup::Unverified => {
+                    self.verify(key).await;
+                    verified = true;
+                }
             }
         }
         let lease = self.lead_alone(key, &Ask::plain(self.parts.clock.now(), strategy));

@@ -33,6 +33,11 @@ pub struct Ask<'a> {
     pub lead: bool,
     /// The part of the value that will do, where not all of it is asked for.
     pub part: Option<PartAsk<'a>>,
+    /// When the asker first asked, where this is not the first time. A load that began later is always good enough.
+    pub arrived: Instant,
+    /// Whether [`Engine::verify`](crate::Engine::verify) was waited for since. Then nobody is sent there again: what cannot be verified is loaded, or
+    /// served with a label, as the strategy says.
+    pub verified: bool,
 }
 
 /// A question for a part of a value. The whole will do as well, stored or on its way.
@@ -58,6 +63,8 @@ impl<'a> Ask<'a> {
             variants: &crate::selector::NoVariants,
             lead: true,
             part: None,
+            arrived: now,
+            verified: false,
         }
     }
 }
@@ -98,6 +105,9 @@ pub enum Lookup {
     Follow(Follower),
     /// The asker should load for itself alone, and store nothing.
     Bypass(Bypass),
+    /// Something is there, but other nodes may have invalidated it without this one having heard of it: the asker should wait
+    /// for [`Engine::verify`](crate::Engine::verify) and look up again with [`Ask::verified`]. Without a backplane it does not occur.
+    Unverified,
 }
 
 /// What lies under a key, and what a lookup on the same terms would make of it.

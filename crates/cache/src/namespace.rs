@@ -2,6 +2,7 @@
 //! own part of the memory. A namespace is found by name once and lives as long as the engine; a reload changes what it may
 //! use, never who it is, so that handles and counters survive.
 
+use crate::backplane::wire;
 use crate::key::escape_into;
 use crate::ledger::Scope;
 use crate::memory::MemoryTier;
@@ -19,6 +20,8 @@ pub struct Namespace {
     name: String,
     escaped: String,
     seed: u64,
+    target_seed: u64,
+    wire_id: u128,
     scope: Scope,
     counters: Arc<Counters>,
     shared: Arc<dyn MemoryTier>,
@@ -37,6 +40,8 @@ impl Namespace {
             name: name.to_owned(),
             escaped,
             seed,
+            target_seed: wire::seed_of(name),
+            wire_id: wire::namespace_id(name),
             scope: Scope::default(),
             counters,
             shared,
@@ -61,9 +66,19 @@ impl Namespace {
         self.id
     }
 
-    /// What its hashes begin with.
+    /// What the hashes of its keys begin with, in this process.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// What the hashes of its targets begin with, on every node.
+    pub(crate) fn target_seed(&self) -> u64 {
+        self.target_seed
+    }
+
+    /// What other nodes call it.
+    pub(crate) fn wire_id(&self) -> u128 {
+        self.wire_id
     }
 
     pub(crate) fn scope(&self) -> &Scope {

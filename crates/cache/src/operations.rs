@@ -38,11 +38,13 @@ impl Engine {
         let strategy = self.default_strategy();
         let ask = Ask {
             lead: false,
+            // Nobody can wait here: what would have to be verified is not there.
+            verified: true,
             ..Ask::plain(self.parts.clock.now(), &strategy)
         };
         match self.lookup(&Key::named(namespace, "", name), &ask) {
             Lookup::Fresh { hit, .. } | Lookup::Stale { hit, .. } => Some(hit),
-            Lookup::Lead(_) | Lookup::Follow(_) | Lookup::Bypass(_) => None,
+            Lookup::Lead(_) | Lookup::Follow(_) | Lookup::Bypass(_) | Lookup::Unverified => None,
         }
     }
 
@@ -52,6 +54,7 @@ impl Engine {
         let key = Key::named(namespace, "", name);
         let stored = self.write(&key, &value, options);
         self.tell_of_key(&key);
+        self.keep_written(&key);
         let counters = namespace.counters();
         match stored {
             Ok(()) => counters.stored.increment(),
@@ -89,7 +92,7 @@ impl Engine {
     /// Lets a snapshot that is still to be read bring nothing under `key`: what it holds there was written over or taken out.
     fn keep_from_snapshot(&self, key: &Key) {
         if self.expects_snapshot() {
-            let target = Target::Hash(key_target(key.namespace().seed(), key.text()));
+            let target = Target::Hash(key_target(key.namespace().target_seed(), key.text()));
             self.ledger.raise(false, &[target], &[], &[]);
         }
     }
@@ -109,11 +112,13 @@ impl Engine {
         } else {
             BodyDraft::Segments(segments(value))
         };
-        let draft = Draft::empty(Kind::Value, key, "", self.parts.clock.now(), ttl);
+        let now = self.parts.clock.now();
+        let draft = Draft::empty(Kind::Value, key, "", now, ttl);
         Entry::new(Draft {
             body,
             tags,
             position,
+            load_start: Some(now),
             ..draft
         })
     }
@@ -135,7 +140,7 @@ impl Engine {
             // Its variants lie elsewhere; the ledger reaches them.
             self.ledger.raise(
                 false,
-                &[Target::Hash(key_target(namespace.seed(), key.text()))],
+                &[Target::Hash(key_target(namespace.target_seed(), key.text()))],
                 &[],
                 &[],
             );

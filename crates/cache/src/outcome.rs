@@ -56,6 +56,8 @@ words! {
         HitForMiss = "hit_for_miss",
         /// What is stored is a part, and not all of what is asked for.
         Part = "part",
+        /// Other nodes may have invalidated what is stored without this one having heard of it, and they cannot be asked.
+        Unverified = "unverified",
     }
 }
 
@@ -66,6 +68,8 @@ words! {
         WhileRevalidate = "stale_while_revalidate",
         /// The asker accepts stale entries (`max-stale`, RFC 9111 §5.2.1.2).
         Asked = "asked",
+        /// Other nodes may have invalidated it without this one having heard of it, and the strategy serves it all the same.
+        Unverified = "unverified",
     }
 }
 

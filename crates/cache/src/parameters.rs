@@ -271,6 +271,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "false",
         "Whether answers to authorized requests may be stored and shared where RFC 9111, 3.5 does not allow it.",
     ),
+    row(
+        "strategy.*.unverified",
+        Kind::Choice(&["load", "serve"]),
+        "\"load\"",
+        "What becomes of a stored answer while Redis is away for longer than cache.freshness_bound, so that other nodes may have invalidated it: it is loaded again (about once for each key, node and bound), or served and labelled `unverified`.",
+    ),
     absent(
         "strategy.*.tiers",
         Kind::Choices(&["memory", "redis"]),

@@ -1,5 +1,6 @@
 //! From a request to invalidate to the targets in the ledger, and to the entries that they reach.
 
+use crate::backplane::wire;
 use crate::engine::{Engine, Mirror};
 use crate::entry::{Entry, Kind};
 use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
@@ -23,13 +24,15 @@ const COUNTING_MAX: Duration = Duration::from_millis(200);
 const COUNTING_STRIDE: u64 = 1024;
 
 /// What a request reaches.
-struct Reach {
+pub(crate) struct Reach {
     all: bool,
     /// The namespaces in which it looks.
     namespaces: Vec<Arc<Namespace>>,
     /// The namespaces that it means as a whole.
     wholes: Vec<Arc<Namespace>>,
     hashes: HashSet<u64>,
+    /// The hashes as other nodes are told of them.
+    hashed: Vec<(Arc<Namespace>, wire::Target)>,
     globs: Vec<(Arc<Namespace>, Glob)>,
 }
 
@@ -129,7 +132,7 @@ impl Engine {
         self.ledger.raise(soft, &targets, &wholes, &globs);
     }
 
-    fn reach_of(&self, request: &Invalidation) -> Reach {
+    pub(crate) fn reach_of(&self, request: &Invalidation) -> Reach {
         let within = |names: &Vec<String>, namespace: &Namespace| names.iter().any(|name| name == namespace.name());
         let named =
             |namespace: &Arc<Namespace>| request.namespaces.is_empty() || within(&request.namespaces, namespace);
@@ -141,6 +144,7 @@ impl Engine {
             namespaces,
             wholes: Vec::new(),
             hashes: HashSet::new(),
+            hashed: Vec::new(),
             globs: Vec::new(),
         };
         let targets = request.tags.len() + request.keys.len();
@@ -196,30 +200,58 @@ impl Engine {
 }
 
 impl Reach {
+    /// The same as other nodes are told of it: each target with its namespace; nothing: of all of them.
+    pub(crate) fn targets(&self) -> Vec<(Option<&Namespace>, wire::Target)> {
+        let mut targets = Vec::new();
+        if self.all {
+            targets.push((None, wire::Target::All));
+        }
+        let whole = |namespace: &Namespace| wire::Target::Namespace(namespace.wire_id());
+        targets.extend(
+            self.wholes
+                .iter()
+                .map(|namespace| (Some(&**namespace), whole(namespace))),
+        );
+        targets.extend(
+            self.hashed
+                .iter()
+                .map(|(namespace, target)| (Some(&**namespace), target.clone())),
+        );
+        let glob = |(namespace, glob): &'_ (Arc<Namespace>, Glob)| wire::Target::of_glob(namespace.wire_id(), glob);
+        targets.extend(self.globs.iter().map(|one| (Some(&*one.0), glob(one))));
+        targets
+    }
+
     fn is_empty(&self) -> bool {
         !self.all && self.wholes.is_empty() && self.hashes.is_empty() && self.globs.is_empty()
     }
 
     fn add_targets(&mut self, request: &Invalidation) {
         for namespace in &self.namespaces {
-            let seed = namespace.seed();
-            self.hashes.extend(request.tags.iter().map(|tag| tag_target(seed, tag)));
+            let seed = namespace.target_seed();
+            let hashed = &mut self.hashed;
+            let mut add = |target| hashed.push((Arc::clone(namespace), target));
+            for tag in &request.tags {
+                add(wire::Target::Tag(wire::tag_hash(seed, tag)));
+            }
             for key in &request.keys {
-                self.hashes.insert(resource_target(seed, key));
+                add(wire::Target::Resource(wire::resource_hash(seed, key)));
                 if key.starts_with('/') {
-                    self.hashes.insert(path_target(seed, key));
+                    add(wire::Target::Path(wire::path_hash(seed, key)));
                 }
                 if key
                     .strip_prefix(namespace.escaped())
                     .is_some_and(|rest| rest.starts_with('|'))
                 {
-                    self.hashes.insert(key_target(seed, key));
+                    add(wire::Target::Key(wire::key_hash(seed, key)));
                 }
             }
             let globs = request.prefixes.iter().map(|text| Glob::prefix(text));
             let globs = globs.chain(request.patterns.iter().map(|text| Glob::new(text)));
             self.globs.extend(globs.map(|glob| (Arc::clone(namespace), glob)));
         }
+        let hashes = self.hashed.iter().filter_map(|(_, target)| target.hash());
+        self.hashes = hashes.map(wire::low_half).collect();
     }
 
     fn namespace_of(&self, entry: &Entry) -> Option<&Arc<Namespace>> {
@@ -229,7 +261,7 @@ impl Reach {
     }
 
     fn matches(&self, entry: &Entry, namespace: &Arc<Namespace>) -> bool {
-        let seed = namespace.seed();
+        let seed = namespace.target_seed();
         let whole = || self.wholes.iter().any(|whole| Arc::ptr_eq(whole, namespace));
         if self.all || whole() {
             return true;

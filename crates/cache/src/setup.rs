@@ -17,7 +17,7 @@ use crate::table::Flights;
 use crate::wheel::Wheel;
 use peregrine_base::parameter::Complaint;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 impl Engine {
     /// An engine with `settings`. Where they name no strategy or namespace `default`, there is one with default values.
@@ -42,7 +42,8 @@ impl Engine {
             directory,
             budget: Arc::new(Budget::new(Arc::clone(&shared), bounds)),
             shared,
-            ledger: Ledger::new(),
+            ledger: Ledger::new(parts.random.next_u64()),
+            membership: OnceLock::new(),
             flights: Flights::new(),
             wheel: Wheel::new(parts.clock.now()),
             sweeper: Sweeper::new(parts.clock.now()),

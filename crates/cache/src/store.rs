@@ -50,6 +50,7 @@ impl<'a> Draft<'a> {
             encoding: Encoding::Identity,
             coded: Box::default(),
             position: crate::ledger::Position::default(),
+            load_start: None,
             now,
             age: Duration::ZERO,
             fresh_for,
@@ -100,6 +101,7 @@ impl Engine {
         Entry::new(Draft {
             body,
             position: held.flight.position,
+            load_start: Some(held.flight.started),
             cost: held.took(),
             ..draft
         })
@@ -128,6 +130,7 @@ impl Engine {
             encoding: stale.encoding(),
             coded: latest.all_coded().into(),
             position: held.flight.position,
+            load_start: Some(held.flight.started),
             cost,
             ..draft
         })?;
@@ -185,6 +188,7 @@ impl Engine {
                 BodyDraft::Segments(chunks.into())
             },
             position: held.flight.position,
+            load_start: Some(held.flight.started),
             cost: held.took(),
             ..draft
         })
@@ -209,7 +213,7 @@ impl Engine {
             whole
         };
         let tier = held.key.namespace().tier();
-        let newer = |there: Entry| there.kind() == entry.kind() && there.position() > entry.position();
+        let newer = |there: Entry| there.kind() == entry.kind() && there.position().lc > entry.position().lc;
         if tier.peek(hash).is_some_and(newer) {
             return Err(NotStored::Overtaken);
         }

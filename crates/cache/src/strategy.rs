@@ -2,7 +2,7 @@
 //! limits and codecs; what only HTTP understands it hands through.
 
 use crate::coding::Coding;
-use crate::config::{Compression, Freshness, RangeLoad, StrategyConfig, Tier};
+use crate::config::{Compression, Freshness, RangeLoad, StrategyConfig, Tier, WhenUnverified};
 use peregrine_base::Random;
 use std::time::Duration;
 
@@ -130,6 +130,12 @@ impl Strategy {
     #[must_use]
     pub fn range(&self) -> RangeLoad {
         self.config.range
+    }
+
+    /// What becomes of a stored value while it cannot be told whether other nodes have invalidated it.
+    #[must_use]
+    pub fn unverified(&self) -> WhenUnverified {
+        self.config.unverified
     }
 
     /// Whether answers that set a cookie may be stored.

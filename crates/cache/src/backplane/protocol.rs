@@ -13,7 +13,7 @@
 //! An answer that the replicas did not acknowledge changes nothing: a primary that was deposed and does not know it yet gives
 //! such answers, and its history is not the one that counts. An answer to a question that was given up changes nothing either.
 
-use super::generation::{Gen, Generation, Stamp};
+use super::generation::{Generation, Stamp};
 use super::records::{Records, ValueTargets};
 use super::scripts::{InvalidateReply, SyncReply};
 use super::wire::Mark;
@@ -88,7 +88,7 @@ pub struct SyncRequest {
 }
 
 /// A name for an invalidation that is not confirmed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PendingId(u64);
 
 /// What became of an invalidation.
@@ -159,6 +159,8 @@ pub struct Node {
 struct Pending {
     marks: Vec<Mark>,
     sent: bool,
+    /// It was made by writing a value here, which it is not to reach.
+    by_writing: bool,
 }
 
 impl Node {
@@ -291,8 +293,25 @@ impl Node {
     pub fn pend(&mut self, marks: Vec<Mark>) -> PendingId {
         self.pendings += 1;
         let id = PendingId(self.pendings);
-        self.pending.insert(id, Pending { marks, sent: false });
+        let pending = Pending {
+            marks,
+            sent: false,
+            by_writing: false,
+        };
+        self.pending.insert(id, pending);
         id
+    }
+
+    /// The pending invalidation of `mark` alone was made by writing a value here.
+    pub(crate) fn keep_own(&mut self, mark: Mark) {
+        let own = self
+            .pending
+            .values_mut()
+            .rev()
+            .find(|pending| pending.marks == [mark.clone()]);
+        if let Some(pending) = own {
+            pending.by_writing = true;
+        }
     }
 
     /// What is to be sent; it counts as sent from now on. The oldest first.
@@ -331,8 +350,18 @@ impl Node {
             generation: reply.generation.id(),
             seq: reply.seq,
         };
+        if pending.by_writing {
+            return (Confirming::Confirmed(stamp), Vec::new());
+        }
         // Once more: loads that began between the call and this moment do not know whether they are older.
         (Confirming::Confirmed(stamp), vec![Effect::Raise(pending.marks)])
+    }
+
+    /// Forgets unconfirmed invalidations for `marks`, which reach at least what they reach.
+    pub fn replace_pending(&mut self, ids: &[PendingId], marks: Vec<Mark>) -> PendingId {
+        let id = self.pend(marks);
+        ids.iter().for_each(|id| drop(self.pending.remove(id)));
+        id
     }
 
     /// Nothing is known of what became of it.
@@ -431,13 +460,5 @@ impl SyncReply {
 impl Default for Node {
     fn default() -> Self {
         Self::new(Rules::default())
-    }
-}
-
-impl Gen {
-    /// Whether it is the generation of `node`.
-    #[must_use]
-    pub fn is_of(self, node: &Node) -> bool {
-        node.stamp().is_some_and(|stamp| stamp.generation == self)
     }
 }

@@ -53,6 +53,12 @@ pub static NODES: Source = Source {
     text: include_str!("scripts/nodes.lua"),
 };
 
+/// Renews the stamp before a value, if it is still the one that was read.
+pub static RESTAMP: Source = Source {
+    name: "restamp",
+    text: include_str!("scripts/restamp.lua"),
+};
+
 /// A script with its arguments.
 #[derive(Debug)]
 pub struct Call {

@@ -127,6 +127,14 @@ pub(crate) const fn low_half(hash: u128) -> u64 {
 }
 
 impl Target {
+    /// Its hash, of those that are looked up by one.
+    pub(crate) fn hash(&self) -> Option<u128> {
+        match self {
+            Self::Tag(hash) | Self::Key(hash) | Self::Resource(hash) | Self::Path(hash) => Some(*hash),
+            Self::All | Self::Namespace(_) | Self::Glob { .. } => None,
+        }
+    }
+
     /// The pattern `glob` in `namespace`, or the whole namespace where its text is too long to travel.
     #[must_use]
     pub fn of_glob(namespace: u128, glob: &Glob) -> Self {

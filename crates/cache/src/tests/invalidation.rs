@@ -277,7 +277,7 @@ async fn too_many_patterns_cost_misses_in_their_namespace_and_nothing_else() {
 fn a_full_table_of_targets_costs_misses_and_no_wrong_answer() {
     let bench = Bench::new();
     bench.put_with("/doomed", "x", tagged(&["doomed"]));
-    let tag = |tag: String| crate::ledger::Target::Hash(crate::ledger::tag_target(bench.namespace.seed(), &tag));
+    let tag = |tag: String| crate::ledger::Target::Hash(crate::ledger::tag_target(bench.namespace.target_seed(), &tag));
     bench.engine.ledger.raise(false, &[tag("doomed".into())], &[], &[]);
     for n in 0..crate::ledger::TARGETS_MAX {
         bench.engine.ledger.raise(false, &[tag(n.to_string())], &[], &[]);
@@ -296,7 +296,7 @@ fn no_reader_gets_a_value_from_before_an_invalidation_that_had_returned() {
     use std::sync::atomic::{AtomicU64, Ordering};
     let bench = Arc::new(Bench::new());
     let (origin, invalidated) = (AtomicU64::new(1), AtomicU64::new(0));
-    let seed = bench.namespace.seed();
+    let seed = bench.namespace.target_seed();
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {

@@ -1,0 +1,74 @@
+//! The way from the engine to other nodes: what somebody who talks to Redis does for it.
+
+use super::wire::Shared;
+use crate::engine::Engine;
+use crate::invalidation::{Invalidation, Layer};
+use crate::key::Key;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Carries what holds here to other nodes, and asks whether anything happened there.
+pub trait Outward: Send + Sync + 'static {
+    /// Asks `shard` what this node does not know. Ready when an answer has come, or after at most 100 ms without one. Many who
+    /// ask at once share a question that is sent after each of them asked.
+    fn verify(&self, shard: u32) -> Verifying;
+
+    /// Tells others of `request`, which reaches `marks` and holds in the ledger already. Before this returns, the marks are
+    /// pending in every shard that they reach ([`super::Member::pend`]). It must not wait, and the rest of the work goes on when
+    /// the future is dropped.
+    fn tell(&self, request: &Invalidation, marks: Vec<Shared>) -> Telling;
+}
+
+/// See [`Outward::verify`].
+pub type Verifying = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// See [`Outward::tell`].
+pub type Telling = Pin<Box<dyn Future<Output = Told> + Send>>;
+
+/// What came of telling others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Where it holds, beside this node's memory.
+    pub layers: Vec<Layer>,
+    /// Whether it only stands in this node's journal so far.
+    pub journaled: bool,
+}
+
+/// How an engine becomes one of several nodes.
+pub struct Joining {
+    /// Into how many control shards namespaces are divided.
+    pub shards: u32,
+    /// How old something may be that was invalidated elsewhere.
+    pub bound: Duration,
+    /// Who talks to Redis.
+    pub outward: Arc<dyn Outward>,
+}
+
+impl fmt::Debug for Joining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joining")
+            .field("shards", &self.shards)
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Waits until this node has heard of everything that concerns `key` and happened before the call, at most 100 ms. What
+    /// came of it the next lookup shows. Without other nodes there is nothing to wait for.
+    pub async fn verify(&self, key: &Key) {
+        if let Some(membership) = self.membership.get() {
+            membership.outward.verify(self.control_shard(key.namespace())).await;
+        }
+    }
+
+    /// Tells other nodes of `request`, which holds here already.
+    pub(crate) fn tell_nodes(&self, request: &Invalidation) -> Option<Telling> {
+        let membership = self.membership.get().filter(|_| !request.dry_run)?;
+        let marks = self.marks_of(request);
+        (!marks.is_empty()).then(|| membership.outward.tell(request, marks))
+    }
+}
