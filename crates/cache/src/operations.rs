@@ -53,7 +53,7 @@ impl Engine {
     pub fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str, value: Bytes, options: &SetOptions) -> bool {
         let key = Key::named(namespace, "", name);
         let stored = self.write(&key, &value, options);
-        self.tell_of_key(&key);
+        drop(self.tell_of_key(&key));
         self.keep_written(&key);
         let counters = namespace.counters();
         match stored {
@@ -131,7 +131,7 @@ impl Engine {
             slot.overtake();
         }
         self.keep_from_snapshot(&key);
-        self.tell_of_key(&key);
+        drop(self.tell_of_key(&key));
         let tier = namespace.tier();
         let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
             return false;
@@ -175,10 +175,10 @@ impl Engine {
     /// stored.
     pub fn clear(&self, namespace: &Arc<Namespace>) -> u64 {
         self.ledger.raise(false, &[], &[namespace.scope()], &[]);
-        self.tell(&Invalidation {
+        drop(self.tell(&Invalidation {
             namespaces: vec![namespace.name().to_owned()],
             ..Invalidation::default()
-        });
+        }));
         let (tier, mut cleared) = (namespace.tier(), 0);
         tier.iterate(&mut |hash, entry| {
             if entry.namespace() == namespace.id() && tier.remove(hash, entry) {

@@ -1,6 +1,6 @@
 //! From a request to invalidate to the targets in the ledger, and to the entries that they reach.
 
-use crate::backplane::wire;
+use crate::backplane::{Telling, Told, wire};
 use crate::engine::{Engine, Mirror};
 use crate::entry::{Entry, Kind};
 use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
@@ -42,9 +42,10 @@ impl Engine {
     pub async fn invalidate(self: &Arc<Self>, request: &Invalidation) -> Receipt {
         let started = self.parts.clock.now();
         let reach = self.reach_of(request);
+        let mut telling = None;
         if !request.dry_run {
             self.raise(&reach, request.soft);
-            self.tell(request);
+            telling = self.tell(request);
         }
         let remove = !request.dry_run && !request.soft;
         let (engine, (giver, counted)) = (Arc::clone(self), promise());
@@ -61,11 +62,16 @@ impl Engine {
             took_ms,
             nodes: Vec::new(),
         };
+        let told = match telling {
+            Some(telling) => telling.await,
+            None => Told::default(),
+        };
+        let memory_layer = (!request.dry_run).then_some(layer);
         Receipt {
             id: self.receipt_id(),
             matched: Matched { memory, redis: None },
-            layers: if request.dry_run { Vec::new() } else { vec![layer] },
-            journaled: false,
+            layers: memory_layer.into_iter().chain(told.layers).collect(),
+            journaled: told.journaled,
         }
     }
 
@@ -74,7 +80,8 @@ impl Engine {
     pub fn invalidate_uncounted(&self, request: &Invalidation) {
         self.invalidate_as_told(request);
         if !request.dry_run {
-            self.tell(request);
+            // Whoever tells the others goes on by itself.
+            drop(self.tell(request));
         }
     }
 
@@ -91,23 +98,25 @@ impl Engine {
         *self.mirror.write() = mirror;
     }
 
-    /// Tells the mirror, if there is one.
-    pub(crate) fn tell(&self, request: &Invalidation) {
+    /// Tells the mirror and the other nodes, as far as there are any. What came of the latter may be waited for.
+    pub(crate) fn tell(&self, request: &Invalidation) -> Option<Telling> {
         let mirror = self.mirror.read().clone();
         if let Some(mirror) = mirror {
             mirror(&request.within_scope());
         }
+        self.tell_nodes(request)
     }
 
-    /// Tells the mirror, if there is one, that what lay under `key` was written over or taken out.
-    pub(crate) fn tell_of_key(&self, key: &Key) {
-        if self.mirror.read().is_some() {
-            self.tell(&Invalidation {
-                keys: vec![key.text().to_owned()],
-                namespaces: vec![key.namespace().name().to_owned()],
-                ..Invalidation::default()
-            });
+    /// Tells them that what lay under `key` was written over or taken out.
+    pub(crate) fn tell_of_key(&self, key: &Key) -> Option<Telling> {
+        if self.membership.get().is_none() && self.mirror.read().is_none() {
+            return None;
         }
+        self.tell(&Invalidation {
+            keys: vec![key.text().to_owned()],
+            namespaces: vec![key.namespace().name().to_owned()],
+            ..Invalidation::default()
+        })
     }
 
     fn receipt_id(&self) -> String {

@@ -180,6 +180,7 @@ impl Explanation {
             (Ok(Usable::Fresh), _) => (State::Fresh, "hit", Reason::Fresh),
             (Ok(Usable::Stale(StaleWhy::WhileRevalidate)), _) => (State::Stale, "hit", Reason::StaleWhileRevalidate),
             (Ok(Usable::Stale(StaleWhy::Asked)), _) => (State::Stale, "hit", Reason::StaleAsked),
+            (Ok(Usable::Stale(StaleWhy::Unverified)), _) => (State::Stale, "hit", Reason::ServedUnverified),
             (Err(_), Some(marker)) => (State::HitForMiss, "miss", reasons::of_pass(marker)),
             (Err(miss), None) => {
                 let state = if peek.hit.is_some() {

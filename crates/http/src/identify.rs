@@ -211,6 +211,8 @@ pub(crate) fn terms<'a>(
         variants,
         lead: leads && !asked.only_if_cached,
         part: None,
+        arrived: now,
+        verified: false,
     }
 }
 

@@ -27,6 +27,8 @@ pub enum CacheOutcome {
     StaleWhileSlow,
     /// A stale entry answered because the client accepts one (`max-stale`).
     StaleAsked,
+    /// An entry answered that other nodes may have invalidated, because they cannot be asked.
+    Unverified,
     /// The origin said that the stored entry is still right.
     Revalidated,
     /// The origin answered, and the cache had been asked.
@@ -39,13 +41,14 @@ pub enum CacheOutcome {
 
 impl CacheOutcome {
     /// All outcomes, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Untouched,
         Self::Hit,
         Self::StaleWhileRevalidate,
         Self::StaleIfError,
         Self::StaleWhileSlow,
         Self::StaleAsked,
+        Self::Unverified,
         Self::Revalidated,
         Self::Miss,
         Self::Collapsed,
@@ -62,6 +65,7 @@ impl CacheOutcome {
             Self::StaleIfError => "stale_if_error",
             Self::StaleWhileSlow => "stale_while_slow",
             Self::StaleAsked => "stale_asked",
+            Self::Unverified => "unverified",
             Self::Revalidated => "revalidated",
             Self::Miss => "miss",
             Self::Collapsed => "collapsed",
@@ -75,6 +79,7 @@ impl CacheOutcome {
         match why {
             StaleWhy::WhileRevalidate => Self::StaleWhileRevalidate,
             StaleWhy::Asked => Self::StaleAsked,
+            StaleWhy::Unverified => Self::Unverified,
         }
     }
 
@@ -83,7 +88,12 @@ impl CacheOutcome {
     pub const fn is_hit(self) -> bool {
         matches!(
             self,
-            Self::Hit | Self::StaleWhileRevalidate | Self::StaleIfError | Self::StaleWhileSlow | Self::StaleAsked
+            Self::Hit
+                | Self::StaleWhileRevalidate
+                | Self::StaleIfError
+                | Self::StaleWhileSlow
+                | Self::StaleAsked
+                | Self::Unverified
         )
     }
 
@@ -162,6 +172,9 @@ impl Outcome {
     pub(crate) fn answered_by(&mut self, hit: &Hit, how: CacheOutcome, route: &Route, now: Instant) {
         self.cache = how;
         self.ttl_s = Some(freshness_left_s(hit, now));
+        if how == CacheOutcome::Unverified {
+            self.detail = Some(how.as_str());
+        }
         if route.rules.freshness == Freshness::Force {
             // What the origin says about freshness does not hold here, and every answer says so.
             self.detail = self.detail.or(Some(Reason::StoredForce.as_str()));

@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
 use peregrine_base::{Clock, Random, Runtime};
-use peregrine_cache::{Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
+use peregrine_cache::{Ask, Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Answer, Body, Handler, HeadView, Peer};
 use peregrine_telemetry::Counter;
@@ -30,6 +30,9 @@ use std::sync::Arc;
 
 /// How often a request looks up again after a load that it could not use, before it loads for itself alone.
 const LOOKUPS_MAX: usize = 4;
+
+/// What `Cache-Status` says of an answer that other nodes may have invalidated.
+const UNVERIFIED: &str = "unverified";
 
 /// What the plane is made of.
 #[derive(Clone)]
@@ -180,8 +183,14 @@ impl Plane {
     async fn lookup(&self, asking: &Arc<Asking>, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
         let variants = asking.variants();
         let lies_in = |hit: &Hit| asking.lies_in(hit);
+        let (arrived, mut verified) = (self.parts.clock.now(), false);
+        let asked = |verified| Ask {
+            arrived,
+            verified,
+            ..asking.ask(&variants, &lies_in, self.parts.clock.now())
+        };
         for _ in 0..LOOKUPS_MAX {
-            let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
+            let ask = asked(verified);
             match self.parts.engine.lookup(&asking.key, &ask) {
                 Lookup::Fresh { hit, refresh } => {
                     self.refresh(asking, refresh);
@@ -198,9 +207,13 @@ impl Plane {
                     }
                 }
                 Lookup::Bypass(reason) => return self.past(asking, reason, outcome).await,
+                Lookup::Unverified => {
+                    self.parts.engine.verify(&asking.key).await;
+                    verified = true;
+                }
             }
         }
-        let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
+        let ask = asked(verified);
         let lease = self.parts.engine.lead_alone(&asking.key, &ask);
         self.lead(asking, lease, outcome).await
     }
@@ -373,7 +386,9 @@ impl Plane {
         };
         match stale.filter(kept) {
             Some(hit) => {
-                outcome.detail = Some(failure.as_str());
+                // What other nodes may have invalidated says so, whatever else is to be said.
+                let trusted = self.parts.engine.is_trusted(&asking.key, &hit);
+                outcome.detail = Some(if trusted { failure.as_str() } else { UNVERIFIED });
                 self.hit(asking, hit, how, outcome)
             }
             None => Err(failure),

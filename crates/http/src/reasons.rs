@@ -61,6 +61,7 @@ pub(crate) const fn of_miss(miss: MissReason, asked: &Asked) -> Reason {
         MissReason::Asked => Reason::RequestMinFresh,
         MissReason::HitForMiss => Reason::HitForMiss,
         MissReason::Part => Reason::PartMiss,
+        MissReason::Unverified => Reason::Unverified,
     }
 }
 

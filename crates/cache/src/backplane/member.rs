@@ -195,7 +195,7 @@ impl Engine {
         let Some(sight) = self.sight(key.namespace()) else {
             return true;
         };
-        self.standing(&hit.0, key.namespace()) == Standing::Valid && sight.admits_entry(&hit.0, self.parts.clock.now())
+        self.standing(&hit.0, key.namespace()) != Standing::Gone && sight.admits_entry(&hit.0, self.parts.clock.now())
     }
 
     /// How the value of `key` with `tags` stands that was read from Redis with `stamp` before it. To be called after it was

@@ -56,9 +56,12 @@ impl Reason {
             Self::UriMiss => Forward::UriMiss,
             Self::VaryMiss => Forward::VaryMiss,
             Self::PartMiss => Forward::Partial,
-            Self::Stale | Self::StaleForbidden | Self::StaleTooOld | Self::MustValidate | Self::Revalidated => {
-                Forward::Stale
-            }
+            Self::Stale
+            | Self::StaleForbidden
+            | Self::StaleTooOld
+            | Self::MustValidate
+            | Self::Revalidated
+            | Self::Unverified => Forward::Stale,
             Self::RequestNoCache
             | Self::RequestMaxAge
             | Self::RequestMinFresh

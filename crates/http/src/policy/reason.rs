@@ -117,6 +117,9 @@ reasons! {
         StaleWhileLoading "stale_while_loading" 9111 "4.2.4"
             "served stale because the origin takes longer than the soft limit"
             "raise `load_soft_limit` to wait longer for the origin";
+        ServedUnverified "served_unverified" 9111 "4.2.4"
+            "served though other nodes may have invalidated it, because they cannot be asked"
+            "`unverified = \"load\"` asks the origin instead";
     }
     Forwarded {
         UriMiss "uri_miss" 9111 "4" "fetched: nothing is stored under this key"
@@ -127,6 +130,8 @@ reasons! {
         Stale "stale" 9111 "4.2.4" "fetched: what is stored is stale"
             "a longer lifetime from the origin, or a longer `stale_while_revalidate`, would have answered at once";
         Invalidated "invalidated" 9111 "4.4" "fetched: what was stored has been invalidated";
+        Unverified "unverified" 9111 "4.2.4" "fetched: other nodes may have invalidated what is stored, and they cannot be asked"
+            "bring Redis back; `unverified = \"serve\"` answers from the cache meanwhile";
         MustValidate "must_validate" 9111 "5.2.2.4" "fetched: what is stored may not be used before the origin confirms it (no-cache)"
             "`freshness = \"force\"` would override the origin's no-cache";
         RequestNoCache "request_no_cache" 9111 "5.2.1.4" "fetched: the client asked for validation (no-cache)";
