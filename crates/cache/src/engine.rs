@@ -125,7 +125,12 @@ impl Engine {
     pub fn peek(&self, key: &Key, ask: &Ask<'_>) -> Peek {
         let found = self.find_quietly(key, ask);
         let loading = self.flights.lock(key.hash()).slot(key.text()).is_some();
+        let parts = match &found.entry {
+            None => self.parts_at(key, found.variant.as_deref().unwrap_or_default(), found.hash),
+            Some(_) => None,
+        };
         Peek {
+            parts: parts.map(Hit),
             hit: found.entry.map(Hit),
             usable: found.usable,
             selector: found.selector,

@@ -115,6 +115,8 @@ pub enum Lookup {
 pub struct Peek {
     /// The value of the asker's variant, gone or not.
     pub hit: Option<Hit>,
+    /// What is held of the value, where it is not there whole; gone parts never.
+    pub parts: Option<Hit>,
     /// How it may be used, or why not.
     pub usable: Result<Usable, MissReason>,
     /// The names by which the variants under the key differ.

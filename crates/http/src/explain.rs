@@ -75,8 +75,19 @@ pub struct EntryFacts {
     pub stored_encoding: &'static str,
     /// The codings that it is kept in beside that.
     pub codings: Vec<&'static str>,
+    /// What is held of it, where that is not all.
+    pub held: Option<Held>,
     /// How often it was served.
     pub hits: u64,
+}
+
+/// What is held of a response of which not all is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The first and the last position of each stretch, in order.
+    pub positions: Vec<(u64, u64)>,
+    /// The length of the whole, in bytes.
+    pub complete_bytes: u64,
 }
 
 /// One step and what it decides.
@@ -175,7 +186,8 @@ impl Explanation {
 
     /// What the lookup finds.
     fn look(&mut self, asking: &Asking, peek: &Peek, now: Instant) {
-        self.entry = peek.hit.as_ref().map(|hit| EntryFacts::of(hit, now));
+        let hit = peek.hit.as_ref().or(peek.parts.as_ref());
+        self.entry = hit.map(|hit| EntryFacts::of(hit, now));
         let (state, outcome, reason) = match (&peek.usable, peek.marker) {
             (Ok(Usable::Fresh), _) => (State::Fresh, "hit", Reason::Fresh),
             (Ok(Usable::Stale(StaleWhy::WhileRevalidate)), _) => (State::Stale, "hit", Reason::StaleWhileRevalidate),
@@ -217,6 +229,10 @@ impl EntryFacts {
                 .map(peregrine_cache::Coding::as_str)
                 .filter(|coding| *coding != hit.stored_encoding())
                 .collect(),
+            held: hit.parts().map(|parts| Held {
+                positions: parts.spans.iter().map(|span| (span.start, span.end - 1)).collect(),
+                complete_bytes: parts.complete,
+            }),
             hits: hit.hits(),
         }
     }

@@ -49,7 +49,7 @@ mod template;
 mod trailers;
 
 pub use advice::{Share, Summary};
-pub use explain::{EntryFacts, Explanation, State, Step};
+pub use explain::{EntryFacts, Explanation, Held, State, Step};
 pub use head::STORED_VERSION;
 pub use metrics::RouteMetrics;
 pub use outcome::CacheOutcome;

@@ -134,12 +134,23 @@ pub struct Explanation {
     pub hits: Option<u64>,
     /// How it is stored: `identity`, `zstd`, …; several where it is kept in several encodings.
     pub stored_encoding: Option<String>,
+    /// What is held of it, where that is not all.
+    pub held: Option<Held>,
     /// The steps that a request takes now, with what each decides and why.
     pub steps: Vec<Step>,
     /// What happened the last time such a request came.
     pub last: Option<LastOutcome>,
     /// What to change so that it would be cached, or cached better.
     pub advice: Option<String>,
+}
+
+/// What is held of a response of which not all is; its size is that of what is held.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+pub struct Held {
+    /// The stretches as ranges of bytes, first and last position: `0-99`.
+    pub ranges: Vec<String>,
+    /// The length of the whole, in bytes.
+    pub complete: u64,
 }
 
 /// What lies under a key.

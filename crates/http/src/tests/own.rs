@@ -83,3 +83,36 @@ async fn explaining_asks_the_origin_only_when_told_to_and_never_changes_anything
     assert_eq!(bench.heard().len(), 1);
     assert!(bench.get(url, &[]).await.is_hit());
 }
+
+#[tokio::test]
+async fn explaining_tells_what_is_held_of_a_page_of_which_not_all_is() {
+    let bench = Setup::plain().before(async |heard| {
+        let range = match heard.field("range") {
+            "bytes=0-1" => "bytes 0-1/9",
+            _ => "bytes 5-6/9",
+        };
+        let fields = [
+            ("cache-control", "max-age=10"),
+            ("etag", "\"1\""),
+            ("content-range", range),
+        ];
+        answer(206, &fields, "xx")
+    });
+    let url = "http://shop.example/";
+    for range in ["bytes=0-1", "bytes=5-6"] {
+        assert_eq!(bench.get(url, &[("range", range)]).await.status, 206);
+    }
+    let told = bench.plane.explain(&own("GET", url), false).await;
+    let entry = told.entry.unwrap();
+    assert_eq!((told.state, entry.length_bytes), (State::Absent, 4));
+    let held = crate::Held {
+        positions: vec![(0, 1), (5, 6)],
+        complete_bytes: 9,
+    };
+    assert_eq!(entry.held, Some(held));
+    bench
+        .engine
+        .invalidate_uncounted(&peregrine_cache::Invalidation::of_keys(vec![url.to_owned()]));
+    let told = bench.plane.explain(&own("GET", url), false).await;
+    assert!(told.entry.is_none(), "what is gone is not held");
+}

@@ -83,6 +83,10 @@ fn in_words(explanation: &Explanation) -> String {
         };
         format!("{} as {encoding}, served {served}", units::bytes(size))
     });
+    let held = explanation.held.as_ref().map(|held| {
+        let ranges = held.ranges.join(", ");
+        format!("bytes {ranges} of {}", units::bytes(held.complete))
+    });
     let tags = (!explanation.tags.is_empty()).then(|| explanation.tags.join(", "));
     let facts = [
         ("Route", explanation.route.clone()),
@@ -96,6 +100,7 @@ fn in_words(explanation: &Explanation) -> String {
         ),
         ("Tags", tags),
         ("Stored", stored),
+        ("Held", held),
     ];
     for (name, fact) in facts.iter().filter_map(|(name, fact)| Some((name, fact.as_ref()?))) {
         let _ = writeln!(text, "{name:<10} {fact}");
@@ -127,6 +132,7 @@ fn state(explanation: &Explanation) -> String {
         (EntryState::Fresh, None) => format!("is in the cache, fresh{age}"),
         (EntryState::Stale, Some(ttl)) => format!("is in the cache, stale for {}{age}", span(ttl)),
         (EntryState::Stale, None) => format!("is in the cache, stale{age}"),
+        (EntryState::Absent, _) if explanation.held.is_some() => format!("is in the cache only in part{age}"),
         (EntryState::Absent, _) => "is not in the cache".to_owned(),
         (EntryState::HitForMiss, _) => {
             "was found not to be storable a moment ago; requests go straight to the origin".to_owned()
@@ -203,5 +209,16 @@ mod tests {
             ..explanation
         };
         assert_eq!(state(&fresh), "is in the cache, fresh for another 4m12s, 48 s old");
+        let part = Explanation {
+            state: EntryState::Absent,
+            held: Some(peregrine_admin::api::explain::Held {
+                ranges: vec!["0-99".to_owned(), "200-299".to_owned()],
+                complete: 1024,
+            }),
+            ..fresh
+        };
+        assert_eq!(state(&part), "is in the cache only in part, 48 s old");
+        let text = in_words(&part);
+        assert!(text.contains("Held       bytes 0-99, 200-299 of 1 KiB\n"), "{text}");
     }
 }

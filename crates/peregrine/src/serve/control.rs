@@ -1,7 +1,7 @@
 //! What the admin API asks of the program, answered from the rooms.
 
 use super::program::Program;
-use peregrine_admin::api::explain::{EntryState, ExplainRequest, Explanation, LastOutcome, Step};
+use peregrine_admin::api::explain::{EntryState, ExplainRequest, Explanation, Held, LastOutcome, Step};
 use peregrine_admin::api::health::{Health, HealthStatus, Readiness};
 use peregrine_admin::api::operation::{Act, Item, Operation, Outcome, SetOptions};
 use peregrine_admin::api::preload::{PreloadProblem, PreloadReport, PreloadRequest};
@@ -334,6 +334,14 @@ fn explanation(told: peregrine_http::Explanation, method: String) -> Explanation
                 .chain(entry.codings.iter().copied())
                 .collect();
             encodings.join(", ")
+        }),
+        held: entry.and_then(|entry| entry.held.as_ref()).map(|held| Held {
+            ranges: held
+                .positions
+                .iter()
+                .map(|(first, last)| format!("{first}-{last}"))
+                .collect(),
+            complete: held.complete_bytes,
         }),
         steps: steps.collect(),
         last,
