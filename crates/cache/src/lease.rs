@@ -57,7 +57,7 @@ impl Lease {
         self.held.as_ref().expect("only consuming methods take it")
     }
 
-    fn take(mut self) -> Held {
+    pub(crate) fn take(mut self) -> Held {
         self.held.take().expect("only consuming methods take it")
     }
 
@@ -216,7 +216,7 @@ impl Drop for Lease {
 
 impl Held {
     /// What is to be settled before an answer can be stored: its tags fit, its lifetime, its variant.
-    fn settle(self, mut meta: Meta, variants: &dyn Variants) -> Result<(Self, Meta, Variant), Refused> {
+    pub(crate) fn settle(self, mut meta: Meta, variants: &dyn Variants) -> Result<(Self, Meta, Variant), Refused> {
         let refuse = |held: Self, reason| {
             held.pass(reason);
             Err(Refused { reason })

@@ -108,6 +108,14 @@ impl KeyRules {
         self.content_max
     }
 
+    /// Whether a load sends these fields as they are, so that what they are answered may be what a load brings.
+    pub(crate) fn are_those_of_a_load(&self, headers: &HeaderMap) -> bool {
+        let mut sent = headers.clone();
+        self.canonical.apply(&mut sent);
+        self.strip_overrides(&mut sent);
+        sent == *headers
+    }
+
     /// Takes off what makes some origins answer another URL, host or method than the key's, unless it is part of the key.
     pub(crate) fn strip_overrides(&self, headers: &mut HeaderMap) {
         for name in policy::OVERRIDES {

@@ -31,6 +31,7 @@ mod outcome;
 mod outgoing;
 mod own;
 mod parameters;
+mod parted;
 mod pass;
 mod pattern;
 mod plane;

@@ -11,6 +11,7 @@ use crate::head_update::Checking;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
 use crate::outcome::{CacheOutcome, Outcome};
+use crate::parted::Parted;
 use crate::policy::{Decision, Forward, Reason};
 use crate::reasons;
 use crate::recent::Recent;
@@ -326,7 +327,12 @@ impl Plane {
     }
 
     /// The request goes past the cache after the cache was asked.
-    async fn past(&self, asking: &Asking, bypass: Bypass, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+    async fn past(
+        &self,
+        asking: &Arc<Asking>,
+        bypass: Bypass,
+        outcome: &mut Outcome,
+    ) -> Result<Response<Body>, Failure> {
         let decision = Decision::new(reasons::of_bypass(bypass, &asking.asked));
         if asking.asked.only_if_cached {
             outcome.decision = Some(Decision::new(Reason::OnlyIfCached));
@@ -341,6 +347,7 @@ impl Plane {
         outcome.decision = Some(decision);
         outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
         let checking = Checking::begin(&self.parts, asking);
+        let parted = matches!(bypass, Bypass::NotAllowed(_)).then(|| Parted::begin(&self.parts, asking));
         let mut response = pass::forward(self, &asking.facts, &asking.route, asking.body(), outcome).await?;
         if let Some(checking) = checking {
             outcome.stored = checking.answered(response.status(), response.headers());
@@ -348,6 +355,9 @@ impl Plane {
         if matches!(bypass, Bypass::NotAllowed(_)) {
             // It asked for what others get from the cache.
             encode::announce(asking, &mut response);
+        }
+        if let Some(parted) = parted.flatten() {
+            response = parted.answered(response);
         }
         Ok(response)
     }

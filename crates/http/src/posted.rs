@@ -92,13 +92,11 @@ impl<'a> Posted<'a> {
     /// The GET that would have been answered so; nothing where the origin was told more than a GET would tell it.
     fn read(&self) -> Option<RequestFacts> {
         let facts = self.facts;
-        let mut headers = facts.headers.clone();
-        self.route.key.canonical.apply(&mut headers);
-        self.route.key.strip_overrides(&mut headers);
-        if headers != facts.headers {
+        if !self.route.key.are_those_of_a_load(&facts.headers) {
             // What is not part of the key took part in the answer.
             return None;
         }
+        let mut headers = facts.headers.clone();
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRANSFER_ENCODING);
         Some(RequestFacts {

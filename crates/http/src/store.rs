@@ -61,7 +61,8 @@ pub(crate) fn tags_of(asking: &Asking, headers: &HeaderMap, mut tags: Vec<String
         .then_some(tags)
 }
 
-fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<String>) -> Option<Meta> {
+/// What the engine is told about a response; nothing where it is too much.
+pub(crate) fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<String>) -> Option<Meta> {
     Some(Meta {
         head: head.encode()?,
         tags: tags_of(asking, &head.headers, tags)?,

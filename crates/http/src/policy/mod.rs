@@ -16,6 +16,7 @@
 //! happen is a miss.
 
 mod age;
+mod byteranges;
 mod cache_control;
 pub mod cache_status;
 mod canonical_json;
@@ -49,6 +50,7 @@ mod validation;
 mod vary;
 
 pub use age::initial_age;
+pub use byteranges::{Arrived, ByteRanges, Damaged};
 pub use cache_control::{CacheControl, DELTA_SECONDS_MAX, Scope};
 pub use cache_status::{CacheStatus, Forward};
 pub use canonical_json::canonical_json;

@@ -86,7 +86,7 @@ pub fn place_part(headers: &impl Fields, length: Option<u64>) -> Result<Placed, 
 }
 
 /// Reads `bytes 0-4/10` (RFC 9110 §14.4): first position, last position, complete length.
-fn content_range(line: &[u8]) -> Option<(ByteSpan, u64)> {
+pub(super) fn content_range(line: &[u8]) -> Option<(ByteSpan, u64)> {
     let line = line.trim_ascii();
     let space = line.iter().position(|byte| *byte == b' ')?;
     let (unit, range) = line.split_at(space);

@@ -10,6 +10,7 @@ mod keeping;
 mod negotiation;
 mod own;
 mod partial;
+mod parting;
 mod poisoning;
 mod posting;
 mod purging;

@@ -1,6 +1,7 @@
 //! The rules, clause by clause, as tables: every row names its clause, what goes in and what must come out. Fields are
 //! written `Name: value`, separated by ` | `; a response begins with its status; rules are words as in [`rules`].
 
+mod byteranges;
 mod confusion;
 mod dates;
 mod groups;
@@ -155,6 +156,8 @@ fn clauses<const N: usize>(rows: &[[&'static str; N]]) -> Vec<&'static str> {
 #[test]
 fn at_least_three_hundred_cases_name_their_clause() {
     let tables = [
+        clauses(byteranges::ROWS),
+        clauses(byteranges::TYPES),
         clauses(confusion::PATHS),
         clauses(confusion::REFUSALS),
         clauses(groups::MEMBERS),
