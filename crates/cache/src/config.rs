@@ -139,6 +139,8 @@ pub struct StrategyConfig {
     pub unverified: WhenUnverified,
     /// The tiers that keep the entries; where nothing is set, memory, and Redis where there is one.
     pub tiers: Option<Vec<Tier>>,
+    /// Whether entries leave memory sealed only.
+    pub encryption: bool,
 }
 
 /// Where entries are kept.
@@ -278,6 +280,7 @@ impl Default for StrategyConfig {
             allow_authorization: false,
             unverified: WhenUnverified::Load,
             tiers: None,
+            encryption: false,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::follower::Follower;
 use crate::hit::Hit;
 use crate::invalidation::Invalidation;
 use crate::key::{Key, TEXT_MAX};
+use crate::keys::Keys;
 use crate::lease::{Held, Lease};
 use crate::ledger::Ledger;
 use crate::lookup::{Ask, Lookup, Peek, Usable};
@@ -64,6 +65,10 @@ pub struct Engine {
     pub(crate) expecting: AtomicUsize,
     /// Who else is told of invalidations.
     pub(crate) mirror: RwLock<Option<Mirror>>,
+    /// What seals what leaves memory.
+    pub(crate) keys: Arc<Keys>,
+    /// Some entries were made before their strategy asked for encryption, and nobody knows which.
+    pub(crate) seals_all: AtomicBool,
 }
 
 /// What a reload changes and a request reads.

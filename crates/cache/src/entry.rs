@@ -168,6 +168,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) never_stale: bool,
     pub(crate) negative: bool,
     pub(crate) compressible: bool,
+    /// Whether it may leave memory sealed only.
+    pub(crate) confidential: bool,
 }
 
 /// What an entry brings along that a new one does not have.
@@ -193,7 +195,7 @@ pub(crate) enum BodyDraft<'a> {
 impl Flags {
     fn of(draft: &Draft<'_>) -> Self {
         let flag = |set: bool, bit: u8| u8::from(set) << bit;
-        let rules = flag(draft.must_validate, 3) | flag(draft.never_stale, 4);
+        let rules = flag(draft.must_validate, 3) | flag(draft.never_stale, 4) | flag(draft.confidential, 7);
         Self(draft.encoding as u8 | rules | flag(draft.negative, 5) | flag(draft.compressible, 6))
     }
 
@@ -425,6 +427,11 @@ impl Entry {
     /// Whether its type promises a gain from compression.
     pub(crate) fn compressible(&self) -> bool {
         self.head_part().flags.has(6)
+    }
+
+    /// Whether it may leave memory sealed only.
+    pub(crate) fn confidential(&self) -> bool {
+        self.head_part().flags.has(7)
     }
 
     pub(crate) fn position(&self) -> Position {

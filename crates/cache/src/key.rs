@@ -146,6 +146,12 @@ impl Key {
         &self.text
     }
 
+    /// The tenant that it belongs to; empty where there is none.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        tenant_of(&self.text)
+    }
+
     /// The namespace that it belongs to.
     #[must_use]
     pub fn namespace(&self) -> &Arc<Namespace> {
@@ -174,6 +180,11 @@ pub(crate) fn variant_hash(hash: u64, variant: &str) -> u64 {
 /// Where the parts of the value at `hash` are looked for.
 pub(crate) const fn part_hash(hash: u64) -> u64 {
     hash.rotate_left(17) ^ 0xD6E8_FEB8_6659_FD93
+}
+
+/// The tenant in the text of a key, as it is written there; empty where there is none.
+pub(crate) fn tenant_of(text: &str) -> &str {
+    text.split('|').nth(1).unwrap_or_default()
 }
 
 /// Whether `byte` cannot stand in a part of a key as it is.

@@ -77,6 +77,7 @@ mod gathering;
 mod hit;
 mod invalidation;
 mod key;
+mod keys;
 mod lease;
 mod ledger;
 mod load;
@@ -128,6 +129,10 @@ pub use gathering::Gathering;
 pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit, Slice};
 pub use invalidation::{Invalidation, Layer, Matched, NodeReceipt, NodeState, Receipt};
 pub use key::Key;
+pub use keys::{
+    EncryptionConfig, Files, InMemory, KeyPlace, KeyRecord, KeyRing, Keys, KeysStatistics, Listed, NewMasterKey, Owner,
+    OwnerKeys, Page, PlaceFault, Placing, Ready, Rotated, SEAL_OVERHEAD_BYTES, SealFault, Sealed, Sealer,
+};
 pub use lease::Lease;
 pub use ledger::Position;
 pub use load::Loaded;

@@ -140,7 +140,7 @@ impl Engine {
 
     /// A value that is in no tier.
     fn detached(&self, key: &Key, value: &Bytes) -> Result<Hit, LoadFailure> {
-        let whole = self.value(key, value, &[], Duration::ZERO, Position::default());
+        let whole = self.value(key, value, &[], Duration::ZERO, Position::default(), false);
         // A key that is too long for an entry has none there either.
         let nameless = || {
             self.value(
@@ -149,6 +149,7 @@ impl Engine {
                 &[],
                 Duration::ZERO,
                 Position::default(),
+                false,
             )
         };
         whole.or_else(nameless).map(Hit).ok_or(LoadFailure::Refused)

@@ -84,7 +84,14 @@ impl Engine {
         }
         self.keep_from_snapshot(key);
         let entry = self
-            .value(key, value, &options.tags, ttl, self.ledger.position())
+            .value(
+                key,
+                value,
+                &options.tags,
+                ttl,
+                self.ledger.position(),
+                strategy.encryption(),
+            )
             .ok_or(NotStored::NoRoom)?;
         self.put(key, key.hash(), &entry)
     }
@@ -105,6 +112,7 @@ impl Engine {
         tags: &[String],
         ttl: Duration,
         position: Position,
+        confidential: bool,
     ) -> Option<Entry> {
         let chunks = [value.clone()];
         let body = if value.len() <= PACKED_MAX {
@@ -119,6 +127,7 @@ impl Engine {
             tags,
             position,
             load_start: Some(now),
+            confidential,
             ..draft
         })
     }

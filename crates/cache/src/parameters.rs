@@ -46,7 +46,7 @@ const ENCODE_TYPES: &str = "[\"text/*\", \"*+json\", \"*+xml\", \"*+text\", \"ap
     \"application/wasm\", \"application/yaml\", \"application/graphql\", \"application/x-ndjson\", \
     \"application/vnd.ms-fontobject\", \"font/otf\", \"font/ttf\"]";
 
-/// `cache.*`, `strategy.*.*` and `namespace.*.*`.
+/// `cache.*`, `strategy.*.*`, `encryption.*` and `namespace.*.*`.
 pub const PARAMETERS: &[Parameter] = &[
     row(
         "cache.enabled",
@@ -281,6 +281,34 @@ pub const PARAMETERS: &[Parameter] = &[
         "strategy.*.tiers",
         Kind::Choices(&["memory", "redis"]),
         "The tiers that keep the entries; where nothing is set memory, and redis too where redis.url is set.",
+    ),
+    row(
+        "strategy.*.encryption",
+        Kind::Flag,
+        "false",
+        "Whether entries are encrypted where they leave memory: in Redis and in files; needs a master key in `[encryption]`.",
+    ),
+    absent(
+        "encryption.active",
+        Kind::Text,
+        "The id of the master key that wraps data keys; the first one where nothing is set. The others still unwrap.",
+    ),
+    absent(
+        "encryption.keys",
+        Kind::Secret,
+        "Master keys, each `id:secret` with 32 bytes in base64 (`peregrine keys generate`), separated by commas; best as `${NAME}` from the environment.",
+    ),
+    row(
+        "encryption.key_files",
+        Kind::Texts,
+        "[]",
+        "Files with master keys in the same form, readable by their owner alone (mode 0600); these keys come after those of `encryption.keys`.",
+    ),
+    row(
+        "encryption.key_refresh",
+        duration("1s", "1h"),
+        "\"10s\"",
+        "How long a data key is used to open values before it is read again; within this time an erase by one node reaches the others.",
     ),
     absent(
         "namespace.*.memory_max",

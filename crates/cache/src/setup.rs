@@ -5,6 +5,7 @@ use crate::config::{CacheConfig, DEFAULT_NAME, Settings, SettingsError, Strategy
 use crate::encoder::Encoder;
 use crate::engine::{Engine, Limits, Parts, Registered};
 use crate::entry::Entry;
+use crate::keys::Keys;
 use crate::ledger::Ledger;
 use crate::memory::{ClockPro, Inserted, MemoryTier};
 use crate::namespace::{NAMESPACES_MAX, Namespace};
@@ -51,6 +52,8 @@ impl Engine {
             receipts: AtomicU64::new(0),
             expecting: AtomicUsize::new(0),
             mirror: RwLock::new(None),
+            keys: Arc::new(Keys::new(Arc::clone(&parts.clock))),
+            seals_all: AtomicBool::new(false),
             parts,
         };
         engine.apply(&settings);
@@ -120,6 +123,7 @@ impl Engine {
         );
         let stall = u64::try_from(settings.cache.reader_stall_max.get().as_millis()).unwrap_or(u64::MAX);
         self.limits.reader_stall_max_ms.store(stall, Ordering::Relaxed);
+        self.note_encryption(settings);
         let named = |(name, config): (&String, &StrategyConfig)| {
             let config = StrategyConfig {
                 tiers: Some(config.tiers(settings.redis)),
@@ -130,6 +134,23 @@ impl Engine {
         *self.strategies.write() = settings.strategies.iter().map(named).collect();
         self.register(settings);
         self.divide(settings);
+    }
+
+    /// Where a strategy is encrypted that was not, entries are there that do not say so.
+    fn note_encryption(&self, settings: &Settings) {
+        let before = self.strategies.read();
+        let turned_on = |(name, config): (&String, &StrategyConfig)| {
+            config.encryption && before.get(name).is_some_and(|strategy| !strategy.encryption())
+        };
+        if settings.strategies.iter().any(turned_on) {
+            self.seals_all.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What seals what leaves memory.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<Keys> {
+        &self.keys
     }
 
     /// Makes the namespaces that are new.

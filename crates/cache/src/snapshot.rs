@@ -21,12 +21,18 @@
 //! The encodings that were made of its body come along, where there is room for them, and so do parts of values of which not
 //! all is held.
 //!
+//! # What it may not tell
+//!
+//! Entries that may leave memory sealed only are written so, key and tags included; where their data key is not at hand they
+//! are left out (promise P5). What cannot be opened when it is read stays behind.
+//!
 //! # What is not one
 //!
 //! A snapshot is looked through from its first byte to its last before the first entry is taken from it. One that is cut,
 //! damaged or of another version is refused as a whole. Markers stay behind: they hold for moments.
 
 mod format;
+mod sealed;
 #[cfg(not(feature = "shuttle"))]
 #[cfg(test)]
 mod tests;
@@ -39,6 +45,7 @@ use crate::coding::Coding;
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Carried, Coded, Draft, Encoding, Entry, Kind, PACKED_MAX, tags_fit};
 use crate::key::{Key, part_hash, variant_hash};
+use crate::keys::Owner;
 use crate::ledger::{Position, Standing};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
@@ -113,6 +120,8 @@ struct Restoring<'e> {
     passed: Duration,
     /// The tiers in which something had to make room: what comes later was asked for less.
     full: Vec<Arc<dyn MemoryTier>>,
+    /// Whether the place of data keys did not answer: it is not waited for again.
+    keyless: bool,
     restored: Restored,
 }
 
@@ -263,17 +272,21 @@ impl Engine {
                 .push((coded.coding, u32::try_from(coded.pieces.len()).unwrap_or(u32::MAX)));
             with_codings.extend(coded.pieces.iter().map(|piece| &**piece));
         }
+        let seals = entry.confidential() || self.seals_all.load(Ordering::Relaxed);
         let mut try_to = |description: &Description<'_>, pieces: &[&[u8]]| -> io::Result<bool> {
-            let fits = description.encode(meta).is_some()
-                && pieces
-                    .iter()
-                    .all(|piece| (1..=format::PIECE_MAX).contains(&piece.len()))
-                && format::body_fits(pieces)
-                && writer.written().saturating_add(Writer::<W>::cost(meta, pieces)) <= size_max;
-            if fits {
-                writer.record(meta, pieces)?;
+            if description.encode(meta).is_none() || pieces.iter().any(|piece| piece.is_empty()) {
+                return Ok(false);
             }
-            Ok(fits)
+            if !seals {
+                return record(writer, meta, pieces, size_max);
+            }
+            match sealed::seal(&self.keys, Owner::of(&key), meta, pieces) {
+                Ok((meta, pieces)) => {
+                    let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+                    record(writer, &meta, &pieces, size_max)
+                }
+                Err(_) => Ok(false),
+            }
         };
         if try_to(&description, &with_codings)? {
             return Ok(true);
@@ -294,6 +307,18 @@ impl Engine {
             (Kind::Value | Kind::Part, standing) => Some(standing == Standing::Soft),
         }
     }
+}
+
+/// Writes a record if it fits; whether it did.
+fn record<W: Write>(writer: &mut Writer<W>, meta: &[u8], pieces: &[&[u8]], size_max: u64) -> io::Result<bool> {
+    let fits = meta.len() <= format::META_MAX
+        && pieces.iter().all(|piece| piece.len() <= format::PIECE_MAX)
+        && format::body_fits(pieces)
+        && writer.written().saturating_add(Writer::<W>::cost(meta, pieces)) <= size_max;
+    if fits {
+        writer.record(meta, pieces)?;
+    }
+    Ok(fits)
 }
 
 impl Expecting {
@@ -320,6 +345,7 @@ impl Expecting {
             configured: engine.namespaces().into_iter().map(by_name).collect(),
             passed,
             full: Vec::new(),
+            keyless: false,
             restored: Restored::default(),
         };
         let mut meta = Vec::new();
@@ -350,9 +376,20 @@ fn look_through(input: impl Read) -> Result<Header, SnapshotFault> {
     let mut meta = Vec::new();
     while let Some(announced) = reader.announced()? {
         reader.record(announced, &mut meta, None)?;
-        Description::decode(&meta).ok_or(SnapshotFault::Corrupt)?;
+        if !is_readable(&meta) {
+            return Err(SnapshotFault::Corrupt);
+        }
     }
     Ok(header)
+}
+
+/// Whether `meta` is a description, open or sealed.
+fn is_readable(meta: &[u8]) -> bool {
+    if sealed::is_sealed(meta) {
+        sealed::read(meta).is_some()
+    } else {
+        Description::decode(meta).is_some()
+    }
 }
 
 /// How much time has passed since the snapshot was written. Rather too much than too little.
@@ -386,14 +423,39 @@ impl Restoring<'_> {
         let wanted = announced.body <= object_size_max.saturating_mul(ENCODINGS_MAX) && charge.grow(announced.body);
         let mut pieces = Vec::new();
         reader.record(announced, meta, wanted.then_some(&mut pieces))?;
-        let described = Description::decode(meta).ok_or(SnapshotFault::Corrupt)?;
-        let restored = wanted && self.restore(&described, pieces, charge);
+        let restored = if sealed::is_sealed(meta) {
+            // What was sealed wrongly is no damage to the file.
+            let opened = if wanted { self.open(meta, pieces) } else { None };
+            opened.is_some_and(|(meta, pieces)| {
+                Description::decode(&meta).is_some_and(|described| self.restore(&described, pieces, charge))
+            })
+        } else {
+            let described = Description::decode(meta).ok_or(SnapshotFault::Corrupt)?;
+            wanted && self.restore(&described, pieces, charge)
+        };
         if restored {
             self.restored.entries += 1;
         } else {
             self.restored.left_out += 1;
         }
         Ok(())
+    }
+
+    /// What a sealed record holds, if its data key can be had.
+    fn open(&mut self, meta: &[u8], pieces: Vec<Bytes>) -> Option<(Vec<u8>, Vec<Bytes>)> {
+        let found = sealed::read(meta)?;
+        let keys = &self.engine.keys;
+        let mut at_hand = keys.ready_now(found.owner, found.key_id);
+        if !at_hand && !self.keyless && !keys.is_local() {
+            let ready = sealed::wait(self.engine, found.owner, found.key_id);
+            self.keyless = ready.is_none();
+            at_hand = ready == Some(true);
+        }
+        if at_hand {
+            sealed::open(keys, &found, pieces)
+        } else {
+            None
+        }
     }
 
     fn restore(&mut self, described: &Description<'_>, pieces: Vec<Bytes>, mut charge: Charge) -> bool {

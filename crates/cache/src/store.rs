@@ -61,6 +61,7 @@ impl<'a> Draft<'a> {
             never_stale: false,
             negative: false,
             compressible: false,
+            confidential: false,
         }
     }
 
@@ -103,6 +104,7 @@ impl Engine {
             position: held.flight.position,
             load_start: Some(held.flight.started),
             cost: held.took(),
+            confidential: held.strategy.encryption(),
             ..draft
         })
     }
@@ -132,6 +134,7 @@ impl Engine {
             position: held.flight.position,
             load_start: Some(held.flight.started),
             cost,
+            confidential: held.strategy.encryption() || stale.confidential(),
             ..draft
         })?;
         renewed.inherit(latest);
@@ -180,6 +183,7 @@ impl Engine {
         Entry::new(Draft {
             kind: if is_whole { Kind::Value } else { Kind::Part },
             compressible: meta.compressible && is_whole,
+            confidential: held.strategy.encryption(),
             tags: &tags,
             head: &head,
             body: if packed {

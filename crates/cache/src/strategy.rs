@@ -160,6 +160,12 @@ impl Strategy {
             .map_or(tier == Tier::Memory, |tiers| tiers.contains(&tier))
     }
 
+    /// Whether entries leave memory sealed only: for Redis and for the disk.
+    #[must_use]
+    pub fn encryption(&self) -> bool {
+        self.config.encryption
+    }
+
     /// `lifetime` shortened by a random share of at most the strategy's jitter.
     pub(crate) fn jittered(&self, lifetime: Duration, random: &dyn Random) -> Duration {
         let share = self.config.ttl_jitter;

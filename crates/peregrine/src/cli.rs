@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the program, and the way from the arguments to the exit code.
 
-use crate::commands::{bench, check, completions, config, demo, explain, invalidate, serve, stats, verify, warm};
+use crate::commands::{bench, check, completions, config, demo, explain, invalidate, keys, serve, stats, verify, warm};
 use crate::config::Environment;
 use crate::{Failure, print};
 use clap::{Args, Parser, Subcommand};
@@ -45,6 +45,8 @@ pub enum Command {
     Explain(explain::Arguments),
     /// Make cached answers go away, or become stale.
     Invalidate(invalidate::Arguments),
+    /// Make, list, rotate and destroy the keys of encryption.
+    Keys(keys::Arguments),
     /// Load pages into the cache before anybody asks for them.
     Warm(warm::Arguments),
     /// What the cache holds and did, and why it did not do more.
@@ -96,6 +98,7 @@ fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
         Command::Config(arguments) => config::run(&arguments, environment),
         Command::Explain(arguments) => explain::run(&arguments, environment),
         Command::Invalidate(arguments) => invalidate::run(&arguments, environment),
+        Command::Keys(arguments) => keys::run(&arguments, environment),
         Command::Warm(arguments) => warm::run(&arguments, environment),
         Command::Stats(arguments) => stats::run(&arguments, environment),
         Command::Bench(arguments) => bench::run(&arguments),

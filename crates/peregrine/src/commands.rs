@@ -8,6 +8,7 @@ pub mod demo;
 pub mod explain;
 pub mod found;
 pub mod invalidate;
+pub mod keys;
 pub mod serve;
 pub mod stats;
 pub mod verify;

@@ -58,7 +58,10 @@ impl<const N: usize> From<[(&str, &str); N]> for Environment {
 const PREFIX: &str = "PEREGRINE__";
 
 /// Variables that set a field under a name of their own. `PEREGRINE__…` goes over them.
-const NAMED: &[(&str, &str)] = &[("CACHE_ENABLED", "cache.enabled")];
+const NAMED: &[(&str, &str)] = &[
+    ("CACHE_ENABLED", "cache.enabled"),
+    ("PEREGRINE_ENCRYPTION_KEY", "encryption.keys"),
+];
 
 /// Variables that the commands read themselves.
 const OF_COMMANDS: &[(&str, &str)] = &[

@@ -92,6 +92,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("upstream[].tls.roots", "\"/etc/ssl/certs/ca-certificates.crt\""),
     ("strategy.*.load_soft_limit", "\"500ms\""),
     ("cache.in_flight_max", "\"64MiB\""),
+    ("encryption.active", "\"2026-11\""),
     ("namespace.*.memory_max", "\"64MiB\""),
     ("strategy.*.tiers", "[\"memory\"]"),
     ("cache.node_name", "\"edge\""),

@@ -2,10 +2,10 @@
 
 use super::fault::Fault;
 use super::node::{self, Fields, Node, Source, Value};
-use super::parameters::PARAMETERS;
+use super::parameters::{PARAMETERS, TABLE};
 use peregrine_admin::AdminConfig;
-use peregrine_base::{Complaint, Parameter};
-use peregrine_cache::{CacheConfig, NamespaceConfig, StrategyConfig};
+use peregrine_base::{Complaint, Kind, Parameter};
+use peregrine_cache::{CacheConfig, EncryptionConfig, KeyRing, NamespaceConfig, StrategyConfig};
 use peregrine_http::config::RouteConfig;
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
 use peregrine_telemetry::LogConfig;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub namespaces: BTreeMap<String, NamespaceConfig>,
     /// `[cache]`.
     pub cache: CacheConfig,
+    /// `[encryption]`.
+    pub encryption: EncryptionConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -112,6 +114,7 @@ impl Reader<'_> {
         let (listeners, upstreams, routes) = (self.array("listener"), self.array("upstream"), self.array("route"));
         let (strategies, namespaces) = (self.named("strategy"), self.named("namespace"));
         let (admin, cache, log) = (self.one("admin"), self.one("cache"), self.one("log"));
+        let encryption = self.one("encryption");
         let settings = Settings {
             server: server?,
             limits: limits?,
@@ -122,6 +125,7 @@ impl Reader<'_> {
             strategies,
             namespaces,
             cache: cache?,
+            encryption: encryption?,
             log: log?,
         };
         if self.faults.is_empty() {
@@ -139,6 +143,7 @@ impl Reader<'_> {
             self.complain(&node::element("upstream", index), upstream.check());
         }
         self.complain("", settings.engine().check());
+        self.check_encryption(settings);
         self.check_circles(settings);
         let needed = [
             ("listener", settings.listeners.is_empty(), "nobody could ask"),
@@ -155,6 +160,23 @@ impl Reader<'_> {
                 self.faults.push(fault.help(format!("add a [[{array}]]")));
             }
         }
+    }
+
+    /// What is to be encrypted needs a master key, and each of those must be one.
+    fn check_encryption(&mut self, settings: &Settings) {
+        self.complain("", KeyRing::open(&settings.encryption).map(drop));
+        if settings.encryption.is_on() {
+            return;
+        }
+        let encrypted = settings.strategies.iter().filter(|(_, strategy)| strategy.encryption);
+        let keyless = encrypted.map(|(name, _)| {
+            Complaint::new(
+                format!("strategy.{name}.encryption"),
+                "is on, but there is no master key",
+                "make one with `peregrine keys generate` and put it into [encryption] or PEREGRINE_ENCRYPTION_KEY",
+            )
+        });
+        self.complain("", Err(keyless.collect()));
     }
 
     /// An upstream that is this Peregrine itself would be asked by its own requests until they give up.
@@ -284,7 +306,11 @@ fn fault(root: &Node, field: &str, problem: &str) -> Fault {
     } else {
         source
     };
-    Fault::new(source, field, problem)
+    let mut fault = Fault::new(source, field, problem);
+    let is_secret = |row: &Parameter| row.kind == Kind::Secret && row.name == field;
+    // The line would show it.
+    fault.quote = !TABLE.iter().copied().flatten().any(is_secret);
+    fault
 }
 
 #[cfg(test)]

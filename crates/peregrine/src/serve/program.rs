@@ -9,8 +9,8 @@ use crate::config::{Loaded, Settings};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use peregrine_admission::Permissive;
-use peregrine_base::{Clock, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
-use peregrine_cache::Engine;
+use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_cache::{Engine, Files, KeyRing};
 use peregrine_http::{Plane, RouteTable, Surroundings};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
@@ -28,6 +28,9 @@ use std::time::Duration;
 
 /// Upstreams by name.
 pub(super) type Upstreams = BTreeMap<String, Arc<Upstream>>;
+
+/// Where the wrapped data keys lie in the state directory, unless they lie in Redis.
+const KEYS: &str = "keys";
 
 /// The rooms, joined.
 pub(super) struct Program {
@@ -78,6 +81,12 @@ impl Program {
             random: Arc::clone(&random),
         };
         let engine = Engine::new(parts, settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
+        let ring = key_ring(settings)?;
+        engine.keys().configure(ring, settings.encryption.key_refresh.get());
+        if source.is_some() {
+            let files = Files::new(settings.server.state_dir.join(KEYS), Arc::clone(&runtime));
+            engine.keys().live_in(Arc::new(files));
+        }
         let upstreams = upstreams(settings, None)?;
         let surroundings = Surroundings {
             engine: &engine,
@@ -270,6 +279,18 @@ pub(super) fn no_access_log(config: &LogConfig, error: &std::io::Error) -> Failu
 pub(super) fn trusted(settings: &Settings) -> Result<TrustedProxies, Failure> {
     let texts = settings.limits.trusted_proxies.iter().map(String::as_str);
     TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.trusted_proxies: {error}")))
+}
+
+/// The master keys.
+pub(super) fn key_ring(settings: &Settings) -> Result<Option<KeyRing>, Failure> {
+    let in_words = |complaints: Vec<Complaint>| {
+        let lines: Vec<_> = complaints
+            .iter()
+            .map(|complaint| format!("{} {} ({})", complaint.field, complaint.problem, complaint.help))
+            .collect();
+        Failure::Usage(lines.join("; "))
+    };
+    KeyRing::open(&settings.encryption).map_err(in_words)
 }
 
 /// Who may PURGE.

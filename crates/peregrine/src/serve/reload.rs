@@ -46,6 +46,7 @@ impl Program {
         let settings = &new.settings;
         let trusted = program::trusted(settings)?;
         let purgers = program::purgers(settings)?;
+        let ring = program::key_ring(settings)?;
         let plan = self.listeners.plan(&settings.listeners, &new.resolved)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some(&before))?;
@@ -85,6 +86,8 @@ impl Program {
         }
         self.listeners
             .carry_out(plan, |listener, spoken| self.listen(listener, spoken));
+        let refresh = settings.encryption.key_refresh.get();
+        self.engine.keys().configure(ring, refresh);
         self.server.trust(trusted.clone());
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);

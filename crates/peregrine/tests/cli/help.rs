@@ -14,6 +14,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "config",
         "explain",
         "invalidate",
+        "keys",
         "warm",
         "stats",
         "bench",
@@ -76,6 +77,7 @@ fn the_help_of_every_command_names_its_options_and_has_an_example() {
                 "--json",
             ],
         ),
+        (&["keys", "generate"], &["--id", "--env", "--file", "--json"]),
         (&["warm"], &["<SOURCE>", "--rate", "--concurrency", "--json"]),
         (&["stats"], &["--admin", "--token-file", "--json"]),
         (

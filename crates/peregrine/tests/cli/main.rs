@@ -6,4 +6,5 @@ mod admin;
 mod bench;
 mod configuration;
 mod help;
+mod keys;
 mod run;

@@ -109,7 +109,14 @@ fn entries_come_back_in_every_encoding() {
         let body = Bytes::copy_from_slice(&text[..size]);
         let plain = bench
             .engine
-            .value(&key, &body, &["t".into()], Duration::from_secs(60), Position::default())
+            .value(
+                &key,
+                &body,
+                &["t".into()],
+                Duration::from_secs(60),
+                Position::default(),
+                false,
+            )
             .unwrap();
         let length = body.len() as u64;
         let mut entries = vec![plain.clone()];

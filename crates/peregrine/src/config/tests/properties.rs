@@ -50,7 +50,15 @@ fn configuration(chances: &[u64]) -> Vec<(String, String)> {
     };
     // Arrays of tables inside others are written in a way of their own.
     let flat = |row: &&Parameter| !row.name.split_once('.').is_some_and(|(_, rest)| rest.contains("[]"));
-    let rows = TABLE.iter().copied().flatten().filter(flat).zip(chances.iter().cycle());
+    // What holds is not shown.
+    let open = |row: &&Parameter| row.kind != Kind::Secret;
+    let rows = TABLE
+        .iter()
+        .copied()
+        .flatten()
+        .filter(flat)
+        .filter(open)
+        .zip(chances.iter().cycle());
     rows.map(|(row, chance)| {
         let value = fixed(row.name).map_or_else(|| value_of(row.kind, *chance), str::to_owned);
         (row.name.replace("[]", "[0]").replace('*', "own"), value)
