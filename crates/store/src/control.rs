@@ -86,18 +86,29 @@ impl Control {
         }
         let limit = self.core.limit() + wait_limit;
         let until = self.core.now().after(limit);
-        let mut last = None;
+        let (mut last, mut asked) = (None, None);
         for _ in 0..=REDIRECTS_MAX {
             let map = self.core.atlas.map();
-            let node = self.core.primary(&map, self.slot)?;
-            let values = self.exchange(&node, &pipeline, limit).await?;
+            let (node, values) = match asked.take() {
+                None => {
+                    let node = self.core.primary(&map, self.slot)?;
+                    let values = self.exchange(&node, &pipeline, limit).await?;
+                    (node, values)
+                }
+                Some(node) => {
+                    let mut values = self.exchange(&node, &asking(&pipeline), limit).await?;
+                    values.remove(0);
+                    (node, values)
+                }
+            };
             let mut values = values.into_iter();
             let first = values.next().unwrap_or_default();
             if let Some(redirect) = redirect_of(&first, &node.address) {
                 count(&self.core.around.counters.redirects);
-                // A slot that is being moved asks for a key at a time; here the move is waited for.
-                let (Redirect::Ask { host, port } | Redirect::Moved { host, port, .. }) = redirect;
-                self.core.follow(&map, self.slot, &host, port, until).await;
+                match redirect {
+                    Redirect::Moved { slot, host, port } => self.core.follow(&map, slot, &host, port, until).await,
+                    Redirect::Ask { host, port } => asked = map.primary_at(&host, port).cloned(),
+                }
                 last = Some(node);
                 continue;
             }
@@ -132,7 +143,7 @@ impl Control {
         let began = self.core.now();
         let parts = &self.core.around.dialer.parts;
         match wire.ask(Ask::Many(pipeline), limit, parts).await {
-            Ok(Value::Array(values)) => {
+            Ok(Value::Array(values)) if values.len() == pipeline.len() => {
                 self.held = Some((node.address.clone(), wire));
                 Ok(values)
             }
@@ -164,4 +175,14 @@ impl Control {
             why,
         })
     }
+}
+
+/// The same for a node that a slot is being moved to.
+fn asking(pipeline: &Pipeline) -> Pipeline {
+    let mut asking = Pipeline::new();
+    asking.cmd("ASKING");
+    for command in pipeline.cmd_iter() {
+        asking.add_command(command.clone());
+    }
+    asking
 }

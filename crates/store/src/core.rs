@@ -177,8 +177,7 @@ impl Core {
         command: &Cmd,
         until: Instant,
     ) -> Result<Option<Value>, StoreError> {
-        let known = |node: &&Arc<Node>| node.address.host() == host && node.address.port() == port;
-        let Some(node) = map.primaries().find(known) else {
+        let Some(node) = map.primary_at(host, port) else {
             self.around.doubt();
             return Ok(None);
         };

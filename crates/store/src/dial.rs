@@ -225,6 +225,8 @@ fn refusal(error: &RedisError) -> Arc<str> {
             None => "refuses the connection".into(),
         },
         ErrorKind::Parse => "speaks another protocol".into(),
+        // What the socket says, or TLS, whose refusals of a certificate come this late.
+        ErrorKind::Io => format!("closed the connection at once: {error}").into(),
         _ => "closed the connection at once".into(),
     }
 }

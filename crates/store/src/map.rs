@@ -54,6 +54,12 @@ impl Map {
         self.shards.iter().filter_map(|shard| shard.primary.as_ref())
     }
 
+    /// The primary with this address.
+    pub(crate) fn primary_at(&self, host: &str, port: u16) -> Option<&Arc<Node>> {
+        self.primaries()
+            .find(|node| node.address.host() == host && node.address.port() == port)
+    }
+
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
         self.shards
             .iter()

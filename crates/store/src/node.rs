@@ -93,12 +93,12 @@ impl Node {
 
     /// Whether there is a connection.
     pub(crate) fn is_up(&self) -> bool {
-        self.links.iter().any(|link| link.load().is_some())
+        self.links.iter().any(is_open)
     }
 
     /// How many connections there are.
     pub(crate) fn connections(&self) -> usize {
-        self.links.iter().filter(|link| link.load().is_some()).count()
+        self.links.iter().filter(|link| is_open(link)).count()
     }
 
     /// Why there is none.
@@ -201,6 +201,11 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// Whether there is a connection that has not ended; its supervisor notes the end a moment later.
+fn is_open(link: &ArcSwapOption<Wire>) -> bool {
+    link.load().as_ref().is_some_and(|wire| wire.ended().is_none())
 }
 
 /// Keeps one connection, until the node is dropped.

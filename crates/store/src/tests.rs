@@ -1,6 +1,10 @@
 //! The client against real servers, with harm done to them and to the way there. Waits are for conditions, with a limit that
 //! only a defect reaches.
 
+mod cluster;
+mod faults;
+mod secured;
+mod sentinel;
 mod standalone;
 
 use crate::{Nudge, Nudges, Parts, Redis, RedisConfig, State, StoreError};
@@ -37,7 +41,8 @@ fn begin(config: &RedisConfig) -> Arc<Redis> {
 /// A client that is connected.
 async fn connected(config: &RedisConfig) -> Arc<Redis> {
     let redis = begin(config);
-    soon("the client is connected", redis.ready()).await;
+    let ready = tokio::time::timeout(PATIENCE, redis.ready()).await;
+    assert!(ready.is_ok(), "not connected: {:?}", redis.status());
     redis
 }
 
@@ -58,6 +63,33 @@ async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut()
     .await;
 }
 
+async fn until_state(redis: &Redis, state: State) {
+    until(state.as_str(), || async { redis.status().state == state }).await;
+}
+
+/// The next nudge that is a message.
+async fn message(nudges: &mut Nudges) -> Bytes {
+    soon("a nudge comes", async {
+        loop {
+            if let Nudge::Message(message) = nudges.next().await {
+                return message;
+            }
+        }
+    })
+    .await
+}
+
+async fn reconnected(nudges: &mut Nudges) {
+    soon("the subscription is made", async {
+        while nudges.next().await != Nudge::Reconnected {}
+    })
+    .await;
+}
+
 fn keys(count: usize) -> Vec<Bytes> {
     (0..count).map(|number| Bytes::from(format!("key:{number}"))).collect()
+}
+
+fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Away { .. })
 }

@@ -1,6 +1,6 @@
 //! An authority of a test's own, a certificate for the server and one for its clients.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
 
 /// Where the PEM files of a client lie.
@@ -18,6 +18,10 @@ pub struct TlsFiles {
 pub(crate) fn make(folder: &Path) -> (TlsFiles, PathBuf, PathBuf) {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    // A name of its own: OpenSSL takes a certificate whose subject is its issuer's for one that signed itself.
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "an authority for tests");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let root = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);

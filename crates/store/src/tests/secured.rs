@@ -1,0 +1,107 @@
+//! Users, passwords, databases, TLS.
+
+use super::*;
+use peregrine_base::Secret;
+use peregrine_test_servers::RedisServer;
+
+async fn fault(redis: &Redis, words: &str) -> String {
+    until(words, || async {
+        redis.status().fault.is_some_and(|fault| fault.contains(words))
+    })
+    .await;
+    format!("{:?} {:?}", redis.status(), redis.get(b"k").await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acl_user_is_let_in_and_a_wrong_password_is_not_shown() {
+    let server = RedisServer::start_secured("cache", "hunter2");
+    let redis = connected(&config(&server.url())).await;
+    redis.set(b"k", b"v", PATIENCE).await.unwrap();
+
+    let plain = format!("redis://127.0.0.1:{}", server.port());
+    let mut given = config(&plain);
+    given.username = Some("cache".into());
+    given.password = Some(Secret::new("hunter2"));
+    let by_fields = connected(&given).await;
+    assert_eq!(by_fields.get(b"k").await.unwrap().unwrap(), "v");
+
+    let wrong = begin(&config(&format!("redis://cache:hunter3@127.0.0.1:{}", server.port())));
+    let shown = fault(&wrong, "refuses the user or the password").await;
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(is_away(&wrong.get(b"k").await.unwrap_err()));
+    let nobody = begin(&config(&plain));
+    fault(&nobody, "wants a password").await;
+
+    server.ask(&["ACL", "SETUSER", "cache", "-@write"]);
+    let refused = redis.set(b"k", b"w", PATIENCE).await.unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Refused { code, .. } if &**code == "NOPERM"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        redis.get(b"k").await.unwrap().unwrap(),
+        "v",
+        "what is allowed still works"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_and_the_name_are_those_of_the_configuration() {
+    let server = RedisServer::start(&[]);
+    let mut config = config(&format!("{}/3", server.url()));
+    config.client_name = "tests".into();
+    let redis = connected(&config).await;
+    redis.set(b"k", b"v", PATIENCE).await.unwrap();
+    assert!(server.info("db3").contains("keys=1"), "{}", server.info("db3"));
+    assert!(server.ask(&["CLIENT", "LIST"]).text().contains("name=tests "));
+
+    let none = begin(&self::config(&format!("{}/99", server.url())));
+    fault(&none, "no database of that number").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_with_an_authority_and_a_certificate_of_ones_own() {
+    let server = RedisServer::start_tls();
+    let files = server.tls().unwrap();
+    let mut trusting = config(&server.url());
+    trusting.tls.ca = Some(files.ca.clone());
+    let redis = connected(&trusting).await;
+    redis.set(b"k", b"v", PATIENCE).await.unwrap();
+    assert_eq!(redis.get(b"k").await.unwrap().unwrap(), "v");
+
+    let mut wrong_name = trusting.clone();
+    wrong_name.url = Some(Secret::new(format!("rediss://127.0.0.2:{}", server.port())));
+    let stranger = begin(&wrong_name);
+    until("it is not trusted under another name", || async {
+        redis_fault(&stranger).contains("failed in TLS") || redis_fault(&stranger).contains("cannot be connected")
+    })
+    .await;
+
+    server.ask(&["CONFIG", "SET", "tls-auth-clients", "yes"]);
+    let nobody = begin(&trusting);
+    let mut known = trusting.clone();
+    known.tls.certificate = Some(files.certificate.clone());
+    known.tls.key = Some(files.key.clone());
+    let known = connected(&known).await;
+    assert_eq!(known.get(b"k").await.unwrap().unwrap(), "v");
+    until("who shows no certificate is told", || async {
+        !redis_fault(&nobody).is_empty()
+    })
+    .await;
+    assert!(!nobody.is_up());
+}
+
+fn redis_fault(redis: &Redis) -> String {
+    redis.status().fault.unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_cannot_be_used_are_named() {
+    let mut config = config("rediss://localhost:1");
+    config.tls.ca = Some("/nowhere/ca.pem".into());
+    let complaints = Redis::start(&config, parts()).err().unwrap();
+    assert_eq!(complaints[0].field, "tls.ca");
+    assert!(complaints[0].problem.contains("/nowhere/ca.pem"));
+    let complaints = Redis::start(&RedisConfig::defaults(), parts()).err().unwrap();
+    assert_eq!(complaints[0].field, "url");
+}
