@@ -4,7 +4,7 @@ use crate::port::Port;
 use crate::resp::{Connection, Said};
 use crate::tls::{self, TlsFiles};
 use crate::wait::{eventually, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -231,8 +231,11 @@ impl RedisServer {
     }
 
     /// Stops its process where it is (SIGSTOP): its connections stay open and say nothing.
+    /// It has stopped when this returns.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
+        let process = WaitId::Pid(Pid::from_child(&self.child()));
+        waitid(process, WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT).unwrap();
     }
 
     /// Lets it go on.
