@@ -24,7 +24,7 @@ const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 /// The right to load, held by the leader.
 #[must_use = "a lease that is dropped wakes everybody who waits for it"]
 pub struct Lease {
-    held: Option<Held>,
+    pub(crate) held: Option<Held>,
 }
 
 /// What a lease and the fill that follows it hold.
@@ -53,7 +53,7 @@ impl Lease {
         Self { held: Some(held) }
     }
 
-    fn held(&self) -> &Held {
+    pub(crate) fn held(&self) -> &Held {
         self.held.as_ref().expect("only consuming methods take it")
     }
 
@@ -287,7 +287,8 @@ impl Held {
             if text.len() > TEXT_MAX {
                 return None;
             }
-            self.engine.keep_selector(&self.key, selector, stored.as_ref(), meta);
+            self.engine
+                .keep_selector(&self.key, (selector, &text), stored.as_ref(), meta);
         }
         if let Some(slot) = shard.slot(self.key.text()) {
             slot.selector.clone_from(&selector);

@@ -12,6 +12,7 @@ use crate::memory::Inserted;
 use crate::outcome::{Eviction, NotStored, PassReason};
 use crate::parts::{self, Joined};
 use crate::selector::Selector;
+use crate::siblings;
 use crate::spans::{ByteSpan, ByteSpans, PartMap};
 use crate::sync::Ordering;
 use crate::table::Shard;
@@ -286,19 +287,37 @@ impl Engine {
         }
     }
 
-    /// Lets those who ask for `key` know by which names its variants differ, for as long as the answer of `meta` may live.
-    pub(crate) fn keep_selector(&self, key: &Key, selector: &Selector, stored: Option<&Entry>, meta: &Meta) {
+    /// Lets those who ask for `key` know by which names its variants differ, for as long as the answer of `meta` may live, and
+    /// that the one with `text` is among them.
+    pub(crate) fn keep_selector(
+        &self,
+        key: &Key,
+        (selector, text): (&Selector, &str),
+        stored: Option<&Entry>,
+        meta: &Meta,
+    ) {
         let now = self.parts.clock.now();
         let needed = meta
             .fresh_for
             .saturating_add(meta.swr.max(meta.sie))
             .saturating_add(SELECTOR_MARGIN);
-        let lasting = |entry: &Entry| entry.variant() == selector.as_str() && entry.fresh_until() >= now.after(needed);
-        if stored.is_some_and(lasting) {
+        let stored = stored.filter(|entry| entry.variant() == selector.as_str());
+        let is_lasting = |entry: &Entry| entry.fresh_until() >= now.after(needed);
+        let is_known = |entry: &Entry| siblings::remembered(entry).any(|other| other == text);
+        if stored.is_some_and(|entry| is_lasting(entry) && is_known(entry)) {
             return;
         }
-        let fresh_for = needed.saturating_mul(2);
-        if let Some(entry) = Entry::new(Draft::empty(Kind::Selector, key, selector.as_str(), now, fresh_for)) {
+        let left = stored.map_or(Duration::ZERO, |entry| entry.fresh_until().since(now));
+        let fresh_for = needed.saturating_mul(2).max(left);
+        let texts = [siblings::remembering(
+            text,
+            stored.into_iter().flat_map(siblings::remembered),
+        )];
+        let draft = Draft::empty(Kind::Selector, key, selector.as_str(), now, fresh_for);
+        if let Some(entry) = Entry::new(Draft {
+            body: BodyDraft::Packed(&texts),
+            ..draft
+        }) {
             let _ = self.put(key, key.hash(), &entry);
         }
     }

@@ -45,6 +45,7 @@ mod recent;
 mod request;
 mod route;
 mod short;
+mod siblings;
 mod store;
 mod template;
 mod trailers;

@@ -10,6 +10,7 @@ use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
 use crate::policy::{self, Decision, Plan, Reason, Renewal, StrongValidator, Times};
 use crate::reasons;
+use crate::siblings::{self, Candidate};
 use crate::store;
 use crate::trailers::Trailers;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -112,19 +113,24 @@ struct Load {
     engine: Arc<Engine>,
 }
 
+/// The stored head with the fields of a 304, and how it is kept, if it may be.
+type Confirmed = (StoredHead, Result<Plan, Decision>);
+
 /// A response's head and what surrounds it.
 struct Arrived {
     response: Response<Body>,
     exchange: Exchange,
     times: Times,
-    /// After a 304 about what is stored: its head with the new fields, and how it is kept, if it may be.
-    renewal: Option<(StoredHead, Result<Plan, Decision>)>,
+    /// After a 304 about what is stored.
+    renewal: Option<Confirmed>,
+    /// What that is, where it is another variant than the one that was asked for.
+    adopted: Option<Hit>,
     /// After the missing part of what is stored came: what it is put together with, and how that is kept.
     completing: Option<(Assembly, Plan)>,
 }
 
 impl Load {
-    async fn run(self, lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
+    async fn run(self, mut lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
         let arrived = tokio::select! {
             arrived = self.fetch(&lease) => arrived,
             () = limit => Err(Failure::Load(LoadFailure::TimedOut)),
@@ -141,6 +147,9 @@ impl Load {
             lease.fail(LoadFailure::Status);
             let _ = give.send(Loaded::Failed(Failure::Load(LoadFailure::Status)));
             return;
+        }
+        if let Some(adopted) = arrived.adopted.take() {
+            lease.adopt(adopted);
         }
         if let (Some((head, kept)), Some(stale)) = (arrived.renewal.take(), lease.stale().cloned()) {
             let _ = give.send(self.renew(lease, arrived, stale, head, kept));
@@ -178,10 +187,12 @@ impl Load {
         let is_part = lease.stale().is_some_and(|hit| hit.parts().is_some());
         // A part that lacks something and cannot be completed is of no use to this request.
         let stale = lease.stale().filter(|hit| !is_part || self.asking.lies_in(hit));
-        let Some(mut head) = stale.and_then(|hit| StoredHead::decode(hit.head())) else {
-            return self
-                .send(if lease.alone() { Wanted::ByClient } else { self.wanted() })
-                .await;
+        let Some(head) = stale.and_then(|hit| StoredHead::decode(hit.head())) else {
+            return match siblings::candidates(&self.asking, lease) {
+                _ if lease.alone() => self.send(Wanted::ByClient).await,
+                candidates if candidates.is_empty() => self.send(self.wanted()).await,
+                candidates => self.fetch_unless_there(candidates).await,
+            };
         };
         let wanted = if is_part {
             Wanted::Part(Some(&head.headers))
@@ -192,25 +203,54 @@ impl Load {
         if arrived.response.status() != StatusCode::NOT_MODIFIED {
             return Ok(arrived);
         }
+        match self.confirmed(head, &arrived) {
+            Some(renewal) => {
+                arrived.renewal = Some(renewal);
+                Ok(arrived)
+            }
+            // The 304 is about another version than the stored one and answers nothing (RFC 9111 §4.3.4).
+            None => self.send(self.wanted()).await,
+        }
+    }
+
+    /// Asks the origin for a variant that is not there, unless one that is there is what it would send.
+    async fn fetch_unless_there(&self, candidates: Vec<Candidate>) -> Result<Arrived, Failure> {
+        let Some(tags) = siblings::tags(&candidates) else {
+            return self.send(self.wanted()).await;
+        };
+        let mut arrived = self.send(Wanted::Other(&tags)).await?;
+        if arrived.response.status() != StatusCode::NOT_MODIFIED {
+            return Ok(arrived);
+        }
+        if let Some(Candidate { hit, head, .. }) = siblings::chosen(candidates, arrived.response.headers())
+            && let Some(renewal) = self.confirmed(head, &arrived)
+        {
+            (arrived.renewal, arrived.adopted) = (Some(renewal), Some(hit));
+            return Ok(arrived);
+        }
+        self.send(self.wanted()).await
+    }
+
+    /// The stored `head` as a 304 leaves it, and how it is kept; nothing where that is about another version.
+    fn confirmed(&self, mut head: StoredHead, arrived: &Arrived) -> Option<Confirmed> {
         let Asking { asked, route, .. } = &*self.asking;
         let fresh = arrived.response.headers();
-        arrived.renewal = match policy::decide_renewal(
+        let renewal = policy::decide_renewal(
             asked,
             head.status,
             &mut head.headers,
             fresh,
             &route.rules,
             arrived.times,
-        ) {
+        );
+        match renewal {
             Renewal::Renewed(plan) => {
                 let kept = planning::query_rule_permits(&self.asking, head.status, &head.headers).map(|()| plan);
                 Some((head, kept))
             }
             Renewal::Once(decision) => Some((head, Err(decision))),
-            // The 304 is about another version than the stored one and answers nothing (RFC 9111 §4.3.4).
-            Renewal::Mismatch(_) => return self.send(self.wanted()).await,
-        };
-        Ok(arrived)
+            Renewal::Mismatch(_) => None,
+        }
     }
 
     /// What is asked for where nothing is stored.
@@ -241,6 +281,7 @@ impl Load {
             exchange,
             times,
             renewal: None,
+            adopted: None,
             completing: None,
         })
     }
@@ -348,6 +389,7 @@ impl Load {
         };
         let refused = match kept {
             Ok(plan) => {
+                siblings::renew(&self.asking, &lease, response.headers(), times);
                 // Of the stored head as the 304 left it. The entry's own tags hold the route's too, which are added anew.
                 let tags = policy::tags(&head.headers);
                 facts.decision = Some(plan.decision);

@@ -28,6 +28,8 @@ pub(crate) enum Wanted<'a> {
     Whole,
     /// Unless what is stored, with this head, is still right.
     Changed(&'a HeaderMap),
+    /// Unless one of the variants with these entity tags is what would be sent.
+    Other(&'a HeaderValue),
     /// Only the part that the client asks for; with a stored head, unless that is still right.
     Part(Option<&'a HeaderMap>),
     /// Only what is missing of a stored version, and everything if there is another by now: Range and If-Range.
@@ -59,6 +61,9 @@ pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
             for (name, value) in policy::validators(stored) {
                 headers.insert(name, value);
             }
+        }
+        Wanted::Other(tags) if takes_conditions => {
+            headers.insert(header::IF_NONE_MATCH, tags.clone());
         }
         Wanted::Rest(range, if_range) => {
             headers.insert(header::RANGE, range.clone());

@@ -189,3 +189,55 @@ fn a_renewed_variant_stays_where_it_is() {
     lease.renew(varying(&["accept-language"]), &FRENCH).unwrap();
     assert_eq!(text(&hit(&bench, &FRENCH).unwrap()), "bonjour");
 }
+
+#[test]
+fn the_variants_that_were_stored_last_are_remembered_while_they_are_there() {
+    let bench = Bench::new();
+    let languages: Vec<String> = (0..12).map(|number| format!("x-{number}")).collect();
+    for language in &languages {
+        let fields = [("accept-language", &**language)];
+        let fields = Fields(&fields);
+        let lease = lead(&bench, &fields);
+        lease
+            .store(varying(&["accept-language"]), &Bytes::from(language.clone()), &fields)
+            .unwrap();
+    }
+    let siblings = |bench: &Bench| {
+        let lease = lead(bench, &FRENCH);
+        let found = lease.siblings().unwrap();
+        assert_eq!(found.selector.names().collect::<Vec<_>>(), ["accept-language"]);
+        found.hits.iter().map(text).collect::<Vec<_>>()
+    };
+    let expected: Vec<String> = languages[4..].iter().rev().cloned().collect();
+    assert_eq!(siblings(&bench), expected);
+    bench
+        .engine
+        .invalidate_uncounted(&crate::Invalidation::of_keys(vec!["/a".into()]));
+    assert!(siblings(&bench).is_empty(), "what is gone is none");
+}
+
+#[test]
+fn what_an_invalidation_overtakes_is_not_renewed_with_another() {
+    for late in [false, true] {
+        let bench = Bench::new();
+        for fields in [&FRENCH, &GERMAN] {
+            let lease = lead(&bench, fields);
+            lease
+                .store(varying(&["accept-language"]), &Bytes::from_static(b"text"), fields)
+                .unwrap();
+        }
+        bench.advance(61);
+        let lease = lead(&bench, &FRENCH);
+        let siblings = lease.siblings().unwrap();
+        let [german] = &siblings.hits[..] else {
+            panic!("{siblings:?}")
+        };
+        if late {
+            bench
+                .engine
+                .invalidate_uncounted(&crate::Invalidation::of_keys(vec!["/a".into()]));
+        }
+        assert_eq!(lease.renew_also(&siblings.selector, german, &meta()), !late);
+        assert_eq!(hit(&bench, &GERMAN).is_some(), !late);
+    }
+}

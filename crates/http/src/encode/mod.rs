@@ -98,6 +98,21 @@ pub(crate) fn keep_apart(response: &mut HeaderMap) {
     }
 }
 
+/// Whether who sent `request` takes a response with the fields `stored` in the coding that it has.
+pub(crate) fn takes(request: &HeaderMap, stored: &HeaderMap) -> bool {
+    let accepted = accepted(request, &Coding::ALL);
+    let mut lines = stored.get_all(header::CONTENT_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => accepted.identity,
+        (Some(line), None) => accepted.codings().any(|coding| {
+            line.as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(coding.as_str().as_bytes())
+        }),
+        _ => false,
+    }
+}
+
 /// Says in an answer that is not stored itself what its stored sisters say: that another request may get another
 /// representation (RFC 9110 §12.5.5).
 pub(crate) fn announce(asking: &Asking, response: &mut Response<Body>) {

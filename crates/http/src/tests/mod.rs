@@ -17,6 +17,7 @@ mod purging;
 mod queries;
 mod routing;
 mod short;
+mod siblings;
 mod waiting;
 mod writing;
 
