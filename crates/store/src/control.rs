@@ -164,16 +164,17 @@ impl Control {
             return Err(node.away());
         }
         let known = self.core.place.mode == Mode::Sentinel;
-        let dialed = self
-            .core
-            .around
-            .dialer
-            .dial(&node.address, Role::Primary { known }, None)
-            .await;
-        dialed.map_err(|why| StoreError::Away {
-            server: node.address.shown(),
-            why,
-        })
+        let mut changed = self.core.around.changed.subscribe();
+        let lost = async { while node.is_up() && changed.changed().await.is_ok() {} };
+        tokio::select! {
+            dialed = self.core.around.dialer.dial(&node.address, Role::Primary { known }, None) => {
+                dialed.map_err(|why| StoreError::Away {
+                    server: node.address.shown(),
+                    why,
+                })
+            }
+            () = lost => Err(node.away()),
+        }
     }
 }
 

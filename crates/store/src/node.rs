@@ -169,6 +169,7 @@ impl Node {
                 wire.close(why);
             }
         }
+        self.around.notice();
     }
 
     /// One after the other of those that are connected.

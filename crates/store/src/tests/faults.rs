@@ -3,9 +3,10 @@
 use super::*;
 use crate::dial::{Dialer, Role};
 use crate::place::{Address, Place};
-use crate::wire::{Ask, NoReply};
+use crate::wire::Ask;
 use crate::{Reply, Script};
 use peregrine_test_servers::{Proxy, RedisServer};
+use std::task::Poll;
 
 static ECHO: Script = Script::new("return ARGV[1]");
 
@@ -105,7 +106,7 @@ async fn too_many_requests_are_refused_even_when_nobody_waits_for_them_any_more(
 }
 
 /// On one connection: what comes late for one who left is never the answer to the next.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_late_reply_answers_no_other_question() {
     let server = RedisServer::start(&[]);
     let config = config(&server.url());
@@ -119,15 +120,19 @@ async fn a_late_reply_answers_no_other_question() {
         let wire = &wire;
         async move { wire.ask(Ask::One(redis::cmd("ECHO").arg(text)), limit, &parts()).await }
     };
-    let mut late = 0;
     for number in 0..200 {
-        if let Err(NoReply::TimedOut { .. }) = ask(format!("late {number}"), Duration::ZERO).await {
-            late += 1;
+        // Sent, and left in the middle.
+        let mut left = Box::pin(ask(format!("left {number}"), PATIENCE));
+        std::future::poll_fn(|context| Poll::Ready(left.as_mut().poll(context).is_pending())).await;
+        // On this one thread the connection writes when it is its turn.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
         }
+        drop(left);
         let reply = ask(format!("{number}"), PATIENCE).await.unwrap();
         assert_eq!(reply, redis::Value::BulkString(number.to_string().into_bytes()));
     }
-    assert!(late > 0, "nothing was late");
+    assert!(server.calls("echo") > 200, "nothing was late");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,13 +164,21 @@ async fn a_control_whose_limit_passed_begins_anew() {
     let server = RedisServer::start(&[]);
     let redis = connected(&hasty(&server.url())).await;
     let mut control = redis.control(b"k");
+    let mut unused = redis.control(b"k");
     until("it answers", || async { redis.get(b"k").await.is_ok() }).await;
+    soon("the control is connected", async {
+        while control.replicas().await.is_err() {}
+    })
+    .await;
     server.freeze();
     let stopped = control
         .script_and_wait(&ECHO, &[b"k"], &[b"old"], 0, Duration::ZERO)
         .await;
     let error = stopped.expect_err("the server is stopped");
     assert!(error.maybe_executed() || is_away(&error), "{error:?}");
+    // Connecting to a server that is stopped may take half a minute here; that it is stopped is known sooner.
+    until_state(&redis, State::Down).await;
+    assert!(is_away(&unused.replicas().await.unwrap_err()));
     server.thaw();
     soon("the next call is answered", async {
         loop {
