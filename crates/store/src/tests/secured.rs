@@ -1,6 +1,7 @@
 //! Users, passwords, databases, TLS.
 
 use super::*;
+use crate::{Reply, Script};
 use peregrine_base::Secret;
 use peregrine_test_servers::RedisServer;
 
@@ -44,6 +45,43 @@ async fn an_acl_user_is_let_in_and_a_wrong_password_is_not_shown() {
         "what is allowed still works"
     );
 }
+
+/// The rules that the page about Redis shows are enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_user_of_the_documentation_can_do_what_is_done_here() {
+    const PAGE: &str = include_str!("../../../../docs/concepts/redis.md");
+    let rules = PAGE.lines().find(|line| line.starts_with("ACL SETUSER")).unwrap();
+    let server = RedisServer::start(&[]);
+    assert_eq!(server.ask(&rules.split(' ').collect::<Vec<_>>()).text(), "OK");
+    let url = format!("redis://cache:secret@127.0.0.1:{}", server.port());
+    let redis = connected(&config(&url)).await;
+    redis.set(b"pg:v:1", b"v", PATIENCE).await.unwrap();
+    assert_eq!(redis.get(b"pg:v:1").await.unwrap().unwrap(), "v");
+    let keys = [Bytes::from("pg:v:1"), Bytes::from("pg:l:1")];
+    assert_eq!(redis.mget(&keys).await.unwrap(), [Some(Bytes::from("v")), None]);
+    assert_eq!(redis.delete(&keys).await.unwrap(), 1);
+
+    let mut nudges = redis.nudges(b"{pg:0}c");
+    reconnected(&mut nudges).await;
+    let mut control = redis.control(b"{pg:0}m");
+    let done = control
+        .script_and_wait(&NUDGE, &[b"{pg:0}m"], &[b"{pg:0}c"], 1, Duration::from_millis(1))
+        .await;
+    assert_eq!(done.unwrap().reply, Reply::Int(1));
+    assert_eq!(message(&mut nudges).await, "said");
+    assert_eq!(control.replicas().await.unwrap(), 0);
+    let other = redis.get(b"other").await.unwrap_err();
+    assert!(
+        matches!(&other, StoreError::Refused { code, .. } if &**code == "NOPERM"),
+        "{other:?}"
+    );
+}
+
+static NUDGE: Script = Script::new(
+    "redis.call('HSET', KEYS[1], 'at', redis.call('TIME')[1])
+    redis.call('ZADD', '{pg:0}z', 1, 'one')
+    return redis.call('SPUBLISH', ARGV[1], 'said')",
+);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_and_the_name_are_those_of_the_configuration() {
