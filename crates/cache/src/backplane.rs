@@ -47,6 +47,10 @@ pub mod scripts;
 mod trust;
 pub mod wire;
 
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
+mod simulation;
+
 pub use generation::{Gen, Generation, Stamp};
 pub use member::{Member, MemberStanding, Synced, ValueStanding};
 pub(crate) use member::{Membership, Sight};
