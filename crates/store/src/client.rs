@@ -37,7 +37,7 @@ pub struct Parts {
 
 /// Redis or Valkey, wherever it is. Dropping the last handle ends every connection.
 pub struct Redis {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     prefix: String,
 }
 

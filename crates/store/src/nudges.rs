@@ -12,7 +12,7 @@ use crate::node::{Node, attend, pause};
 use crate::place::Mode;
 use crate::reply::Reply;
 use crate::slot::slot_of;
-use crate::wire::{Ask, Wire};
+use crate::wire::{Ask, NoReply, Wire};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use redis::{PushInfo, PushKind, Value};
@@ -107,6 +107,7 @@ impl Subscription {
     async fn keep(self) {
         let around = Arc::clone(&self.core.around);
         let mut attempts = 0;
+        let mut fault: Arc<str> = Arc::default();
         loop {
             let mut changed = around.changed.subscribe();
             let map = self.core.atlas.map();
@@ -121,15 +122,24 @@ impl Subscription {
             };
             drop(map);
             let moved = Arc::new(Notify::new());
-            if let Some(wire) = self.subscribe(&node, &moved).await {
-                self.inbox.push(Nudge::Reconnected);
-                tokio::select! {
-                    () = attend(&wire, &around) => {}
-                    () = moved.notified() => around.doubt(),
-                    () = self.until_elsewhere(&node) => {}
+            match self.subscribe(&node, &moved).await {
+                Ok(wire) => {
+                    self.inbox.push(Nudge::Reconnected);
+                    tokio::select! {
+                        () = attend(&wire, &around) => {}
+                        () = moved.notified() => around.doubt(),
+                        () = self.until_elsewhere(&node) => {}
+                    }
+                    count(&around.counters.reconnects);
+                    attempts = 0;
                 }
-                count(&around.counters.reconnects);
-                attempts = 0;
+                Err(why) => {
+                    around.doubt();
+                    if why != fault {
+                        tracing::warn!(server = %node.address, "redis takes no subscription: {why}");
+                        fault = why;
+                    }
+                }
             }
             let wait = pause(attempts, around.dialer.parts.random.next_unit());
             attempts += 1;
@@ -137,7 +147,7 @@ impl Subscription {
         }
     }
 
-    async fn subscribe(&self, node: &Arc<Node>, moved: &Arc<Notify>) -> Option<Wire> {
+    async fn subscribe(&self, node: &Arc<Node>, moved: &Arc<Notify>) -> Result<Wire, Arc<str>> {
         let dialer = &self.core.around.dialer;
         let (inbox, moved, channel) = (Arc::clone(&self.inbox), Arc::clone(moved), self.channel.clone());
         let pushed: Pushed = Box::new(move |push: PushInfo| match push.kind {
@@ -155,20 +165,19 @@ impl Subscription {
         });
         let known = self.core.place.mode == Mode::Sentinel;
         let role = Role::Primary { known };
-        let wire = dialer.dial(&node.address, role, Some(pushed)).await.ok()?;
+        let wire = dialer.dial(&node.address, role, Some(pushed)).await?;
         let mut command = redis::cmd("SSUBSCRIBE");
         command.arg(&self.channel[..]);
-        let value = wire
+        match wire
             .ask(Ask::One(&command), dialer.operation_limit, &dialer.parts)
             .await
-            .ok()?;
-        match Reply::from_value(value, &node.address) {
-            Ok(_) => Some(wire),
-            Err(error) => {
-                tracing::warn!("redis takes no subscription: {error}");
-                self.core.around.doubt();
-                None
-            }
+        {
+            Ok(value) => match Reply::from_value(value, &node.address) {
+                Ok(_) => Ok(wire),
+                Err(error) => Err(error.to_string().into()),
+            },
+            Err(NoReply::Lost(why)) => Err(why),
+            Err(NoReply::TimedOut { .. }) => Err("it does not reply".into()),
         }
     }
 

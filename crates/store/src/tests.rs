@@ -10,6 +10,7 @@ mod standalone;
 use crate::{Nudge, Nudges, Parts, Redis, RedisConfig, State, StoreError};
 use bytes::Bytes;
 use peregrine_base::{Span, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_test_servers::RedisServer;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,20 @@ async fn message(nudges: &mut Nudges) -> Bytes {
         }
     })
     .await
+}
+
+/// Publishes until it is heard: what is published while a subscription is made anew is lost.
+async fn heard(server: &RedisServer, nudges: &mut Nudges, channel: &str, text: &'static str) {
+    soon("nudges are heard again", async {
+        loop {
+            server.ask(&["SPUBLISH", channel, text]);
+            let nudge = tokio::time::timeout(Duration::from_millis(20), nudges.next()).await;
+            if nudge.is_ok_and(|nudge| nudge == Nudge::Message(text.into())) {
+                return;
+            }
+        }
+    })
+    .await;
 }
 
 async fn reconnected(nudges: &mut Nudges) {

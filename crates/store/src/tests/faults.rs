@@ -3,8 +3,9 @@
 use super::*;
 use crate::dial::{Dialer, Role};
 use crate::place::{Address, Place};
-use crate::wire::Ask;
+use crate::wire::{Ask, NoReply};
 use crate::{Reply, Script};
+use peregrine_base::Instant;
 use peregrine_test_servers::{Proxy, RedisServer};
 use std::task::Poll;
 
@@ -66,6 +67,29 @@ async fn a_server_that_is_stopped_costs_one_limit() {
     assert_eq!(redis.status().state, State::Down);
     server.thaw();
     until("it answers again", || async { redis.get(b"k").await.is_ok() }).await;
+}
+
+/// A server that says things, only too late: after some such requests its connections are made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_always_late_is_left_as_well() {
+    let server = RedisServer::start(&[]);
+    let redis = connected(&config(&server.url())).await;
+    let map = redis.core.atlas.map();
+    let node = map.primaries().next().unwrap();
+    let late = || node.explain(NoReply::TimedOut { silent: false }, Instant::ZERO, PATIENCE);
+    for _ in 0..7 {
+        late();
+    }
+    redis.get(b"k").await.unwrap();
+    for _ in 0..7 {
+        late();
+    }
+    assert_eq!(redis.status().reconnects, 0, "not in a row");
+    late();
+    until("both connections are made anew", || async {
+        redis.status().reconnects == 2
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,14 +238,5 @@ async fn nudges_survive_a_cut_and_a_silent_loss() {
     proxy.drop_bytes();
     until_state(&redis, State::Down).await;
     proxy.restore();
-    soon("nudges come again", async {
-        loop {
-            server.ask(&["SPUBLISH", "c", "3"]);
-            let nudge = tokio::time::timeout(Duration::from_millis(20), nudges.next()).await;
-            if nudge.is_ok_and(|nudge| nudge == Nudge::Message("3".into())) {
-                return;
-            }
-        }
-    })
-    .await;
+    heard(&server, &mut nudges, "c", "3").await;
 }

@@ -61,9 +61,7 @@ async fn a_failover_is_followed_in_the_middle_of_traffic() {
         }
     })
     .await;
-    reconnected(&mut nudges).await;
-    set.primary().ask(&["SPUBLISH", "c", "new"]);
-    assert_eq!(message(&mut nudges).await, "new");
+    heard(set.primary(), &mut nudges, "c", "new").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
