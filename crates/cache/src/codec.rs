@@ -5,7 +5,7 @@
 
 mod stream;
 
-pub(crate) use stream::{Unpacked, pack, same, unpack};
+pub(crate) use stream::{Unpacked, pack, same, unpack, unpack_foreign};
 
 use crate::coding::Coding;
 use crate::config::Compression;

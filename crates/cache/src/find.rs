@@ -96,6 +96,24 @@ impl Engine {
         .look()
     }
 
+    /// What is stored of the variant of `key` that `text` names, judged by the terms of an asker who asked for another.
+    pub(crate) fn find_other(&self, key: &Key, ask: &Ask<'_>, text: &str) -> Found {
+        let look = Look {
+            engine: self,
+            key,
+            ask,
+            sight: self.sight(key.namespace()),
+            position: self.ledger.position(),
+            quietly: false,
+        };
+        let hash = variant_hash(key.hash(), text);
+        let entry = look.fetch(hash);
+        match entry.filter(|entry| entry.kind() == Kind::Value && entry.is_under(key.text(), text)) {
+            Some(entry) => look.judge(hash, entry),
+            None => look.nothing(hash, MissReason::Variant),
+        }
+    }
+
     /// How `entry` stands to the invalidations since its load began. Skipped when nothing was invalidated since it was last
     /// checked: two loads of counters.
     pub(crate) fn standing(&self, entry: &Entry, namespace: &Namespace) -> Standing {

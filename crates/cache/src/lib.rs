@@ -65,6 +65,7 @@ mod budget;
 mod codec;
 mod coding;
 mod config;
+mod decoded;
 mod encoder;
 mod engine;
 mod entry;
@@ -122,6 +123,7 @@ pub use config::{
     CacheConfig, Compression, DEFAULT_NAME, EvictionPolicy, Freshness, NamespaceConfig, RangeLoad, Settings,
     SettingsError, StrategyConfig, Tier, WhenUnverified,
 };
+pub use decoded::Decoded;
 pub use engine::{Engine, Mirror, Parts};
 pub use entry::Tags;
 pub use fill::{Fill, Finished};

@@ -7,7 +7,7 @@ use crate::hit::Hit;
 use crate::key::{Key, variant_hash};
 use crate::lease::{Lease, Variant};
 use crate::ledger::Standing;
-use crate::lookup::Meta;
+use crate::lookup::{Ask, Meta, Usable};
 use crate::selector::Selector;
 use bytes::Bytes;
 
@@ -58,6 +58,33 @@ impl Engine {
         let entry = key.namespace().tier().peek(variant_hash(key.hash(), text))?;
         let is_meant = entry.kind() == Kind::Value && entry.is_under(key.text(), text);
         (is_meant && self.standing(&entry, key.namespace()) != Standing::Gone).then_some(Hit(entry))
+    }
+}
+
+impl Engine {
+    /// A fresh variant of `key` beside the one that is asked for, of which nothing is stored: the first, in the order in which
+    /// they were stored last, that `will_do`. That is asked with the names by which they differ, the text of the variant that was
+    /// asked for, and the other. Counts nothing: who answers with it says so by [`Engine::answered`].
+    pub fn fresh_sibling(
+        &self,
+        key: &Key,
+        ask: &Ask<'_>,
+        will_do: impl Fn(&Selector, &str, &Hit) -> bool,
+    ) -> Option<Hit> {
+        if self.is_off(key) {
+            return None;
+        }
+        let found = self.find_quietly(key, ask);
+        if found.entry.is_some() || found.marker.is_some() {
+            return None;
+        }
+        let (names, own) = (found.selector?, found.variant?);
+        let selector = self.selector(key)?;
+        remembered(&selector).filter(|text| *text != own).find_map(|text| {
+            let (entry, usable) = self.find_other(key, ask, text).take_usable()?;
+            let hit = Hit(entry);
+            (usable == Usable::Fresh && will_do(&names, &own, &hit)).then_some(hit)
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod assembly;
 mod canonical;
 pub mod config;
 mod content;
+mod decode;
 mod deliver;
 mod encode;
 mod explain;

@@ -107,15 +107,21 @@ fn could_be_chosen(stored: &HeaderMap, selector: &Selector, own: &str, other: &s
     let Ok(varies_on) = policy::vary_names(stored) else {
         return false;
     };
-    let lines = |text: &str| text.split_terminator('\n').map(str::to_owned).collect::<Vec<_>>();
-    let (own, other) = (lines(own), lines(other));
-    let names: Vec<&str> = selector.names().collect();
-    names.len() == own.len()
-        && own.len() == other.len()
-        && names
-            .iter()
-            .zip(own.iter().zip(&other))
-            .all(|(name, (own, other))| own == other || !varies_on.iter().any(|varied| varied.as_str() == *name))
+    differing(selector, own, other)
+        .is_some_and(|mut names| !names.any(|name| varies_on.iter().any(|varied| varied.as_str() == name)))
+}
+
+/// The names by which two variants under `selector` differ; nothing where either is no text of such a variant.
+pub(crate) fn differing<'a>(
+    selector: &'a Selector,
+    one: &'a str,
+    other: &'a str,
+) -> Option<impl Iterator<Item = &'a str>> {
+    let lines = |text: &str| text.split_terminator('\n').count();
+    let count = selector.names().count();
+    let pairs = one.split_terminator('\n').zip(other.split_terminator('\n'));
+    let differing = selector.names().zip(pairs).filter(|(_, (one, other))| one != other);
+    (lines(one) == count && lines(other) == count).then(|| differing.map(|(name, _)| name))
 }
 
 /// The strong entity tag of a response.

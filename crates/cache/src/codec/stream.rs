@@ -4,7 +4,7 @@ use crate::coding::Coding;
 use crate::entry::SEGMENT_BYTES;
 use brotli::enc::BrotliEncoderParams;
 use bytes::{Buf, Bytes};
-use flate2::bufread::GzDecoder;
+use flate2::bufread::{GzDecoder, MultiGzDecoder};
 use flate2::write::GzEncoder;
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -202,6 +202,29 @@ pub(crate) fn unpack(
     })
 }
 
+/// The same for what others packed, who may have put several streams one after the other (RFC 1952 §2.2, RFC 8878 §3).
+pub(crate) fn unpack_foreign(
+    coding: Coding,
+    pieces: impl Iterator<Item = Bytes> + Send + 'static,
+    limit: u64,
+) -> Option<Unpacked> {
+    let pieces = Pieces::new(pieces);
+    let reader: Box<dyn Read + Send> = match coding {
+        Coding::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(pieces).ok()?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).ok()?;
+            Box::new(decoder)
+        }
+        Coding::Gzip => Box::new(MultiGzDecoder::new(pieces)),
+        Coding::Brotli => Box::new(brotli::Decompressor::new(pieces, BROTLI_BUFFER_BYTES)),
+    };
+    Some(Unpacked {
+        reader,
+        left: limit,
+        is_failed: false,
+    })
+}
+
 /// A stream that is unpacked as it is asked for, in pieces of at most 256 KiB. It ends early where the stream is damaged.
 pub(crate) struct Unpacked {
     reader: Box<dyn Read + Send>,
@@ -212,7 +235,7 @@ pub(crate) struct Unpacked {
 
 impl Unpacked {
     /// Whether the stream ends, soundly, with what was read of it.
-    fn ends_here(&mut self) -> bool {
+    pub(crate) fn ends_here(&mut self) -> bool {
         !self.is_failed && matches!(self.reader.read(&mut [0]), Ok(0))
     }
 }

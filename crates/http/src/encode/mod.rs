@@ -14,7 +14,7 @@ mod represent;
 pub(crate) mod tags;
 
 pub(crate) use accept::{Accepted, accepted};
-pub(crate) use represent::{Answer, Content, Offer, encode_head};
+pub(crate) use represent::{Answer, Content, Offer, decode_head, encode_head};
 
 use crate::identify::Asking;
 use crate::pattern::Patterns;
@@ -78,6 +78,31 @@ impl EncodeRules {
     fn is_large_enough(&self, length: u64) -> bool {
         length >= self.length_min
     }
+}
+
+impl EncodeRules {
+    /// Whether a route transforms content at all.
+    pub(crate) fn transforms(&self) -> bool {
+        !self.codings.is_empty()
+    }
+}
+
+/// The coding of a stored response that may be taken off it: the only one, and known.
+pub(crate) fn removable(stored: &HeaderMap) -> Option<Coding> {
+    let mut lines = stored.get_all(header::CONTENT_ENCODING).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return None;
+    };
+    let name = line.as_bytes().trim_ascii();
+    let is_it = |coding: &Coding| name.eq_ignore_ascii_case(coding.as_str().as_bytes());
+    let known = Coding::ALL.into_iter().find(is_it);
+    known.filter(|_| !forbids_transforming(stored))
+}
+
+/// Whether who sent `request` takes content as it is and in no coding that is known here.
+pub(crate) fn takes_no_coding(request: &impl crate::policy::Fields) -> bool {
+    let accepted = accepted(request, &Coding::ALL);
+    accepted.identity && accepted.codings().next().is_none()
 }
 
 /// Whether Cache-Control says `no-transform` (RFC 9111 §5.2.2.6), in any line, quoted argument or not.

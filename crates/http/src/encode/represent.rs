@@ -5,7 +5,9 @@ use crate::identify::Asking;
 use crate::policy::{self, Condition, EditFields, Fields};
 use crate::route::Route;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH, IF_RANGE, VARY};
+use http::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, IF_RANGE, VARY,
+};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
 use peregrine_cache::{Chunks, Coding, Encoded, EncodedChunks, Engine, Hit, Key};
@@ -244,6 +246,25 @@ pub(crate) fn encode_head(head: &mut impl EditFields, coding: Coding) {
         head.remove(&ETAG);
         if let Some(tag) = tag {
             head.append(&ETAG, &tag);
+        }
+    }
+}
+
+/// Makes the head of an encoded response that of its content without the coding. That is another representation (RFC 9110
+/// §8.8.1), so its tag is weak; and which bytes it has is decided anew each time, so it has no ranges.
+pub(crate) fn decode_head(head: &mut HeaderMap) {
+    for name in [CONTENT_ENCODING, ACCEPT_RANGES].iter().chain(&OF_THE_BYTES) {
+        head.remove(name);
+    }
+    if let Some(etag) = head.remove(ETAG) {
+        let tag = etag.as_bytes().trim_ascii();
+        let weak = match tag {
+            [b'W', b'/', b'"', .., b'"'] => Some(etag.clone()),
+            [b'"', .., b'"'] => HeaderValue::from_bytes(&[b"W/", tag].concat()).ok(),
+            _ => None,
+        };
+        if let Some(weak) = weak {
+            head.insert(ETAG, weak);
         }
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 
 mod conditions;
 mod contents;
+mod decoding;
 mod encoding;
 mod ending;
 mod keeping;
