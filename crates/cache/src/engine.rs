@@ -17,6 +17,7 @@ use crate::lookup::{Ask, Lookup, Peek, Usable};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
 use crate::outcome::{Bypass, MissReason, PassReason, StaleWhy};
+use crate::redis::RedisTier;
 use crate::statistics::Directory;
 use crate::strategy::Strategy;
 use crate::sweeper::Sweeper;
@@ -69,6 +70,8 @@ pub struct Engine {
     pub(crate) keys: Arc<Keys>,
     /// Some entries were made before their strategy asked for encryption, and nobody knows which.
     pub(crate) seals_all: AtomicBool,
+    /// The values that nodes share.
+    pub(crate) redis: OnceLock<Arc<RedisTier>>,
 }
 
 /// What a reload changes and a request reads.
@@ -76,6 +79,7 @@ pub(crate) struct Limits {
     pub(crate) enabled: AtomicBool,
     pub(crate) object_size_max: AtomicU64,
     pub(crate) loads_max: AtomicUsize,
+    pub(crate) redis_object_size_max: AtomicU64,
     pub(crate) reader_stall_max_ms: AtomicU64,
 }
 
@@ -262,7 +266,7 @@ impl Engine {
                 seat,
                 found.entry.map(Hit),
                 why,
-                ask.arrived,
+                ask.terms(),
             ));
         }
         if self.flights.count() >= self.limits.loads_max.load(Ordering::Relaxed) {
@@ -347,6 +351,8 @@ impl Engine {
             parts: parts.map(Hit),
             why,
             alone,
+            terms: ask.terms(),
+            cluster: None,
         })
     }
 

@@ -119,7 +119,7 @@ impl Fill {
     /// The body is complete. A body whose length is not what its head announced is never stored, and its readers see a
     /// failure.
     pub fn finish(mut self) -> Finished {
-        let held = self.held.take().expect("only consuming methods take it");
+        let mut held = self.held.take().expect("only consuming methods take it");
         if self.meta.length.is_some_and(|length| length != self.received) {
             held.close(Closed::Failed(LoadFailure::Broken), Some(NotStored::LengthMismatch));
             return Finished::NotStored(NotStored::LengthMismatch);
@@ -136,7 +136,7 @@ impl Fill {
         match stored {
             Ok(hit) => {
                 if hit.0.kind() == Kind::Value {
-                    held.engine.compress_later(&held, &self.variant, &hit);
+                    held.written(&self.variant, &hit);
                 }
                 Finished::Stored(hit)
             }

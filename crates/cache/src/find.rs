@@ -315,7 +315,7 @@ impl Look<'_> {
 }
 
 /// Whether deadlines and terms let the asker have `entry`, and how.
-fn usable(entry: &Entry, softened: bool, ask: &Ask<'_>) -> Result<Usable, MissReason> {
+pub(crate) fn usable(entry: &Entry, softened: bool, ask: &Ask<'_>) -> Result<Usable, MissReason> {
     if entry.must_validate() {
         return Err(MissReason::Validation);
     }

@@ -65,6 +65,8 @@ pub(crate) enum Closed {
     Failed(LoadFailure),
     /// The answer was there at once; the names by which its variant was told.
     Serve(Hit, Option<Selector>),
+    /// The same, from Redis: it is as old as it is, and may not do for everybody.
+    Recalled(Hit, Option<Selector>),
 }
 
 /// The head of an answer that is being stored.

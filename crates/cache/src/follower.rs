@@ -2,10 +2,11 @@
 
 use crate::backplane::Sight;
 use crate::engine::Engine;
+use crate::find::usable;
 use crate::flight::{Closed, Flight, Head, StreamHead};
 use crate::hit::Hit;
 use crate::key::Key;
-use crate::lookup::PartMeta;
+use crate::lookup::{PartMeta, Terms, Usable};
 use crate::outcome::{LoadFailure, MissReason, PassReason};
 use crate::selector::{Selector, Variants};
 use bytes::Bytes;
@@ -25,7 +26,7 @@ pub struct Follower {
     seat: Option<usize>,
     stale: Option<Hit>,
     why: MissReason,
-    arrived: Instant,
+    terms: Terms,
 }
 
 /// What came of waiting.
@@ -35,6 +36,8 @@ pub enum Followed {
     Stream(Reader),
     /// Here it is.
     Serve(Hit),
+    /// Here it is, and no origin was asked for it: another node had loaded it.
+    Recalled(Hit),
     /// Look up again: the load is of another variant, its leader went away, or an invalidation overtook it.
     Again,
     /// The answer may not be shared: load for yourself.
@@ -51,7 +54,7 @@ impl Follower {
         seat: usize,
         stale: Option<Hit>,
         why: MissReason,
-        arrived: Instant,
+        terms: Terms,
     ) -> Self {
         Self {
             engine,
@@ -60,7 +63,7 @@ impl Follower {
             seat: Some(seat),
             stale,
             why,
-            arrived,
+            terms,
         }
     }
 
@@ -86,8 +89,12 @@ impl Follower {
             Head::Closed(Closed::Passed(reason)) => Followed::Passed(reason),
             Head::Closed(Closed::Failed(failure)) => Followed::Failed(failure),
             Head::Closed(Closed::Serve(hit, selector)) => self.take(hit, selector.as_ref(), variants),
+            Head::Closed(Closed::Recalled(hit, selector)) => self.take_recalled(hit, selector.as_ref(), variants),
         };
-        if matches!(followed, Followed::Stream(_) | Followed::Serve(_)) {
+        if matches!(
+            followed,
+            Followed::Stream(_) | Followed::Serve(_) | Followed::Recalled(_)
+        ) {
             self.key.namespace().counters().coalesced.increment();
         }
         followed
@@ -116,6 +123,20 @@ impl Follower {
         Followed::Serve(hit)
     }
 
+    /// Takes what came from Redis. Its load began before this asker came, so what holds for a value in memory holds for it.
+    fn take_recalled(&self, hit: Hit, selector: Option<&Selector>, variants: &dyn Variants) -> Followed {
+        let (now, strategy) = (self.engine.parts.clock.now(), self.engine.default_strategy());
+        let terms = self.terms.ask(now, &strategy);
+        if self.is_wanted(selector, hit.variant(), variants)
+            && self.engine.is_trusted(&self.key, &hit)
+            && usable(&hit.0, hit.0.softened(), &terms) == Ok(Usable::Fresh)
+        {
+            Followed::Recalled(hit)
+        } else {
+            Followed::Again
+        }
+    }
+
     /// Whether the answer is of this asker's variant.
     fn is_wanted(&self, selector: Option<&Selector>, variant: &str, variants: &dyn Variants) -> bool {
         let Some(selector) = selector else {
@@ -136,7 +157,7 @@ impl Follower {
             return true;
         }
         let admits = |sight: Sight<'_>| sight.admits_load(flight.position, flight.started, engine.parts.clock.now());
-        flight.started < self.arrived && !sight.is_none_or(admits)
+        flight.started < self.terms.arrived && !sight.is_none_or(admits)
     }
 }
 

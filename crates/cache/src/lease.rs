@@ -8,8 +8,9 @@ use crate::flight::{Closed, Flight, StreamHead};
 use crate::hit::Hit;
 use crate::key::{Key, TEXT_MAX};
 use crate::ledger::Position;
-use crate::lookup::Meta;
+use crate::lookup::{Meta, Terms};
 use crate::outcome::{LoadFailure, MissReason, NotStored, PassReason, Refused};
+use crate::redis::ClusterLease;
 use crate::selector::{Selector, Variants};
 use crate::strategy::Strategy;
 use crate::table::Shard;
@@ -40,6 +41,10 @@ pub(crate) struct Held {
     pub(crate) parts: Option<Hit>,
     pub(crate) why: MissReason,
     pub(crate) alone: bool,
+    /// What the leader asked for.
+    pub(crate) terms: Terms,
+    /// The lease of all nodes, where this load has it.
+    pub(crate) cluster: Option<ClusterLease>,
 }
 
 /// The variant that an answer is, and the names by which it is told from others.
@@ -55,6 +60,10 @@ impl Lease {
 
     pub(crate) fn held(&self) -> &Held {
         self.held.as_ref().expect("only consuming methods take it")
+    }
+
+    pub(crate) fn held_mut(&mut self) -> &mut Held {
+        self.held.as_mut().expect("only consuming methods take it")
     }
 
     pub(crate) fn take(mut self) -> Held {
@@ -243,7 +252,7 @@ impl Held {
         variants: &dyn Variants,
         make: impl FnOnce(&Self, &Meta, &Variant) -> Option<Entry>,
     ) -> Result<Hit, Refused> {
-        let (held, meta, variant) = self.settle(meta, variants)?;
+        let (mut held, meta, variant) = self.settle(meta, variants)?;
         let Some(entry) = make(&held, &meta, &variant) else {
             held.close(Closed::Again, Some(NotStored::NoRoom));
             return Err(Refused {
@@ -263,14 +272,21 @@ impl Held {
         held.count(outcome);
         held.flight.close(Closed::Serve(hit.clone(), variant.selector.clone()));
         if outcome.is_ok() && hit.0.kind() == Kind::Value {
-            held.engine.compress_later(&held, &variant, &hit);
+            held.written(&variant, &hit);
         }
         Ok(hit)
     }
 
+    /// What becomes of a value in the background once it is in memory.
+    pub(crate) fn written(&mut self, variant: &Variant, hit: &Hit) {
+        let engine = Arc::clone(&self.engine);
+        engine.compress_later(self, variant, hit);
+        engine.write_through(self, variant, hit);
+    }
+
     /// Finds out which variant the answer is, by the names of all answers seen so far and its own, and lets those who ask
     /// from now on know of them. Nothing when there are too many names.
-    fn settle_variant(&self, shard: &mut Shard, meta: &Meta, variants: &dyn Variants) -> Option<Variant> {
+    pub(crate) fn settle_variant(&self, shard: &mut Shard, meta: &Meta, variants: &dyn Variants) -> Option<Variant> {
         let stored = self.engine.selector(&self.key);
         let known = stored.as_ref().map(|entry| Selector::from_text(entry.variant()));
         let listed = shard.slot(self.key.text()).and_then(|slot| slot.selector.clone());

@@ -147,7 +147,9 @@ pub use outcome::{
 };
 pub use parameters::PARAMETERS;
 pub use pattern::Glob;
-pub use redis::{EnvelopeFault, check_envelope};
+pub use redis::{
+    EnvelopeFault, Recalled, RedisLease, RedisMiss, RedisTierConfig, RedisTierStatistics, RedisWrite, check_envelope,
+};
 pub use selector::{NoVariants, Selector, Variants};
 pub use siblings::Siblings;
 pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimits, Written, check_snapshot};

@@ -9,6 +9,7 @@ use crate::ledger::Position;
 use crate::lookup::{Ask, Lookup, Meta};
 use crate::outcome::LoadFailure;
 use crate::promise::{Promise, promise};
+use crate::redis::Recalled;
 use crate::selector::NoVariants;
 use crate::strategy::Strategy;
 use bytes::Bytes;
@@ -95,8 +96,14 @@ impl Engine {
         let (giver, taken) = promise();
         let (engine, strategy) = (Arc::clone(self), Arc::clone(strategy));
         self.parts.runtime.spawn(Box::pin(async move {
+            let lease = match lease.recall(&NoVariants).await {
+                Recalled::Found(hit) | Recalled::Again(hit) => return giver.give(Ok(hit)),
+                Recalled::Load(lease) => lease,
+            };
+            let stale = lease.stale().cloned();
             let loaded = engine.within_hard_limit(&strategy, load).await;
-            giver.give(engine.conclude(lease, &strategy, loaded));
+            let concluded = engine.conclude(lease, &strategy, loaded);
+            giver.give(concluded.or_else(|failure| engine.stale_or(stale, failure)));
         }));
         taken
     }
@@ -182,7 +189,7 @@ impl Engine {
         let waiting = pin!(async { follower.wait(&NoVariants).await });
         match self.within_soft_limit(strategy, stale.as_ref(), waiting).await {
             None => stale.map(Ok),
-            Some(Followed::Serve(hit)) => Some(Ok(hit)),
+            Some(Followed::Serve(hit) | Followed::Recalled(hit)) => Some(Ok(hit)),
             Some(Followed::Failed(failure)) => Some(self.stale_or(stale, failure)),
             Some(Followed::Again | Followed::Passed(_)) => None,
             Some(Followed::Stream(mut reader)) => {

@@ -69,6 +69,45 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// What an asker said about age and staleness, for what comes while it waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) arrived: Instant,
+    pub(crate) validate: bool,
+    /// Whether a part is asked for.
+    pub(crate) is_part: bool,
+    age_max: Option<Duration>,
+    fresh_min: Duration,
+    stale_max: Option<Duration>,
+}
+
+impl Terms {
+    /// The same as terms of a lookup at `now`.
+    pub(crate) fn ask(self, now: Instant, strategy: &Arc<Strategy>) -> Ask<'_> {
+        Ask {
+            age_max: self.age_max,
+            fresh_min: self.fresh_min,
+            stale_max: self.stale_max,
+            validate: self.validate,
+            lead: false,
+            ..Ask::plain(now, strategy)
+        }
+    }
+}
+
+impl Ask<'_> {
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            arrived: self.arrived,
+            validate: self.validate,
+            is_part: self.part.is_some(),
+            age_max: self.age_max,
+            fresh_min: self.fresh_min,
+            stale_max: self.stale_max,
+        }
+    }
+}
+
 impl fmt::Debug for Ask<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ask")

@@ -3,6 +3,7 @@
 //! A write overtakes the loads of its key that are under way: they end for those who wait for them, and nothing of them is
 //! stored over what was written.
 
+use crate::backplane::Telling;
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Draft, Entry, Kind, PACKED_MAX, tags_fit};
 use crate::hit::Hit;
@@ -51,9 +52,20 @@ impl Engine {
     /// Stores `value` as `name`, in place of what is there. False where it was not stored: it is too large, has too many
     /// tags, or nothing is cached at all. What was there before is gone in any case.
     pub fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str, value: Bytes, options: &SetOptions) -> bool {
+        self.set_telling(namespace, name, &value, options).0
+    }
+
+    /// As [`Engine::set`]; with what other nodes are told of it.
+    pub(crate) fn set_telling(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        name: &str,
+        value: &Bytes,
+        options: &SetOptions,
+    ) -> (bool, Option<Telling>) {
         let key = Key::named(namespace, "", name);
-        let stored = self.write(&key, &value, options);
-        drop(self.tell_of_key(&key));
+        let stored = self.write(&key, value, options);
+        let telling = self.tell_of_key(&key);
         self.keep_written(&key);
         let counters = namespace.counters();
         match stored {
@@ -63,7 +75,7 @@ impl Engine {
                 self.delete(namespace, name);
             }
         }
-        stored.is_ok()
+        (stored.is_ok(), telling)
     }
 
     fn write(&self, key: &Key, value: &Bytes, options: &SetOptions) -> Result<(), NotStored> {
@@ -229,6 +241,7 @@ impl Engine {
             loads_under_way: self.flights.count() as u64,
             targets: self.ledger.targets() as u64,
             patterns: registered.iter().map(|namespace| namespace.scope().globs()).sum(),
+            redis: self.redis.get().map(|tier| tier.statistics()),
             namespaces,
         }
     }

@@ -36,6 +36,7 @@ impl Engine {
                 enabled: AtomicBool::new(true),
                 object_size_max: AtomicU64::new(0),
                 loads_max: AtomicUsize::new(0),
+                redis_object_size_max: AtomicU64::new(0),
                 reader_stall_max_ms: AtomicU64::new(0),
             },
             strategies: RwLock::new(BTreeMap::new()),
@@ -54,6 +55,7 @@ impl Engine {
             mirror: RwLock::new(None),
             keys: Arc::new(Keys::new(Arc::clone(&parts.clock))),
             seals_all: AtomicBool::new(false),
+            redis: std::sync::OnceLock::new(),
             parts,
         };
         engine.apply(&settings);
@@ -117,6 +119,9 @@ impl Engine {
         self.limits
             .object_size_max
             .store(settings.cache.object_size_max.as_u64(), Ordering::Relaxed);
+        self.limits
+            .redis_object_size_max
+            .store(settings.cache.redis_object_size_max.as_u64(), Ordering::Relaxed);
         self.limits.loads_max.store(
             usize::try_from(settings.cache.loads_max).unwrap_or(usize::MAX),
             Ordering::Relaxed,

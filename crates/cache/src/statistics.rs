@@ -4,6 +4,7 @@
 use crate::entry::Entry;
 use crate::namespace::NAMESPACES_MAX;
 use crate::outcome::{EncodingOutcome, Eviction, MissReason, NotStored, PassReason, StaleWhy};
+use crate::redis::RedisTierStatistics;
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ impl Tally {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    fn value(&self) -> u64 {
+    pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -34,25 +35,25 @@ impl Tally {
 pub(crate) struct PerReason(Box<[Tally]>);
 
 impl PerReason {
-    fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         Self((0..count).map(|_| Tally::default()).collect())
     }
 
     #[inline]
-    fn increment(&self, index: usize) {
+    pub(crate) fn increment(&self, index: usize) {
         if let Some(counter) = self.0.get(index) {
             counter.increment();
         }
     }
 
-    fn named(&self, words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn named(&self, words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, u64> {
         words
             .zip(self.0.iter().map(Tally::value))
             .filter(|(_, count)| *count > 0)
             .collect()
     }
 
-    fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.0.iter().map(Tally::value).sum()
     }
 }
@@ -310,6 +311,8 @@ pub struct Statistics {
     pub targets: u64,
     /// Patterns and prefixes that are remembered.
     pub patterns: u64,
+    /// The tier in Redis, where there is one.
+    pub redis: Option<RedisTierStatistics>,
 }
 
 impl Statistics {

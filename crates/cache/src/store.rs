@@ -2,6 +2,7 @@
 //! one. Everything here happens under the lock of the key's place in the table of loads.
 
 use crate::budget::Charge;
+use crate::config::Tier;
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Draft, Encoding, Entry, Kind, PACKED_MAX};
 use crate::key::{Key, part_hash, variant_hash};
@@ -221,6 +222,10 @@ impl Engine {
         let newer = |there: Entry| there.kind() == entry.kind() && there.position().lc > entry.position().lc;
         if tier.peek(hash).is_some_and(newer) {
             return Err(NotStored::Overtaken);
+        }
+        if !held.strategy.keeps_in(Tier::Memory) {
+            self.flights.unlist(shard, held.key.text(), &held.flight);
+            return Ok(());
         }
         self.put(&held.key, hash, entry)?;
         if entry.kind() == Kind::Value

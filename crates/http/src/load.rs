@@ -15,7 +15,7 @@ use crate::store;
 use crate::trailers::Trailers;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant};
-use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, RangeLoad, Reader};
+use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use std::sync::Arc;
@@ -40,10 +40,14 @@ pub(crate) enum Loaded {
         age: Duration,
         facts: LoadFacts,
     },
+    /// What another node had loaded, from Redis; no origin was asked.
+    Recalled(Hit),
+    /// The same, but it is stale: the cache is to be asked again, which has it now.
+    Again,
     /// A response that is not stored.
     Direct { response: Response<Body>, facts: LoadFacts },
-    /// No response.
-    Failed(Failure),
+    /// No response; what may stand in for it, where Redis had that.
+    Failed(Failure, Option<Hit>),
 }
 
 /// A response under way.
@@ -103,7 +107,7 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
     parts.runtime.spawn(Box::pin(load.run(lease, limit, give)));
     async {
         take.await
-            .unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned)))
+            .unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned), None))
     }
 }
 
@@ -130,7 +134,18 @@ struct Arrived {
 }
 
 impl Load {
-    async fn run(self, mut lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
+    async fn run(self, lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
+        let mut lease = match lease.recall(&self.asking.variants()).await {
+            Recalled::Load(lease) => lease,
+            Recalled::Found(hit) => {
+                let _ = give.send(Loaded::Recalled(hit));
+                return;
+            }
+            Recalled::Again(_) => {
+                let _ = give.send(Loaded::Again);
+                return;
+            }
+        };
         let arrived = tokio::select! {
             arrived = self.fetch(&lease) => arrived,
             () = limit => Err(Failure::Load(LoadFailure::TimedOut)),
@@ -138,14 +153,16 @@ impl Load {
         let mut arrived = match arrived {
             Ok(arrived) => arrived,
             Err(failure) => {
+                let stale = lease.stale().cloned();
                 lease.fail(reasons::load_failure(&failure));
-                let _ = give.send(Loaded::Failed(failure));
+                let _ = give.send(Loaded::Failed(failure, stale));
                 return;
             }
         };
         if self.stale_answers_for(arrived.response.status(), lease.stale()) {
+            let stale = lease.stale().cloned();
             lease.fail(LoadFailure::Status);
-            let _ = give.send(Loaded::Failed(Failure::Load(LoadFailure::Status)));
+            let _ = give.send(Loaded::Failed(Failure::Load(LoadFailure::Status), stale));
             return;
         }
         if let Some(adopted) = arrived.adopted.take() {
@@ -348,7 +365,7 @@ impl Load {
                     match self.send(Wanted::ByClient).await {
                         Ok(arrived) => arrived.response,
                         Err(failure) => {
-                            let _ = give.send(Loaded::Failed(failure));
+                            let _ = give.send(Loaded::Failed(failure, None));
                             return None;
                         }
                     }

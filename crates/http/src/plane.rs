@@ -204,7 +204,11 @@ impl Plane {
                     self.refresh(asking, refresh);
                     return self.hit(asking, hit, CacheOutcome::of_stale(why), outcome);
                 }
-                Lookup::Lead(lease) => return self.lead(asking, lease, outcome).await,
+                Lookup::Lead(lease) => {
+                    if let Some(answer) = self.lead(asking, lease, outcome).await {
+                        return answer;
+                    }
+                }
                 Lookup::Follow(follower) => {
                     if let Some(answer) = self.follow(asking, follower, outcome).await {
                         return answer;
@@ -219,7 +223,8 @@ impl Plane {
         }
         let ask = asked(verified);
         let lease = self.parts.engine.lead_alone(&asking.key, &ask);
-        self.lead(asking, lease, outcome).await
+        let answer = self.lead(asking, lease, outcome).await;
+        answer.unwrap_or(Err(Failure::Load(LoadFailure::Abandoned)))
     }
 
     /// Renews an entry in the background; its answer reaches nobody but the cache.
@@ -243,27 +248,42 @@ impl Plane {
         deliver::stored(asking, &hit, (now, self.parts.clock.wall()), &*self.parts.random)
     }
 
-    /// This request's load answers, for itself and for its followers.
-    async fn lead(&self, asking: &Arc<Asking>, lease: Lease, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+    /// What another node loaded answers.
+    fn recalled(&self, asking: &Asking, hit: Hit, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+        (outcome.decision, outcome.forward) = (None, None);
+        let response = self.hit(asking, hit, CacheOutcome::Hit, outcome);
+        outcome.detail = outcome.detail.or(Some("redis"));
+        response
+    }
+
+    /// This request's load answers, for itself and for its followers; nothing when it has to look up again.
+    async fn lead(
+        &self,
+        asking: &Arc<Asking>,
+        lease: Lease,
+        outcome: &mut Outcome,
+    ) -> Option<Result<Response<Body>, Failure>> {
         let stale = lease.stale().cloned();
         let why = reasons::of_miss(lease.why(), &asking.asked);
         outcome.decision = Some(Decision::new(why));
         outcome.forwarded(CacheOutcome::Miss, why.forward().unwrap_or(Forward::Miss));
         let loading = load::start(&self.parts, asking, lease);
         let Some(loaded) = self.within_soft_limit(asking, stale.as_ref(), loading).await else {
-            return self.stale_or(
+            return Some(self.stale_or(
                 asking,
                 stale,
                 CacheOutcome::StaleWhileSlow,
                 Failure::Load(LoadFailure::TimedOut),
                 outcome,
-            );
+            ));
         };
-        match loaded {
+        Some(match loaded {
             Loaded::Reading(reading) => {
                 outcome.loaded(reading.facts);
-                let response = deliver::reading(asking, reading.head, reading.reader, true, self.parts.clock.wall())
-                    .ok_or(Failure::Load(LoadFailure::Broken))?;
+                let reading_now = deliver::reading(asking, reading.head, reading.reader, true, self.parts.clock.wall());
+                let Some(response) = reading_now else {
+                    return Some(Err(Failure::Load(LoadFailure::Broken)));
+                };
                 // What comes after the whole says nothing about a part of it.
                 let is_whole = !response.body().is_empty() && response.status() != StatusCode::PARTIAL_CONTENT;
                 Ok(match reading.trailers.filter(|_| is_whole) {
@@ -281,12 +301,17 @@ impl Plane {
                 let times = (age, self.parts.clock.wall());
                 Ok(deliver::under(asking, head, &hit, times, &*self.parts.random))
             }
+            Loaded::Recalled(hit) => self.recalled(asking, hit, outcome),
+            Loaded::Again => return None,
             Loaded::Direct { response, facts } => {
                 outcome.loaded(facts);
                 Ok(deliver::loaded(asking, response, self.parts.clock.wall()))
             }
-            Loaded::Failed(failure) => self.stale_or(asking, stale, CacheOutcome::StaleIfError, failure, outcome),
-        }
+            Loaded::Failed(failure, recalled) => {
+                let stale = stale.or(recalled);
+                self.stale_or(asking, stale, CacheOutcome::StaleIfError, failure, outcome)
+            }
+        })
     }
 
     /// Another request's load answers; nothing when this request has to look up again.
@@ -317,6 +342,7 @@ impl Plane {
                 Ok(deliver::reading(asking, reading.head, reading.reader, false, wall)?)
             }
             Followed::Serve(hit) => self.hit(asking, hit, CacheOutcome::Collapsed, outcome),
+            Followed::Recalled(hit) => self.recalled(asking, hit, outcome),
             Followed::Again => return None,
             Followed::Passed(reason) => self.past(asking, Bypass::HitForMiss(reason), outcome).await,
             Followed::Failed(failure) => self.stale_or(

@@ -1,5 +1,6 @@
 //! The way from the engine to other nodes: what somebody who talks to Redis does for it.
 
+use super::generation::Stamp;
 use super::wire::Shared;
 use crate::engine::Engine;
 use crate::invalidation::{Invalidation, Layer};
@@ -35,6 +36,9 @@ pub struct Told {
     pub layers: Vec<Layer>,
     /// Whether it only stands in this node's journal so far.
     pub journaled: bool,
+    /// The stamp of the last mark, where Redis has it and this node is in the same generation: for who then writes a value
+    /// there that is newer than the invalidation.
+    pub stamp: Option<Stamp>,
 }
 
 /// How an engine becomes one of several nodes.

@@ -22,6 +22,7 @@
 //! | 72 | 8 | checksum over name, front and payload; zero where the payload is sealed |
 
 use super::names::Name;
+use crate::backplane::Stamp;
 use crate::codec;
 use crate::entry::{BodyDraft, Carried, Draft, Encoding, Entry, Kind, PACKED_MAX, SEGMENT_BYTES, TAG_MAX, tags_fit};
 use crate::key::{Key, TEXT_MAX};
@@ -68,6 +69,21 @@ words! {
     }
 }
 
+/// As much of a value tells it from what lay there before: its stamp, and its front up to the number of its writing.
+pub(crate) const BEGINNING_BYTES: usize = Stamp::BYTES + 16;
+
+/// The stamp of a value that is called `name`, and the envelope behind it.
+///
+/// # Errors
+/// It has none, or a damaged one.
+pub(crate) fn read_stamp(bytes: &Bytes, name: Name) -> Result<(Stamp, Bytes), EnvelopeFault> {
+    if bytes.len() < Stamp::BYTES {
+        return Err(EnvelopeFault::NotOne);
+    }
+    let stamp = Stamp::decode(bytes, name.number()).ok_or(EnvelopeFault::Damaged)?;
+    Ok((stamp, bytes.slice(Stamp::BYTES..)))
+}
+
 /// What an envelope holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -89,7 +105,7 @@ pub(crate) struct Front {
     pub(crate) stored: u32,
     pub(crate) cost_us: u32,
     /// Zero: plain.
-    pub(crate) data_key: [u8; 8],
+    pub(crate) data_key: u32,
     /// By the clock of Redis, in milliseconds, as are the next.
     pub(crate) made_ms: u64,
     pub(crate) load_began_ms: u64,
@@ -126,7 +142,7 @@ impl Front {
         put(&self.writing.to_be_bytes());
         put(&self.stored.to_be_bytes());
         put(&self.cost_us.to_be_bytes());
-        put(&self.data_key);
+        put(&u64::from(self.data_key).to_be_bytes());
         for number in [
             self.made_ms,
             self.load_began_ms,
@@ -168,7 +184,7 @@ impl Front {
             writing: u64::from_be_bytes(take(&mut rest)?),
             stored: u32::from_be_bytes(take(&mut rest)?),
             cost_us: u32::from_be_bytes(take(&mut rest)?),
-            data_key: take(&mut rest)?,
+            data_key: u32::try_from(u64::from_be_bytes(take(&mut rest)?)).map_err(|_| EnvelopeFault::Damaged)?,
             made_ms: u64::from_be_bytes(take(&mut rest)?),
             load_began_ms: u64::from_be_bytes(take(&mut rest)?),
             lifetime_ms: u64::from_be_bytes(take(&mut rest)?),
@@ -179,18 +195,13 @@ impl Front {
 
     /// Whether the payload is sealed.
     pub(crate) fn is_sealed(&self) -> bool {
-        self.data_key != [0; 8]
+        self.data_key != 0
     }
 
     /// What a sealed payload is bound to beside its owner and its data key: everything that stands outside of it, and the
     /// key, variant included, that it was written for; the stamp is not, so that it can be renewed without the key.
     pub(crate) fn bound(&self, name: Name) -> Vec<u8> {
-        let mut bound = Self {
-            data_key: [0; 8],
-            ..*self
-        }
-        .encode()
-        .to_vec();
+        let mut bound = Self { data_key: 0, ..*self }.encode().to_vec();
         bound.extend_from_slice(&name.bytes());
         bound
     }
@@ -408,7 +419,7 @@ fn utf8(bytes: &Bytes) -> Result<String, EnvelopeFault> {
 /// # Errors
 /// What is wrong with it.
 pub fn check_envelope(bytes: &[u8], mend: bool) -> Result<bool, EnvelopeFault> {
-    let name = Name::of("", "");
+    let name = Name::of("", None);
     let mut bytes = bytes.to_vec();
     if mend && bytes.len() >= FRONT_BYTES {
         let mut front = [0; FRONT_BYTES];

@@ -11,16 +11,21 @@ use xxhash_rust::xxh3::Xxh3;
 pub(crate) struct Name(u128);
 
 impl Name {
-    /// Of the key with the text `key` and the variant `variant`; empty where it has none.
-    pub(crate) fn of(key: &str, variant: &str) -> Self {
+    /// Of the key with the text `key`, or of one of its variants.
+    pub(crate) fn of(key: &str, variant: Option<&str>) -> Self {
         let mut hash = Xxh3::new();
         hash.update(key.as_bytes());
-        if !variant.is_empty() {
+        if let Some(variant) = variant {
             // No key holds it, so no key can end as another with its variant.
             hash.update(b"\0");
             hash.update(variant.as_bytes());
         }
         Self(hash.digest128())
+    }
+
+    /// As a number.
+    pub(crate) fn number(self) -> u128 {
+        self.0
     }
 
     /// Its bytes.
@@ -52,12 +57,17 @@ mod tests {
 
     #[test]
     fn a_value_and_its_lease_share_a_slot_and_variants_have_names_of_their_own() {
-        let name = Name::of("default||GET|http://h/", "");
+        let name = Name::of("default||GET|http://h/", None);
         let (value, lease) = (name.value("pg"), name.lease("pg"));
         let tag = |text: &Bytes| text[text.len() - 34..].to_vec();
         assert_eq!(tag(&value), tag(&lease));
         assert!(value.starts_with(b"pg:v:{") && lease.starts_with(b"pg:l:{"));
-        assert_ne!(name, Name::of("default||GET|http://h/", "gzip"));
-        assert_ne!(Name::of("a", "b"), Name::of("ab", ""));
+        assert_ne!(name, Name::of("default||GET|http://h/", Some("gzip")));
+        assert_ne!(Name::of("a", Some("b")), Name::of("ab", None));
+        assert_ne!(
+            Name::of("a", Some("")),
+            Name::of("a", None),
+            "the names of its variants lie there"
+        );
     }
 }

@@ -93,7 +93,7 @@ impl Load {
                         facts.decision = Some(Decision::new(reasons::of_pass(reason)));
                         Loaded::Direct { response, facts }
                     }
-                    Err(failure) => Loaded::Failed(failure),
+                    Err(failure) => Loaded::Failed(failure, None),
                 });
             }
         }

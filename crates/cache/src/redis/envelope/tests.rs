@@ -12,7 +12,7 @@ fn front() -> Front {
         writing: 9,
         stored: 3,
         cost_us: 1500,
-        data_key: [0; 8],
+        data_key: 0,
         made_ms: 1_700_000_000_000,
         load_began_ms: 1_700_000_000_100,
         lifetime_ms: 60_000,
@@ -33,7 +33,7 @@ fn payload() -> Payload {
 }
 
 fn name() -> Name {
-    Name::of(&payload().key, &payload().variant)
+    Name::of(&payload().key, Some(&payload().variant))
 }
 
 fn written() -> Bytes {
@@ -76,17 +76,14 @@ fn each_fault_has_its_reason() {
         Err(EnvelopeFault::NotOne)
     );
     // What was copied to another name in Redis is not taken for the value of that.
-    let other = Name::of("default||GET|http://h/b", "");
+    let other = Name::of("default||GET|http://h/b", None);
     assert_eq!(open(other, &whole).map(|_| ()), Err(EnvelopeFault::Damaged));
 }
 
 #[test]
 fn a_sealed_payload_is_bound_to_its_front_and_its_name() {
     let plain = front();
-    let sealed = Front {
-        data_key: *b"datakey1",
-        ..plain
-    };
+    let sealed = Front { data_key: 7, ..plain };
     assert_eq!(
         sealed.bound(name()),
         plain.bound(name()),
@@ -94,7 +91,7 @@ fn a_sealed_payload_is_bound_to_its_front_and_its_name() {
     );
     let later = Front { writing: 8, ..sealed };
     assert_ne!(sealed.bound(name()), later.bound(name()));
-    assert_ne!(sealed.bound(name()), sealed.bound(Name::of("", "")));
+    assert_ne!(sealed.bound(name()), sealed.bound(Name::of("", None)));
     let bytes = Bytes::from(sealed.envelope(name(), b"ciphertext"));
     let (read, rest) = open(name(), &bytes).unwrap();
     assert_eq!((read, &rest[..]), (sealed, &b"ciphertext"[..]));
@@ -162,4 +159,21 @@ fn a_body_that_is_not_written_as_the_front_says_is_damaged() {
     };
     let made = short.entry(&key, &front, Position::default(), bench.now(), Duration::ZERO);
     assert_eq!(made.map(|_| ()), Err(EnvelopeFault::Damaged));
+}
+
+#[test]
+fn a_stamp_belongs_to_its_name_and_every_changed_bit_of_it_is_refused() {
+    let stamp = Stamp {
+        generation: crate::backplane::Gen::of("run:replid:salt"),
+        seq: 77,
+    };
+    let bytes = [&stamp.encode(name().number())[..], b"envelope"].concat();
+    let read = read_stamp(&Bytes::from(bytes.clone()), name()).unwrap();
+    assert_eq!(read, (stamp, Bytes::from_static(b"envelope")));
+    assert!(read_stamp(&Bytes::from(bytes.clone()), Name::of("other", None)).is_err());
+    for at in 0..Stamp::BYTES {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        assert!(read_stamp(&changed.into(), name()).is_err(), "byte {at}");
+    }
 }

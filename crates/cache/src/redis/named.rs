@@ -1,0 +1,224 @@
+//! Values by name, in memory and in Redis: what callers of the API get, set and delete is the same on every node.
+
+use super::counters::RedisMiss;
+use super::names::Name;
+use super::tier::RedisTier;
+use crate::backplane::Telling;
+use crate::config::Tier;
+use crate::engine::Engine;
+use crate::find::usable;
+use crate::hit::Hit;
+use crate::key::Key;
+use crate::ledger::Standing;
+use crate::lookup::{Ask, Lookup};
+use crate::namespace::Namespace;
+use crate::operations::SetOptions;
+use crate::promise::{Promise, promise};
+use crate::strategy::Strategy;
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How long a caller who sets a value waits for Redis to have it; after that it goes on in the background.
+const SETTING_MAX: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// As [`Engine::get`], from Redis too where the strategy `default` keeps its entries there.
+    pub async fn get_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str) -> Option<Hit> {
+        let names = [name.to_owned()];
+        self.mget_shared(namespace, &names).await.pop().flatten()
+    }
+
+    /// As [`Engine::get_shared`] for several names, in their order. What is not in memory costs one round trip to each server
+    /// of Redis that has some of it.
+    pub async fn mget_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, names: &[String]) -> Vec<Option<Hit>> {
+        let strategy = self.default_strategy();
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            found.push(self.get_here(&Key::named(namespace, "", name), &strategy).await);
+        }
+        let Some(tier) = self.redis_tier(&strategy).cloned() else {
+            return found;
+        };
+        let lacking: Vec<(usize, Key)> = names
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| found.get(*at).is_some_and(Option::is_none))
+            .map(|(at, name)| (at, Key::named(namespace, "", name)))
+            .collect();
+        if lacking.is_empty() {
+            return found;
+        }
+        let wanted: Vec<Name> = lacking.iter().map(|(_, key)| Name::of(key.text(), None)).collect();
+        let answers = match &wanted[..] {
+            [one] => tier.get(*one).await.map(|answer| vec![answer]),
+            several => tier.mget(several).await,
+        };
+        let Ok(answers) = answers else {
+            lacking.iter().for_each(|_| tier.counters.missed(RedisMiss::Away));
+            return found;
+        };
+        for ((at, key), answer) in lacking.iter().zip(answers) {
+            let recalled = match answer {
+                Some(bytes) => self.recall_named(&tier, key, &strategy, &bytes).await,
+                None => Err(RedisMiss::Absent),
+            };
+            match recalled {
+                Ok(hit) => {
+                    tier.counters.hits.increment();
+                    self.count_served(key, &hit.0);
+                    if let Some(place) = found.get_mut(*at) {
+                        *place = Some(hit);
+                    }
+                }
+                Err(why) => tier.counters.missed(why),
+            }
+        }
+        found
+    }
+
+    /// What memory has, verified where that is needed.
+    async fn get_here(self: &Arc<Self>, key: &Key, strategy: &Arc<Strategy>) -> Option<Hit> {
+        let mut ask = Ask {
+            lead: false,
+            ..Ask::plain(self.parts.clock.now(), strategy)
+        };
+        loop {
+            match self.lookup(key, &ask) {
+                Lookup::Fresh { hit, .. } | Lookup::Stale { hit, .. } => return Some(hit),
+                Lookup::Unverified if !ask.verified => {
+                    self.verify(key).await;
+                    ask.verified = true;
+                    ask.now = self.parts.clock.now();
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    async fn recall_named(
+        &self,
+        tier: &Arc<RedisTier>,
+        key: &Key,
+        strategy: &Arc<Strategy>,
+        bytes: &Bytes,
+    ) -> Result<Hit, RedisMiss> {
+        let read = tier.read(Name::of(key.text(), None), bytes, key, strategy).await?;
+        if read.is_selector() {
+            return Err(RedisMiss::Absent);
+        }
+        let judged = self.judge(tier, key, &read).await?;
+        let terms = Ask::plain(tier.parts.clock.now(), strategy);
+        if judged.doubtful || usable(&judged.entry, judged.softened, &terms).is_err() {
+            return Err(RedisMiss::Stale);
+        }
+        let _shard = self.flights.lock(key.hash());
+        if self.standing(&judged.entry, key.namespace()) == Standing::Gone {
+            return Err(RedisMiss::Invalidated);
+        }
+        if strategy.keeps_in(Tier::Memory) {
+            self.keep_recalled(key, key.hash(), &judged.entry);
+        }
+        Ok(Hit(judged.entry))
+    }
+
+    /// As [`Engine::set`], in Redis too where the value's strategy keeps its entries there. What lies there is written after
+    /// Redis has heard that what lay there before is gone; that goes on in the background when it takes longer than 100 ms.
+    pub async fn set_shared(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        name: &str,
+        value: Bytes,
+        options: &SetOptions,
+    ) -> bool {
+        self.mset_shared(namespace, vec![(name.to_owned(), value)], options)
+            .await
+            == 1
+    }
+
+    /// As [`Engine::set_shared`] for several values; how many were stored.
+    pub async fn mset_shared(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        values: Vec<(String, Bytes)>,
+        options: &SetOptions,
+    ) -> usize {
+        let strategy = options.strategy.clone().unwrap_or_else(|| self.default_strategy());
+        let tier = self.redis_tier(&strategy).cloned();
+        let (mut stored, mut writing) = (0, Vec::new());
+        for (name, value) in values {
+            let (is_stored, telling) = self.set_telling(namespace, &name, &value, options);
+            stored += usize::from(is_stored);
+            if let Some(tier) = &tier {
+                let key = Key::named(namespace, "", &name);
+                writing.push(self.set_in_redis(tier, key, is_stored.then_some(value), &strategy, telling, options));
+            }
+        }
+        if !writing.is_empty() {
+            self.wait_for(writing).await;
+        }
+        stored
+    }
+
+    /// Writes in a task of its own what was set, or takes out what lies there.
+    fn set_in_redis(
+        self: &Arc<Self>,
+        tier: &Arc<RedisTier>,
+        key: Key,
+        value: Option<Bytes>,
+        strategy: &Arc<Strategy>,
+        telling: Option<Telling>,
+        options: &SetOptions,
+    ) -> Promise<()> {
+        let (giver, done) = promise();
+        let (engine, tier, strategy) = (Arc::clone(self), Arc::clone(tier), Arc::clone(strategy));
+        let entry = value.and_then(|value| {
+            let ttl = options.ttl.unwrap_or_else(|| strategy.ttl());
+            let position = self.ledger.position();
+            self.value(&key, &value, &options.tags, ttl, position, strategy.encryption())
+        });
+        self.parts.runtime.spawn(Box::pin(async move {
+            let stamp = match telling {
+                Some(telling) => telling.await.stamp,
+                None => None,
+            };
+            match (entry, stamp) {
+                (Some(entry), Some(stamp)) => {
+                    engine
+                        .write_set(&tier, &key, &Hit(entry), stamp, strategy.compression())
+                        .await;
+                }
+                // Redis did not hear of it in time, or there is nothing to write: at least nobody finds the old value.
+                _ => drop(tier.remove(Name::of(key.text(), None)).await),
+            }
+            giver.give(());
+        }));
+        done
+    }
+
+    async fn wait_for(&self, mut writing: Vec<Promise<()>>) {
+        let mut limit = self.parts.runtime.sleep(SETTING_MAX);
+        poll_fn(|cx| {
+            writing.retain_mut(|one| Pin::new(one).poll(cx).is_pending());
+            if writing.is_empty() {
+                return Poll::Ready(());
+            }
+            limit.as_mut().poll(cx)
+        })
+        .await;
+    }
+
+    /// As [`Engine::delete`], in Redis too.
+    pub async fn delete_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str) -> bool {
+        let was_here = self.delete(namespace, name);
+        let Some(tier) = self.redis_tier(&self.default_strategy()).cloned() else {
+            return was_here;
+        };
+        let key = Key::named(namespace, "", name);
+        let was_there = tier.remove(Name::of(key.text(), None)).await;
+        was_here || was_there.unwrap_or(false)
+    }
+}

@@ -1,0 +1,233 @@
+//! Several engines in one process that share a real Redis, each with a plain backplane of its own: it asks when it is asked to
+//! and tells at once.
+
+use crate::backplane::scripts::{Call, ControlKeys, InvalidateReply, SyncReply, Value};
+use crate::backplane::wire::Shared;
+use crate::backplane::{Confirming, Joining, Outward, PendingId, Stamp, Telling, Told, Verifying};
+use crate::redis::RedisTierConfig;
+use crate::redis::RedisTierStatistics;
+use crate::{Engine, Hit, Invalidation, Key, Loaded, Parts, Settings, Strategy, StrategyConfig};
+use bytes::Bytes;
+use peregrine_base::{Clock, Instant, SystemClock, SystemRandom, TokioRuntime, WallTime};
+use peregrine_store::{Redis, RedisConfig, Reply, Script};
+use peregrine_test_servers::RedisServer;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How old the knowledge of a node may be in these tests. Longer than a test takes: what a node must learn, it asks for.
+const BOUND: Duration = Duration::from_secs(300);
+
+/// A node.
+pub(super) struct Node {
+    pub(super) engine: Arc<Engine>,
+    pub(super) strategy: Arc<Strategy>,
+    link: Arc<Link>,
+}
+
+/// A clock that is wrong by this much.
+struct Shifted(Duration);
+
+impl Clock for Shifted {
+    fn now(&self) -> Instant {
+        SystemClock.now().after(self.0 * 3)
+    }
+
+    fn wall(&self) -> WallTime {
+        let wrong = u64::try_from(self.0.as_millis()).expect("it is short");
+        WallTime::from_millis(SystemClock.wall().as_millis() + wrong)
+    }
+}
+
+/// The backplane of a test.
+struct Link {
+    engine: OnceLock<std::sync::Weak<Engine>>,
+    redis: Arc<Redis>,
+}
+
+fn value(reply: Reply) -> Value {
+    match reply {
+        Reply::Nil => Value::Nil,
+        Reply::Int(number) => Value::Int(number),
+        Reply::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
+        Reply::Array(replies) => Value::Array(replies.into_iter().map(value).collect()),
+    }
+}
+
+impl Link {
+    fn engine(&self) -> Option<Arc<Engine>> {
+        self.engine.get()?.upgrade()
+    }
+
+    async fn call(&self, call: Call) -> Option<Value> {
+        // A test runs few scripts, and each lives as long as the process.
+        let script: &'static Script = Box::leak(Box::new(Script::new(call.script.text)));
+        let keys: Vec<&[u8]> = call.keys.iter().map(Vec::as_slice).collect();
+        let args: Vec<&[u8]> = call.args.iter().map(Vec::as_slice).collect();
+        self.redis.script(script, &keys, &args).await.ok().map(value)
+    }
+
+    async fn sync(&self) -> Option<()> {
+        let member = self.engine()?.member(0);
+        let control = ControlKeys::new("pg", 0);
+        loop {
+            let request = member.begin_sync()?;
+            let reply = self.call(control.sync(7, "node", &request, BOUND)).await;
+            let Some(reply) = reply.and_then(|reply| SyncReply::parse(&reply).ok()) else {
+                member.sync_failed(&request);
+                return None;
+            };
+            if !member.sync_reply(&request, reply, true).more {
+                return Some(());
+            }
+        }
+    }
+
+    async fn invalidate(&self, pending: PendingId, marks: Vec<Shared>) -> Option<Stamp> {
+        let marks: Vec<_> = marks.into_iter().map(|shared| shared.mark).collect();
+        let reply = self.call(ControlKeys::new("pg", 0).invalidate(7, &marks)).await?;
+        let reply = InvalidateReply::parse(&reply).ok()?;
+        match self.engine()?.member(0).invalidate_reply(pending, &reply, true) {
+            Confirming::Confirmed(stamp) => Some(stamp),
+            Confirming::Pending => None,
+        }
+    }
+}
+
+/// The link as the engine holds it.
+struct Out(Arc<Link>);
+
+impl Outward for Out {
+    fn verify(&self, _: u32) -> Verifying {
+        let link = Arc::clone(&self.0);
+        Box::pin(async move {
+            link.sync().await;
+        })
+    }
+
+    fn tell(&self, _: &Invalidation, marks: Vec<Shared>) -> Telling {
+        let link = Arc::clone(&self.0);
+        let pending = link.engine().map(|engine| {
+            let marks = marks.iter().map(|shared| shared.mark.clone()).collect();
+            engine.member(0).pend(marks)
+        });
+        let told = tokio::spawn(async move {
+            let stamp = link.invalidate(pending?, marks).await;
+            Some(Told {
+                journaled: stamp.is_none(),
+                stamp,
+                ..Told::default()
+            })
+        });
+        Box::pin(async move { told.await.ok().flatten().unwrap_or_default() })
+    }
+}
+
+impl Node {
+    /// A node with default settings.
+    pub(super) async fn start(server: &RedisServer) -> Self {
+        Self::with(&server.url(), Duration::ZERO, |_| {}).await
+    }
+
+    /// A node with an edited default strategy, whose clocks are wrong.
+    pub(super) async fn with(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
+        let mut settings = Settings {
+            redis: true,
+            ..Settings::default()
+        };
+        edit(settings.strategies.get_mut("default").expect("it always exists"));
+        let parts = Parts {
+            clock: Arc::new(Shifted(wrong)),
+            runtime: Arc::new(TokioRuntime),
+            random: Arc::new(SystemRandom),
+        };
+        let mut config = RedisConfig::at(url);
+        // A machine that is busy with other tests may be slow; a server that is gone is found gone at once.
+        config.operation_timeout = peregrine_base::Span::new(Duration::from_secs(20));
+        let redis = Redis::start(
+            &config,
+            peregrine_store::Parts {
+                clock: Arc::clone(&parts.clock),
+                runtime: Arc::clone(&parts.runtime),
+                random: Arc::clone(&parts.random),
+            },
+        )
+        .expect("the configuration is good");
+        redis.ready().await;
+        let engine = Engine::new(parts, settings).expect("the settings are good");
+        let link = Arc::new(Link {
+            engine: OnceLock::new(),
+            redis: Arc::clone(&redis),
+        });
+        link.engine.set(Arc::downgrade(&engine)).expect("it is set once");
+        engine.join_backplane(Joining {
+            shards: 1,
+            bound: BOUND,
+            outward: Arc::new(Out(Arc::clone(&link))),
+        });
+        let config = RedisTierConfig {
+            prefix: "pg".into(),
+            stored: 1,
+        };
+        engine.attach_redis(redis, config);
+        let strategy = engine.strategy("default").expect("it always exists");
+        let node = Self { engine, strategy, link };
+        node.learn().await;
+        node
+    }
+
+    /// Hears of everything that was invalidated so far.
+    pub(super) async fn learn(&self) {
+        self.link.sync().await;
+    }
+
+    pub(super) fn key(&self, path: &str) -> Key {
+        let namespace = self.engine.namespace("default").expect("it always exists");
+        Key::http(&namespace, "", "http", "h", path)
+    }
+
+    /// The value at `path`; where it has to be loaded it is `value`, tagged `t`, and that is counted.
+    pub(super) async fn load(&self, path: &str, value: &'static str, loads: &Arc<AtomicUsize>) -> Hit {
+        let loads = Arc::clone(loads);
+        let load = move || async move {
+            loads.fetch_add(1, Ordering::SeqCst);
+            Ok(Loaded {
+                value: Bytes::from_static(value.as_bytes()),
+                tags: vec!["t".into()],
+                ttl: None,
+            })
+        };
+        self.engine
+            .get_or_load(&self.key(path), &self.strategy, load)
+            .await
+            .expect("it loads")
+    }
+
+    pub(super) fn statistics(&self) -> RedisTierStatistics {
+        self.engine.statistics().redis.expect("there is a tier")
+    }
+
+    /// Waits until so many values were written.
+    pub(super) async fn written(&self, outcome: &'static str, count: u64) {
+        self.until(outcome, |statistics| {
+            statistics.writes_by_outcome.get(outcome).copied().unwrap_or(0) >= count
+        })
+        .await;
+    }
+
+    /// Waits until `holds`.
+    pub(super) async fn until(&self, what: &str, holds: impl Fn(&RedisTierStatistics) -> bool) {
+        for _ in 0..6000 {
+            if holds(&self.statistics()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("waited in vain for {what}: {:?}", self.statistics());
+    }
+}
+
+/// The body as text.
+pub(super) fn text(hit: &Hit) -> String {
+    String::from_utf8(hit.body().to_bytes().to_vec()).expect("tests store text")
+}
