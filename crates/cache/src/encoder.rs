@@ -119,9 +119,14 @@ impl Drop for Shift<'_> {
 
 impl Engine {
     /// Lets the body of `hit`, which was found under `key`, be made in `coding` too, if that is not done or under way, and is
-    /// not known to be in vain. Returns at once; a later lookup finds what came of it.
+    /// not known to be in vain. Returns at once; a later lookup finds what came of it. Where entries have to make room for
+    /// others, one that nobody asked for again yet is left as it is: most of those go before anybody does, and an encoding
+    /// costs more than the answer.
     pub fn encode(self: &Arc<Self>, key: &Key, hit: &Hit, coding: Coding) {
-        if hit.0.coded_length(coding).is_none() && hit.0.claim(coding) {
+        if hit.0.coded_length(coding).is_some() || hit.hits() == 0 && key.namespace().tier().is_crowded() {
+            return;
+        }
+        if hit.0.claim(coding) {
             let hash = self.place(key, &hit.0);
             self.begin(key, hash, hit, coding.into(), false);
         }

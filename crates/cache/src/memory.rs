@@ -48,4 +48,6 @@ pub(crate) trait MemoryTier: Send + Sync {
     fn iterate(&self, visit: &mut dyn FnMut(u64, &Entry) -> bool);
     /// What it holds.
     fn usage(&self) -> Usage;
+    /// Whether entries have to make room for others, or soon will.
+    fn is_crowded(&self) -> bool;
 }

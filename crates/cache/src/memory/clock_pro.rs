@@ -155,4 +155,8 @@ impl MemoryTier for ClockPro {
             entries: self.inner.len() as u64,
         }
     }
+
+    fn is_crowded(&self) -> bool {
+        self.inner.weight() >= self.inner.capacity() / 8 * 7
+    }
 }

@@ -61,6 +61,28 @@ async fn each_coding_is_made_once_and_reads_back() {
     }
 }
 
+fn evicted(bench: &Bench) -> u64 {
+    let causes = bench.engine.statistics().total.evictions_by_cause;
+    causes.get("capacity").copied().unwrap_or(0)
+}
+
+#[tokio::test]
+async fn where_room_is_scarce_only_what_is_asked_for_again_is_encoded() {
+    let bench = Bench::new();
+    let mut pages = 0;
+    while evicted(&bench) == 0 {
+        bench.put_with(&format!("/{pages}"), &body(20_000), compressible());
+        pages += 1;
+        assert!(pages < 100_000, "nothing is ever pushed out");
+    }
+    let put = bench.put_with("/new", &body(20_000), compressible());
+    bench.engine.encode(&bench.key("/new"), &put, Coding::Zstd);
+    assert_eq!(outcomes(&bench, "stored"), 0, "nobody asked for it again");
+    let hit = bench.hit("/new").unwrap();
+    bench.engine.encode(&bench.key("/new"), &hit, Coding::Zstd);
+    assert_eq!(outcomes(&bench, "stored"), 1);
+}
+
 #[tokio::test]
 async fn what_an_encoding_weighs_is_accounted() {
     let bench = Bench::new();
