@@ -245,7 +245,7 @@ mod tests {
             match edit {
                 Edit::Remove(name) => head.remove(&HeaderName::from_static(name)),
                 Edit::Append(name, value) => head.append(&HeaderName::from_static(name), value.as_bytes()),
-                Edit::Insert(name, value) => head.insert_text(&HeaderName::from_static(name), value),
+                Edit::Insert(name, value) => head.insert_number(&HeaderName::from_static(name), *value),
             }
         }
     }

@@ -154,7 +154,7 @@ fn write(
 ) -> (StatusCode, u64) {
     let condition =
         policy::evaluate_conditions(request.method(), request.fields(), stored, &head, outcome.started_wall);
-    head.insert_text(&header::AGE, hit.age(outcome.started).as_secs());
+    head.insert_number(&header::AGE, hit.age(outcome.started).as_secs());
     representation.offer.announce(&mut head);
     let status = match condition {
         Condition::NotModified => {
@@ -165,7 +165,7 @@ fn write(
             if let Some(coded) = &representation.coded {
                 encode_head(&mut head, coded.coding());
             }
-            head.insert_text(&header::CONTENT_LENGTH, representation.length(hit));
+            head.insert_number(&header::CONTENT_LENGTH, representation.length(hit));
             stored
         }
     };

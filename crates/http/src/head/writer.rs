@@ -79,15 +79,16 @@ impl Fields for LineWriter<'_> {
 
 impl EditFields for LineWriter<'_> {
     fn remove(&mut self, name: &HeaderName) {
-        let changes = CHANGED.contains(name);
         let called = name.as_str().as_bytes();
-        for (line, index) in self.stored.changed().zip(0u32..) {
-            if changes && line.name == called {
-                self.gone |= 1 << index;
+        let (mut changes, mut first) = (false, 0);
+        for line in self.stored.changed() {
+            if line.name == called {
+                self.gone |= 1 << first;
+                changes = true;
             }
+            first += 1;
         }
-        if !changes {
-            let first = self.stored.changed().zip(1u32..).last().map_or(0, |(_, count)| count);
+        if !(changes || CHANGED.contains(name)) {
             for (line, index) in lines_of(self.stored.others).zip(first..) {
                 if line.name == called {
                     self.gone |= 1 << index;

@@ -1,5 +1,6 @@
 //! Cache-Status (RFC 9211): what this cache did with a request, as a structured field (RFC 9651).
 
+use super::fields::Digits;
 use super::reason::Reason;
 use http::HeaderValue;
 use std::fmt::{self, Write as _};
@@ -113,7 +114,8 @@ impl fmt::Display for CacheStatus<'_> {
         if self.hit {
             text.write_str("; hit")?;
         } else if let Some(forward) = self.forward {
-            write!(text, "; fwd={}", forward.as_str())?;
+            text.write_str("; fwd=")?;
+            text.write_str(forward.as_str())?;
             if let Some(status) = self.forward_status {
                 write!(text, "; fwd-status={status}")?;
             }
@@ -125,7 +127,8 @@ impl fmt::Display for CacheStatus<'_> {
             }
         }
         if let Some(ttl) = self.ttl_s {
-            write!(text, "; ttl={}", ttl.clamp(-INTEGER_MAX, INTEGER_MAX))?;
+            text.write_str(if ttl < 0 { "; ttl=-" } else { "; ttl=" })?;
+            text.write_str(Digits::of(ttl.unsigned_abs().min(INTEGER_MAX.unsigned_abs())).as_str())?;
         }
         if let Some(key) = self.key {
             text.write_str("; key=")?;

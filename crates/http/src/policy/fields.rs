@@ -27,7 +27,7 @@ pub trait EditFields: Fields {
     fn remove(&mut self, name: &HeaderName);
     /// Adds a line behind all others. `value` is one that a field can have.
     fn append(&mut self, name: &HeaderName, value: &[u8]);
-    /// The same with a number or a text.
+    /// The same with a text.
     fn append_text(&mut self, name: &HeaderName, value: impl Display);
 
     /// Adds a line in place of all that are called so.
@@ -36,10 +36,41 @@ pub trait EditFields: Fields {
         self.append(name, value);
     }
 
-    /// The same with a number or a text.
-    fn insert_text(&mut self, name: &HeaderName, value: impl Display) {
-        self.remove(name);
-        self.append_text(name, value);
+    /// The same with a number.
+    fn insert_number(&mut self, name: &HeaderName, value: u64) {
+        self.insert(name, Digits::of(value).as_bytes());
+    }
+}
+
+/// A number in decimal digits, without the machinery of formatting: two stand in the head of every hit.
+pub(crate) struct Digits {
+    digits: [u8; Self::MAX],
+    begin: usize,
+}
+
+impl Digits {
+    /// As many as the largest number has.
+    const MAX: usize = 20;
+
+    /// Those of `number`.
+    pub(crate) fn of(mut number: u64) -> Self {
+        let (mut digits, mut begin) = ([b'0'; Self::MAX], Self::MAX);
+        loop {
+            begin -= 1;
+            digits[begin] += u8::try_from(number % 10).expect("a digit");
+            number /= 10;
+            if number == 0 {
+                return Self { digits, begin };
+            }
+        }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.begin..]
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
     }
 }
 
@@ -66,5 +97,17 @@ impl Fields for HeaderMap {
 
     fn has(&self, name: &str) -> bool {
         self.contains_key(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_digits() {
+        for number in [0, 7, 10, 1_024, 999_999_999_999_999, u64::MAX] {
+            assert_eq!(Digits::of(number).as_str(), number.to_string());
+        }
     }
 }

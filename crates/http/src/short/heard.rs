@@ -9,6 +9,7 @@ use http::{HeaderName, Method, Version, header};
 use peregrine_net::http::hygiene::{self, TrustedProxies};
 use peregrine_net::http::{HeadView, Peer};
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Fields that hygiene writes, whatever the client sent.
@@ -20,6 +21,9 @@ const WRITTEN: [HeaderName; 6] = [
     header::VIA,
     header::HOST,
 ];
+
+/// The bits of the names in [`WRITTEN`].
+static WRITTEN_NAMES: LazyLock<Names> = LazyLock::new(|| Names::of(WRITTEN.iter().map(HeaderName::as_str)));
 
 /// A received head where it was read.
 #[derive(Debug)]
@@ -159,8 +163,9 @@ impl Fields for HeardFields<'_> {
                 .chain(&hygiene::CLAIMS)
                 .any(|field| field == name)
         };
+        let is_written = || WRITTEN_NAMES.may_have(name) && WRITTEN.iter().any(|field| field == name);
         let mut sent = self.sent(name).peekable();
-        if WRITTEN.iter().any(|field| field == name) || sent.peek().is_some() && comes_off() {
+        if is_written() || sent.peek().is_some() && comes_off() {
             self.doubt.store(true, Ordering::Relaxed);
         }
         sent

@@ -84,7 +84,11 @@ impl Output {
             });
             count += 1;
         }
-        let written = ready!(Pin::new(stream).poll_write_vectored(cx, &slices[..count]))?;
+        let written = match &slices[..count] {
+            // One piece costs the system less to look at.
+            [whole] => ready!(Pin::new(stream).poll_write(cx, whole))?,
+            several => ready!(Pin::new(stream).poll_write_vectored(cx, several))?,
+        };
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }

@@ -60,11 +60,13 @@ pub fn request_id(headers: &mut HeaderMap, peer: &Peer, trusted: &TrustedProxies
 /// Makes `id` a new one.
 pub fn new_request_id(random: &dyn Random, id: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    id.clear();
-    for number in [random.next_u64(), random.next_u64()] {
-        let digit = |shift: u32| char::from(DIGITS[usize::try_from(number >> shift & 15).unwrap_or(0)]);
-        id.extend((0..u64::BITS).step_by(4).rev().map(digit));
+    let mut text = [0; 32];
+    let numbers = [random.next_u64().to_be_bytes(), random.next_u64().to_be_bytes()];
+    for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(numbers.as_flattened()) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
     }
+    id.clear();
+    id.push_str(std::str::from_utf8(&text).expect("digits are ASCII"));
 }
 
 /// Whether `text` may stand in logs as an id: not empty, not long, and nothing that needs escaping.
