@@ -171,15 +171,7 @@ fn write(
     };
     deliver::complete_head(&mut head, status, request.request_id(), outcome);
     answer.dated = head.is_dated();
-    for part in [
-        "HTTP/1.1 ",
-        status.as_str(),
-        " ",
-        status.canonical_reason().unwrap_or_default(),
-        "\r\n",
-    ] {
-        answer.head.extend_from_slice(part.as_bytes());
-    }
+    answer.status = status;
     head.finish(&mut answer.head);
     if *request.method() == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return (status, 0);

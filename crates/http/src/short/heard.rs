@@ -82,7 +82,8 @@ impl<'a> Heard<'a> {
             "HEAD" => Method::HEAD,
             _ => return None,
         };
-        if head.version != Version::HTTP_11 || head.body || head.host.is_empty() || !head.target.starts_with('/') {
+        let is_old = head.version == Version::HTTP_10;
+        if is_old || head.body || head.host.is_empty() || !head.target.starts_with('/') {
             return None;
         }
         let fields = HeardFields {

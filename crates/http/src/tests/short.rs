@@ -158,11 +158,9 @@ fn shortly(bench: &Bench, asked: &Asked) -> Option<Got> {
         return None;
     }
     let text = answer.head.strip_suffix(b"\r\n").unwrap();
-    let mut lines = text
+    let lines = text
         .split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let status = std::str::from_utf8(lines.next().unwrap()).unwrap();
-    let status = status.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
     let headers: HeaderMap = lines
         .map(|line| {
             let colon = line.windows(2).position(|pair| pair == b": ").unwrap();
@@ -171,7 +169,7 @@ fn shortly(bench: &Bench, asked: &Asked) -> Option<Got> {
         })
         .collect();
     Some(got(
-        status,
+        answer.status.as_u16(),
         &headers,
         answer.dated,
         &[&answer.copied[..], &answer.body.concat()].concat(),

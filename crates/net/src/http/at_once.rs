@@ -1,8 +1,9 @@
 //! The short way of a request: its head where it was read, and an answer that is all there. A handler that can answer so
 //! costs no task, no map of fields and no allocation.
 
-use ::http::Version;
+use ::http::{StatusCode, Version};
 use bytes::Bytes;
+use std::cell::RefCell;
 
 /// A request head where it was read. Nothing is copied, and everything that [`crate::http::Handler`] promises of a request
 /// holds for it as well.
@@ -14,9 +15,9 @@ pub struct HeadView<'a> {
     pub target: &'a str,
     /// The authority: that of an absolute target, else `Host`; empty for a request of HTTP/1.0 without one.
     pub host: &'a str,
-    /// 1.0 or 1.1.
+    /// 1.0, 1.1 or 2.
     pub version: Version,
-    /// The fields as they were sent, `Host` among them.
+    /// The fields as they were sent, `Host` among them, in whose place HTTP/2 may have had an `:authority`.
     pub fields: &'a [httparse::Header<'a>],
     /// Whether a body was announced, be it an empty one.
     pub body: bool,
@@ -36,8 +37,11 @@ impl<'a> HeadView<'a> {
 /// A whole answer, in buffers that are used again for the next one. They come empty.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// The status line and the fields, each with its CRLF, `Content-Length` among them where the status has a body.
-    /// `Connection` and the empty line are not the handler's, nor is `Date`, unless it is [`Answer::dated`].
+    /// The status.
+    pub status: StatusCode,
+    /// The fields as lines, each `name: value` with its CRLF and the name in lower case; `Content-Length` among them where
+    /// the status has a body. `Connection`, the line of the status and the empty one are not the handler's, nor is `Date`,
+    /// unless it is [`Answer::dated`].
     pub head: Vec<u8>,
     /// Whether the head holds a `Date` already: a stored response keeps that of its origin.
     pub dated: bool,
@@ -49,8 +53,20 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Calls `fill` with this thread's answer, emptied.
+    pub(crate) fn with<T>(fill: impl FnOnce(&mut Self) -> T) -> T {
+        thread_local! {
+            static ANSWER: RefCell<Answer> = RefCell::default();
+        }
+        ANSWER.with_borrow_mut(|answer| {
+            answer.clear();
+            fill(answer)
+        })
+    }
+
     /// Empty again, with the buffers kept.
     pub fn clear(&mut self) {
+        self.status = StatusCode::OK;
         self.head.clear();
         self.dated = false;
         self.copied.clear();

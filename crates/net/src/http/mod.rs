@@ -34,8 +34,8 @@ use std::net::SocketAddr;
 /// The future is dropped when the client goes away.
 pub trait Handler: Send + Sync + 'static {
     /// The short way: `true` when `answer` holds the whole answer to `head`. It must neither block nor wait. With `false`,
-    /// whatever is in `answer` is forgotten and [`Handler::handle`] is asked. Only HTTP/1 asks; a request that announces a
-    /// body, or wants its connection for something else, goes the long way without being asked here.
+    /// whatever is in `answer` is forgotten and [`Handler::handle`] is asked. A request that announces a body, or wants its
+    /// connection for something else, goes the long way without being asked here.
     fn at_once(&self, head: &HeadView<'_>, peer: &Peer, answer: &mut Answer) -> bool {
         let _ = (head, peer, answer);
         false

@@ -148,7 +148,8 @@ fn is_ours(name: &HeaderName) -> bool {
     *name == CONNECTION || *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || name.as_str() == "keep-alive"
 }
 
-fn write_status(text: &mut Vec<u8>, status: StatusCode) {
+/// Appends the line of `status`.
+pub(crate) fn write_status(text: &mut Vec<u8>, status: StatusCode) {
     text.extend_from_slice(b"HTTP/1.1 ");
     text.extend_from_slice(status.as_str().as_bytes());
     text.push(b' ');

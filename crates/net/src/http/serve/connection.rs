@@ -19,7 +19,6 @@ use crate::http::{Answer, Body, Handler, Interim, Peer, Refusal};
 use ::http::request::Parts;
 use ::http::{Method, Request, Version};
 use peregrine_base::Instant;
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -261,10 +260,11 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         if may_be_short(&head) {
             let onward = Onward::of(head.version, open);
             let clock = &*self.shared.parts.clock;
-            let answered = with_answer(|answer| {
+            let answered = Answer::with(|answer| {
                 let is_answered = self.handler.at_once(&head.view(), &self.peer, answer);
                 if is_answered {
                     self.wire.output.text(|text| {
+                        respond::write_status(text, answer.status);
                         text.extend_from_slice(&answer.head);
                         respond::end_head(text, answer.dated, onward, || clock.wall());
                         text.extend_from_slice(&answer.copied);
@@ -378,15 +378,4 @@ impl Arriving {
 fn may_be_short(head: &head::Head<'_>) -> bool {
     let counts_hops = head.facts.max_forwards && (head.method == Method::OPTIONS || head.method == Method::TRACE);
     !(head.facts.announces_body || head.facts.upgrade || counts_hops)
-}
-
-/// Calls `fill` with this thread's answer, emptied.
-fn with_answer(fill: impl FnOnce(&mut Answer) -> bool) -> bool {
-    thread_local! {
-        static ANSWER: RefCell<Answer> = RefCell::default();
-    }
-    ANSWER.with_borrow_mut(|answer| {
-        answer.clear();
-        fill(answer)
-    })
 }

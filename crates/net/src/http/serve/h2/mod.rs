@@ -1,5 +1,6 @@
 //! HTTP/2 on a connection of a client (RFC 9113). The crate `h2` reads and writes the frames and keeps their rules; limits,
-//! time, refusals, drain and counting are ours. Each request runs in a task of its own ([`stream`]).
+//! time, refusals, drain and counting are ours. A request that the handler can answer at once is answered where it was read
+//! ([`short`]), and what is answered together goes out together; any other runs in a task of its own ([`stream`]).
 //!
 //! A client that does too much ([`meter::Excess`]) is told so with ENHANCE_YOUR_CALM and let go. One that is silent is let
 //! go by GOAWAY, so that a request on its way is answered or known to be safe to send again.
@@ -7,6 +8,7 @@
 mod head;
 pub(super) mod meter;
 mod request_body;
+mod short;
 mod socket;
 mod stream;
 
@@ -16,10 +18,12 @@ use crate::drain::DrainWatch;
 use crate::http::{Handler, Peer, Refusal};
 use crate::timer::Timer;
 use ::h2::Reason;
-use ::h2::server::{Builder, Connection};
+use ::h2::server::{Builder, Connection, SendResponse};
+use ::http::request::Parts;
 use bytes::Bytes;
 use meter::{Allowed, Excess, Meter};
 use peregrine_base::Instant;
+use short::Short;
 use socket::{Socket, Watched};
 use std::pin::pin;
 use std::sync::Arc;
@@ -36,6 +40,9 @@ const SEND_BUFFER_BYTES: usize = 256 << 10;
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// The head that the codec refuses by itself is so much larger than the one that is refused with a problem.
 const HARD_HEAD_FACTOR: u32 = 2;
+
+/// How many requests may be answered at once before the others of the event loop have their turn.
+const ANSWERS_PER_TURN_MAX: usize = 128;
 
 /// How a connection ended.
 enum End {
@@ -94,6 +101,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(
         peer,
         leaving: None,
         reason: None,
+        answered: 0,
     };
     let end = {
         let mut retiring = pin!(drain.retiring());
@@ -134,18 +142,16 @@ struct Running<S: Transport, H> {
     leaving: Option<Instant>,
     /// Why it was told so at once.
     reason: Option<End>,
+    /// How many requests were answered at once in this turn.
+    answered: usize,
 }
 
 impl<S: Transport, H: Handler> Running<S, H> {
     /// Takes what arrives and sends what is ready until the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         loop {
-            while let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
-                match accepted {
-                    Some(Ok((request, respond))) => self.begin(request, respond),
-                    Some(Err(error)) => return Poll::Ready(self.ended(Some(&error))),
-                    None => return Poll::Ready(self.ended(None)),
-                }
+            if let Poll::Ready(end) = self.accept(cx) {
+                return Poll::Ready(end);
             }
             if self.reason.is_none()
                 && let Some(reason) = self.overdone()
@@ -167,16 +173,82 @@ impl<S: Transport, H: Handler> Running<S, H> {
         }
     }
 
-    fn begin(&self, request: ::http::Request<::h2::RecvStream>, respond: ::h2::server::SendResponse<Bytes>) {
+    /// Takes all requests that are there. What is written meanwhile is held back until there is no further one.
+    fn accept(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.answered = 0;
+        self.watched.hold(true);
+        loop {
+            match self.connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.ended(Some(&error))),
+                Poll::Ready(None) => return Poll::Ready(self.ended(None)),
+                // Once more, and the codec writes.
+                Poll::Pending if self.watched.holds_back() => {
+                    self.watched.hold(false);
+                    continue;
+                }
+                Poll::Pending => break,
+            }
+            if self.answered >= ANSWERS_PER_TURN_MAX {
+                // Others have their turn; what is held back goes out in the next one at the latest.
+                cx.waker().wake_by_ref();
+                break;
+            }
+            self.watched.hold(true);
+        }
+        if self.answered > 0 {
+            let now = self.timer.now().as_nanos();
+            self.activity.changed.store(now, Ordering::Relaxed);
+        }
+        Poll::Pending
+    }
+
+    /// Answers a request, or sees to it that somebody does.
+    fn begin(&mut self, request: ::http::Request<::h2::RecvStream>, mut respond: SendResponse<Bytes>) {
+        let (mut head, incoming) = request.into_parts();
+        // The codec's own.
+        head.extensions.clear();
+        let admitted = head::admit(&mut head, &self.shared.limits);
+        match &admitted {
+            Err(refusal) => self.shared.statistics.refuse(*refusal),
+            Ok(facts) => {
+                self.shared.statistics.requests.increment();
+                let may_be_short = short::may_be_short(facts, incoming.is_end_stream());
+                if may_be_short && self.answer_at_once(&head, &mut respond) {
+                    return;
+                }
+            }
+        }
         let exchange = Exchange {
             respond,
             peer: self.peer,
             shared: Arc::clone(&self.shared),
-            _underway: Underway::new(&self.activity, &self.shared),
+            _underway: self.underway(),
         };
         let handler = Arc::clone(&self.handler);
-        let task = async move { exchange.run(request, &*handler).await };
+        let task = async move { exchange.run(head, admitted, incoming, &*handler).await };
         self.shared.parts.runtime.spawn(Box::pin(task));
+    }
+
+    /// Answers the request of `head`, if the handler does at once.
+    fn answer_at_once(&mut self, head: &Parts, respond: &mut SendResponse<Bytes>) -> bool {
+        let wall = || self.shared.parts.clock.wall();
+        match short::answer(&*self.handler, head, &self.peer, respond, wall) {
+            Short::No => return false,
+            Short::Answered => {
+                self.activity.served.fetch_add(1, Ordering::Relaxed);
+                self.answered += 1;
+            }
+            Short::Waits(stream, body) => {
+                let finish = short::finish(stream, body, Arc::clone(&self.shared), self.underway());
+                self.shared.parts.runtime.spawn(Box::pin(finish));
+            }
+        }
+        true
+    }
+
+    fn underway(&self) -> Underway {
+        Underway::new(&self.activity, &self.shared)
     }
 
     /// Tells the client that no further request will be answered; those under way will.

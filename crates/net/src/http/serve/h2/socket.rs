@@ -1,8 +1,10 @@
 //! The socket under HTTP/2: shows the meter what passes by, stops reading from a client that did too much, and fails when
-//! the client takes nothing for too long.
+//! the client takes nothing for too long. What the codec writes frame by frame is gathered, so that the answers of one turn
+//! go out together: in one call, and over TLS in few records.
 
 use super::super::transport::Transport;
 use super::meter::Meter;
+use crate::http::codec::pages;
 use crate::timer::Timer;
 use parking_lot::Mutex;
 use peregrine_base::Instant;
@@ -10,14 +12,21 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How much is gathered: a few records of TLS.
+const GATHERED_BYTES_MAX: usize = 64 << 10;
 
 /// What the socket and the connection on it both know. Both are polled in one task.
 pub(super) struct Watched {
     pub(super) meter: Mutex<Meter>,
     stalled: AtomicBool,
+    /// Whether what is written is to be held back, although the codec wants it sent.
+    held: AtomicBool,
+    /// Whether anything is.
+    waits: AtomicBool,
 }
 
 impl Watched {
@@ -25,7 +34,19 @@ impl Watched {
         Arc::new(Self {
             meter: Mutex::new(meter),
             stalled: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
         })
+    }
+
+    /// Holds back what is written from now on, up to some length, or lets the codec send it.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Whether something is held back.
+    pub(super) fn holds_back(&self) -> bool {
+        self.held.load(Ordering::Relaxed) && self.waits.load(Ordering::Relaxed)
     }
 
     /// Whether the client took nothing for too long.
@@ -41,6 +62,15 @@ pub(super) struct Socket<S> {
     stall_timeout: Duration,
     /// Since when the client takes nothing.
     stalled_since: Option<Instant>,
+    /// What was written and not sent, behind what was.
+    gathered: Vec<u8>,
+    sent: usize,
+}
+
+impl<S> Drop for Socket<S> {
+    fn drop(&mut self) {
+        pages::give(std::mem::take(&mut self.gathered));
+    }
 }
 
 impl<S: Transport> Socket<S> {
@@ -51,7 +81,45 @@ impl<S: Transport> Socket<S> {
             timer,
             stall_timeout,
             stalled_since: None,
+            gathered: Vec::new(),
+            sent: 0,
         }
+    }
+
+    /// Takes as much of `slices` as there is room for, once there is some.
+    fn gather(&mut self, slices: &[IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.gathered.len() - self.sent >= GATHERED_BYTES_MAX {
+            ready!(self.poll_send(cx))?;
+        }
+        if self.gathered.capacity() == 0 {
+            self.gathered = pages::take();
+        } else if self.sent > 0 {
+            self.gathered.drain(..self.sent);
+            self.sent = 0;
+        }
+        let before = self.gathered.len();
+        for slice in slices {
+            let room = GATHERED_BYTES_MAX - self.gathered.len();
+            self.gathered.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        self.watched.waits.store(true, Ordering::Relaxed);
+        Poll::Ready(Ok(self.gathered.len() - before))
+    }
+
+    /// Sends what was gathered.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.gathered.len() {
+            let result = Pin::new(&mut self.stream).poll_write(cx, &self.gathered[self.sent..]);
+            let count = ready!(self.written(result, cx))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += count;
+        }
+        self.sent = 0;
+        pages::give(std::mem::take(&mut self.gathered));
+        self.watched.waits.store(false, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 
     fn written(&mut self, result: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -96,8 +164,7 @@ impl<S: Transport> AsyncRead for Socket<S> {
 
 impl<S: Transport> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(result, cx)
+        self.gather(&[IoSlice::new(bytes)], cx)
     }
 
     fn poll_write_vectored(
@@ -105,19 +172,23 @@ impl<S: Transport> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(result, cx)
+        self.gather(slices, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.watched.held.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_send(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

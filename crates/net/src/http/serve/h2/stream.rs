@@ -1,18 +1,20 @@
 //! One request over HTTP/2, from its head to the end of its answer.
 
-use super::super::Shared;
+use super::super::{Shared, Statistics};
 use super::Underway;
-use super::head::{self, Facts};
+use super::head::Facts;
 use super::request_body::RequestBody;
-use crate::http::{Body, BodyError, Handler, Interim, Peer, Problem, hygiene};
+use crate::http::{Body, BodyError, Handler, Interim, Peer, Problem, Refusal, hygiene};
 use crate::timer::Timer;
 use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
 use ::http::header::{CONTENT_LENGTH, DATE};
+use ::http::request::Parts;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body as _;
-use peregrine_base::Instant;
+use peregrine_base::{Instant, WallTime};
+use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -37,19 +39,18 @@ enum Broken {
 }
 
 impl Exchange {
-    /// Answers `request` by `handler`. When the client takes it back, the handler's work is dropped.
-    pub(super) async fn run<H: Handler>(mut self, request: Request<RecvStream>, handler: &H) {
-        let (mut head, incoming) = request.into_parts();
-        // The codec's own.
-        head.extensions.clear();
+    /// Answers the request of `head` by `handler`, unless it is refused. When the client takes it back, the handler's work is dropped.
+    pub(super) async fn run<H: Handler>(
+        mut self,
+        mut head: Parts,
+        admitted: Result<Facts, Refusal>,
+        incoming: RecvStream,
+        handler: &H,
+    ) {
         let is_head = head.method == Method::HEAD;
-        let response = match head::admit(&mut head, &self.shared.limits) {
-            Err(refusal) => {
-                self.shared.statistics.refuse(refusal);
-                refusal.problem().into_response()
-            }
+        let response = match admitted {
+            Err(refusal) => refusal.problem().into_response(),
             Ok(facts) => {
-                self.shared.statistics.requests.increment();
                 let interim = Interim::default();
                 head.extensions.insert(interim.clone());
                 let body = self.body_of(facts, incoming, &interim);
@@ -82,7 +83,7 @@ impl Exchange {
         head.extensions.clear();
         hygiene::strip_hop_by_hop(&mut head.headers);
         if !head.headers.contains_key(DATE) {
-            head.headers.insert(DATE, self.date());
+            head.headers.insert(DATE, date(self.shared.parts.clock.wall()));
         }
         let bodiless = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let length = body.length().filter(|length| !bodiless || (is_head && *length > 0));
@@ -97,20 +98,33 @@ impl Exchange {
             return;
         };
         if !ended {
-            let statistics = &self.shared.statistics;
-            match Outgoing::new(stream, &self.shared).send(body).await {
-                Ok(()) | Err(Broken::Gone) => {}
-                Err(Broken::Stalled) => statistics.stalled.increment(),
-                Err(Broken::Cut) => statistics.cut.increment(),
-            }
+            deliver(Outgoing::new(stream, &self.shared), body, &self.shared.statistics).await;
         }
     }
+}
 
-    fn date(&self) -> HeaderValue {
-        let millis = self.shared.parts.clock.wall().as_millis();
-        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
-        HeaderValue::try_from(date).expect("a date is a field value")
+/// Sends `body` and counts how that ended.
+pub(super) async fn deliver(outgoing: Outgoing, body: Body, statistics: &Statistics) {
+    match outgoing.send(body).await {
+        Ok(()) | Err(Broken::Gone) => {}
+        Err(Broken::Stalled) => statistics.stalled.increment(),
+        Err(Broken::Cut) => statistics.cut.increment(),
     }
+}
+
+/// The `Date` of `wall`. It is made once for each second.
+pub(super) fn date(wall: WallTime) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((u64::MAX, HeaderValue::from_static(""))) };
+    }
+    LAST.with_borrow_mut(|(second, value)| {
+        if *second != wall.as_secs() {
+            *second = wall.as_secs();
+            let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(wall.as_secs()));
+            *value = HeaderValue::try_from(date).expect("a date is a field value");
+        }
+        value.clone()
+    })
 }
 
 /// The answer; nothing when the client is gone before. What the handler says in between goes out as it comes.
@@ -141,7 +155,7 @@ async fn answered(
 
 /// An answer's body on its way out. Nothing is handed to the codec that the client's window has no room for, so what waits
 /// is bounded, and a client that opens no window is noticed.
-struct Outgoing {
+pub(super) struct Outgoing {
     stream: SendStream<Bytes>,
     timer: Timer,
     stall_timeout: Duration,
@@ -150,7 +164,7 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    fn new(stream: SendStream<Bytes>, shared: &Shared) -> Self {
+    pub(super) fn new(stream: SendStream<Bytes>, shared: &Shared) -> Self {
         Self {
             stream,
             timer: Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime)),

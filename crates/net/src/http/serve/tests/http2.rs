@@ -1,6 +1,7 @@
 //! HTTP/2 as well-behaved clients speak it.
 
 mod hostile;
+mod short;
 
 use super::*;
 use crate::http::Interim;
@@ -45,7 +46,11 @@ fn echo(change: impl FnOnce(&mut ServerLimits)) -> Running {
 }
 
 async fn connect(running: &Running) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(running.address).await.unwrap();
+    connect_to(running.address).await
+}
+
+async fn connect_to(address: SocketAddr) -> SendRequest<Bytes> {
+    let stream = TcpStream::connect(address).await.unwrap();
     let (client, connection) = ::h2::client::handshake(stream).await.unwrap();
     tokio::spawn(async move {
         let _ = connection.await;

@@ -6,24 +6,32 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// More than what sockets hold.
-const MUCH: usize = 32 << 20;
+pub(super) const MUCH: usize = 32 << 20;
+
+/// More than fits a window that nobody opened.
+pub(super) const SOME: usize = 200 << 10;
 
 /// Answers at once what lies under `/short`, and counts whom it answered the long way.
 #[derive(Default)]
-struct Both(AtomicUsize);
+pub(super) struct Both(pub(super) AtomicUsize);
 
 impl Handler for Both {
     fn at_once(&self, head: &HeadView<'_>, _peer: &Peer, answer: &mut Answer) -> bool {
         assert!(answer.head.is_empty() && answer.body.is_empty() && !answer.dated);
-        answer.head.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         if !head.target.starts_with("/short") {
+            answer.head.extend_from_slice(b"left: behind\r\n");
             return false;
         }
-        if head.target == "/short/of/much" {
-            answer.body.push(Bytes::from(vec![b'x'; MUCH]));
+        let much = match head.target {
+            "/short/of/much" => MUCH,
+            "/short/of/some" => SOME,
+            _ => 0,
+        };
+        if much > 0 {
+            answer.body.push(Bytes::from(vec![b'x'; much]));
             answer
                 .head
-                .extend_from_slice(format!("content-length: {MUCH}\r\n").as_bytes());
+                .extend_from_slice(format!("content-length: {much}\r\n").as_bytes());
             return true;
         }
         let body = format!("{} {} {}", head.method, head.target, head.host);
@@ -50,15 +58,20 @@ impl Handler for Both {
 }
 
 fn both() -> (Arc<Both>, Server, SocketAddr, Drain) {
+    both_within(ServerLimits::default(), Spoken::default())
+}
+
+/// The same within `limits`, where more is `spoken`.
+pub(super) fn both_within(limits: ServerLimits, spoken: Spoken) -> (Arc<Both>, Server, SocketAddr, Drain) {
     let parts = ServerParts {
         clock: Arc::new(SystemClock),
         runtime: Arc::new(TokioRuntime),
     };
-    let server = Server::new(ServerLimits::default(), parts);
+    let server = Server::new(limits, parts);
     let (drain, watch) = crate::drain::channel();
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let handler = Arc::new(Both::default());
-    let address = server.serve(listener, Arc::clone(&handler), watch).address();
+    let address = server.serve_as(listener, spoken, Arc::clone(&handler), watch).address();
     (handler, server, address, drain)
 }
 

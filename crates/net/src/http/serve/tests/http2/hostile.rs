@@ -4,26 +4,30 @@ use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A connection by hand.
-struct Raw(TcpStream);
+pub(super) struct Raw(TcpStream);
 
 /// A frame as it came: kind, flags, stream, content.
-type RawFrame = (u8, u8, u32, Vec<u8>);
+pub(super) type RawFrame = (u8, u8, u32, Vec<u8>);
 
 impl Raw {
     async fn connect(running: &Running) -> Self {
-        let mut raw = Self(TcpStream::connect(running.address).await.unwrap());
+        Self::connect_to(running.address).await
+    }
+
+    pub(super) async fn connect_to(address: SocketAddr) -> Self {
+        let mut raw = Self(TcpStream::connect(address).await.unwrap());
         raw.0.write_all(crate::http::serve::h2::meter::PREFACE).await.unwrap();
         raw.send(4, 0, 0, &[]).await;
         raw
     }
 
-    async fn send(&mut self, kind: u8, flags: u8, stream: u32, content: &[u8]) {
+    pub(super) async fn send(&mut self, kind: u8, flags: u8, stream: u32, content: &[u8]) {
         // The other side may have had enough.
         let _ = self.0.write_all(&raw_frame(kind, flags, stream, content)).await;
     }
 
     /// The next frame; nothing when the connection ended.
-    async fn frame(&mut self) -> Option<RawFrame> {
+    pub(super) async fn frame(&mut self) -> Option<RawFrame> {
         let mut header = [0; 9];
         let read = tokio::time::timeout(PATIENCE, self.0.read_exact(&mut header))
             .await
@@ -58,7 +62,7 @@ fn field(name: &str, value: &str) -> Vec<u8> {
     [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
 }
 
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| field(name, value)).collect()
 }
 
