@@ -80,7 +80,9 @@ impl Process {
     /// Waits for its end and for the end of what it writes, and gives the exit code; nothing when a signal ended it.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let code = self.exit_code_alone();
-        until("the end of its outputs", || self.readers.iter().all(JoinHandle::is_finished));
+        until("the end of its outputs", || {
+            self.readers.iter().all(JoinHandle::is_finished)
+        });
         code
     }
 

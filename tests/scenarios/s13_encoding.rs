@@ -116,3 +116,28 @@ fn a_strategy_says_what_is_offered_and_a_reload_changes_it() {
     let answer = peregrine.get("/", &[("accept-encoding", "gzip")]);
     assert_eq!((&*answer.field("content-encoding"), &*answer.field("vary")), ("", ""));
 }
+
+#[test]
+fn one_answer_of_an_origin_that_compresses_is_enough_for_those_who_cannot_unpack() {
+    // `hello`, by gzip.
+    const PACKED: &[u8] =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00";
+    let origin = Origin::start(|_| {
+        let fields = [
+            ("cache-control", "max-age=60"),
+            ("etag", "\"a\""),
+            ("content-encoding", "gzip"),
+            ("vary", "Accept-Encoding"),
+        ];
+        Reply::ok(&fields, PACKED)
+    });
+    let peregrine = Peregrine::before(&origin, "");
+    assert_eq!(peregrine.get("/", &[("accept-encoding", "gzip")]).body, PACKED);
+    let plain = peregrine.get("/", &[]);
+    assert_eq!((plain.is_hit(), &*plain.text()), (true, "hello"), "{:?}", plain.fields);
+    assert_eq!(
+        (plain.has("content-encoding"), &*plain.field("etag")),
+        (false, "W/\"a\"")
+    );
+    assert_eq!(origin.count(), 1);
+}
