@@ -116,6 +116,12 @@ impl Fill {
         .await;
     }
 
+    /// Takes another head in place of the one that it began with: what came after the body belongs to it. Who reads already has
+    /// the other.
+    pub fn set_head(&mut self, head: Bytes) {
+        self.meta.head = head;
+    }
+
     /// The body is complete. A body whose length is not what its head announced is never stored, and its readers see a
     /// failure.
     pub fn finish(mut self) -> Finished {

@@ -30,7 +30,9 @@ pub(crate) fn answer(parts: &Parts, asking: &Asking, ask: &Ask<'_>, outcome: &mu
         return None;
     }
     let hit = parts.engine.fresh_sibling(&asking.key, ask, will_do)?;
-    let StoredHead { status, mut headers } = StoredHead::decode(hit.head())?;
+    let StoredHead {
+        status, mut headers, ..
+    } = StoredHead::decode(hit.head())?;
     let decoded = hit.decoded(encode::removable(&headers)?, DECODED_BYTES_MAX)?;
 
     // From here on this is the answer.

@@ -9,6 +9,7 @@ use crate::policy::{self, Condition, EditFields, RangeAnswer};
 use crate::ranges::{self, Arriving};
 use crate::request::RequestFacts;
 use crate::route::Route;
+use crate::trailers::Trailers;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use peregrine_base::{Instant, Party, Random, WallTime};
@@ -48,7 +49,11 @@ pub(crate) fn under(
     (age, wall): (Duration, WallTime),
     chance: &dyn Random,
 ) -> Response<Body> {
-    let StoredHead { status, mut headers } = head;
+    let StoredHead {
+        status,
+        mut headers,
+        trailers,
+    } = head;
     headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     let request = &asking.facts;
     let offer = Offer::stored(asking, hit);
@@ -70,6 +75,10 @@ pub(crate) fn under(
             }
         }
     }
+    let follow = !trailers.is_empty() && request.hop.wants_trailers() && matches!(content, Content::Plain(_));
+    if follow && request.method != Method::HEAD && hit.parts().is_none() {
+        return trailed(status, headers, &content, trailers);
+    }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if request.method == Method::HEAD {
         return bodiless(status, headers);
@@ -78,6 +87,17 @@ pub(crate) fn under(
         asking.route.metrics.encoded(coded.coding());
     }
     respond(status, headers, body_of(&content, content.pieces(), length))
+}
+
+/// The whole of `content`, and what came after it. There is a place for that only behind chunks and streams.
+fn trailed(status: StatusCode, mut headers: HeaderMap, content: &Content, trailers: HeaderMap) -> Response<Body> {
+    headers.remove(header::CONTENT_LENGTH);
+    for name in trailers.keys() {
+        headers.append(header::TRAILER, HeaderValue::from(name.clone()));
+    }
+    let mut pieces = content.pieces();
+    let body = Body::from_poll(None, move |_| Poll::Ready(pieces.next().map(Ok)));
+    respond(status, headers, Trailers::stored(trailers).follow(body))
 }
 
 /// A response whose body is still arriving; nothing when it is another part than the one that was asked for. `own` tells that it
@@ -89,7 +109,9 @@ pub(crate) fn reading(
     own: bool,
     wall: WallTime,
 ) -> Option<Response<Body>> {
-    let StoredHead { status, mut headers } = head;
+    let StoredHead {
+        status, mut headers, ..
+    } = head;
     hygiene::strip_hop_by_hop(&mut headers);
     let length = reader.length();
     // A part is of the one representation that the origin chose.

@@ -2,7 +2,8 @@
 //! answering from it copies them. Written and read only here; the engine sees bytes.
 //!
 //! The status, whether there is a `Date`, then the lines that nearly every answer changes ([`CHANGED`]), each behind the
-//! lengths of name and value, then the others as they stand in a message.
+//! lengths of name and value, then the fields that came after the content, kept apart from the others (RFC 9111 §3.1), then the
+//! others as they stand in a message.
 
 mod writer;
 
@@ -17,7 +18,7 @@ pub(crate) const STORED_HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// The version in which heads, keys and variants are stored. Raised with every change of what is written, so that nobody reads
 /// what an older Peregrine left in a way in which it was not meant.
-pub const STORED_VERSION: u32 = 2;
+pub const STORED_VERSION: u32 = 3;
 
 /// Fields that an answer has otherwise than they were stored, or not at all.
 const CHANGED: [HeaderName; 6] = [
@@ -28,8 +29,8 @@ const CHANGED: [HeaderName; 6] = [
     HeaderName::from_static("surrogate-control"),
     HeaderName::from_static("x-request-id"),
 ];
-/// The bytes before the lines: the status, whether there is a date, and the length of the first lines.
-const PREFIX: usize = 2 + 1 + 4;
+/// The bytes before the lines: the status, whether there is a date, the length of the first lines, and that of the trailers.
+const PREFIX: usize = 2 + 1 + 4 + 4;
 
 /// A stored response's status and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +39,20 @@ pub(crate) struct StoredHead {
     pub(crate) status: StatusCode,
     /// The fields that are stored with it.
     pub(crate) headers: HeaderMap,
+    /// The fields that came after the content.
+    pub(crate) trailers: HeaderMap,
 }
 
 impl StoredHead {
+    /// A head whose content nothing follows.
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap) -> Self {
+        Self {
+            status,
+            headers,
+            trailers: HeaderMap::new(),
+        }
+    }
+
     /// The head as bytes; nothing when it is larger than [`STORED_HEAD_MAX_BYTES`].
     #[must_use]
     pub(crate) fn encode(&self) -> Option<Bytes> {
@@ -60,11 +72,22 @@ impl StoredHead {
                 return None;
             }
         }
-        let mut out = BytesMut::with_capacity(PREFIX + changed.len() + others.len());
+        let mut trailers = BytesMut::new();
+        for (name, value) in &self.trailers {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                trailers.put_slice(part);
+            }
+        }
+        if trailers.len() > STORED_HEAD_MAX_BYTES {
+            return None;
+        }
+        let mut out = BytesMut::with_capacity(PREFIX + changed.len() + trailers.len() + others.len());
         out.put_u16(self.status.as_u16());
         out.put_u8(u8::from(self.headers.contains_key(header::DATE)));
         out.put_u32(u32::try_from(changed.len()).ok()?);
+        out.put_u32(u32::try_from(trailers.len()).ok()?);
         out.put_slice(&changed);
+        out.put_slice(&trailers);
         out.put_slice(&others);
         Some(out.freeze())
     }
@@ -75,14 +98,22 @@ impl StoredHead {
         // One copy that all values share.
         let bytes = Bytes::copy_from_slice(bytes);
         let lines = StoredLines::read(&bytes)?;
-        let mut headers = HeaderMap::with_capacity(16);
-        for line in lines.iter() {
+        let append = |headers: &mut HeaderMap, line: Line<'_>| {
             let name = HeaderName::from_bytes(line.name).ok()?;
             headers.append(name, HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).ok()?);
+            Some(())
+        };
+        let (mut headers, mut trailers) = (HeaderMap::with_capacity(16), HeaderMap::new());
+        for line in lines.iter() {
+            append(&mut headers, line)?;
+        }
+        for line in lines_of(lines.trailers) {
+            append(&mut trailers, line)?;
         }
         Some(Self {
             status: lines.status,
             headers,
+            trailers,
         })
     }
 }
@@ -95,6 +126,7 @@ pub(crate) struct StoredLines<'a> {
     /// Whether there is a `Date`.
     dated: bool,
     changed: &'a [u8],
+    trailers: &'a [u8],
     others: &'a [u8],
 }
 
@@ -113,13 +145,21 @@ impl<'a> StoredLines<'a> {
         let (status, rest) = bytes.split_first_chunk()?;
         let ([dated], rest) = rest.split_first_chunk()?;
         let (length, rest) = rest.split_first_chunk()?;
-        let (changed, others) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        let (behind, rest) = rest.split_first_chunk()?;
+        let (changed, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        let (trailers, others) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*behind)).ok()?)?;
         Some(Self {
             status: StatusCode::from_u16(u16::from_be_bytes(*status)).ok()?,
             dated: *dated != 0,
             changed,
+            trailers,
             others,
         })
+    }
+
+    /// Whether fields came after the content.
+    pub(crate) const fn has_trailers(&self) -> bool {
+        !self.trailers.is_empty()
     }
 
     /// The lines that most answers change.
@@ -186,10 +226,11 @@ mod tests {
         headers.append("cache-tag", "a".parse().unwrap());
         headers.append("x-latin", HeaderValue::from_bytes(b"\xe9").unwrap());
         headers.append("x-empty", HeaderValue::from_static(""));
-        let head = StoredHead {
-            status: StatusCode::NOT_FOUND,
-            headers,
-        };
+        let mut head = StoredHead::new(StatusCode::NOT_FOUND, headers);
+        assert_eq!(StoredHead::decode(&head.encode().unwrap()).as_ref(), Some(&head));
+        head.trailers.append("x-sum", "1".parse().unwrap());
+        head.trailers.append("x-sum", "2".parse().unwrap());
+        assert!(StoredLines::read(&head.encode().unwrap()).unwrap().has_trailers());
         assert_eq!(StoredHead::decode(&head.encode().unwrap()), Some(head));
     }
 
@@ -199,14 +240,7 @@ mod tests {
         for _ in 0..STORED_HEAD_MAX_BYTES / 1000 {
             headers.append("x-filler", "a".repeat(1000).parse().unwrap());
         }
-        assert_eq!(
-            StoredHead {
-                status: StatusCode::OK,
-                headers
-            }
-            .encode(),
-            None
-        );
+        assert_eq!(StoredHead::new(StatusCode::OK, headers).encode(), None);
     }
 
     /// Names, some of them such that answers change them, each in any case.
@@ -281,7 +315,7 @@ mod tests {
             for (name, value) in &stored {
                 headers.append(*name, value.parse().unwrap());
             }
-            let head = StoredHead { status: StatusCode::OK, headers };
+            let head = StoredHead::new(StatusCode::OK, headers);
             let bytes = head.encode().unwrap();
             let StoredHead { mut headers, .. } = head;
             let lines = StoredLines::read(&bytes).unwrap();

@@ -111,6 +111,9 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
     }
 }
 
+/// An entry to be filled, with what; and where trailers are kept, its head and those.
+type Filling = (Fill, Body, Option<(StoredHead, Trailers)>);
+
 struct Load {
     asking: Arc<Asking>,
     clock: Arc<dyn Clock>,
@@ -176,8 +179,8 @@ impl Load {
             return self.complete(lease, arrived, assembly, plan, give).await;
         }
         let validator = self.resumable(&arrived.response);
-        if let Some((fill, body)) = self.settle(lease, arrived, give).await
-            && let Some(hit) = store::pump(fill, body, validator).await
+        if let Some((fill, body, trailed)) = self.settle(lease, arrived, give).await
+            && let Some(hit) = store::pump(fill, body, validator, trailed).await
         {
             encode::prepare(&self.engine, &self.asking, &hit);
         }
@@ -304,7 +307,7 @@ impl Load {
     }
 
     /// Decides what becomes of the response, and gives the client its part. What is left is to fill the entry.
-    async fn settle(&self, lease: Lease, arrived: Arrived, give: oneshot::Sender<Loaded>) -> Option<(Fill, Body)> {
+    async fn settle(&self, lease: Lease, arrived: Arrived, give: oneshot::Sender<Loaded>) -> Option<Filling> {
         let Arrived {
             response,
             exchange,
@@ -331,6 +334,7 @@ impl Load {
         let length = part
             .as_ref()
             .map_or(response.body().length(), |(length, _)| Some(*length));
+        let is_whole = part.is_none();
         let size = (length, part.map(|(_, part)| part));
         match store::begin(lease, &self.asking, &stored, &plan, tags, size) {
             Ok(fill) => {
@@ -343,18 +347,19 @@ impl Load {
                 let welcome = self.asking.facts.hop.wants_trailers() && response.body().length().is_none();
                 let trailers = welcome.then(Trailers::default);
                 let reading = Reading {
-                    head: StoredHead { status, headers },
+                    head: StoredHead::new(status, headers),
                     reader: fill.reader(),
                     trailers: trailers.clone(),
                     facts,
                 };
                 let _ = give.send(Loaded::Reading(reading));
                 let body = response.into_body();
-                let body = match trailers {
-                    Some(trailers) => trailers.keep(body),
-                    None => body,
+                let Some(trailers) = trailers else {
+                    return Some((fill, body, None));
                 };
-                Some((fill, body))
+                let body = trailers.keep(body);
+                // Those of a part say nothing about the whole.
+                Some((fill, body, is_whole.then_some((stored, trailers))))
             }
             Err(reason) => {
                 facts.decision = Some(Decision::new(reasons::of_pass(reason)));

@@ -126,7 +126,7 @@ impl Answered<'_> {
         let Self {
             parts,
             asking,
-            planned: (head, plan, _),
+            planned: (stored, plan, _),
             tags,
             unreached,
         } = self;
@@ -137,7 +137,7 @@ impl Answered<'_> {
             return response;
         };
         let length = response.body().length();
-        let Ok(fill) = store::begin(lease, &asking, &head, &plan, tags, (length, None)) else {
+        let Ok(fill) = store::begin(lease, &asking, &stored, &plan, tags, (length, None)) else {
             return response;
         };
         let exchange = outcome.exchange.take();
@@ -148,16 +148,17 @@ impl Answered<'_> {
             stored: true,
             ttl_s: i64::try_from(plan.fresh_for.as_secs()).ok(),
         });
-        let reader = fill.reader();
+        let (reader, mut trailed) = (fill.reader(), None);
         let (head, mut body) = response.into_parts();
         let mut answer = deliver::of_reader(reader, length);
         if facts.hop.wants_trailers() && length.is_none() {
             let trailers = Trailers::default();
             body = trailers.keep(body);
-            answer = trailers.follow(answer);
+            answer = trailers.clone().follow(answer);
+            trailed = Some((stored, trailers));
         }
         parts.runtime.spawn(Box::pin(async move {
-            drop(store::pump(fill, body, None).await);
+            drop(store::pump(fill, body, None, trailed).await);
         }));
         Response::from_parts(head, answer)
     }

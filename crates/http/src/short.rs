@@ -80,7 +80,8 @@ impl Plane {
         if heard.is_in_doubt() {
             return None;
         }
-        let stored = StoredLines::read(hit.head())?;
+        // Who takes trailers gets them behind chunks.
+        let stored = StoredLines::read(hit.head()).filter(|stored| !stored.has_trailers())?;
         let writer = LineWriter::new(stored, added)?;
         let wall = if self.parts.access_log.is_on() || heard.fields().has(header::IF_MODIFIED_SINCE.as_str()) {
             self.parts.clock.wall()

@@ -4,6 +4,7 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::policy::{self, Plan, StrongValidator};
 use crate::request::RequestView;
+use crate::trailers::Trailers;
 use http::HeaderMap;
 use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PartMeta, PassReason, Selector};
 use peregrine_net::http::Body;
@@ -83,8 +84,12 @@ pub(crate) fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<St
 
 /// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored as whole;
 /// what came of a version that can be told from others is kept as a part of it. Answers with what was stored.
-pub(crate) async fn pump(mut fill: Fill, mut body: Body, validator: Option<StrongValidator>) -> Option<Hit> {
-    // Trailers are passed over: RFC 9111 §3.1 lets a cache discard them.
+pub(crate) async fn pump(
+    mut fill: Fill,
+    mut body: Body,
+    validator: Option<StrongValidator>,
+    trailed: Option<(StoredHead, Trailers)>,
+) -> Option<Hit> {
     while let Some(next) = body.next().await {
         match next {
             Ok(chunk) => {
@@ -97,6 +102,13 @@ pub(crate) async fn pump(mut fill: Fill, mut body: Body, validator: Option<Stron
                 fill.cut(LoadFailure::Broken, validator.map(|validator| validator.text));
                 return None;
             }
+        }
+    }
+    // Stored apart from the other fields (RFC 9111 §3.1). What is too much is left out, as it says that a cache may.
+    if let Some((mut head, trailers)) = trailed {
+        head.trailers = trailers.to_store();
+        if let Some(head) = head.encode().filter(|_| !head.trailers.is_empty()) {
+            fill.set_head(head);
         }
     }
     finish(fill)

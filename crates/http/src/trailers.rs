@@ -1,14 +1,21 @@
-//! The trailers of a response while it is being stored: the client whose request loads it gets them after the body. They are
-//! not stored (RFC 9111 §3.1 lets a cache discard them), so nobody else does.
+//! Trailers (RFC 9110 §6.5) of an answer that is being stored: they come after the body, for the client whose request loads it and
+//! who takes them, and are stored with it, apart from its other fields (RFC 9111 §3.1). Whoever takes trailers gets them from the
+//! stored answer too: with the whole content as the origin sent it, since they may be about its very bytes.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{self, HeaderMap, HeaderName};
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use peregrine_net::http::{Body, BodyError};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+/// The most bytes of trailers that are stored, and the most fields.
+const STORED_BYTES_MAX: usize = 8 << 10;
+const STORED_FIELDS_MAX: usize = 32;
+/// Fields that are somebody's, beside those that nobody may send so late (RFC 9110 §6.5.1), which go no further anyway.
+const NOT_STORED: [HeaderName; 3] = [header::SET_COOKIE, header::AUTHORIZATION, header::WWW_AUTHENTICATE];
 
 /// What came after the body of a load, on its way past the cache.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +28,25 @@ impl Trailers {
             body,
             trailers: self.clone(),
         })
+    }
+
+    /// What of them is stored; nothing where they are too many.
+    pub(crate) fn to_store(&self) -> HeaderMap {
+        let mut fields = self.0.lock().clone().unwrap_or_default();
+        NOT_STORED.iter().for_each(|name| _ = fields.remove(name));
+        let bytes: usize = fields
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if bytes > STORED_BYTES_MAX || fields.len() > STORED_FIELDS_MAX {
+            return HeaderMap::new();
+        }
+        fields
+    }
+
+    /// Those of a stored answer.
+    pub(crate) fn stored(fields: HeaderMap) -> Self {
+        Self(Arc::new(Mutex::new(Some(fields))))
     }
 
     /// `body`, which ends after the one that is kept, with the trailers of that.

@@ -72,10 +72,7 @@ impl Load {
             Ok(fill) => {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
-                let head = StoredHead {
-                    status: assembly.head.status,
-                    headers: assembly.head.headers.clone(),
-                };
+                let head = StoredHead::new(assembly.head.status, assembly.head.headers.clone());
                 let reader = fill.reader();
                 let _ = give.send(Loaded::Reading(Reading {
                     head,

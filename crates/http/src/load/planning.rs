@@ -45,7 +45,7 @@ pub(crate) fn plan(asking: &Asking, response: &Response<Body>, times: Times) -> 
     match policy::decide_storage(asked, &asking.load_method(), status, said, &route.rules, times) {
         Storage::Store(plan) => {
             query_rule_permits(asking, status, said)?;
-            Ok((StoredHead { status, headers }, plan, part))
+            Ok((StoredHead::new(status, headers), plan, part))
         }
         Storage::Pass(decision) => Err(decision),
     }

@@ -395,7 +395,11 @@ async fn what_the_origin_encodes_without_saying_that_it_varies_reaches_those_onl
         );
         assert_eq!(got.field("vary"), "Accept-Encoding");
     }
-    assert_eq!(bench.heard().len(), 2, "who takes no coding gets what is there without it");
+    assert_eq!(
+        bench.heard().len(),
+        2,
+        "who takes no coding gets what is there without it"
+    );
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod queries;
 mod routing;
 mod short;
 mod siblings;
+mod trailing;
 mod waiting;
 mod writing;
 
