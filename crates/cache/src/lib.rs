@@ -148,7 +148,8 @@ pub use outcome::{
 pub use parameters::PARAMETERS;
 pub use pattern::Glob;
 pub use redis::{
-    EnvelopeFault, Recalled, RedisLease, RedisMiss, RedisTierConfig, RedisTierStatistics, RedisWrite, check_envelope,
+    EnvelopeFault, Recalled, RedisLease, RedisMiss, RedisPeek, RedisTierConfig, RedisTierStatistics, RedisWrite,
+    check_envelope,
 };
 pub use selector::{NoVariants, Selector, Variants};
 pub use siblings::Siblings;

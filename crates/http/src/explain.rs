@@ -141,6 +141,11 @@ impl Plane {
                 told.step("identify", asking.key.text(), None);
                 told.key = Some(asking.key.text().to_owned());
                 told.look(&asking, &self.peek_for(&asking), self.parts.clock.now());
+                let (variants, strategy) = (asking.variants(), &asking.route.strategy);
+                let held = self.parts.engine.peek_redis(&asking.key, &variants, strategy).await;
+                if let Some(held) = held {
+                    told.step("redis", &held.to_string(), None);
+                }
             }
         }
         if let Some((status, outcome)) = fetched {

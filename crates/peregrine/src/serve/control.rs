@@ -159,14 +159,20 @@ impl Program {
 
     async fn operate(&self, operation: Operation) -> Result<Outcome, Refusal> {
         let namespace = self.named(&operation.namespace)?;
-        let get = |key: &str| self.engine.get(&namespace, key).map(|hit| self.item(&hit));
         Ok(match operation.act {
-            Act::Get(key) => Outcome::Got(get(&key)),
-            Act::GetMany(keys) => Outcome::GotMany(keys.iter().map(|key| get(key)).collect()),
-            Act::Delete(key) => Outcome::Deleted(self.engine.delete(&namespace, &key)),
+            Act::Get(key) => {
+                let found = self.engine.get_shared(&namespace, &key).await;
+                Outcome::Got(found.map(|hit| self.item(&hit)))
+            }
+            Act::GetMany(keys) => {
+                let found = self.engine.mget_shared(&namespace, &keys).await;
+                let item = |hit: Option<Hit>| hit.map(|hit| self.item(&hit));
+                Outcome::GotMany(found.into_iter().map(item).collect())
+            }
+            Act::Delete(key) => Outcome::Deleted(self.engine.delete_shared(&namespace, &key).await),
             Act::Set(values, options) => {
                 let options = self.set_options(options)?;
-                Outcome::Set(self.engine.mset(&namespace, values, &options))
+                Outcome::Set(self.engine.mset_shared(&namespace, values, &options).await)
             }
             Act::Clear => {
                 let cleared = Invalidation {

@@ -1,6 +1,8 @@
 //! Every metric there is, gathered from the rooms when somebody asks. Names and labels are listed in
 //! `docs/concepts/observability.md`.
 
+mod tier;
+
 use super::program::Program;
 use peregrine_cache::NamespaceStatistics;
 use peregrine_http::Route;
@@ -28,8 +30,12 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     for route in program.plane.table().iter() {
         of_route(route, out);
     }
-    for (namespace, statistics) in &program.engine.statistics().namespaces {
+    let statistics = program.engine.statistics();
+    for (namespace, statistics) in &statistics.namespaces {
         of_namespace(namespace, statistics, out);
+    }
+    if let Some(redis) = &statistics.redis {
+        tier::expose(redis, out);
     }
     for upstream in program.upstreams.load().values() {
         let status = upstream.status();
