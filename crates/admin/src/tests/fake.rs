@@ -90,6 +90,7 @@ impl Control for Fake {
             loads_under_way: 0,
             targets: 0,
             patterns: 0,
+            redis: None,
         };
         let reason = ReasonShare {
             reason: "no_freshness".to_owned(),
