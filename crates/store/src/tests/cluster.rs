@@ -104,6 +104,8 @@ async fn a_failover_is_followed_and_replicas_serve_reads() {
     let redis = connected(&config(&cluster.url())).await;
     let keys = keys(60);
     fill(&redis, &keys).await;
+    let mut nudges = redis.nudges(b"{key:1}c");
+    reconnected(&mut nudges).await;
 
     // A failover that is asked for: refusals for a moment, no wrong value.
     let over = Arc::new(AtomicBool::new(false));
@@ -127,6 +129,12 @@ async fn a_failover_is_followed_and_replicas_serve_reads() {
     })
     .await;
     assert_eq!(redis.mget(&keys).await.unwrap(), values(&keys));
+
+    let new = cluster.primary_of("key:1");
+    until("the subscription follows the primary", || async {
+        new.ask(&["PUBSUB", "SHARDNUMSUB", "{key:1}c"]).list()[1].int() == 1
+    })
+    .await;
 
     replicas_serve_reads(&cluster, &keys).await;
     a_primary_dies(&cluster, &redis, &keys).await;
