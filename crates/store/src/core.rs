@@ -149,15 +149,19 @@ impl Core {
         reply
     }
 
-    /// Takes in that `slot` is elsewhere; where that is not known, waits until the map is drawn anew.
+    /// Takes in that `slot` is elsewhere; where that is not known, waits until the map names that owner, or another
+    /// one than before.
     pub(crate) async fn follow(&self, map: &Map, slot: u16, host: &str, port: u16, until: Instant) {
         if self.atlas.moved(slot, host, port) {
             return;
         }
         let mut changed = self.around.changed.subscribe();
         let another = async {
-            while self.atlas.map().version == map.version {
-                if changed.changed().await.is_err() {
+            let owner = |map: &Map| Some(map.shard(slot)?.primary.as_ref()?.address.clone());
+            let before = owner(map);
+            loop {
+                let now = self.atlas.map();
+                if now.primary_at(host, port).is_some() || owner(&now) != before || changed.changed().await.is_err() {
                     return;
                 }
             }

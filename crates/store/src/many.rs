@@ -47,7 +47,7 @@ impl Core {
                 group.node.ask(Ask::Many(&pipeline), limit).await
             });
             let answered = all(asked).await;
-            let mut elsewhere = None;
+            let mut unknown = None;
             for (group, answer) in groups.iter().zip(answered) {
                 let values = match answer {
                     Ok(Value::Array(values)) if values.len() == group.places.len() => values,
@@ -66,7 +66,10 @@ impl Core {
                     match redirect_of(&value, &group.node.address) {
                         None => replies[*place] = Some(self.understood(value, &group.node)),
                         Some(Redirect::Moved { slot, host, port }) => {
-                            elsewhere = Some((slot, host, port));
+                            // Each of them is taken in; only an owner that is not known has to be waited for.
+                            if !self.atlas.moved(slot, &host, port) {
+                                unknown = Some((slot, host, port));
+                            }
                             open.push(*place);
                         }
                         Some(Redirect::Ask { .. }) => {
@@ -77,10 +80,14 @@ impl Core {
                     }
                 }
             }
-            let Some((slot, host, port)) = elsewhere else { break };
+            if open.is_empty() {
+                break;
+            }
             count(&self.around.counters.redirects);
             from = ReadFrom::Primary;
-            self.follow(&map, slot, &host, port, until).await;
+            if let Some((slot, host, port)) = unknown {
+                self.follow(&map, slot, &host, port, until).await;
+            }
         }
         let lost = self.sent_around(None);
         replies

@@ -24,8 +24,6 @@ pub(crate) struct Shard {
 
 /// A map of servers.
 pub(crate) struct Map {
-    /// Differs between any two maps.
-    pub(crate) version: u64,
     pub(crate) shards: Vec<Shard>,
     /// The shard of each slot; `None` where one shard has everything.
     slots: Option<Box<[u16]>>,
@@ -96,7 +94,6 @@ impl Atlas {
             mode,
             around,
             map: ArcSwap::from_pointee(Map {
-                version: 0,
                 shards: Vec::new(),
                 slots: None,
             }),
@@ -134,11 +131,7 @@ impl Atlas {
                 replicas: shard.replicas.iter().map(|address| node(address, replica)).collect(),
             })
             .collect();
-        let new = Map {
-            version: old.version + 1,
-            shards,
-            slots,
-        };
+        let new = Map { shards, slots };
         for (gone, come) in replaced(&old, &new) {
             tracing::warn!(from = %gone, to = %come, "redis has another primary");
             count(&self.around.counters.failovers);
@@ -169,7 +162,6 @@ impl Atlas {
             replicas: shard.replicas.clone(),
         });
         self.map.store(Arc::new(Map {
-            version: old.version + 1,
             shards: shards.collect(),
             slots: Some(slots),
         }));
@@ -180,9 +172,7 @@ impl Atlas {
 
     /// Forgets everything, which closes every connection.
     pub(crate) fn clear(&self) {
-        let version = self.map().version + 1;
         self.map.store(Arc::new(Map {
-            version,
             shards: Vec::new(),
             slots: None,
         }));

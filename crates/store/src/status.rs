@@ -99,14 +99,14 @@ impl Core {
             .primaries()
             .filter_map(|node| node.latency.milliseconds())
             .max_by(f64::total_cmp);
-        let since = match self.away_since.load(Ordering::Relaxed) {
-            0 => None,
-            since => Some(
-                self.now()
-                    .since(peregrine_base::Instant::from_nanos(since))
-                    .as_secs_f64(),
-            ),
-        };
+        let since = (state != State::Up).then(|| match self.away_since.load(Ordering::Relaxed) {
+            // It ended just now; who keeps the time notes it a moment later.
+            0 => 0.0,
+            since => self
+                .now()
+                .since(peregrine_base::Instant::from_nanos(since))
+                .as_secs_f64(),
+        });
         let broken = nodes.iter().find_map(|node| {
             let fault = node.fault.as_ref()?;
             Some(format!("{} {fault}", node.address))

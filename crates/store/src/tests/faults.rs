@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dial::{Dialer, Role};
+use crate::map::{Plan, PlannedShard};
 use crate::place::{Address, Place};
 use crate::wire::{Ask, NoReply};
 use crate::{Reply, Script};
@@ -221,6 +222,39 @@ async fn a_control_whose_limit_passed_begins_anew() {
         }
     })
     .await;
+}
+
+/// Cut off from its sentinels but not from here, an old primary goes on as if nothing had happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_primary_is_followed_while_the_old_one_still_answers() {
+    let (old, new) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let redis = connected(&config(&old.url())).await;
+    let mut nudges = redis.nudges(b"c");
+    reconnected(&mut nudges).await;
+    let mut control = redis.control(b"k");
+    let run = async |control: &mut crate::Control| {
+        let done = control
+            .script_and_wait(&ECHO, &[b"k"], &[b"x"], 0, Duration::ZERO)
+            .await;
+        done.is_ok()
+    };
+    assert!(run(&mut control).await);
+    redis.core.atlas.redraw(&Plan {
+        shards: vec![PlannedShard {
+            primary: Address::new("127.0.0.1", new.port()),
+            replicas: Vec::new(),
+        }],
+        slots: None,
+    });
+    soon("the new one is connected to", redis.ready()).await;
+    heard(&new, &mut nudges, "c", "new").await;
+    assert!(run(&mut control).await);
+    assert_eq!((old.calls("eval"), new.calls("eval")), (1, 1), "the control went along");
+    redis.set(b"k", b"v", PATIENCE).await.unwrap();
+    assert_eq!(new.ask(&["GET", "k"]).text(), "v");
+    assert_eq!(redis.status().failovers, 1);
+    let left = || async { !old.ask(&["CLIENT", "LIST"]).text().contains("name=peregrine ") };
+    until("nothing is connected to the old one", left).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
