@@ -49,7 +49,7 @@ pub mod wire;
 
 #[cfg(not(feature = "shuttle"))]
 #[cfg(test)]
-mod simulation;
+mod tests;
 
 pub use generation::{Gen, Generation, Stamp};
 pub use member::{Member, MemberStanding, Synced, ValueStanding};

@@ -17,9 +17,11 @@ use triomphe::ThinArc;
 
 mod coded;
 mod origin;
+mod times;
 
 pub(crate) use coded::Coded;
 use origin::Origin;
+use times::{BIAS_MS, LOAD_STARTS, NANOS_PER_MS, join, pack, pack_start, signed, split, unpack};
 
 /// The largest body that lies in the same allocation as its entry.
 pub(crate) const PACKED_MAX: usize = 64 << 10;
@@ -35,11 +37,6 @@ const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 56;
 const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Bytes>() + 48;
 /// How long an entry is kept past its last window, because the origin may find it unchanged.
 const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
-/// Milliseconds in entries are this much later than they are: half of what 48 bits hold, four thousand years.
-const BIAS_MS: i64 = 1 << 47;
-/// Beginnings of loads are told up to a multiple of this many milliseconds; see [`Entry::load_start`].
-const LOAD_STARTS: u64 = u32::MAX as u64;
-const NANOS_PER_MS: i64 = 1_000_000;
 /// A renewal is under way; nobody else begins one.
 const RENEWING: u32 = u32::MAX;
 /// Bit of [`EntryHead::state`]: a soft invalidation reached the entry.
@@ -216,47 +213,6 @@ impl Flags {
     fn has(self, bit: u8) -> bool {
         self.0 & (1 << bit) != 0
     }
-}
-
-/// `span` in 32 bits: milliseconds up to 24 days, seconds up to 68 years, rounded down.
-fn pack(span: Duration) -> u32 {
-    const SECONDS: u32 = 1 << 31;
-    match u32::try_from(span.as_millis()) {
-        Ok(millis) if millis < SECONDS => millis,
-        _ => u32::try_from(span.as_secs()).unwrap_or(u32::MAX).min(SECONDS - 2) | SECONDS,
-    }
-}
-
-/// The inverse of [`pack`].
-fn unpack(packed: u32) -> Duration {
-    const SECONDS: u32 = 1 << 31;
-    if packed & SECONDS == 0 {
-        Duration::from_millis(u64::from(packed))
-    } else {
-        Duration::from_secs(u64::from(packed & !SECONDS))
-    }
-}
-
-/// 48 bits in two pieces; more does not come up in the life of a process.
-fn split(number: u64) -> (u32, u16) {
-    let high = u16::try_from(number >> 32).unwrap_or(u16::MAX);
-    (u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX), high)
-}
-
-/// The inverse of [`split`].
-#[inline]
-fn join(low: u32, high: u16) -> u64 {
-    u64::from(high) << 32 | u64::from(low)
-}
-
-#[inline]
-fn signed(instant: Instant) -> i64 {
-    i64::try_from(instant.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// The beginning of a load in 32 bits; never zero.
-fn pack_start(start: Instant) -> u32 {
-    u32::try_from(start.as_nanos() / 1_000_000 % LOAD_STARTS + 1).unwrap_or(0)
 }
 
 /// Whether `tags` fit an entry.

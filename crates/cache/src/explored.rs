@@ -3,6 +3,9 @@
 //!
 //! `cargo test -p peregrine-cache --features shuttle`
 
+use crate::backplane::scripts::SyncReply;
+use crate::backplane::wire::Shared;
+use crate::backplane::{Generation, Joining, Outward, Telling, Told, Verifying};
 use crate::ledger::{Checked, Ledger, Scope, Standing, Target, tag_target};
 use crate::sync::Mutex;
 use crate::{
@@ -131,6 +134,7 @@ impl World {
                     other => panic!("nobody fails here: {other:?}"),
                 },
                 Lookup::Bypass(why) => panic!("the cache is on: {why:?}"),
+                Lookup::Unverified => panic!("there are no other nodes"),
             }
         }
     }
@@ -208,6 +212,65 @@ fn who_sees_the_position_sees_the_targets() {
             } else {
                 ledger.raise(false, &[Target::Hash(tag_target(1, "t"))], &[], &[]);
             }
+            looker.join().expect("the promise holds");
+        });
+    }
+}
+
+/// Nobody to talk to.
+struct Alone;
+
+impl Outward for Alone {
+    fn verify(&self, _: u32) -> Verifying {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn tell(&self, _: &Invalidation, _: Vec<Shared>) -> Telling {
+        Box::pin(std::future::ready(Told::default()))
+    }
+}
+
+/// P2 at its root: who sees that this node has heard of everything sees what it has heard of. The value is too old to be served
+/// without that, and was invalidated elsewhere.
+#[test]
+fn who_sees_that_all_is_known_sees_what_is_known() {
+    for new_generation in [false, true] {
+        explore(move || {
+            let world = World::new();
+            world.engine.join_backplane(Joining {
+                shards: 1,
+                bound: Duration::from_secs(1),
+                outward: Arc::new(Alone),
+            });
+            let member = world.engine.member(0);
+            let answer = |generation: &str, records| {
+                let request = member.begin_sync().expect("one is asked at a time");
+                let reply = SyncReply {
+                    generation: Generation::new(generation),
+                    seq: 1,
+                    floor: 0,
+                    last: true,
+                    records,
+                };
+                assert!(member.sync_reply(&request, reply, true).verified);
+            };
+            answer("one", Vec::new());
+            assert_eq!(world.ask(), 1);
+            world.clock.advance(Duration::from_secs(2));
+            let looking = world.clone();
+            let looker = thread::spawn(move || {
+                let found = looking.lookup();
+                assert!(
+                    !matches!(found, Lookup::Fresh { .. }),
+                    "it was invalidated, or that is not known"
+                );
+            });
+            let mark = world
+                .engine
+                .marks_of(&Invalidation::of_tags(vec!["t".into()]))
+                .remove(0)
+                .mark;
+            answer(if new_generation { "two" } else { "one" }, vec![(mark, 1)]);
             looker.join().expect("the promise holds");
         });
     }

@@ -7,6 +7,7 @@ mod faults;
 mod invalidation;
 mod lookup;
 mod mirror;
+mod nodes;
 mod operations;
 #[expect(clippy::cast_possible_truncation, reason = "positions in tests are small")]
 mod parts;

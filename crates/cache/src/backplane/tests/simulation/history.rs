@@ -1,7 +1,7 @@
 //! What was promised, and whether each answer keeps it.
 
-use super::super::wire::{self, Mark, Target};
 use super::{BOUND, Chance, Time};
+use crate::backplane::wire::{self, Mark, Target};
 
 /// The namespace of all keys.
 pub(super) const NAMESPACE: &str = "sim";

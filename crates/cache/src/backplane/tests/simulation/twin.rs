@@ -1,26 +1,26 @@
 //! The twin of the scripts: the same state and the same steps in Rust.
 
-use super::super::generation::Generation;
-use super::super::scripts::{InvalidateReply, SyncReply};
-use super::super::wire::Mark;
 use super::Missing;
+use crate::backplane::generation::Generation;
+use crate::backplane::scripts::{InvalidateReply, SyncReply};
+use crate::backplane::wire::Mark;
 
 /// The control keys of a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Twin {
-    pub(in super::super) salt: Option<u64>,
-    pub(in super::super) seq: u64,
-    pub(in super::super) floor: u64,
-    pub(in super::super) count: usize,
+pub(super) struct Twin {
+    pub(super) salt: Option<u64>,
+    pub(super) seq: u64,
+    pub(super) floor: u64,
+    pub(super) count: usize,
     /// In the order of the numbers.
-    pub(in super::super) targets: Vec<(Mark, u64)>,
+    pub(super) targets: Vec<(Mark, u64)>,
 }
 
 /// Who runs the scripts.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Identity<'a> {
-    pub(in super::super) run_id: &'a str,
-    pub(in super::super) replid: &'a str,
+pub(super) struct Identity<'a> {
+    pub(super) run_id: &'a str,
+    pub(super) replid: &'a str,
 }
 
 impl Twin {
@@ -38,12 +38,12 @@ impl Twin {
             };
         }
         let replid = if missing == Missing::Replid { "" } else { who.replid };
-        let salt = super::super::scripts::salt_text(self.salt.unwrap_or_default());
+        let salt = crate::backplane::scripts::salt_text(self.salt.unwrap_or_default());
         Generation::new(&format!("{}:{replid}:{salt}", who.run_id))
     }
 
     /// INVALIDATE.
-    pub(in super::super) fn invalidate(
+    pub(super) fn invalidate(
         &mut self,
         who: Identity<'_>,
         (salt, missing): (u64, Missing),
@@ -57,7 +57,7 @@ impl Twin {
             self.targets.push((mark.clone(), self.seq));
         }
         let over = self.targets.len().saturating_sub(kept);
-        if let Some((_, seq)) = self.targets.drain(..over).last() {
+        if let Some((_, seq)) = self.targets.drain(..over).next_back() {
             self.floor = self.floor.max(seq);
         }
         self.count = self.targets.len();
@@ -68,7 +68,7 @@ impl Twin {
     }
 
     /// SYNC, but for the table of nodes.
-    pub(in super::super) fn sync(
+    pub(super) fn sync(
         &mut self,
         who: Identity<'_>,
         (salt, missing): (u64, Missing),

@@ -27,12 +27,15 @@ pub(super) struct Server {
     pub(super) arriving: Time,
 }
 
+/// Goes on, and hears whether they did.
+type Acknowledged = Box<dyn FnOnce(&mut World, bool)>;
+
 /// Somebody who waits for replicas.
 pub(super) struct Waiting {
     id: u64,
     offset: u64,
     wanted: usize,
-    then: Box<dyn FnOnce(&mut World, bool)>,
+    then: Acknowledged,
 }
 
 impl Server {

@@ -3,7 +3,7 @@
 use super::{Ended, Missing, World};
 
 /// How many schedules are tried without a fault of ours.
-const COUNT: u64 = 1500;
+const COUNT: u64 = 1000;
 /// How many schedules may pass before a missing rule has to have shown.
 const SEARCH_MAX: u64 = 20_000;
 

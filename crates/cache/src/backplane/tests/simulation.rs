@@ -10,12 +10,14 @@
 //!
 //! `PEREGRINE_SIMULATION_COUNT=100000 PEREGRINE_SIMULATION_SEED=1 cargo test -p peregrine-cache simulation` runs more.
 
+mod against_redis;
 mod faults;
 mod history;
 mod node;
+mod requests;
 mod servers;
 mod tests;
-pub(super) mod twin;
+mod twin;
 
 use history::History;
 use node::SimNode;
@@ -92,7 +94,7 @@ impl Missing {
 /// A value in Redis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Envelope {
-    pub(super) stamp: super::Stamp,
+    pub(super) stamp: crate::backplane::Stamp,
     pub(super) loaded: Time,
 }
 
@@ -175,7 +177,7 @@ pub(super) struct World {
     /// Between two servers.
     pub(super) cut_servers: HashSet<(usize, usize)>,
     /// The states of the primary every quarter of a second, as a file would have kept them.
-    pub(super) saved: Vec<twin::Twin>,
+    saved: Vec<twin::Twin>,
     /// By key, the latest last.
     pub(super) values: HashMap<usize, Vec<Envelope>>,
     nodes: Vec<SimNode>,

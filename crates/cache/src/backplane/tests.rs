@@ -1,0 +1,3 @@
+//! The backplane as a whole, by a simulation.
+
+mod simulation;
