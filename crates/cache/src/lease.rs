@@ -62,6 +62,13 @@ impl Lease {
         self.held.as_ref().expect("only consuming methods take it")
     }
 
+    /// The load is over for everybody, who were told so.
+    pub(crate) fn over(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.renewal_ended();
+        }
+    }
+
     pub(crate) fn held_mut(&mut self) -> &mut Held {
         self.held.as_mut().expect("only consuming methods take it")
     }

@@ -289,10 +289,12 @@ impl Recalling<'_> {
         self.tier.counters.hits.increment();
         if !is_fresh {
             held.flight.close(Closed::Again);
+            self.lease.over();
             return Considered::Again(hit);
         }
         engine.count_served(&held.key, &hit.0);
         held.flight.close(Closed::Recalled(hit.clone(), variant.selector));
+        self.lease.over();
         Considered::Found(hit)
     }
 }

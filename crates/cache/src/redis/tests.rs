@@ -7,7 +7,9 @@ use super::names::Name;
 use super::tier::{Put, RedisTier, Writer, beginning};
 use crate::backplane::Stamp;
 use crate::config::Tier;
-use crate::{Ask, Invalidation, Lookup, Meta, Recalled, Selector, SetOptions, Variants};
+use crate::{
+    Ask, EncryptionConfig, InMemory, Invalidation, KeyRing, Lookup, Meta, Recalled, Selector, SetOptions, Variants,
+};
 use bytes::Bytes;
 use nodes::{Node, text};
 use peregrine_base::Span;
@@ -381,4 +383,178 @@ async fn values_by_name_are_the_same_on_every_node() {
     one.learn().await;
     assert_eq!(get(&one, "a").await, None);
     assert_eq!(get(&two, "a").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_soft_invalidation_elsewhere_makes_it_stale() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let loads = counter();
+    one.load("/a", "old", &loads).await;
+    one.written("stored", 1).await;
+    let soft = Invalidation {
+        soft: true,
+        ..Invalidation::of_tags(vec!["t".into()])
+    };
+    one.engine.invalidate(&soft).await;
+    two.learn().await;
+    let lease = lead(&two, "/a").await;
+    assert_eq!(lease.stale().map(text).as_deref(), Some("old"), "to be validated");
+    drop(lease);
+    assert_eq!(text(&two.load("/a", "new", &loads).await), "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stale_within_its_window_comes_into_memory_and_is_renewed_from_there() {
+    let server = RedisServer::start(&[]);
+    let edit = |strategy: &mut crate::StrategyConfig| {
+        strategy.ttl = Span::new(Duration::from_millis(1));
+        strategy.stale_while_revalidate = Span::new(Duration::from_secs(600));
+    };
+    let one = Node::with(&server.url(), Duration::ZERO, edit).await;
+    let two = Node::with(&server.url(), Duration::ZERO, edit).await;
+    let loads = counter();
+    one.load("/a", "old", &loads).await;
+    one.written("stored", 1).await;
+    let hit = two.load("/a", "new", &loads).await;
+    assert_eq!((text(&hit).as_str(), count(&loads)), ("old", 1));
+    let hit = two.load("/a", "new", &loads).await;
+    assert_eq!(text(&hit), "old", "it is renewed in the background");
+    two.written("stored", 1).await;
+    assert_eq!(count(&loads), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_the_word_of_the_origin_gets_neither_a_value_nor_a_place_in_the_line() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let loads = counter();
+    one.load("/a", "value", &loads).await;
+    one.written("stored", 1).await;
+    let key = two.key("/a");
+    let ask = Ask {
+        validate: true,
+        ..Ask::plain(two.engine.parts.clock.now(), &two.strategy)
+    };
+    let Lookup::Lead(lease) = two.engine.lookup(&key, &ask) else {
+        panic!("memory has nothing");
+    };
+    let crate::Lookup::Follow(mut follower) = two.engine.lookup(&key, &ask) else {
+        panic!("a load is under way");
+    };
+    let Recalled::Load(lease) = lease.recall(&crate::NoVariants).await else {
+        panic!("what Redis has is no answer");
+    };
+    assert_eq!(
+        lease.stale().map(text).as_deref(),
+        Some("value"),
+        "but it can be validated"
+    );
+    assert!(two.statistics().leases_by_outcome.is_empty());
+    drop(lease);
+    assert!(matches!(
+        follower.wait(&crate::NoVariants).await,
+        crate::Followed::Again
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_on_terms_of_their_own_are_not_served_what_does_not_do_for_them() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let loads = counter();
+    one.load("/a", "value", &loads).await;
+    one.written("stored", 1).await;
+    let key = two.key("/a");
+    let plain = Ask::plain(two.engine.parts.clock.now(), &two.strategy);
+    let strict = Ask {
+        validate: true,
+        ..plain
+    };
+    let Lookup::Lead(lease) = two.engine.lookup(&key, &plain) else {
+        panic!("memory has nothing");
+    };
+    let mut waiting = Vec::new();
+    for ask in [&plain, &strict] {
+        let Lookup::Follow(follower) = two.engine.lookup(&key, ask) else {
+            panic!("a load is under way");
+        };
+        waiting.push(follower);
+    }
+    let Recalled::Found(_) = lease.recall(&crate::NoVariants).await else {
+        panic!("Redis has it");
+    };
+    let plain = waiting[0].wait(&crate::NoVariants).await;
+    assert!(matches!(plain, crate::Followed::Recalled(_)), "{plain:?}");
+    let strict = waiting[1].wait(&crate::NoVariants).await;
+    assert!(matches!(strict, crate::Followed::Again), "{strict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_strategy_encrypts_shows_nowhere_in_redis_and_other_nodes_read_it() {
+    use base64::Engine as _;
+    let server = RedisServer::start(&[]);
+    let place = InMemory::default();
+    let secret = base64::prelude::BASE64_STANDARD.encode([7; 32]);
+    let config = EncryptionConfig {
+        keys: Some(peregrine_base::Secret::new(format!("m:{secret}"))),
+        ..EncryptionConfig::default()
+    };
+    let node = async |encrypts: bool| {
+        let node = Node::with(&server.url(), Duration::ZERO, |strategy| strategy.encryption = encrypts).await;
+        let keys = node.engine.keys();
+        keys.configure(KeyRing::open(&config).unwrap(), Duration::from_secs(10));
+        keys.live_in(Arc::new(place.clone()));
+        node
+    };
+    let (one, two) = (node(true).await, node(true).await);
+    let loads = counter();
+    one.load("/secret-path", "a secret value", &loads).await;
+    one.written("stored", 1).await;
+    let dump = server.dump();
+    for plain in ["a secret value", "secret-path"] {
+        let shows = dump.windows(plain.len()).any(|part| part == plain.as_bytes());
+        assert!(!shows, "`{plain}` can be read");
+    }
+    assert_eq!(
+        text(&two.load("/secret-path", "another", &loads).await),
+        "a secret value"
+    );
+    assert_eq!(count(&loads), 1);
+
+    let stranger = Node::with(&server.url(), Duration::ZERO, |strategy| strategy.encryption = true).await;
+    assert_eq!(text(&stranger.load("/secret-path", "value", &loads).await), "value");
+    assert_eq!(stranger.statistics().misses_by_reason["no_key"], 1);
+    stranger.written("no_key", 1).await;
+
+    let open = node(false).await;
+    open.load("/open", "value", &loads).await;
+    open.written("stored", 1).await;
+    let before = count(&loads);
+    two.load("/open", "value", &loads).await;
+    assert_eq!(count(&loads), before + 1, "what anybody may have written is not taken");
+    assert_eq!(two.statistics().misses_by_reason["plain"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_compressed_as_their_strategy_says_and_large_ones_stay_at_home() {
+    let server = RedisServer::start(&[]);
+    let edit = |strategy: &mut crate::StrategyConfig| strategy.compression = crate::Compression::Zstd;
+    let one = Node::with(&server.url(), Duration::ZERO, edit).await;
+    let two = Node::start(&server).await;
+    let loads = counter();
+    let json: &'static str = "{\"id\": 7, \"name\": \"a shoe\", \"price\": 99}, "
+        .repeat(2_000)
+        .leak();
+    one.load("/json", json, &loads).await;
+    one.written("stored", 1).await;
+    let statistics = one.statistics();
+    assert!(
+        statistics.bytes_written * 4 < statistics.bytes_written_plain,
+        "{statistics:?}"
+    );
+    assert_eq!(text(&two.load("/json", "another", &loads).await), json);
+    let large: &'static str = "x".repeat(2 << 20).leak();
+    two.load("/large", large, &loads).await;
+    two.written("too_large", 1).await;
 }
