@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::core::Core;
 use crate::counters::Counters;
 use crate::dial::Dialer;
-use crate::error::StoreError;
+use crate::error::{ErrorKind, StoreError};
 use crate::map::{Atlas, Plan, PlannedShard};
 use crate::node::Surroundings;
 use crate::nudges::Nudges;
@@ -130,7 +130,7 @@ impl Redis {
         command.arg(key);
         let from = self.allowed(from);
         let mut reply = self.core.route(slot_of(key), from, &command).await;
-        if from == ReadFrom::Replica && matches!(&reply, Err(error) if error.kind() != crate::ErrorKind::TimedOut) {
+        if from == ReadFrom::Replica && is_worth_the_primary(&reply) {
             reply = self.core.route(slot_of(key), ReadFrom::Primary, &command).await;
         }
         self.core
@@ -160,29 +160,48 @@ impl Redis {
         let result = if self.core.place.mode == Mode::Cluster {
             self.mget_each(keys, from).await
         } else {
-            let command = with_keys("MGET", keys);
-            match self.core.route(0, from, &command).await {
-                Ok(Reply::Array(parts)) if parts.len() == keys.len() => {
-                    parts.into_iter().map(|part| self.value(part)).collect()
-                }
-                Ok(_) => Err(self.unexpected("a value for each key")),
-                Err(error) => Err(error),
-            }
+            self.mget_whole(keys, from).await
         };
         self.core.around.counters.ended(result)
     }
 
+    async fn mget_whole(&self, keys: &[Bytes], from: ReadFrom) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let command = with_keys("MGET", keys);
+        let mut reply = self.core.route(0, from, &command).await;
+        if from == ReadFrom::Replica && is_worth_the_primary(&reply) {
+            reply = self.core.route(0, ReadFrom::Primary, &command).await;
+        }
+        match reply? {
+            Reply::Array(parts) if parts.len() == keys.len() => {
+                parts.into_iter().map(|part| self.value(part)).collect()
+            }
+            _ => Err(self.unexpected("a value for each key")),
+        }
+    }
+
     async fn mget_each(&self, keys: &[Bytes], from: ReadFrom) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let replies = self.core.each("GET", keys, from).await;
-        let (mut values, mut failed) = (Vec::with_capacity(keys.len()), None);
-        let mut answered = false;
+        let mut replies = self.core.each("GET", keys, from).await;
+        if from == ReadFrom::Replica {
+            let places = (0..keys.len()).filter(|place| is_worth_the_primary(&replies[*place]));
+            let places: Vec<usize> = places.collect();
+            let again: Vec<Bytes> = places.iter().map(|place| keys[*place].clone()).collect();
+            let again = self.core.each("GET", &again, ReadFrom::Primary).await;
+            for (place, reply) in places.into_iter().zip(again) {
+                replies[place] = reply;
+            }
+        }
+        let (mut values, mut failed, mut answered) = (Vec::with_capacity(keys.len()), None, false);
         for reply in replies {
-            let value = reply.and_then(|reply| self.value(reply)).unwrap_or_else(|error| {
-                failed = Some(error);
-                None
-            });
-            answered |= value.is_some() || failed.is_none();
-            values.push(value);
+            match reply.and_then(|reply| self.value(reply)) {
+                Ok(value) => {
+                    answered = true;
+                    values.push(value);
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    values.push(None);
+                }
+            }
         }
         match failed {
             Some(error) if !answered => Err(error),
@@ -344,6 +363,11 @@ fn with_keys(name: &'static str, keys: &[Bytes]) -> Cmd {
         command.arg(&key[..]);
     }
     command
+}
+
+/// Whether a replica failed in a way that leaves time to ask the primary.
+fn is_worth_the_primary(reply: &Result<Reply, StoreError>) -> bool {
+    matches!(reply, Err(error) if error.kind() != ErrorKind::TimedOut)
 }
 
 /// `EVALSHA` or `EVAL`.

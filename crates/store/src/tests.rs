@@ -39,11 +39,16 @@ fn begin(config: &RedisConfig) -> Arc<Redis> {
     Redis::start(config, parts()).unwrap_or_else(|complaints| panic!("{complaints:?}"))
 }
 
-/// A client that is connected.
+/// A client whose connections are all there; ready is one that has some.
 async fn connected(config: &RedisConfig) -> Arc<Redis> {
     let redis = begin(config);
     let ready = tokio::time::timeout(PATIENCE, redis.ready()).await;
     assert!(ready.is_ok(), "not connected: {:?}", redis.status());
+    let all = u64::from(config.connections);
+    until("every connection is there", || async {
+        redis.status().nodes.iter().all(|node| node.connections == all)
+    })
+    .await;
     redis
 }
 
