@@ -36,6 +36,13 @@ fn check_names<'a>(field: &str, names: impl ExactSizeIterator<Item = &'a String>
     }
 }
 
+fn check_tenant(field: &str, name: &str, faults: &mut Vec<Fault>) {
+    if !peregrine_cache::is_tenant_name(name) {
+        let problem = "is no tenant's name: letters, digits, `-`, `_` and `.`, at most 64";
+        faults.push(fault(field, problem));
+    }
+}
+
 fn check_name(field: &str, name: &str, faults: &mut Vec<Fault>) {
     if name.is_empty() {
         faults.push(fault(field, "is empty"));

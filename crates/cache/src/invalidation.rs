@@ -2,6 +2,7 @@
 //!
 //! What a request reaches lies within namespaces: those of `namespaces` where any are named, else all, and never others than
 //! `scope` allows. With no other target a request means these namespaces as a whole.
+//! With a `tenant`, it reaches nothing but the entries of that tenant.
 //!
 //! * A **tag** reaches every entry that carries it.
 //! * A **key** that is a whole key (as [`crate::Key::text`] gives it) reaches that key with all its variants. One that begins
@@ -26,6 +27,9 @@ pub struct Invalidation {
     pub patterns: Vec<String>,
     /// The namespaces in which the targets are looked for; with no other target these namespaces themselves.
     pub namespaces: Vec<String>,
+    /// Only what belongs to this tenant; with no other target, all of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Everything.
     pub all: bool,
     /// The namespaces that the one who asks may touch; nothing: all. Not part of a request's text: it says who asks.

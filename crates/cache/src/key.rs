@@ -182,6 +182,19 @@ pub(crate) const fn part_hash(hash: u64) -> u64 {
     hash.rotate_left(17) ^ 0xD6E8_FEB8_6659_FD93
 }
 
+/// The longest name of a tenant.
+const TENANT_LENGTH_MAX: usize = 64;
+
+/// Whether `name` can be a tenant's: letters, digits, `-`, `_` and `.`, a letter or digit first, at most 64 of them. Such a
+/// name stands as it is in keys, in files and in the configuration.
+#[must_use]
+pub fn is_tenant_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    name.len() <= TENANT_LENGTH_MAX
+        && name.bytes().all(plain)
+        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+}
+
 /// The tenant in the text of a key, as it is written there; empty where there is none.
 pub(crate) fn tenant_of(text: &str) -> &str {
     text.split('|').nth(1).unwrap_or_default()
@@ -235,6 +248,8 @@ fn unescape(part: &str) -> Cow<'_, str> {
 /// What the text of a key is about, for invalidations.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Subject<'a> {
+    /// Whose it is; empty where it is nobody's.
+    pub(crate) tenant: &'a str,
     /// The URL without the parts behind a `#`, or the name as the caller of the API set it.
     pub(crate) resource: Cow<'a, str>,
     /// Path and query of a URL.
@@ -247,12 +262,15 @@ impl<'a> Subject<'a> {
         let mut parts = text.splitn(4, '|').skip(2);
         let (Some(method), Some(rest)) = (parts.next(), parts.next()) else {
             return Self {
+                tenant: "",
                 resource: Cow::Borrowed(text),
                 path: None,
             };
         };
+        let tenant = tenant_of(text);
         if method == NAMED {
             return Self {
+                tenant,
                 resource: unescape(rest),
                 path: None,
             };
@@ -264,6 +282,7 @@ impl<'a> Subject<'a> {
             .and_then(|tail| tail.find('/'))
             .and_then(|at| url.get(after_scheme + at..));
         Self {
+            tenant,
             resource: Cow::Borrowed(url),
             path,
         }

@@ -16,7 +16,7 @@
 //! process, so that nobody outside can aim many at one place.
 
 use crate::backplane::Stamp;
-use crate::backplane::wire::{key_hash, low_half, path_hash, resource_hash, tag_hash};
+use crate::backplane::wire::{key_hash, low_half, path_hash, resource_hash, tag_hash, tenant_hash, tenant_seed};
 use crate::key::Subject;
 use crate::pattern::Glob;
 use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
@@ -268,8 +268,19 @@ impl Ledger {
         if let Some(path) = subject.path {
             look(path_target(checked.seed, path));
         }
+        let of_tenant = (!subject.tenant.is_empty()).then(|| tenant_seed(checked.seed, subject.tenant));
         for tag in checked.tags {
             look(tag_target(checked.seed, tag));
+            if let Some(seed) = of_tenant {
+                look(tag_target(seed, tag));
+            }
+        }
+        if let Some(seed) = of_tenant {
+            look(low_half(tenant_hash(seed)));
+            look(resource_target(seed, &subject.resource));
+            if let Some(path) = subject.path {
+                look(path_target(seed, path));
+            }
         }
         if checked.scope.live.load(Ordering::Acquire) > 0 {
             for live in checked.scope.globs.read().iter() {

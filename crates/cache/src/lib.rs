@@ -131,7 +131,7 @@ pub use follower::{Followed, Follower, Reader};
 pub use gathering::Gathering;
 pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit, Slice};
 pub use invalidation::{Invalidation, Layer, Matched, NodeReceipt, NodeState, Receipt};
-pub use key::Key;
+pub use key::{Key, is_tenant_name};
 pub use keys::{
     EncryptionConfig, Files, InMemory, KeyPlace, KeyRecord, KeyRing, Keys, KeysStatistics, Listed, NewMasterKey, Owner,
     OwnerKeys, Page, PlaceFault, Placing, Ready, Rotated, SEAL_OVERHEAD_BYTES, SealFault, Sealed, Sealer,

@@ -4,6 +4,9 @@
 
 use crate::key::Subject;
 
+/// Stands around the name of a tenant at the beginning of a pattern that is limited to it.
+const TENANT: char = '\u{1}';
+
 /// A pattern over texts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Glob {
@@ -28,6 +31,15 @@ impl Glob {
         }
     }
 
+    /// The same for what belongs to `tenant`. That travels as a part of its text, which no key can have.
+    pub(crate) fn of_tenant(&self, tenant: &str) -> Self {
+        let mut pieces = self.pieces.clone();
+        if let Some(first) = pieces.first_mut() {
+            *first = format!("{TENANT}{tenant}{TENANT}{first}").into();
+        }
+        Self { pieces }
+    }
+
     /// The pattern with `pieces` between its stars.
     pub(crate) fn of_pieces(pieces: Vec<String>) -> Self {
         Self {
@@ -43,13 +55,17 @@ impl Glob {
     /// Whether all of `text` matches.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let Some((first, rest)) = self.pieces.split_first() else {
-            return text.is_empty();
-        };
+        match self.pieces.split_first() {
+            Some((first, rest)) => Self::pieces_match(first, rest, text),
+            None => text.is_empty(),
+        }
+    }
+
+    fn pieces_match(first: &str, rest: &[Box<str>], text: &str) -> bool {
         let Some((last, middle)) = rest.split_last() else {
-            return &**first == text;
+            return first == text;
         };
-        let Some(text) = text.strip_prefix(&**first) else {
+        let Some(text) = text.strip_prefix(first) else {
             return false;
         };
         let Some(mut text) = text.strip_suffix(&**last) else {
@@ -64,9 +80,17 @@ impl Glob {
 
     /// Whether it matches what a key is about: begun with `/` the path on any host, otherwise the URL or the name.
     pub(crate) fn matches_subject(&self, subject: &Subject<'_>) -> bool {
+        let Some((first, rest)) = self.pieces.split_first() else {
+            return false;
+        };
+        let first = match first.strip_prefix(TENANT).and_then(|rest| rest.split_once(TENANT)) {
+            Some((tenant, _)) if tenant != subject.tenant => return false,
+            Some((_, first)) => first,
+            None => first,
+        };
         match subject.path {
-            Some(path) if self.pieces.first().is_some_and(|piece| piece.starts_with('/')) => self.matches(path),
-            _ => self.matches(&subject.resource),
+            Some(path) if first.starts_with('/') => Self::pieces_match(first, rest, path),
+            _ => Self::pieces_match(first, rest, &subject.resource),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::backplane::{Telling, Told, wire};
 use crate::engine::{Engine, Mirror};
 use crate::entry::{Entry, Kind};
 use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
-use crate::key::{Key, Subject};
+use crate::key::{Key, Subject, is_tenant_name, tenant_of};
 use crate::ledger::{Scope, Standing, Target, key_target, path_target, resource_target, tag_target};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
@@ -18,6 +18,10 @@ use std::time::Duration;
 
 /// A request with more targets than this in a namespace means the namespace.
 const TARGETS_MAX: usize = 10_000;
+/// Where a namespace remembers more patterns than this, one of a tenant means the tenant: a quarter of what there is room for.
+const TENANT_GLOBS_MAX: u64 = crate::ledger::GLOBS_MAX as u64 / 4;
+/// What a tenant's name and the marks around it add to a pattern on its way.
+const TENANT_GLOB_MARGIN: usize = 66;
 /// How long entries are counted for a receipt.
 const COUNTING_MAX: Duration = Duration::from_millis(200);
 /// After how many entries the counting looks at the clock.
@@ -34,6 +38,10 @@ pub(crate) struct Reach {
     /// The hashes as other nodes are told of them.
     hashed: Vec<(Arc<Namespace>, wire::Target)>,
     globs: Vec<(Arc<Namespace>, Glob)>,
+    /// Whose entries it is limited to.
+    tenant: Option<String>,
+    /// Whether it means all of these.
+    whole_tenant: bool,
 }
 
 impl Engine {
@@ -147,7 +155,7 @@ impl Engine {
             |namespace: &Arc<Namespace>| request.namespaces.is_empty() || within(&request.namespaces, namespace);
         let allowed = |namespace: &Arc<Namespace>| request.scope.as_ref().is_none_or(|scope| within(scope, namespace));
         let namespaces: Vec<_> = self.registered().into_iter().filter(named).filter(allowed).collect();
-        let everywhere = request.scope.is_none() && request.namespaces.is_empty();
+        let everywhere = request.scope.is_none() && request.namespaces.is_empty() && request.tenant.is_none();
         let mut reach = Reach {
             all: request.all && everywhere,
             namespaces,
@@ -155,14 +163,24 @@ impl Engine {
             hashes: HashSet::new(),
             hashed: Vec::new(),
             globs: Vec::new(),
+            tenant: request.tenant.clone(),
+            whole_tenant: false,
         };
+        if request.tenant.as_deref().is_some_and(|tenant| !is_tenant_name(tenant)) {
+            // Nobody has such a name.
+            reach.namespaces.clear();
+        }
         let targets = request.tags.len() + request.keys.len();
         let patterns = request.prefixes.len() + request.patterns.len();
-        let only_namespaces = targets + patterns == 0 && !request.namespaces.is_empty();
+        let only_namespaces = targets + patterns == 0 && !(request.namespaces.is_empty() && request.tenant.is_none());
         if request.all || only_namespaces || targets > TARGETS_MAX || patterns > crate::ledger::GLOBS_MAX {
-            if !reach.all {
+            if request.tenant.is_some() {
+                reach.add_whole_tenant();
+            } else if !reach.all {
                 reach.wholes.clone_from(&reach.namespaces);
             }
+        } else if let Some(tenant) = &request.tenant {
+            reach.add_targets_of(tenant, request);
         } else {
             reach.add_targets(request);
         }
@@ -259,6 +277,62 @@ impl Reach {
             let globs = globs.chain(request.patterns.iter().map(|text| Glob::new(text)));
             self.globs.extend(globs.map(|glob| (Arc::clone(namespace), glob)));
         }
+        self.hash_all();
+    }
+
+    /// All that the tenant has in the namespaces.
+    fn add_whole_tenant(&mut self) {
+        let tenant = self.tenant.as_deref().unwrap_or_default();
+        let whole = |namespace: &Arc<Namespace>| {
+            let seed = wire::tenant_seed(namespace.target_seed(), tenant);
+            (Arc::clone(namespace), wire::Target::Tag(wire::tenant_hash(seed)))
+        };
+        self.hashed = self.namespaces.iter().map(whole).collect();
+        self.globs.clear();
+        self.whole_tenant = true;
+        self.hash_all();
+    }
+
+    /// As [`Reach::add_targets`] for what belongs to `tenant`. Everything but whole keys travels as a tag: its hash is the
+    /// tenant's own.
+    fn add_targets_of(&mut self, tenant: &str, request: &Invalidation) {
+        let patterns = || {
+            let prefixes = request.prefixes.iter().map(|text| Glob::prefix(text));
+            prefixes.chain(request.patterns.iter().map(|text| Glob::new(text)))
+        };
+        // Room for patterns is the namespace's. What does not fit it would reach other tenants.
+        let crowded = |namespace: &Arc<Namespace>| namespace.scope().globs() > TENANT_GLOBS_MAX;
+        let too_long = |glob: Glob| glob.to_string().len() * 2 + 2 * TENANT_GLOB_MARGIN > wire::GLOB_BYTES_MAX;
+        if patterns().next().is_some() && (self.namespaces.iter().any(crowded) || patterns().any(too_long)) {
+            return self.add_whole_tenant();
+        }
+        for namespace in &self.namespaces {
+            let whole_seed = namespace.target_seed();
+            let seed = wire::tenant_seed(whole_seed, tenant);
+            let hashed = &mut self.hashed;
+            let mut add = |target| hashed.push((Arc::clone(namespace), target));
+            for tag in &request.tags {
+                add(wire::Target::Tag(wire::tag_hash(seed, tag)));
+            }
+            for key in &request.keys {
+                add(wire::Target::Tag(wire::resource_hash(seed, key)));
+                if key.starts_with('/') {
+                    add(wire::Target::Tag(wire::path_hash(seed, key)));
+                }
+                let whole = key
+                    .strip_prefix(namespace.escaped())
+                    .is_some_and(|rest| rest.starts_with('|'));
+                if whole && tenant_of(key) == tenant {
+                    add(wire::Target::Key(wire::key_hash(whole_seed, key)));
+                }
+            }
+            self.globs
+                .extend(patterns().map(|glob| (Arc::clone(namespace), glob.of_tenant(tenant))));
+        }
+        self.hash_all();
+    }
+
+    fn hash_all(&mut self) {
         let hashes = self.hashed.iter().filter_map(|(_, target)| target.hash());
         self.hashes = hashes.map(wire::low_half).collect();
     }
@@ -276,7 +350,18 @@ impl Reach {
             return true;
         }
         let subject = Subject::of(entry.key());
-        self.hashes.contains(&key_target(seed, entry.key()))
+        if self.tenant.as_deref().is_some_and(|tenant| tenant != subject.tenant) {
+            return false;
+        }
+        if self.whole_tenant {
+            return true;
+        }
+        let whole_seed = seed;
+        let seed = match &self.tenant {
+            Some(tenant) => wire::tenant_seed(seed, tenant),
+            None => seed,
+        };
+        self.hashes.contains(&key_target(whole_seed, entry.key()))
             || self.hashes.contains(&resource_target(seed, &subject.resource))
             || subject
                 .path

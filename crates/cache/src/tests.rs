@@ -12,4 +12,5 @@ mod operations;
 #[expect(clippy::cast_possible_truncation, reason = "positions in tests are small")]
 mod parts;
 mod streams;
+mod tenants;
 mod variants;

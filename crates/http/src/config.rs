@@ -4,6 +4,58 @@ use peregrine_base::ByteSize;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// What `[tenants]` says of requests.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantsConfig {
+    /// What names the tenant of a request.
+    pub from: TenantFrom,
+    /// The field that does.
+    pub header: String,
+    /// What becomes of a request with that field from somebody who is no trusted proxy.
+    pub untrusted: Untrusted,
+    /// The host, with `{tenant}` in the place of a label.
+    pub host: String,
+    /// The beginning of the path, with `{tenant}` in the place of a segment.
+    pub path: String,
+    /// Whether the origin sees the field.
+    pub forward_header: bool,
+}
+
+/// What names the tenant of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantFrom {
+    /// Nothing: there are no tenants.
+    None,
+    /// A field, from trusted proxies.
+    Header,
+    /// The host.
+    Host,
+    /// The path.
+    Path,
+}
+
+/// What becomes of a tenant that anybody names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Untrusted {
+    /// The request is nobody's.
+    Ignore,
+    /// The request is refused.
+    Refuse,
+}
+
+/// Whether a route takes requests of nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTenant {
+    /// It does.
+    Optional,
+    /// It wants a tenant.
+    Required,
+}
+
 /// One `[[route]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +71,8 @@ pub struct RouteConfig {
     pub strategy: String,
     /// The name of the namespace.
     pub namespace: String,
+    /// Whether it takes requests without a tenant.
+    pub tenant: RouteTenant,
     /// Whether it caches at all.
     pub cache: bool,
     /// Templates of tags.

@@ -1,5 +1,6 @@
 //! Why a request got no answer from the origin or the cache, and what the client reads instead (RFC 9457).
 
+use crate::tenant::TenantFault;
 use http::{HeaderValue, Response, StatusCode, header};
 use peregrine_admission::ShedReason;
 use peregrine_base::Blame;
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub(crate) enum Failure {
     /// No route takes it.
     NoRoute,
+    /// It is not clear whose it is.
+    Tenant(TenantFault),
     /// PURGE, which nobody may use here.
     PurgeOff,
     /// PURGE, which this client may not use.
@@ -37,6 +40,7 @@ impl Failure {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::NoRoute => "no_route",
+            Self::Tenant(fault) => fault.as_str(),
             Self::PurgeOff => "purge_off",
             Self::PurgeForbidden => "purge_forbidden",
             Self::Throttled { .. } => "throttled",
@@ -56,6 +60,17 @@ impl Failure {
                 "no_route",
                 "No route takes this host, path and method.",
             ),
+            Self::Tenant(fault) => {
+                let (status, detail) = match fault {
+                    TenantFault::Missing => (StatusCode::BAD_REQUEST, "This route wants to know whose a request is."),
+                    TenantFault::Invalid => (
+                        StatusCode::BAD_REQUEST,
+                        "The name of the tenant is no name, or is there twice.",
+                    ),
+                    TenantFault::Untrusted => (StatusCode::FORBIDDEN, "Only trusted proxies say whose a request is."),
+                };
+                problem(status, fault.as_str(), detail)
+            }
             Self::PurgeOff => {
                 let mut response = problem(
                     StatusCode::METHOD_NOT_ALLOWED,

@@ -150,6 +150,7 @@ pub(crate) fn record(access_log: &AccessLog, request: &impl RequestView, outcome
         scheme: request.scheme(),
         host: request.authority(),
         target: request.target(),
+        tenant: Some(request.tenant()).filter(|tenant| !tenant.is_empty()),
         status: sent.status,
         received_bytes: request.body_length().unwrap_or(0),
         sent_bytes: sent.bytes,

@@ -175,11 +175,18 @@ fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> (
     };
     let mut rule = None;
     let (method, authority) = (request.method.as_str(), &request.authority);
-    key.rewrite_http(&route.namespace, "", method, request.scheme, authority, |text| {
-        let begin = text.len();
-        rule = route.key.push(request, text);
-        content.append_part(request, begin, text);
-    });
+    key.rewrite_http(
+        &route.namespace,
+        &request.tenant,
+        method,
+        request.scheme,
+        authority,
+        |text| {
+            let begin = text.len();
+            rule = route.key.push(request, text);
+            content.append_part(request, begin, text);
+        },
+    );
     (key, rule)
 }
 
@@ -187,7 +194,7 @@ fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> (
 pub(crate) fn rewrite_key(key: &mut Key, request: &impl RequestView, route: &Route) -> Option<Arc<NoVarySearch>> {
     let (scheme, authority) = (request.scheme(), request.authority());
     let mut rule = None;
-    key.rewrite_http(&route.namespace, "", "GET", scheme, authority, |text| {
+    key.rewrite_http(&route.namespace, request.tenant(), "GET", scheme, authority, |text| {
         rule = route.key.push(request, text);
     });
     rule

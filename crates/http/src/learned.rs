@@ -52,7 +52,7 @@ impl Learned {
 
     fn place(&self, request: &impl RequestView) -> u64 {
         self.hasher
-            .hash_one((request.scheme(), request.authority(), request.path()))
+            .hash_one((request.tenant(), request.scheme(), request.authority(), request.path()))
     }
 }
 

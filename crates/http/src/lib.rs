@@ -49,6 +49,7 @@ mod short;
 mod siblings;
 mod store;
 mod template;
+mod tenant;
 mod trailers;
 
 pub use advice::{Share, Summary};
@@ -57,10 +58,11 @@ pub use head::STORED_VERSION;
 pub use metrics::RouteMetrics;
 pub use outcome::CacheOutcome;
 pub use own::{OwnRequest, Warmed};
-pub use parameters::PARAMETERS;
+pub use parameters::{PARAMETERS, TENANT_PARAMETERS};
 pub use plane::{Parts, Plane};
 pub use recent::Remembered;
 pub use route::{Route, RouteTable, Surroundings};
+pub use tenant::TenantRules;
 
 #[cfg(test)]
 mod tests;

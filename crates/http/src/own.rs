@@ -8,7 +8,8 @@ use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Plane;
 use crate::policy::Reason;
-use crate::request::{RequestFacts, normal_authority};
+use crate::request::{RequestFacts, RequestView as _, normal_authority};
+use crate::tenant::TenantRules;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, Version, header};
 use peregrine_cache::Peek;
 use peregrine_net::http::{Body, BodyFault, hygiene};
@@ -47,7 +48,7 @@ pub enum Warmed {
 
 impl OwnRequest {
     /// What a request from outside would be after it was received.
-    pub(crate) fn facts(&self) -> RequestFacts {
+    pub(crate) fn facts(&self, tenants: &TenantRules) -> RequestFacts {
         let scheme = if self.url.scheme_str() == Some("https") {
             "https"
         } else {
@@ -66,9 +67,16 @@ impl OwnRequest {
         if let Ok(value) = HeaderValue::from_str(&host) {
             headers.insert(header::HOST, value);
         }
+        let by_header = tenants.header().map(|name| {
+            let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+            tenants.by_header(values, true).map(str::to_owned)
+        });
+        if let Some(name) = tenants.hidden() {
+            headers.remove(name);
+        }
         hygiene::strip_hop_by_hop(&mut headers);
         hygiene::add_via(&mut headers, Version::HTTP_11);
-        RequestFacts {
+        let mut facts = RequestFacts {
             method: self.method.clone(),
             scheme,
             authority: normal_authority(scheme, &host),
@@ -82,7 +90,15 @@ impl OwnRequest {
             request_id: String::new(),
             body_length: Some(0),
             hop: Hop::default(),
+            tenant: String::new(),
+            tenant_fault: None,
+        };
+        let named = by_header.unwrap_or_else(|| tenants.by_url(facts.host(), facts.path()).map(str::to_owned));
+        match named {
+            Ok(tenant) => facts.tenant = tenant,
+            Err(fault) => facts.tenant_fault = Some(fault),
         }
+        facts
     }
 }
 
@@ -93,7 +109,7 @@ impl Plane {
         // An entry whose time is over would be served once more while it is renewed; here the renewal is what counts.
         let wants_fresh = HeaderValue::from_static("min-fresh=1");
         request.headers.entry(header::CACHE_CONTROL).or_insert(wants_fresh);
-        let facts = Arc::new(request.facts());
+        let facts = Arc::new(request.facts(&self.tenants()));
         let (response, outcome) = self.own(&facts).await;
         let status = response.status().as_u16();
         match outcome.cache {

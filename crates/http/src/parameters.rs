@@ -2,6 +2,46 @@
 
 use peregrine_base::{Fallback, Kind, Parameter};
 
+/// Of `[tenants]` what says whose a request is.
+pub const TENANT_PARAMETERS: &[Parameter] = &[
+    row(
+        "tenants.from",
+        Kind::Choice(&["none", "header", "host", "path"]),
+        Fallback::Toml("\"none\""),
+        "What names the tenant of a request, which is part of its key: nothing, a field that a trusted proxy sends, the host, or the path.",
+    ),
+    row(
+        "tenants.header",
+        Kind::Text,
+        Fallback::Toml("\"x-tenant\""),
+        "With `from = \"header\"`, the field; it counts only from `server.trusted_proxies`.",
+    ),
+    row(
+        "tenants.untrusted",
+        Kind::Choice(&["ignore", "refuse"]),
+        Fallback::Toml("\"ignore\""),
+        "What becomes of a request with that field from anybody else: it has no tenant, or it is refused with 403.",
+    ),
+    row(
+        "tenants.forward_header",
+        Kind::Flag,
+        Fallback::Toml("false"),
+        "Whether the origin sees that field.",
+    ),
+    row(
+        "tenants.host",
+        Kind::Text,
+        Fallback::Toml("\"{tenant}.example.com\""),
+        "With `from = \"host\"`, the host with `{tenant}` for the label that names it; other hosts have no tenant.",
+    ),
+    row(
+        "tenants.path",
+        Kind::Text,
+        Fallback::Toml("\"/t/{tenant}/\""),
+        "With `from = \"path\"`, what paths begin with, `{tenant}` for the segment that names it; other paths have no tenant.",
+    ),
+];
+
 /// Every parameter under `[[route]]`.
 pub const PARAMETERS: &[Parameter] = &[
     row(
@@ -51,6 +91,12 @@ pub const PARAMETERS: &[Parameter] = &[
         Kind::Text,
         Fallback::Toml("\"default\""),
         "The namespace whose quota and statistics the route's entries belong to.",
+    ),
+    row(
+        "route[].tenant",
+        Kind::Choice(&["optional", "required"]),
+        Fallback::Toml("\"optional\""),
+        "Whether the route takes requests without a tenant, or refuses them with 400.",
     ),
     row(
         "route[].cache",

@@ -108,6 +108,7 @@ impl<'a> Write<'a> {
             // Whatever namespace the routes of this origin keep them in.
             self.plane.parts.engine.invalidate_uncounted(&Invalidation {
                 tags: groups.iter().map(|group| self.facts.group_tag(group)).collect(),
+                tenant: self.tenant(),
                 soft,
                 ..Invalidation::default()
             });
@@ -123,6 +124,7 @@ impl<'a> Write<'a> {
                     keys: vec![key],
                     tags: vec![read.path_tag()],
                     scope: Some(vec![route.namespace.name().to_owned()]),
+                    tenant: self.tenant(),
                     soft,
                     ..Invalidation::default()
                 });
@@ -130,6 +132,11 @@ impl<'a> Write<'a> {
             }
         }
         count
+    }
+
+    /// What a tenant changes is its own.
+    fn tenant(&self) -> Option<String> {
+        Some(self.facts.tenant.clone()).filter(|tenant| !tenant.is_empty())
     }
 
     /// A request that reads `uri`, as far as that is known.
@@ -148,6 +155,8 @@ impl<'a> Write<'a> {
             request_id: String::new(),
             body_length: None,
             hop: Hop::default(),
+            tenant: self.facts.tenant.clone(),
+            tenant_fault: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::reasons;
 use crate::recent::Recent;
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
+use crate::tenant::{TenantFault, TenantRules};
 use crate::{content, decode, deliver, encode, pass, purge, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
@@ -59,6 +60,7 @@ pub struct Plane {
     table: ArcSwap<RouteTable>,
     trusted: ArcSwap<TrustedProxies>,
     purgers: ArcSwap<TrustedProxies>,
+    tenants: ArcSwap<TenantRules>,
     unrouted: Counter,
 }
 
@@ -68,7 +70,13 @@ impl Handler for Plane {
     }
 
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let received = receive::receive(request, &peer, &self.trusted.load(), &*self.parts.random);
+        let received = receive::receive(
+            request,
+            &peer,
+            &self.trusted.load(),
+            &self.tenants(),
+            &*self.parts.random,
+        );
         match received {
             Ok((facts, body)) => {
                 let facts = Arc::new(facts);
@@ -95,6 +103,7 @@ impl Plane {
             table: ArcSwap::from_pointee(table),
             trusted: ArcSwap::from_pointee(trusted),
             purgers: ArcSwap::from_pointee(TrustedProxies::none()),
+            tenants: ArcSwap::from_pointee(TenantRules::default()),
             unrouted: Counter::new(),
         }
     }
@@ -132,6 +141,16 @@ impl Plane {
         self.purgers.store(Arc::new(clients));
     }
 
+    /// From now on requests are these rules' tenants'; before, nobody's.
+    pub fn identify_tenants(&self, rules: TenantRules) {
+        self.tenants.store(Arc::new(rules));
+    }
+
+    /// How tenants are told apart.
+    pub(crate) fn tenants(&self) -> arc_swap::Guard<Arc<TenantRules>> {
+        self.tenants.load()
+    }
+
     /// Who may PURGE.
     pub(crate) fn purgers(&self) -> Arc<TrustedProxies> {
         self.purgers.load_full()
@@ -144,12 +163,18 @@ impl Plane {
         body: Body,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Failure> {
+        if let Some(fault) = facts.tenant_fault {
+            return Err(Failure::Tenant(fault));
+        }
         if facts.method.as_str() == purge::METHOD {
             return purge::answer(self, facts).await;
         }
         let route = self.route(facts)?;
         outcome.route = Some(Arc::clone(&route));
-        outcome.permit = Some(self.admit(&route)?);
+        if route.wants_tenant && facts.tenant.is_empty() {
+            return Err(Failure::Tenant(TenantFault::Missing));
+        }
+        outcome.permit = Some(self.admit(&route, &facts.tenant)?);
         let (content, body) = content::take(facts, &route, body).await;
         match Identity::of(facts, &route, content, &body) {
             Identity::Cached(asking) => self.lookup(&asking, outcome).await,
@@ -166,10 +191,10 @@ impl Plane {
         self.table.load().find(facts).cloned().ok_or(Failure::NoRoute)
     }
 
-    pub(crate) fn admit(&self, route: &Route) -> Result<Permit, Failure> {
+    pub(crate) fn admit(&self, route: &Route, tenant: &str) -> Result<Permit, Failure> {
         let request = Admission {
             route: &route.name,
-            tenant: "",
+            tenant,
             namespace: route.namespace.name(),
         };
         match self.parts.admit.admit(&request) {

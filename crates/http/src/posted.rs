@@ -109,6 +109,8 @@ impl<'a> Posted<'a> {
             request_id: facts.request_id.clone(),
             body_length: Some(0),
             hop: Hop::default(),
+            tenant: facts.tenant.clone(),
+            tenant_fault: None,
         })
     }
 }

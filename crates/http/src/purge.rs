@@ -50,6 +50,8 @@ pub(crate) async fn answer(plane: &Plane, facts: &RequestFacts) -> Result<Respon
         return Err(Failure::NoRoute);
     }
     request.scope = Some(namespaces);
+    // A purge in a tenant's name takes what is the tenant's; one in nobody's name takes the URL from all of them.
+    request.tenant = Some(facts.tenant.clone()).filter(|tenant| !tenant.is_empty());
     let receipt = plane.parts.engine.invalidate(&request).await;
     tracing::info!(url = facts.url(), client = %facts.client, id = receipt.id, "purged");
     let text = serde_json::to_vec(&receipt).unwrap_or_default();

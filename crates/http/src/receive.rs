@@ -3,7 +3,8 @@
 
 use crate::hop::Hop;
 use crate::policy::Fields;
-use crate::request::{RequestFacts, normal_authority};
+use crate::request::{RequestFacts, RequestView as _, normal_authority};
+use crate::tenant::TenantRules;
 use http::{HeaderValue, Request, StatusCode, header};
 use peregrine_base::Random;
 use peregrine_net::http::hygiene::{self, Forwarded, TrustedProxies};
@@ -20,11 +21,21 @@ pub(crate) fn receive(
     request: Request<Body>,
     peer: &Peer,
     trusted: &TrustedProxies,
+    tenants: &TenantRules,
     random: &dyn Random,
 ) -> Result<(RequestFacts, Body), Problem> {
     let (head, body) = request.into_parts();
     let hop = Hop::read(&head);
     let mut headers = head.headers;
+    // Before fields come off: which do, the sender says too.
+    let by_header = tenants.header().map(|name| {
+        let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let named = tenants.by_header(values, trusted.contains(peer.address.ip()));
+        named.map(str::to_owned)
+    });
+    if let Some(name) = tenants.hidden() {
+        headers.remove(name);
+    }
     hygiene::strip_hop_by_hop(&mut headers);
     let forwarded = Forwarded::read(&headers, peer, trusted);
     forwarded.write(&mut headers, peer);
@@ -52,7 +63,7 @@ pub(crate) fn receive(
         // HTTP/1.0 clients need not send one, origins want one.
         headers.insert(header::HOST, value);
     }
-    let facts = RequestFacts {
+    let mut facts = RequestFacts {
         method: head.method,
         scheme,
         authority: normal_authority(scheme, &host),
@@ -62,7 +73,14 @@ pub(crate) fn receive(
         request_id: request_id.to_str().unwrap_or_default().to_owned(),
         body_length: body.length(),
         hop,
+        tenant: String::new(),
+        tenant_fault: None,
     };
+    let named = by_header.unwrap_or_else(|| tenants.by_url(facts.host(), facts.path()).map(str::to_owned));
+    match named {
+        Ok(tenant) => facts.tenant = tenant,
+        Err(fault) => facts.tenant_fault = Some(fault),
+    }
     Ok((facts, body))
 }
 

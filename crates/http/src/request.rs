@@ -2,6 +2,7 @@
 
 use crate::hop::Hop;
 use crate::policy::Fields;
+use crate::tenant::TenantFault;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -30,6 +31,10 @@ pub struct RequestFacts {
     pub body_length: Option<u64>,
     /// What it says to the next server alone.
     pub hop: Hop,
+    /// Whose it is; empty where it is nobody's.
+    pub tenant: String,
+    /// Why that is not clear.
+    pub(crate) tenant_fault: Option<TenantFault>,
 }
 
 /// What the rules ask of a received request, whether its head was copied ([`RequestFacts`]) or lies where it was read.
@@ -53,6 +58,8 @@ pub trait RequestView {
     fn request_id(&self) -> &str;
     /// How many bytes the request's body has, where that is known.
     fn body_length(&self) -> Option<u64>;
+    /// Whose it is; empty where it is nobody's.
+    fn tenant(&self) -> &str;
 
     /// The host without its port.
     fn host(&self) -> &str {
@@ -145,6 +152,10 @@ impl RequestView for RequestFacts {
     fn body_length(&self) -> Option<u64> {
         self.body_length
     }
+
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
 }
 
 impl<R: RequestView> RequestView for Arc<R> {
@@ -181,6 +192,10 @@ impl<R: RequestView> RequestView for Arc<R> {
     fn body_length(&self) -> Option<u64> {
         R::body_length(self)
     }
+
+    fn tenant(&self) -> &str {
+        R::tenant(self)
+    }
 }
 
 /// The names and values of the cookies in `fields`. Values are bytes, because clients send what is no text and two of them
@@ -203,7 +218,7 @@ pub(crate) fn decoded(name: &str) -> Cow<'_, str> {
 }
 
 /// The host in an authority, without its port; an IPv6 literal keeps its brackets.
-fn host_of(authority: &str) -> &str {
+pub(crate) fn host_of(authority: &str) -> &str {
     match authority.rfind(':') {
         Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
         _ => authority,
@@ -253,6 +268,8 @@ pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) 
         request_id: "test".to_owned(),
         body_length: Some(0),
         hop: Hop::default(),
+        tenant: String::new(),
+        tenant_fault: None,
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Route {
     pub encode: EncodeRules,
     /// How keys are made.
     pub key: KeyRules,
+    /// Whether it refuses requests without a tenant.
+    pub wants_tenant: bool,
     /// Whether it caches at all.
     pub cache: bool,
     /// Tags of every entry.

@@ -61,9 +61,12 @@ impl Plane {
         } = room;
         // Read once: after the head, as promise P2 wants it, and for all steps.
         let now = self.parts.clock.now();
-        let heard = Heard::receive(head, peer, &self.trusted(), authority)?;
+        let tenants = self.tenants();
+        let heard = Heard::receive(head, peer, &self.trusted(), &tenants, authority)?;
         let table = self.routes();
-        let route = table.find(&heard)?;
+        let route = table
+            .find(&heard)
+            .filter(|route| !(route.wants_tenant && heard.tenant().is_empty()))?;
         let asked = asked_of(&heard, route, false, head.body)
             .ok()
             .filter(|asked| !asked.range)?;
@@ -89,7 +92,7 @@ impl Plane {
             // Nobody asks.
             WallTime::default()
         };
-        let permit = self.admit(route).ok()?;
+        let permit = self.admit(route, heard.tenant()).ok()?;
 
         // From here on this is the answer.
         let mut outcome = Outcome::begin(now, wall);

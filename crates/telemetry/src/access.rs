@@ -42,6 +42,8 @@ pub struct Access<'a> {
     pub host: &'a str,
     /// Path and query as they arrived; the log redacts them.
     pub target: &'a str,
+    /// Whose request it is, where tenants are told apart.
+    pub tenant: Option<&'a str>,
     /// The status that the client got.
     pub status: u16,
     /// Bytes of the request's body.

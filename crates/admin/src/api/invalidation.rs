@@ -2,7 +2,7 @@
 //! of them are answered with a receipt. The first takes an [`Invalidation`] as the engine reads it; its `scope` is no part of
 //! the text and stays open, since the admin token may touch every namespace.
 
-use crate::api::{Checked, check_name, check_names};
+use crate::api::{Checked, check_name, check_names, check_tenant};
 use crate::query::Query;
 use crate::refusal::{Refusal, fault};
 use peregrine_cache::Invalidation;
@@ -18,10 +18,13 @@ impl Checked for Invalidation {
             ("patterns", &self.patterns),
             ("namespaces", &self.namespaces),
         ];
-        if !self.all && lists.iter().all(|(_, names)| names.is_empty()) {
+        if let Some(tenant) = &self.tenant {
+            check_tenant("tenant", tenant, faults);
+        }
+        if !self.all && self.tenant.is_none() && lists.iter().all(|(_, names)| names.is_empty()) {
             faults.push(fault(
                 "body",
-                "names nothing: give tags, keys, prefixes, patterns or namespaces, or `\"all\": true`",
+                "names nothing: give tags, keys, prefixes, patterns, namespaces or a tenant, or `\"all\": true`",
             ));
         }
         for (field, names) in lists {

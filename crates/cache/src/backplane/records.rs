@@ -26,6 +26,7 @@ pub(crate) struct ValueTargets<'a> {
     key: u128,
     resource: u128,
     path: Option<u128>,
+    /// Those of its tags, and all by which invalidations of its tenant know it.
     tags: Vec<u128>,
     subject: Subject<'a>,
 }
@@ -34,12 +35,22 @@ impl<'a> ValueTargets<'a> {
     /// Those of the value under `key` with `tags` in `namespace`.
     pub(crate) fn new<'t>(namespace: &str, key: &'a str, tags: impl Iterator<Item = &'t str>) -> Self {
         let (seed, subject) = (wire::seed_of(namespace), Subject::of(key));
+        let of_tenant = (!subject.tenant.is_empty()).then(|| wire::tenant_seed(seed, subject.tenant));
+        let mut hashes = Vec::new();
+        for tag in tags {
+            hashes.push(wire::tag_hash(seed, tag));
+            hashes.extend(of_tenant.map(|seed| wire::tag_hash(seed, tag)));
+        }
+        if let Some(seed) = of_tenant {
+            hashes.extend([wire::tenant_hash(seed), wire::resource_hash(seed, &subject.resource)]);
+            hashes.extend(subject.path.map(|path| wire::path_hash(seed, path)));
+        }
         Self {
             namespace: wire::namespace_id(namespace),
             key: wire::key_hash(seed, key),
             resource: wire::resource_hash(seed, &subject.resource),
             path: subject.path.map(|path| wire::path_hash(seed, path)),
-            tags: tags.map(|tag| wire::tag_hash(seed, tag)).collect(),
+            tags: hashes,
             subject,
         }
     }

@@ -11,7 +11,7 @@
 
 use crate::pattern::Glob;
 use std::fmt;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// The longest pattern that travels as it is, in bytes; a longer one becomes its namespace.
 pub(crate) const GLOB_BYTES_MAX: usize = 1024;
@@ -116,6 +116,17 @@ pub(crate) fn resource_hash(seed: u64, resource: &str) -> u128 {
 /// The hash of a path with its query.
 pub(crate) fn path_hash(seed: u64, path: &str) -> u128 {
     xxh3_128_with_seed(path.as_bytes(), seed ^ 0x7061_7468)
+}
+
+/// What the targets of one tenant in a namespace begin with in place of `seed`: an invalidation limited to a tenant names the
+/// same things by other hashes, which only entries of that tenant are compared with.
+pub(crate) fn tenant_seed(seed: u64, tenant: &str) -> u64 {
+    xxh3_64_with_seed(tenant.as_bytes(), seed ^ 0x7465_6e61_6e74)
+}
+
+/// All of a tenant in a namespace; `seed` is the tenant's.
+pub(crate) fn tenant_hash(seed: u64) -> u128 {
+    xxh3_128_with_seed(b"", seed ^ 0x0061_6c6c)
 }
 
 /// The half of a hash that the ledger knows a target by.

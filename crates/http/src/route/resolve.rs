@@ -2,7 +2,7 @@
 //! is told with its place.
 
 use super::{Bypass, Edits, FieldPatterns, Matcher, Route, Surroundings};
-use crate::config::{EditConfig, RouteConfig};
+use crate::config::{EditConfig, RouteConfig, RouteTenant};
 use crate::encode::EncodeRules;
 use crate::key::KeyRules;
 use crate::pattern::Patterns;
@@ -114,6 +114,7 @@ impl Resolving<'_> {
             strategy,
             namespace: namespace?,
             key: key?,
+            wants_tenant: config.tenant == RouteTenant::Required,
             cache: config.cache,
             tags,
             keep_tags: config.keep_tags,

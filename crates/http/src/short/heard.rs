@@ -4,7 +4,8 @@
 
 use crate::policy::Fields;
 use crate::receive::goes_round;
-use crate::request::{RequestView, push_normal_authority};
+use crate::request::{RequestView, host_of, push_normal_authority};
+use crate::tenant::TenantRules;
 use http::{HeaderName, Method, Version, header};
 use peregrine_net::http::hygiene::{self, TrustedProxies};
 use peregrine_net::http::{HeadView, Peer};
@@ -35,6 +36,7 @@ pub(super) struct Heard<'a> {
     fields: HeardFields<'a>,
     client: IpAddr,
     request_id: &'a str,
+    tenant: &'a str,
 }
 
 /// The fields of such a head.
@@ -44,6 +46,8 @@ pub(super) struct HeardFields<'a> {
     names: Names,
     /// Whether somebody asked for a field that hygiene changes.
     doubt: AtomicBool,
+    /// The field that comes off because it names the tenant.
+    hidden: Option<&'a HeaderName>,
 }
 
 /// Which names occur, roughly: a set that can say that a name does not.
@@ -75,6 +79,7 @@ impl<'a> Heard<'a> {
         head: &'a HeadView<'a>,
         peer: &Peer,
         trusted: &TrustedProxies,
+        tenants: &'a TenantRules,
         authority: &'a mut String,
     ) -> Option<Self> {
         let method = match head.method {
@@ -90,6 +95,7 @@ impl<'a> Heard<'a> {
             head,
             names: Names::of(head.fields.iter().map(|field| field.name)),
             doubt: AtomicBool::new(false),
+            hidden: tenants.hidden(),
         };
         let asks_twice = fields.sent(header::CONNECTION.as_str()).any(nominates) || fields.has(header::EXPECT.as_str());
         let client = peer.address.ip().to_canonical();
@@ -106,7 +112,14 @@ impl<'a> Heard<'a> {
         let scheme = peer.scheme();
         authority.clear();
         push_normal_authority(scheme, head.host, authority);
+        let authority: &str = authority;
+        let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
+        let tenant = match tenants.header() {
+            Some(name) => tenants.by_header(fields.sent(name.as_str()), trusted.contains(client)),
+            None => tenants.by_url(host_of(authority), path),
+        };
         Some(Self {
+            tenant: tenant.ok()?,
             method,
             scheme,
             authority,
@@ -166,7 +179,8 @@ impl Fields for HeardFields<'_> {
         };
         let is_written = || WRITTEN_NAMES.may_have(name) && WRITTEN.iter().any(|field| field == name);
         let mut sent = self.sent(name).peekable();
-        if is_written() || sent.peek().is_some() && comes_off() {
+        let is_hidden = self.hidden.is_some_and(|hidden| hidden == name);
+        if is_hidden || is_written() || sent.peek().is_some() && comes_off() {
             self.doubt.store(true, Ordering::Relaxed);
         }
         sent
@@ -216,6 +230,10 @@ impl<'h> RequestView for Heard<'h> {
     fn body_length(&self) -> Option<u64> {
         Some(0)
     }
+
+    fn tenant(&self) -> &str {
+        self.tenant
+    }
 }
 
 #[cfg(test)]
@@ -256,8 +274,8 @@ mod tests {
             ("x-request-id", true),
             ("via", true),
         ] {
-            let mut room = String::new();
-            let heard = Heard::receive(&head, &peer, &TrustedProxies::none(), &mut room).unwrap();
+            let (mut room, tenants) = (String::new(), TenantRules::default());
+            let heard = Heard::receive(&head, &peer, &TrustedProxies::none(), &tenants, &mut room).unwrap();
             let _ = heard.fields().has(name);
             assert_eq!(heard.is_in_doubt(), in_doubt, "{name}");
         }

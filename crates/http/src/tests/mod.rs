@@ -19,6 +19,7 @@ mod queries;
 mod routing;
 mod short;
 mod siblings;
+mod tenants;
 mod trailing;
 mod waiting;
 mod writing;

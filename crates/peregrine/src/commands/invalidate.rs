@@ -22,7 +22,7 @@ use serde_json::json;
         peregrine invalidate --namespace images --soft            serve stale while it is renewed\n  \
         peregrine invalidate --all"
 )]
-#[group(id = "target", required = true, multiple = true, args = ["tag", "key", "prefix", "pattern", "namespace", "all"])]
+#[group(id = "target", required = true, multiple = true, args = ["tag", "key", "prefix", "pattern", "namespace", "tenant", "all"])]
 pub struct Arguments {
     /// Everything that carries this tag.
     #[arg(long, value_name = "TAG")]
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Everything in this namespace.
     #[arg(long, value_name = "NAME")]
     namespace: Vec<String>,
+    /// Only what belongs to this tenant; alone, everything of it.
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
     /// Everything.
     #[arg(long)]
     all: bool,
@@ -97,6 +100,7 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
         "prefixes": arguments.prefix,
         "patterns": arguments.pattern,
         "namespaces": arguments.namespace,
+        "tenant": arguments.tenant,
         "all": arguments.all,
         "soft": arguments.soft,
         "dry_run": arguments.dry_run,

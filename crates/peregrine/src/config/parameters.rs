@@ -33,6 +33,7 @@ pub const TABLE: &[&[Parameter]] = &[
     peregrine_net::PARAMETERS,
     peregrine_admin::PARAMETERS,
     peregrine_http::PARAMETERS,
+    peregrine_http::TENANT_PARAMETERS,
     peregrine_cache::PARAMETERS,
     peregrine_telemetry::PARAMETERS,
 ];

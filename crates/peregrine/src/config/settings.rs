@@ -6,7 +6,8 @@ use super::parameters::{PARAMETERS, TABLE};
 use peregrine_admin::AdminConfig;
 use peregrine_base::{Complaint, Kind, Parameter};
 use peregrine_cache::{CacheConfig, EncryptionConfig, KeyRing, NamespaceConfig, StrategyConfig};
-use peregrine_http::config::RouteConfig;
+use peregrine_http::TenantRules;
+use peregrine_http::config::{RouteConfig, TenantsConfig};
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
 use peregrine_telemetry::LogConfig;
 use serde::Deserialize;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub namespaces: BTreeMap<String, NamespaceConfig>,
     /// `[cache]`.
     pub cache: CacheConfig,
+    /// What `[tenants]` says of requests.
+    pub tenants: TenantsConfig,
     /// `[encryption]`.
     pub encryption: EncryptionConfig,
     /// `[log]`.
@@ -115,6 +118,7 @@ impl Reader<'_> {
         let (strategies, namespaces) = (self.named("strategy"), self.named("namespace"));
         let (admin, cache, log) = (self.one("admin"), self.one("cache"), self.one("log"));
         let encryption = self.one("encryption");
+        let tenants = self.part("tenants", peregrine_http::TENANT_PARAMETERS);
         let settings = Settings {
             server: server?,
             limits: limits?,
@@ -126,6 +130,7 @@ impl Reader<'_> {
             namespaces,
             cache: cache?,
             encryption: encryption?,
+            tenants: tenants?,
             log: log?,
         };
         if self.faults.is_empty() {
@@ -144,6 +149,7 @@ impl Reader<'_> {
         }
         self.complain("", settings.engine().check());
         self.check_encryption(settings);
+        self.complain("tenants", TenantRules::new(&settings.tenants).map(drop));
         self.check_circles(settings);
         let needed = [
             ("listener", settings.listeners.is_empty(), "nobody could ask"),

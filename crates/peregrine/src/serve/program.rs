@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use peregrine_admission::Permissive;
 use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
 use peregrine_cache::{Engine, Files, KeyRing};
-use peregrine_http::{Plane, RouteTable, Surroundings};
+use peregrine_http::{Plane, RouteTable, Surroundings, TenantRules};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
 use peregrine_net::http::hygiene::TrustedProxies;
@@ -110,6 +110,7 @@ impl Program {
         server.trust(trusted.clone());
         let plane = Arc::new(Plane::new(parts, table, trusted));
         plane.let_purge(purgers(settings)?);
+        plane.identify_tenants(tenants(settings)?);
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
         let notify = source
@@ -283,14 +284,21 @@ pub(super) fn trusted(settings: &Settings) -> Result<TrustedProxies, Failure> {
 
 /// The master keys.
 pub(super) fn key_ring(settings: &Settings) -> Result<Option<KeyRing>, Failure> {
-    let in_words = |complaints: Vec<Complaint>| {
-        let lines: Vec<_> = complaints
-            .iter()
-            .map(|complaint| format!("{} {} ({})", complaint.field, complaint.problem, complaint.help))
-            .collect();
-        Failure::Usage(lines.join("; "))
-    };
     KeyRing::open(&settings.encryption).map_err(in_words)
+}
+
+/// What the check of the configuration would have said, had it seen it.
+fn in_words(complaints: Vec<Complaint>) -> Failure {
+    let lines: Vec<_> = complaints
+        .iter()
+        .map(|complaint| format!("{} {} ({})", complaint.field, complaint.problem, complaint.help))
+        .collect();
+    Failure::Usage(lines.join("; "))
+}
+
+/// How tenants are told apart.
+pub(super) fn tenants(settings: &Settings) -> Result<TenantRules, Failure> {
+    TenantRules::new(&settings.tenants).map_err(in_words)
 }
 
 /// Who may PURGE.

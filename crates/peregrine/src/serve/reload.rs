@@ -47,6 +47,7 @@ impl Program {
         let trusted = program::trusted(settings)?;
         let purgers = program::purgers(settings)?;
         let ring = program::key_ring(settings)?;
+        let tenants = program::tenants(settings)?;
         let plan = self.listeners.plan(&settings.listeners, &new.resolved)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some(&before))?;
@@ -91,6 +92,7 @@ impl Program {
         self.server.trust(trusted.clone());
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);
+        self.plane.identify_tenants(tenants);
         program::take_over(&upstreams);
         self.upstreams.store(upstreams.into());
         *current = new;

@@ -82,8 +82,9 @@ pub(super) fn text(access: &Access<'_>, redaction: &Redaction, out: &mut String)
 }
 
 /// The fields that may be absent, in the order in which they are written.
-fn optional<'a>(access: &Access<'a>) -> [(&'static str, Option<&'a str>); 5] {
+fn optional<'a>(access: &Access<'a>) -> [(&'static str, Option<&'a str>); 6] {
     [
+        ("tenant", access.tenant),
         ("reason", access.reason),
         ("route", access.route),
         ("strategy", access.strategy),

@@ -25,6 +25,7 @@ fn access() -> Access<'static> {
         time: WallTime::from_millis(1_767_225_600_250),
         request_id: "7f3a",
         client: "192.0.2.7".parse().unwrap(),
+        tenant: None,
         method: "GET",
         scheme: "http",
         host: "shop.test:8080",

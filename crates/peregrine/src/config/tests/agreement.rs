@@ -67,6 +67,7 @@ fn every_row_has_a_field_and_every_field_a_row() {
         fields::<peregrine_cache::StrategyConfig>("strategy.*."),
         fields::<peregrine_cache::NamespaceConfig>("namespace.*."),
         fields::<peregrine_cache::EncryptionConfig>("encryption."),
+        fields::<peregrine_http::config::TenantsConfig>("tenants."),
         fields::<peregrine_telemetry::LogConfig>("log."),
     ];
     let mut of_structs: BTreeSet<String> = structs.into_iter().flatten().collect();
