@@ -11,7 +11,7 @@ use crate::counters::count;
 use crate::dial::Role;
 use crate::many::all;
 use crate::map::{Plan, PlannedShard};
-use crate::node::Node;
+use crate::node::{Node, pause};
 use crate::place::Address;
 use crate::reply::Reply;
 use crate::slot::SLOTS;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// How often nodes are asked when nothing happens.
 const ASKED_EVERY: Duration = Duration::from_secs(5);
-/// How soon they may be asked again when something does, or when the last answer left something open.
+/// How soon they may be asked again when something does; after an answer that left something open, with growing pauses.
 const ASKED_AFTER: Duration = Duration::from_millis(100);
 /// How many nodes are asked at the same time.
 const ASKED_MAX: usize = 3;
@@ -44,16 +44,22 @@ pub(crate) async fn watch(core: Arc<Core>) {
     let look = async {
         let mut doubts = core.around.doubts.subscribe();
         let mut remembered: Vec<Address> = Vec::new();
+        let mut attempts = 0;
         loop {
             doubts.mark_unchanged();
             let found = look(&core, &mut remembered).await;
             let runtime = &core.around.dialer.parts.runtime;
             runtime.sleep(ASKED_AFTER).await;
             if found {
+                attempts = 0;
                 tokio::select! {
                     _ = doubts.changed() => {}
                     () = runtime.sleep(ASKED_EVERY) => {}
                 }
+            } else {
+                let chance = core.around.dialer.parts.random.next_unit();
+                runtime.sleep(pause(attempts, chance)).await;
+                attempts += 1;
             }
         }
     };
