@@ -17,7 +17,11 @@ shellcheck_version=0.11.0.1
 cargo_deny_version=0.20.2
 cargo_machete_version=0.9.2
 cargo_fuzz_version=0.13.2
+check_jsonschema_version=0.39.0
+kubernetes_validate_version=1.37.0
 tools="$peregrine_cache/tools"
+# What checks the files under deploy/ against the schemas of Compose and Kubernetes.
+manifest_checkers="$tools/manifests-check-jsonschema-$check_jsonschema_version-kubernetes-validate-$kubernetes_validate_version"
 # The Python clients of the end-to-end tests.
 httpx_version=0.28.1
 websockets_version=15.0.1
