@@ -6,6 +6,7 @@
 //! The reference, the JSON Schema, the default file and `config explain` are made from the same table by [`generate`].
 
 mod check;
+mod doubts;
 mod effective;
 mod environment;
 mod fault;
@@ -84,8 +85,10 @@ pub struct Loaded {
 /// # Errors
 /// With every fault that was found.
 pub fn load(origin: &Origin, overrides: &Overrides, environment: &Environment) -> Result<Loaded, Faults> {
-    let resolved = resolve(TABLE, origin, overrides, environment)?;
+    let mut resolved = resolve(TABLE, origin, overrides, environment)?;
     let settings = settings::typed(&resolved.root).map_err(|faults| Faults::new(resolved.text.clone(), faults))?;
+    let doubts = doubts::of(&settings, &resolved);
+    resolved.warnings.extend(doubts);
     Ok(Loaded { settings, resolved })
 }
 

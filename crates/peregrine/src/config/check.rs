@@ -81,9 +81,6 @@ impl Checker<'_> {
             let near = names::nearest(name, shapes.iter().map(|(known, _)| *known));
             self.faults.push(match (near, belongs.as_slice()) {
                 (Some(near), _) => fault.nearest(Some(near)),
-                (None, []) if path.is_empty() && name == "redis" => {
-                    fault.help("this version keeps its cache in memory only; remove the section")
-                }
                 (None, []) => fault,
                 (None, [place]) => fault.help(format!("it belongs to {place}")),
                 (None, [places @ .., last]) => fault.help(format!("it belongs to {} or {last}", places.join(", "))),

@@ -60,6 +60,7 @@ const PREFIX: &str = "PEREGRINE__";
 /// Variables that set a field under a name of their own. `PEREGRINE__…` goes over them.
 const NAMED: &[(&str, &str)] = &[
     ("CACHE_ENABLED", "cache.enabled"),
+    ("REDIS_URL", "redis.url"),
     ("PEREGRINE_ENCRYPTION_KEY", "encryption.keys"),
 ];
 
@@ -76,10 +77,7 @@ const OF_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Variables that belong to parts which this version does not have.
-const IGNORED: &[(&str, &str)] = &[
-    ("REDIS_URL", "this version keeps its cache in memory only"),
-    ("RATE_LIMIT_MULTIPLIER", "this version has no rate limits"),
-];
+const IGNORED: &[(&str, &str)] = &[("RATE_LIMIT_MULTIPLIER", "this version has no rate limits")];
 
 /// Writes what `environment` sets into `root`.
 pub(crate) fn apply(environment: &Environment, shape: &Shape, root: &mut Node, faults: &mut Vec<Fault>) {

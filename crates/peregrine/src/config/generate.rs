@@ -96,6 +96,11 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("namespace.*.memory_max", "\"64MiB\""),
     ("strategy.*.tiers", "[\"memory\"]"),
     ("cache.node_name", "\"edge\""),
+    ("redis.url", "\"redis://127.0.0.1:6379\""),
+    ("redis.username", "\"peregrine\""),
+    ("redis.tls.ca", "\"/etc/peregrine/tls/redis-ca.pem\""),
+    ("redis.tls.certificate", "\"/etc/peregrine/tls/redis.pem\""),
+    ("redis.tls.key", "\"/etc/peregrine/tls/redis.key\""),
     ("cache.replicas_min", "1"),
 ];
 

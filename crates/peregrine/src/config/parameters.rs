@@ -35,5 +35,6 @@ pub const TABLE: &[&[Parameter]] = &[
     peregrine_http::PARAMETERS,
     peregrine_http::TENANT_PARAMETERS,
     peregrine_cache::PARAMETERS,
+    peregrine_store::PARAMETERS,
     peregrine_telemetry::PARAMETERS,
 ];

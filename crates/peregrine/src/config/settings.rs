@@ -9,6 +9,7 @@ use peregrine_cache::{CacheConfig, EncryptionConfig, KeyRing, NamespaceConfig, S
 use peregrine_http::TenantRules;
 use peregrine_http::config::{RouteConfig, TenantsConfig};
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
+use peregrine_store::RedisConfig;
 use peregrine_telemetry::LogConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub tenants: TenantsConfig,
     /// `[encryption]`.
     pub encryption: EncryptionConfig,
+    /// `[redis]`.
+    pub redis: RedisConfig,
     /// `[log]`.
     pub log: LogConfig,
 }
@@ -53,7 +56,7 @@ impl Settings {
             cache: self.cache.clone(),
             strategies: self.strategies.clone(),
             namespaces: self.namespaces.clone(),
-            redis: false,
+            redis: self.redis.is_on(),
         }
     }
 
@@ -67,11 +70,12 @@ impl Settings {
             .map(|listener| listener.address.as_str())
             .collect();
         format!(
-            "{}, {}, listening on {}, {} of memory",
+            "{}, {}, listening on {}, {} of memory{}",
             counted(self.routes.len(), "route"),
             counted(self.upstreams.len(), "upstream"),
             addresses.join(" and "),
             self.cache.memory,
+            if self.redis.is_on() { ", shared over Redis" } else { "" },
         )
     }
 }
@@ -119,6 +123,7 @@ impl Reader<'_> {
         let (admin, cache, log) = (self.one("admin"), self.one("cache"), self.one("log"));
         let encryption = self.one("encryption");
         let tenants = self.part("tenants", peregrine_http::TENANT_PARAMETERS);
+        let redis = self.one("redis");
         let settings = Settings {
             server: server?,
             limits: limits?,
@@ -131,6 +136,7 @@ impl Reader<'_> {
             cache: cache?,
             encryption: encryption?,
             tenants: tenants?,
+            redis: redis?,
             log: log?,
         };
         if self.faults.is_empty() {
@@ -147,6 +153,7 @@ impl Reader<'_> {
         for (index, upstream) in settings.upstreams.iter().enumerate() {
             self.complain(&node::element("upstream", index), upstream.check());
         }
+        self.complain("redis", settings.redis.check());
         self.complain("", settings.engine().check());
         self.check_encryption(settings);
         self.complain("tenants", TenantRules::new(&settings.tenants).map(drop));

@@ -150,11 +150,25 @@ fn the_environment_names_the_file_and_goes_over_it() {
         ],
     );
     let said = place.run_with(&["check", "other.toml"], &[("REDIS_URL", "redis://h")]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_says(&said.out, &["shared over Redis"]);
+    let said = place.run_with(&["check", "other.toml"], &[("REDIS_URL", "http://h")]);
+    assert_eq!(said.code, 2);
+    assert_says(&said.err, &["environment REDIS_URL: redis.url"]);
+    let quiet = [("PEREGRINE__CACHE__NODE_NAME", "edge"), ("PEREGRINE__CACHE__FRESHNESS_BOUND", "2s")];
+    let said = place.run_with(&["check", "other.toml"], &quiet);
     assert_eq!(said.code, 0);
     assert_says(
         &said.err,
-        &["warning: environment REDIS_URL is ignored: this version keeps its cache in memory only"],
+        &[
+            "warning: cache.node_name (environment PEREGRINE__CACHE__NODE_NAME) has no effect without redis.url",
+            "warning: cache.freshness_bound",
+        ],
     );
+    let hasty = [("REDIS_URL", "redis://h"), ("PEREGRINE__CACHE__FRESHNESS_BOUND", "300ms")];
+    let said = place.run_with(&["check", "other.toml"], &hasty);
+    assert_eq!(said.code, 0);
+    assert_says(&said.err, &["warning: cache.freshness_bound (300ms) is shorter than redis.operation_timeout (500ms)"]);
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn every_row_has_a_field_and_every_field_a_row() {
         fields::<peregrine_cache::NamespaceConfig>("namespace.*."),
         fields::<peregrine_cache::EncryptionConfig>("encryption."),
         fields::<peregrine_http::config::TenantsConfig>("tenants."),
+        fields::<peregrine_store::RedisConfig>("redis."),
+        fields::<peregrine_store::RedisTlsConfig>("redis.tls."),
         fields::<peregrine_telemetry::LogConfig>("log."),
     ];
     let mut of_structs: BTreeSet<String> = structs.into_iter().flatten().collect();
