@@ -24,4 +24,5 @@ mod s15_edge;
 mod s15_passing_through;
 mod s16_policy;
 mod s16_ranges;
+mod s30_backplane;
 mod s31_freshness;

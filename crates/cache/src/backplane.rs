@@ -35,13 +35,16 @@
 //! ledger and the trust, `member` how the engine uses all that, `outward` what it asks of
 //! whoever talks to Redis.
 
+mod driver;
 mod generation;
 mod ground;
-#[allow(dead_code, reason = "who writes it comes next")]
 mod journal;
+mod link;
 mod member;
+mod outbox;
 mod outward;
 mod protocol;
+mod receipts;
 mod records;
 pub mod scripts;
 mod trust;
@@ -51,6 +54,9 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use driver::{
+    Backplane, BackplaneConfig, BackplaneError, BackplaneStatus, JournalStatus, NodeStatus, ShardState, ShardStatus,
+};
 pub use generation::{Gen, Generation, Stamp};
 pub use member::{Member, MemberStanding, Synced, ValueStanding};
 pub(crate) use member::{Membership, Sight};

@@ -138,7 +138,7 @@ pub struct NodeReceipt {
 pub enum NodeState {
     /// It has heard of it.
     Confirmed,
-    /// It is silent for longer than it believes its memory, so that it serves nothing old unlabelled.
+    /// It has not, but its freshness bound has passed since, so that it serves nothing old unlabelled.
     Lapsed,
     /// Neither is known yet.
     Waiting,

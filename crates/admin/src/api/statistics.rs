@@ -1,6 +1,8 @@
 //! GET `cache/stats`: what the cache did, and why it did not do more.
 
 use peregrine_cache::Statistics;
+use peregrine_cache::backplane::BackplaneStatus;
+use peregrine_store::RedisStatus;
 use serde::{Deserialize, Serialize};
 
 /// What the cache did so far.
@@ -14,6 +16,10 @@ pub struct StatisticsReport {
     pub reasons: Vec<ReasonShare>,
     /// The engine's own numbers.
     pub cache: Statistics,
+    /// How this node takes part among others; nothing without Redis.
+    pub backplane: Option<BackplaneStatus>,
+    /// The client of Redis; nothing without one.
+    pub redis: Option<RedisStatus>,
 }
 
 /// How often a reason held.

@@ -104,6 +104,8 @@ impl Control for Fake {
             requests: 100,
             reasons: vec![reason],
             cache,
+            backplane: None,
+            redis: None,
         }
     }
 

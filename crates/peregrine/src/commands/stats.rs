@@ -1,5 +1,7 @@
 //! `peregrine stats`: what the cache holds and did, and why it did not do more.
 
+mod sharing;
+
 use crate::cli::Output;
 use crate::client::{Address, Client};
 use crate::config::Environment;
@@ -18,7 +20,8 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     long_about = "Shows for every namespace what was answered from the cache, what was not and why, and what it saved; and the \
-                  reasons why requests did not come from the cache, each with what would change it.",
+                  reasons why requests did not come from the cache, each with what would change it. With Redis also how it is, and \
+                  the nodes that share it with how far each is behind.",
     after_help = "Examples:\n  \
         peregrine stats\n  \
         peregrine stats --json | jq .cache.total.hits"
@@ -37,6 +40,10 @@ struct Report {
     requests: u64,
     reasons: Vec<ReasonShare>,
     cache: Cache,
+    #[serde(default)]
+    backplane: Option<sharing::Backplane>,
+    #[serde(default)]
+    redis: Option<sharing::Redis>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,6 +141,9 @@ fn in_words(report: &Report) -> String {
     }
     text.push_str(&table.trim_fmt());
     text.push('\n');
+    if let Some(backplane) = &report.backplane {
+        sharing::describe(backplane, report.redis.as_ref(), &mut text);
+    }
     if !report.reasons.is_empty() {
         text.push_str("\nWhy requests did not come from the cache:\n");
     }

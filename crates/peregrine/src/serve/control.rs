@@ -1,6 +1,7 @@
 //! What the admin API asks of the program, answered from the rooms.
 
 use super::program::Program;
+use super::sharing::Sharing;
 use peregrine_admin::api::explain::{EntryState, ExplainRequest, Explanation, Held, LastOutcome, Step};
 use peregrine_admin::api::health::{Health, HealthStatus, Readiness};
 use peregrine_admin::api::operation::{Act, Item, Operation, Outcome, SetOptions};
@@ -67,6 +68,11 @@ impl Control for Program {
             status = status_at_least_degraded(status);
             complaints.extend(about_certificates);
         }
+        let about_sharing = self.sharing.as_ref().map(Sharing::complaints).unwrap_or_default();
+        if !about_sharing.is_empty() {
+            status = status_at_least_degraded(status);
+            complaints.extend(about_sharing);
+        }
         Health {
             status,
             readiness: self.readiness(),
@@ -93,6 +99,8 @@ impl Control for Program {
             requests: summary.requests,
             reasons: reasons.collect(),
             cache: self.engine.statistics(),
+            backplane: self.sharing.as_ref().map(|sharing| sharing.backplane.status()),
+            redis: self.sharing.as_ref().map(|sharing| sharing.redis.status()),
         }
     }
 
@@ -119,6 +127,7 @@ impl Control for Program {
                 id = receipt.id,
                 dry_run = invalidation.dry_run,
                 soft = invalidation.soft,
+                confirmed = receipt.is_confirmed(),
                 "invalidated"
             );
             Ok(receipt)

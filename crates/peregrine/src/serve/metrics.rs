@@ -1,6 +1,7 @@
 //! Every metric there is, gathered from the rooms when somebody asks. Names and labels are listed in
 //! `docs/concepts/observability.md`.
 
+mod sharing;
 mod tier;
 
 use super::program::Program;
@@ -62,6 +63,9 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
         let refused = before.refused.map(|reason| (reason, 1));
         let help = "Snapshots from before that were not used.";
         of.counters("peregrine_snapshot_refused_total", help, "reason", refused);
+    }
+    if let Some(sharing) = &program.sharing {
+        sharing::expose(sharing, out);
     }
     program.access_log.expose(out);
 }

@@ -7,9 +7,11 @@ mod cores;
 mod handover;
 mod listeners;
 mod metrics;
+mod node;
 mod notify;
 mod program;
 mod reload;
+mod sharing;
 mod signals;
 mod snapshot;
 pub(crate) mod spoken;
@@ -406,6 +408,9 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     let drained = requests.finished(limit, &TokioRuntime).await;
     admin.start();
     let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
+    if let Some(sharing) = &program.sharing {
+        sharing.backplane.leave().await;
+    }
     if let Some(offer) = offer {
         offer.withdraw();
     }

@@ -3,6 +3,7 @@
 use super::listeners::Listeners;
 use super::notify::Notify;
 use super::reload::Source;
+use super::sharing::{self, Sharing};
 use super::snapshot::Snapshots;
 use crate::Failure;
 use crate::config::{Loaded, Settings};
@@ -53,6 +54,8 @@ pub(super) struct Program {
     pub(super) listeners: Listeners,
     /// The service manager.
     pub(super) notify: Notify,
+    /// What is shared with other nodes; nothing without Redis.
+    pub(super) sharing: Option<Sharing>,
     /// Whether another process has taken over.
     pub(super) succeeded: AtomicBool,
     /// Itself, for work that outlives a call.
@@ -87,6 +90,8 @@ impl Program {
             let files = Files::new(settings.server.state_dir.join(KEYS), Arc::clone(&runtime));
             engine.keys().live_in(Arc::new(files));
         }
+        let kept = source.as_ref().map(|_| settings.server.state_dir.as_path());
+        let sharing = Sharing::join(&engine, &loaded, kept)?;
         let upstreams = upstreams(settings, None)?;
         let surroundings = Surroundings {
             engine: &engine,
@@ -134,6 +139,7 @@ impl Program {
             read: Mutex::new(Some(read)),
             listeners: Listeners::default(),
             notify,
+            sharing,
             succeeded: AtomicBool::new(false),
             this: this.clone(),
         }))
@@ -186,6 +192,7 @@ impl Program {
         self.notify.run_watchdog();
         take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
+        sharing::watch(&self.this);
         super::watch::watch(self);
     }
 

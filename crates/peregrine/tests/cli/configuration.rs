@@ -155,7 +155,10 @@ fn the_environment_names_the_file_and_goes_over_it() {
     let said = place.run_with(&["check", "other.toml"], &[("REDIS_URL", "http://h")]);
     assert_eq!(said.code, 2);
     assert_says(&said.err, &["environment REDIS_URL: redis.url"]);
-    let quiet = [("PEREGRINE__CACHE__NODE_NAME", "edge"), ("PEREGRINE__CACHE__FRESHNESS_BOUND", "2s")];
+    let quiet = [
+        ("PEREGRINE__CACHE__NODE_NAME", "edge"),
+        ("PEREGRINE__CACHE__FRESHNESS_BOUND", "2s"),
+    ];
     let said = place.run_with(&["check", "other.toml"], &quiet);
     assert_eq!(said.code, 0);
     assert_says(
@@ -165,10 +168,16 @@ fn the_environment_names_the_file_and_goes_over_it() {
             "warning: cache.freshness_bound",
         ],
     );
-    let hasty = [("REDIS_URL", "redis://h"), ("PEREGRINE__CACHE__FRESHNESS_BOUND", "300ms")];
+    let hasty = [
+        ("REDIS_URL", "redis://h"),
+        ("PEREGRINE__CACHE__FRESHNESS_BOUND", "300ms"),
+    ];
     let said = place.run_with(&["check", "other.toml"], &hasty);
     assert_eq!(said.code, 0);
-    assert_says(&said.err, &["warning: cache.freshness_bound (300ms) is shorter than redis.operation_timeout (500ms)"]);
+    assert_says(
+        &said.err,
+        &["warning: cache.freshness_bound (300ms) is shorter than redis.operation_timeout (500ms)"],
+    );
 }
 
 #[test]

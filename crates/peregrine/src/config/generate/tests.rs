@@ -30,11 +30,26 @@ fn every_line_of_the_default_file_is_valid_when_its_mark_is_taken_off() {
     for (index, line) in lines.iter().enumerate().filter(|(_, line)| commented(line)) {
         let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
         // Neither is of use alone.
-        let pair = ["# tls.certificate = ", "# tls.key = "];
-        let belongs = |other: &str| pair.iter().any(|begin| other.starts_with(begin));
+        let pairs = [
+            ["# tls.certificate = ", "# tls.key = "],
+            ["# username = ", "# password = "],
+            ["# sentinel_username = ", "# sentinel_password = "],
+        ];
+        let pair = pairs.iter().find(|pair| pair.iter().any(|begin| line.starts_with(begin)));
+        let belongs = |other: &str| pair.is_some_and(|pair| pair.iter().any(|begin| other.starts_with(begin)));
+        let section = |at: usize| lines[..at].iter().rposition(|line| line.starts_with('['));
         for (other, text) in lines.iter().enumerate() {
-            if other == index || belongs(line) && belongs(text) {
+            let same = section(other) == section(index);
+            if other == index || same && belongs(text) {
                 changed[other] = text.trim_start_matches("# ").to_owned();
+            } else if same && text.starts_with("# url = \"redis://") {
+                // Of use only with a server, and some with one kind of them.
+                let kind = match line.trim_start_matches("# ") {
+                    line if line.starts_with("tls.") => "rediss://h",
+                    line if line.starts_with("sentinel_") => "redis+sentinel://h/name",
+                    _ => "redis://h",
+                };
+                changed[other] = format!("url = \"{kind}\"");
             }
         }
         check(&changed.join("\n")).unwrap_or_else(|faults| panic!("{line}: {faults}"));

@@ -1,0 +1,288 @@
+//! Nodes in one process over a Redis that does as the test says.
+
+mod fake;
+
+use super::{Backplane, BackplaneConfig, ShardState};
+use crate::testing::tagged;
+use crate::{
+    Ask, Engine, Invalidation, Key, Layer, Lookup, Namespace, NoVariants, NodeState, Parts, Receipt, SetOptions,
+    Settings, Strategy,
+};
+use bytes::Bytes;
+use fake::Fake;
+use peregrine_base::{Clock, SeededRandom, SystemClock, TokioRuntime};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A node.
+struct Node {
+    engine: Arc<Engine>,
+    backplane: Arc<Backplane>,
+    namespace: Arc<Namespace>,
+    strategy: Arc<Strategy>,
+}
+
+/// Long: only what is to lapse has a short one.
+const BOUND: Duration = Duration::from_secs(60);
+
+impl Node {
+    fn start(fake: &Fake, name: &str, bound: Duration, journal: Option<&Path>) -> Self {
+        let parts = || Parts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+            random: Arc::new(SeededRandom::new(name.bytes().map(u64::from).sum())),
+        };
+        let engine = Engine::new(parts(), Settings::default()).unwrap();
+        let config = BackplaneConfig {
+            freshness_bound: bound,
+            node: name.to_owned(),
+            answer_max: Duration::from_secs(10),
+            control_shards: 1,
+            replicas_min: None,
+            journal: journal.map(Path::to_owned),
+            prefix: "pg".to_owned(),
+        };
+        let backplane = Backplane::start_over(&engine, Box::new(fake.clone()), config, parts()).unwrap();
+        Self {
+            namespace: engine.namespace("default").unwrap(),
+            strategy: engine.strategy("default").unwrap(),
+            engine,
+            backplane,
+        }
+    }
+
+    fn key(&self, path: &str) -> Key {
+        Key::http(&self.namespace, "", "http", "h", path)
+    }
+
+    fn lookup(&self, path: &str) -> Lookup {
+        self.engine
+            .lookup(&self.key(path), &Ask::plain(SystemClock.now(), &self.strategy))
+    }
+
+    fn put(&self, path: &str, tag: &str) {
+        let Lookup::Lead(lease) = self.lookup(path) else {
+            panic!("{path} is there")
+        };
+        let stored = lease.store(tagged(&[tag]), &Bytes::from_static(b"body"), &NoVariants);
+        assert!(stored.is_ok());
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        matches!(self.lookup(path), Lookup::Fresh { .. })
+    }
+
+    fn is(&self, state: ShardState) -> bool {
+        self.backplane.status().shards.iter().all(|shard| shard.state == state)
+    }
+
+    async fn invalidate(&self, tag: &str) -> Receipt {
+        self.engine
+            .invalidate(&Invalidation::of_tags(vec![tag.to_owned()]))
+            .await
+    }
+}
+
+/// Waits until `condition` holds.
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("waited in vain for {what}");
+}
+
+fn layer<'r>(receipt: &'r Receipt, name: &str) -> &'r Layer {
+    receipt.layers.iter().find(|layer| layer.layer == name).unwrap()
+}
+
+fn states(receipt: &Receipt) -> Vec<(&str, NodeState)> {
+    let nodes = &layer(receipt, "nodes").nodes;
+    nodes.iter().map(|node| (node.node.as_str(), node.state)).collect()
+}
+
+#[tokio::test]
+async fn an_invalidation_on_one_node_reaches_the_others_and_the_receipt_says_so() {
+    let fake = Fake::new();
+    let nodes = ["a", "b", "c"].map(|name| Node::start(&fake, name, BOUND, None));
+    for node in &nodes {
+        until("the first answer", || node.is(ShardState::InStep)).await;
+        node.put("/page", "t");
+        node.put("/other", "u");
+    }
+    let receipt = nodes[0].invalidate("t").await;
+    assert!(receipt.is_confirmed() && !receipt.journaled, "{receipt:?}");
+    let confirmed = NodeState::Confirmed;
+    assert_eq!(states(&receipt), [("a", confirmed), ("b", confirmed), ("c", confirmed)]);
+    let counts = |name| (layer(&receipt, name).confirmed, layer(&receipt, name).of);
+    assert_eq!(
+        (counts("memory"), counts("redis"), counts("nodes")),
+        ((1, 1), (1, 1), (3, 3))
+    );
+    for node in &nodes {
+        assert!(!node.holds("/page") && node.holds("/other"));
+    }
+    let status = nodes[0].backplane.status();
+    assert_eq!((status.pending, status.confirmed, status.told), (0, 1, 1));
+    nodes[2].backplane.leave().await;
+    assert_eq!(fake.nodes(), ["a", "b"], "who leaves is not waited for");
+    let receipt = nodes[0].invalidate("t").await;
+    assert_eq!(states(&receipt), [("a", confirmed), ("b", confirmed)]);
+}
+
+#[tokio::test]
+async fn a_node_that_hears_nothing_counts_once_its_bound_has_passed() {
+    let fake = Fake::new();
+    let (one, two) = (
+        Node::start(&fake, "a", BOUND, None),
+        Node::start(&fake, "b", Duration::from_millis(400), None),
+    );
+    for node in [&one, &two] {
+        until("the first answer", || node.is(ShardState::InStep)).await;
+    }
+    fake.freeze("b");
+    let receipt = one.invalidate("t").await;
+    assert_eq!(
+        states(&receipt),
+        [("a", NodeState::Confirmed), ("b", NodeState::Lapsed)]
+    );
+    assert!(receipt.is_confirmed());
+    let nodes = || one.backplane.status().nodes;
+    until("the statistics to say so", || {
+        nodes().iter().any(|node| node.node == "b" && node.lapsed)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_redis_it_is_journaled_and_told_once_redis_is_back() {
+    let (fake, folder) = (Fake::new(), tempfile::tempdir().unwrap());
+    let one = Node::start(&fake, "a", BOUND, Some(folder.path()));
+    let two = Node::start(&fake, "b", BOUND, None);
+    for node in [&one, &two] {
+        until("the first answer", || node.is(ShardState::InStep)).await;
+        node.put("/page", "t");
+    }
+    until("the nodes to be known", || one.backplane.status().nodes.len() == 2).await;
+    fake.away(true);
+    let receipt = one.invalidate("t").await;
+    assert!(receipt.journaled && !receipt.is_confirmed());
+    assert_eq!(
+        states(&receipt),
+        [("a", NodeState::Confirmed), ("b", NodeState::Waiting)]
+    );
+    assert_eq!(layer(&receipt, "redis").confirmed, 0);
+    assert!(!one.holds("/page") && two.holds("/page"));
+    // What is asked for again while Redis is away waits in the same place.
+    for _ in 0..20 {
+        assert!(one.invalidate("t").await.journaled);
+    }
+    let journal = one.backplane.status().journal.unwrap();
+    assert_eq!((journal.records, one.backplane.status().pending), (1, 1));
+    // A program that ends now leaves it to the next.
+    let left = Node::start(&fake, "c", BOUND, Some(folder.path()));
+    assert!(left.invalidate("v").await.journaled);
+    fake.away(false);
+    until("the other node to hear", || !two.holds("/page")).await;
+    until("everything to be confirmed", || one.backplane.status().pending == 0).await;
+    until("the journal to be empty", || {
+        one.backplane.status().journal.unwrap().records == 0
+    })
+    .await;
+    assert!(one.invalidate("t").await.is_confirmed());
+}
+
+#[tokio::test]
+async fn what_a_killed_program_left_is_told_by_the_next() {
+    let (fake, folder) = (Fake::new(), tempfile::tempdir().unwrap());
+    {
+        // As after kill -9: nobody closes the journal, and nobody holds it.
+        let name = "0000000000000000";
+        let mut journal = super::Journal::create(folder.path(), name).unwrap();
+        let target = format!("ht:{}", "5".repeat(32)).into_bytes().into();
+        journal.add(&[super::Record { shard: 7, target }]).unwrap();
+    }
+    let node = Node::start(&fake, "a", BOUND, Some(folder.path()));
+    until("it to be told", || fake.targets() == [format!("ht:{}", "5".repeat(32))]).await;
+    until("the journal to be empty", || {
+        node.backplane.status().journal.unwrap().records == 0
+    })
+    .await;
+    assert_eq!(node.backplane.status().adopted, 1);
+    node.backplane.leave().await;
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn without_its_replicas_a_primary_is_not_believed() {
+    let fake = Fake::new();
+    fake.replicas(2, 2);
+    let node = Node::start(&fake, "a", Duration::from_millis(200), None);
+    until("the first answer", || node.is(ShardState::InStep)).await;
+    assert_eq!(node.backplane.status().replicas, Some(2));
+    assert!(node.invalidate("t").await.is_confirmed());
+    fake.replicas(2, 1);
+    until("it to be doubted", || node.is(ShardState::Away)).await;
+    let receipt = node.invalidate("t").await;
+    assert!(
+        !receipt.is_confirmed() && !receipt.journaled,
+        "there is no journal: {receipt:?}"
+    );
+    fake.replicas(2, 2);
+    until("it to be believed", || node.is(ShardState::InStep)).await;
+    until("it to be told", || node.backplane.status().pending == 0).await;
+    fake.restart_empty();
+    until("the other history", || node.backplane.status().generation_changes == 1).await;
+}
+
+#[tokio::test]
+async fn many_invalidations_at_once_are_told_together() {
+    let fake = Fake::new();
+    let node = Node::start(&fake, "a", BOUND, None);
+    until("the first answer", || node.is(ShardState::InStep)).await;
+    let tags: Vec<String> = (0..2500).map(|number| format!("t{number}")).collect();
+    assert!(
+        node.engine
+            .invalidate(&Invalidation::of_tags(tags))
+            .await
+            .is_confirmed()
+    );
+    assert_eq!(fake.told(), [1000, 1000, 500]);
+    let status = node.backplane.status();
+    assert_eq!((status.shards[0].pending, status.confirmed), (0, 2500));
+    until("its own news", || node.backplane.status().shards[0].cursor == 2500).await;
+}
+
+#[tokio::test]
+async fn what_is_set_by_name_stays_when_its_invalidation_is_confirmed() {
+    let fake = Fake::new();
+    let nodes = ["a", "b"].map(|name| Node::start(&fake, name, BOUND, None));
+    for node in &nodes {
+        until("the first answer", || node.is(ShardState::InStep)).await;
+    }
+    let set = |node: &Node, value: &'static [u8]| {
+        let value = Bytes::from_static(value);
+        node.engine.set(&node.namespace, "name", value, &SetOptions::default())
+    };
+    let get = |node: &Node| node.engine.get(&node.namespace, "name").is_some();
+    let settled = || {
+        nodes.iter().all(|node| {
+            let status = node.backplane.status();
+            status.pending == 0 && status.shards[0].cursor == fake.seq()
+        })
+    };
+    assert!(set(&nodes[0], b"one"));
+    assert!(get(&nodes[0]));
+    until("the confirmation", settled).await;
+    assert!(get(&nodes[0]), "its own news does not take it out");
+    assert!(set(&nodes[1], b"two"));
+    until("the other to hear", settled).await;
+    assert!(get(&nodes[1]));
+    assert!(!get(&nodes[0]), "it was written over elsewhere");
+    nodes[1].engine.delete(&nodes[1].namespace, "name");
+    until("the other to hear", settled).await;
+    assert!(!get(&nodes[1]));
+}
