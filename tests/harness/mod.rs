@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod crowd;
 pub(crate) mod curl;
+pub(crate) mod fleet;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod program;
@@ -10,6 +11,7 @@ pub(crate) mod secure;
 
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use crowd::Crowd;
+pub(crate) use fleet::Fleet;
 pub(crate) use origin::{Gate, Origin, Reply};
 pub(crate) use peregrine_test_servers::{eventually, until};
 pub(crate) use process::{Process, Shop};

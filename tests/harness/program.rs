@@ -45,9 +45,23 @@ impl Peregrine {
         )
     }
 
+    /// As [`Peregrine::start_in`], with more in its environment.
+    pub(crate) fn start_with(folder: tempfile::TempDir, rest: &str, environment: &[(&str, String)]) -> Self {
+        std::fs::write(folder.path().join("peregrine.toml"), configuration(rest)).unwrap();
+        let arguments = ["serve", "--config", "peregrine.toml", "--admin", "127.0.0.1:0"];
+        let mut command = process::command(folder.path(), &arguments);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::launch(folder, command)
+    }
+
     /// Starts one with the command line `arguments`.
     pub(crate) fn run(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
-        let process = Process::start(process::command(folder.path(), arguments));
+        let command = process::command(folder.path(), arguments);
+        Self::launch(folder, command)
+    }
+
+    fn launch(folder: tempfile::TempDir, command: Command) -> Self {
+        let process = Process::start(command);
         let (address, admin) = (process.address("serving"), process.address("admin"));
         let token = std::fs::read_to_string(folder.path().join(TOKEN)).unwrap();
         let token = token.trim().to_owned();
@@ -100,18 +114,7 @@ impl Peregrine {
 
     /// A call of the admin API with its token.
     pub(crate) fn admin(&self, method: &str, target: &str, body: Option<&serde_json::Value>) -> Answer {
-        let authorization = format!("Bearer {}", self.token);
-        let host = self.admin.to_string();
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        let length = body.len().to_string();
-        let mut fields = vec![("host", host.as_str()), ("authorization", authorization.as_str())];
-        if method != "GET" {
-            fields.push(("content-type", "application/json"));
-            fields.push(("content-length", &length));
-        }
-        Client::connect(self.admin)
-            .send(request(method, target, &fields) + &body)
-            .read(method)
+        call(self.admin, &self.token, method, target, body)
     }
 
     /// Invalidates through the admin API; the receipt.
@@ -173,6 +176,28 @@ impl Peregrine {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// A call of the admin API at `admin`.
+pub(crate) fn call(
+    admin: SocketAddr,
+    token: &str,
+    method: &str,
+    target: &str,
+    body: Option<&serde_json::Value>,
+) -> Answer {
+    let authorization = format!("Bearer {token}");
+    let host = admin.to_string();
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    let length = body.len().to_string();
+    let mut fields = vec![("host", host.as_str()), ("authorization", authorization.as_str())];
+    if method != "GET" {
+        fields.push(("content-type", "application/json"));
+        fields.push(("content-length", &length));
+    }
+    Client::connect(admin)
+        .send(request(method, target, &fields) + &body)
+        .read(method)
 }
 
 /// The upstream `origin` over all of `origins`, with `fields` in its table, then `more`, which may bring its own routes.

@@ -26,3 +26,6 @@ mod s16_policy;
 mod s16_ranges;
 mod s30_backplane;
 mod s31_freshness;
+mod s32_deployment;
+mod s33_faults;
+mod s34_plaintext;

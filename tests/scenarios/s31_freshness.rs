@@ -1,8 +1,8 @@
 //! `verify freshness` against running nodes: it finds nothing where the promises are kept, and finds what breaks them.
 
 use crate::harness::{Peregrine, process};
-use peregrine_test_servers::eventually;
-use serde_json::Value;
+use peregrine_test_servers::{RedisServer, eventually};
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::process::Output;
 
@@ -26,8 +26,12 @@ fn verify(arguments: &[&str], start: impl Fn(u16) -> Vec<Peregrine>) -> Output {
 }
 
 fn node(port: u16, more: &str) -> Peregrine {
+    Peregrine::start(&leading_to(port, more))
+}
+
+fn leading_to(port: u16, more: &str) -> String {
     let upstream = format!("[[upstream]]\nname = \"verify\"\ntargets = [\"http://127.0.0.1:{port}\"]\n");
-    Peregrine::start(&format!("{upstream}{more}\n[[route]]\nupstream = \"verify\"\n"))
+    format!("{upstream}[[route]]\nupstream = \"verify\"\n{more}\n")
 }
 
 fn stderr(output: &Output) -> String {
@@ -64,6 +68,44 @@ fn nodes_that_know_nothing_of_each_other_are_found_out() {
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
+}
+
+// An optimised build has no such fault.
+#[cfg(debug_assertions)]
+#[test]
+fn nodes_that_overlook_invalidations_are_found_out() {
+    let redis = RedisServer::start(&[]);
+    let blind = |port| {
+        let more = format!("[redis]\nurl = \"{}\"\n", redis.url());
+        let fault = [("PEREGRINE_TEST_FAULT", "overlook_invalidations".to_owned())];
+        let start = || Peregrine::start_with(tempfile::tempdir().unwrap(), &leading_to(port, &more), &fault);
+        vec![start(), start()]
+    };
+    let output = verify(
+        &["--duration", "3s", "--bound", "100ms", "--changes", "40", "--json"],
+        blind,
+    );
+    let report = report(&output);
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert_eq!(report["verdict"], "broken");
+    let broken = |promise: &str| report["violations"][promise].as_u64().unwrap_or(0);
+    assert!(broken("P1") + broken("receipt") + broken("P2") > 0, "{report:#}");
+}
+
+#[test]
+fn nodes_that_share_a_redis_keep_their_promises() {
+    let redis = RedisServer::start(&[]);
+    let sharing = |port| {
+        let more = format!("[redis]\nurl = \"{}\"\n", redis.url());
+        (0..2).map(|_| node(port, &more)).collect()
+    };
+    let output = verify(&["--duration", "3s", "--json"], sharing);
+    let report = report(&output);
+    assert_eq!(output.status.code(), Some(0), "{report:#}");
+    assert_eq!(
+        (&report["verdict"], &report["bound_ms"]),
+        (&json!("kept"), &json!(1000.0))
+    );
 }
 
 #[test]

@@ -251,6 +251,9 @@ impl Ledger {
     where
         Tags: Iterator<Item = &'t str>,
     {
+        if crate::faults::overlooks_invalidations() {
+            return Standing::Valid;
+        }
         let since = since.lc;
         let mut standing = self
             .all

@@ -69,6 +69,7 @@ mod decoded;
 mod encoder;
 mod engine;
 mod entry;
+mod faults;
 mod fill;
 mod find;
 mod flight;

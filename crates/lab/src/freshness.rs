@@ -15,6 +15,7 @@
 mod history;
 mod origin;
 mod reader;
+mod receipt;
 mod report;
 mod run;
 

@@ -25,6 +25,9 @@ const WRITERS_MAX: usize = 4;
 /// How many broken promises are kept with their history.
 const EXAMPLES_MAX: usize = 5;
 
+/// How long a writer waits for those whom it asks whether a change is known; who takes longer is heard later.
+const LOOK_TIME_MAX: Duration = Duration::from_millis(250);
+
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -263,7 +266,7 @@ impl Run {
     /// Changes every `writers`th key by turns: makes a version, invalidates, and looks at once at every node whether it is
     /// gone; before the next change of a key, whether everybody knows of the last.
     async fn write_on(self: Arc<Self>, writer: usize, writers: usize, invalidate: Arc<dyn Invalidate>) {
-        let mut readers: Vec<Reader> = (0..self.nodes.len()).map(|node| self.reader(node)).collect();
+        let mut looks = Looks::new(&self);
         let own: Vec<usize> = (writer..self.truth.keys()).step_by(writers).collect();
         #[expect(clippy::cast_precision_loss, reason = "a handful of writers")]
         let per_s = self.settings.changes_per_s / writers as f64;
@@ -274,18 +277,10 @@ impl Run {
             }
             let confirmed = self.truth.confirmed_last(key);
             if confirmed.is_some_and(|at| at.after(self.settings.bound) < SystemClock.now()) {
-                self.look(key, &mut readers).await;
+                looks.at(key).await;
             }
             self.change(key, &*invalidate).await;
-            self.look(key, &mut readers).await;
-        }
-    }
-
-    /// Asks every node for `key`.
-    async fn look(&self, key: usize, readers: &mut [Reader]) {
-        for (node, reader) in readers.iter_mut().enumerate() {
-            let heard = reader.read(key, &self.truth).await;
-            self.hear(node, key, heard);
+            looks.at(key).await;
         }
     }
 
@@ -389,6 +384,43 @@ impl Run {
             violations: counts.violations.clone(),
             examples: counts.examples.clone(),
         }
+    }
+}
+
+/// A writer's readers, one for each node. One that waits for its node is asked nothing else meanwhile.
+struct Looks {
+    run: Arc<Run>,
+    idle: Vec<Option<Reader>>,
+    asked: tokio::task::JoinSet<(usize, Reader)>,
+}
+
+impl Looks {
+    fn new(run: &Arc<Run>) -> Self {
+        Self {
+            run: run.clone(),
+            idle: (0..run.nodes.len()).map(|node| Some(run.reader(node))).collect(),
+            asked: tokio::task::JoinSet::new(),
+        }
+    }
+
+    /// Asks every node for `key` that has answered the last question.
+    async fn at(&mut self, key: usize) {
+        for node in 0..self.idle.len() {
+            if let Some(mut reader) = self.idle[node].take() {
+                let run = self.run.clone();
+                self.asked.spawn(async move {
+                    let heard = reader.read(key, &run.truth).await;
+                    run.hear(node, key, heard);
+                    (node, reader)
+                });
+            }
+        }
+        let answers = async {
+            while let Some(Ok((node, reader))) = self.asked.join_next().await {
+                self.idle[node] = Some(reader);
+            }
+        };
+        let _late = tokio::time::timeout(LOOK_TIME_MAX, answers).await;
     }
 }
 

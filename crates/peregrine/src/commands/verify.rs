@@ -5,14 +5,13 @@ use crate::client::{Address, Client};
 use crate::config::Environment;
 use crate::{Failure, commands, print};
 use clap::{Args, Subcommand};
-use peregrine_base::{Instant, Span};
+use peregrine_base::Span;
 use peregrine_lab::freshness::{
     self, Checked, FreshnessError, FreshnessSettings, Invalidate, Invalidating, PATH, Told, Verdict, VersionedOrigin,
 };
 use peregrine_lab::load::{Roots, Target};
 use peregrine_lab::progress::Show;
 use peregrine_lab::report::{self, Look};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -180,28 +179,6 @@ struct Admins {
     nodes: usize,
 }
 
-/// As much of a receipt as is judged.
-#[derive(Deserialize)]
-struct Receipt {
-    #[serde(default)]
-    journaled: bool,
-    layers: Vec<Layer>,
-}
-
-#[derive(Deserialize)]
-struct Layer {
-    layer: String,
-    confirmed: u64,
-    of: u64,
-    #[serde(default)]
-    nodes: Vec<Node>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    state: String,
-}
-
 impl Admins {
     fn new(arguments: &Freshness, environment: &Environment) -> Result<Self, Failure> {
         let (nodes, admins) = (arguments.nodes.len(), arguments.admin.len());
@@ -252,76 +229,8 @@ impl Invalidate for Admins {
         let node = self.are_of_nodes.then_some(through);
         let request = json!({ "tags": [tag] });
         Box::pin(async move {
-            let receipt: Receipt = client
-                .post("cache/invalidate", &request)
-                .await
-                .map_err(|failure| failure.to_string())?;
-            Ok(receipt.told(node, nodes))
+            let receipt = client.post("cache/invalidate", &request).await;
+            Told::by_receipt(receipt.map_err(|failure: Failure| failure.to_string())?, node, nodes)
         })
-    }
-}
-
-impl Receipt {
-    /// What it promises when `nodes` are read.
-    fn told(&self, node: Option<usize>, nodes: usize) -> Told {
-        let confirmed = !self.journaled && self.layers.iter().all(|layer| layer.confirmed >= layer.of);
-        let everywhere = self.layers.iter().any(|layer| {
-            let all = layer.nodes.len() >= nodes && layer.nodes.iter().all(|node| node.state == "confirmed");
-            layer.layer == "nodes" && all
-        });
-        let layers = self.layers.iter().map(|layer| {
-            let Layer {
-                layer, confirmed, of, ..
-            } = layer;
-            format!("{layer} {confirmed} of {of}")
-        });
-        let mut words = layers.collect::<Vec<_>>().join(", ");
-        if self.journaled {
-            words.push_str(", journaled");
-        }
-        Told {
-            node,
-            returned: Instant::ZERO,
-            confirmed,
-            everywhere: confirmed && everywhere,
-            words,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(receipt: Value) -> (bool, bool, String) {
-        let told = serde_json::from_value::<Receipt>(receipt).unwrap().told(None, 2);
-        (told.confirmed, told.everywhere, told.words)
-    }
-
-    #[test]
-    fn receipts_promise_what_they_say() {
-        let memory = json!({"layer": "memory", "confirmed": 1, "of": 1, "took_ms": 0});
-        let redis = |confirmed| json!({"layer": "redis", "confirmed": confirmed, "of": 1, "took_ms": 1});
-        let nodes = |states: [&str; 2]| {
-            let nodes: Vec<Value> = states
-                .iter()
-                .map(|state| json!({"node": "n", "state": state}))
-                .collect();
-            json!({"layer": "nodes", "confirmed": 2, "of": 2, "took_ms": 3, "nodes": nodes})
-        };
-        let receipt = |layers: &[&Value]| json!({"id": "x", "matched": {}, "layers": layers});
-        assert_eq!(told(receipt(&[&memory])), (true, false, "memory 1 of 1".to_owned()));
-        let all = receipt(&[&memory, &redis(1), &nodes(["confirmed", "confirmed"])]);
-        assert_eq!(
-            told(all),
-            (true, true, "memory 1 of 1, redis 1 of 1, nodes 2 of 2".to_owned())
-        );
-        let lapsed = receipt(&[&memory, &redis(1), &nodes(["confirmed", "lapsed"])]);
-        assert!(matches!(told(lapsed), (true, false, _)));
-        let away = json!({"id": "x", "matched": {}, "journaled": true, "layers": [memory, redis(0)]});
-        assert_eq!(
-            told(away),
-            (false, false, "memory 1 of 1, redis 0 of 1, journaled".to_owned())
-        );
     }
 }

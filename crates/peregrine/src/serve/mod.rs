@@ -2,6 +2,7 @@
 //! made, joined, told of reloads and drained.
 
 mod advice;
+mod clock;
 mod control;
 mod cores;
 mod handover;

@@ -10,7 +10,7 @@ use crate::config::{Loaded, Settings};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use peregrine_admission::Permissive;
-use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemClock, SystemRandom, TokioRuntime};
+use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemRandom, TokioRuntime};
 use peregrine_cache::{Engine, Files, KeyRing};
 use peregrine_http::{Plane, RouteTable, Surroundings, TenantRules};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
@@ -65,7 +65,7 @@ pub(super) struct Program {
 impl Program {
     /// The machine's clock.
     pub(super) fn clock() -> Arc<dyn Clock> {
-        Arc::new(SystemClock)
+        super::clock::clock()
     }
 
     pub(super) fn new(
