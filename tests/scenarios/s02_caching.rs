@@ -280,6 +280,9 @@ fn a_post_that_says_what_its_page_is_now_spares_the_next_read() {
         peregrine.ask("POST", "/cart", &[("content-length", "0")]).text(),
         "one thing"
     );
+    until("it to be stored", || {
+        peregrine.metric("peregrine_cache_stored_total", &[]) >= 2.0
+    });
     let read = peregrine.get("/cart", &[]);
     assert_eq!(
         (read.text(), read.is_hit()),

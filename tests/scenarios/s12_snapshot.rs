@@ -197,6 +197,9 @@ fn a_part_that_was_held_is_held_again() {
     });
     let first = Peregrine::before(&origin, "");
     assert_eq!(first.get("/video", &[("range", "bytes=2-5")]).text(), "2345");
+    until("it to be stored", || {
+        first.metric("peregrine_cache_stored_total", &[]) >= 1.0
+    });
     let second = again(stop(first));
     let part = second.get("/video", &[("range", "bytes=3-4")]);
     assert_eq!(

@@ -133,6 +133,9 @@ fn one_answer_of_an_origin_that_compresses_is_enough_for_those_who_cannot_unpack
     });
     let peregrine = Peregrine::before(&origin, "");
     assert_eq!(peregrine.get("/", &[("accept-encoding", "gzip")]).body, PACKED);
+    until("it to be stored", || {
+        peregrine.metric("peregrine_cache_stored_total", &[]) >= 1.0
+    });
     let plain = peregrine.get("/", &[]);
     assert_eq!((plain.is_hit(), &*plain.text()), (true, "hello"), "{:?}", plain.fields);
     assert_eq!(

@@ -262,6 +262,18 @@ impl Bench {
         self.ask("GET", url, fields).await
     }
 
+    /// As [`Bench::get`], and waits until what came of it is stored: an answer may be read to its end a moment before.
+    pub(super) async fn get_stored(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
+        let answer = self.get(url, fields).await;
+        self.settled().await;
+        answer
+    }
+
+    /// Waits until no load is under way.
+    pub(super) async fn settled(&self) {
+        until("the loads", || self.engine.statistics().loads_under_way == 0).await;
+    }
+
     /// Asks for `url`, and reads nothing of the body yet.
     pub(super) async fn begin(&self, method: &str, url: &str, fields: &[(&str, &[u8])]) -> Response<Body> {
         self.begin_with(method, url, fields, Body::empty()).await

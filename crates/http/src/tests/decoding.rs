@@ -40,7 +40,7 @@ fn origin(setup: Setup, encoded: impl Into<Bytes>, more: &'static [(&'static str
 }
 
 async fn plainly(bench: &Bench) -> Answer {
-    bench.get(URL, &[]).await
+    bench.get_stored(URL, &[]).await
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_client_that_takes_no_coding_gets_what_another_had_encoded() {
     for length in [0, 2_000, 400_000, 1_500_000] {
         let text = text(length);
         let bench = origin(Setup::plain(), gzip(text.as_bytes()), &[]);
-        bench.get(URL, &[GZIP]).await;
+        bench.get_stored(URL, &[GZIP]).await;
         bench.advance(5);
         let plain = plainly(&bench).await;
         assert!(plain.status == 200 && plain.text == text, "{length}");
@@ -70,9 +70,9 @@ async fn a_client_that_takes_no_coding_gets_what_another_had_encoded() {
             (head.is_hit(), head.field("content-length")),
             (true, text.len().to_string())
         );
-        let current = bench.get(URL, &[("if-none-match", "W/\"a\"")]).await;
+        let current = bench.get_stored(URL, &[("if-none-match", "W/\"a\"")]).await;
         assert_eq!((current.status, &*current.field("etag")), (304, "W/\"a\""));
-        let encoded = bench.get(URL, &[GZIP]).await;
+        let encoded = bench.get_stored(URL, &[GZIP]).await;
         assert_eq!((encoded.is_hit(), &*encoded.field("etag")), (true, "\"a\""));
         assert_eq!(bench.heard().len(), 1);
         assert_eq!(
@@ -87,7 +87,7 @@ async fn a_client_that_takes_no_coding_gets_what_another_had_encoded() {
 async fn what_came_in_several_pieces_of_gzip_is_decoded_whole() {
     let both = [gzip(b"one, "), gzip(b"two")].concat();
     let bench = origin(Setup::plain(), both, &[]);
-    bench.get(URL, &[GZIP]).await;
+    bench.get_stored(URL, &[GZIP]).await;
     assert_eq!(plainly(&bench).await.text, "one, two");
 }
 
@@ -114,7 +114,7 @@ async fn what_cannot_or_may_not_be_decoded_is_loaded() {
         ("no coding here", origin(none, good.clone(), &[])),
     ];
     for (case, bench) in cases {
-        bench.get(URL, &[GZIP]).await;
+        bench.get_stored(URL, &[GZIP]).await;
         let plain = plainly(&bench).await;
         assert_eq!((plain.is_hit(), &*plain.text), (false, "its own"), "{case}");
         assert!(plainly(&bench).await.is_hit(), "{case}");
@@ -125,7 +125,7 @@ async fn what_cannot_or_may_not_be_decoded_is_loaded() {
 async fn only_who_takes_no_coding_and_differs_in_nothing_else_gets_it() {
     let good = gzip(text(2_000).as_bytes());
     let bench = origin(Setup::plain(), good.clone(), &[]);
-    bench.get(URL, &[GZIP]).await;
+    bench.get_stored(URL, &[GZIP]).await;
     for fields in [
         [("accept-encoding", "br")],
         [("accept-encoding", "gzip;q=0, *")],
@@ -134,12 +134,18 @@ async fn only_who_takes_no_coding_and_differs_in_nothing_else_gets_it() {
         [("cache-control", "no-cache")],
     ] {
         let count = bench.heard().len();
-        assert!(!bench.get(URL, &fields).await.field("cache-status").contains("decoded"));
+        assert!(
+            !bench
+                .get_stored(URL, &fields)
+                .await
+                .field("cache-status")
+                .contains("decoded")
+        );
         assert_eq!(bench.heard().len(), count + 1, "{fields:?}");
         bench
             .engine
             .invalidate_uncounted(&peregrine_cache::Invalidation::of_keys(vec![URL.to_owned()]));
-        bench.get(URL, &[GZIP]).await;
+        bench.get_stored(URL, &[GZIP]).await;
     }
     assert!(plainly(&bench).await.is_hit());
     bench
@@ -147,12 +153,18 @@ async fn only_who_takes_no_coding_and_differs_in_nothing_else_gets_it() {
         .invalidate_uncounted(&peregrine_cache::Invalidation::of_keys(vec![URL.to_owned()]));
     assert_eq!(plainly(&bench).await.text, "its own", "what is gone is not decoded");
     let bench = origin(Setup::plain(), good, &[("vary", "accept-encoding, accept-language")]);
-    bench.get(URL, &[GZIP, ("accept-language", "de")]).await;
-    assert_eq!(bench.get(URL, &[("accept-language", "fr")]).await.text, "its own");
-    assert_eq!(bench.get(URL, &[("accept-language", "de")]).await.text, text(2_000));
+    bench.get_stored(URL, &[GZIP, ("accept-language", "de")]).await;
+    assert_eq!(
+        bench.get_stored(URL, &[("accept-language", "fr")]).await.text,
+        "its own"
+    );
+    assert_eq!(
+        bench.get_stored(URL, &[("accept-language", "de")]).await.text,
+        text(2_000)
+    );
     bench.advance(61);
     assert_eq!(
-        bench.get(URL, &[("accept-language", "de")]).await.text,
+        bench.get_stored(URL, &[("accept-language", "de")]).await.text,
         "its own",
         "it is stale"
     );

@@ -15,25 +15,27 @@ fn posted(setup: Setup, fields: &'static [(&'static str, &'static str)]) -> Benc
 }
 
 async fn post(bench: &Bench, fields: &[(&str, &str)]) -> Answer {
-    bench
+    let answer = bench
         .send("POST", URL, fields, peregrine_net::http::Body::full("content"))
-        .await
+        .await;
+    bench.settled().await;
+    answer
 }
 
 #[tokio::test]
 async fn an_answer_to_post_that_is_its_page_answers_the_next_get() {
     let bench = posted(Setup::plain(), &STORABLE);
-    assert_eq!(bench.get(URL, &[]).await.text, "read");
+    assert_eq!(bench.get_stored(URL, &[]).await.text, "read");
     let answer = post(&bench, &[]).await;
     assert_eq!((answer.status, &*answer.text), (200, "posted"));
     let told = answer.field("cache-status");
     assert_eq!(told, "Peregrine; fwd=method; stored; ttl=60; detail=stored_max_age");
     bench.advance(7);
-    let hit = bench.get(URL, &[]).await;
+    let hit = bench.get_stored(URL, &[]).await;
     assert_eq!((hit.is_hit(), &*hit.text, &*hit.field("age")), (true, "posted", "7"));
     let head = bench.ask("HEAD", URL, &[]).await;
     assert!(head.is_hit() && head.field("content-length") == "6", "{head:?}");
-    assert!(!bench.get("http://shop.example/page?b", &[]).await.is_hit());
+    assert!(!bench.get_stored("http://shop.example/page?b", &[]).await.is_hit());
     assert_eq!(bench.heard().len(), 3);
     // It answers no POST.
     post(&bench, &[]).await;
@@ -59,7 +61,7 @@ async fn an_answer_to_post_without_a_word_about_it_is_not_stored() {
             answer.field("cache-status"),
             "Peregrine; fwd=method; detail=unsafe_method"
         );
-        assert_eq!(bench.get(URL, &[]).await.text, "read", "{fields:?}");
+        assert_eq!(bench.get_stored(URL, &[]).await.text, "read", "{fields:?}");
     }
 }
 
@@ -77,7 +79,7 @@ async fn what_a_get_could_not_have_asked_for_is_not_stored() {
     for request in requests {
         let bench = posted(Setup::plain(), &STORABLE);
         assert_eq!(post(&bench, request).await.text, "posted");
-        assert_eq!(bench.get(URL, &[]).await.text, "read", "{request:?}");
+        assert_eq!(bench.get_stored(URL, &[]).await.text, "read", "{request:?}");
     }
     let routes = [
         serde_json::json!({"cache": false}),
@@ -86,7 +88,7 @@ async fn what_a_get_could_not_have_asked_for_is_not_stored() {
     for route in routes {
         let bench = posted(Setup::with(&[route]), &STORABLE);
         post(&bench, &[]).await;
-        assert_eq!(bench.get(URL, &[]).await.text, "read");
+        assert_eq!(bench.get_stored(URL, &[]).await.text, "read");
     }
     let routes = [
         serde_json::json!({"name": "writes", "match": {"methods": ["POST"]}}),
@@ -94,7 +96,11 @@ async fn what_a_get_could_not_have_asked_for_is_not_stored() {
     ];
     let bench = posted(Setup::with(&routes), &STORABLE);
     post(&bench, &[]).await;
-    assert_eq!(bench.get(URL, &[]).await.text, "read", "another route has other rules");
+    assert_eq!(
+        bench.get_stored(URL, &[]).await.text,
+        "read",
+        "another route has other rules"
+    );
 }
 
 #[tokio::test]
@@ -108,8 +114,8 @@ async fn a_variant_of_a_post_is_that_variant_only() {
         ],
     );
     post(&bench, &[("accept-language", "de")]).await;
-    assert_eq!(bench.get(URL, &[("accept-language", "fr")]).await.text, "read");
-    assert_eq!(bench.get(URL, &[("accept-language", "de")]).await.text, "posted");
+    assert_eq!(bench.get_stored(URL, &[("accept-language", "fr")]).await.text, "read");
+    assert_eq!(bench.get_stored(URL, &[("accept-language", "de")]).await.text, "posted");
 }
 
 #[tokio::test]
@@ -145,7 +151,8 @@ async fn what_another_write_may_have_overtaken_is_not_stored() {
                 .text,
             "second"
         );
-        assert_eq!(bench.get(URL, &[]).await.text, "second");
+        bench.settled().await;
+        assert_eq!(bench.get_stored(URL, &[]).await.text, "second");
         gate.open();
     };
     let (first, ()) = tokio::join!(first, second);
@@ -154,7 +161,7 @@ async fn what_another_write_may_have_overtaken_is_not_stored() {
         first.field("cache-status"),
         "Peregrine; fwd=method; detail=unsafe_method"
     );
-    assert_eq!(bench.get(URL, &[]).await.text, "read");
+    assert_eq!(bench.get_stored(URL, &[]).await.text, "read");
 }
 
 #[tokio::test]
@@ -169,12 +176,12 @@ async fn an_invalidation_reaches_what_a_post_brought() {
     );
     let answer = post(&bench, &[]).await;
     assert_eq!(answer.field("surrogate-key"), "", "it is not the client's");
-    assert!(bench.get(URL, &[]).await.is_hit());
+    assert!(bench.get_stored(URL, &[]).await.is_hit());
     let tags = vec!["page".to_owned()];
     bench
         .engine
         .invalidate_uncounted(&peregrine_cache::Invalidation::of_tags(tags));
-    assert_eq!(bench.get(URL, &[]).await.text, "read");
+    assert_eq!(bench.get_stored(URL, &[]).await.text, "read");
 }
 
 #[tokio::test]
@@ -195,5 +202,5 @@ async fn a_post_whose_answer_breaks_off_is_not_stored() {
     });
     let begun = bench.begin("POST", URL, &[]).await;
     assert!(begun.into_body().collect(100).await.is_err());
-    assert_eq!(bench.get(URL, &[]).await.text, "read");
+    assert_eq!(bench.get_stored(URL, &[]).await.text, "read");
 }

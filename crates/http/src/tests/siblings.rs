@@ -39,9 +39,9 @@ async fn a_variant_that_the_origin_would_send_again_is_not_sent_again() {
         "de" => "\"german\"".to_owned(),
         _ => "\"english\"".to_owned(),
     });
-    bench.get(URL, &[("accept-language", "en")]).await;
-    bench.get(URL, &[("accept-language", "de")]).await;
-    let french = bench.get(URL, &[("accept-language", "fr")]).await;
+    bench.get_stored(URL, &[("accept-language", "en")]).await;
+    bench.get_stored(URL, &[("accept-language", "de")]).await;
+    let french = bench.get_stored(URL, &[("accept-language", "fr")]).await;
     assert_eq!((french.status, &*french.text), (200, "\"english\""));
     assert_eq!(
         french.field("cache-status"),
@@ -49,13 +49,16 @@ async fn a_variant_that_the_origin_would_send_again_is_not_sent_again() {
     );
     assert_eq!(told(&bench), ["", "\"english\"", "\"german\", \"english\""]);
     for (language, text) in [("en", "\"english\""), ("de", "\"german\""), ("fr", "\"english\"")] {
-        let hit = bench.get(URL, &[("accept-language", language)]).await;
+        let hit = bench.get_stored(URL, &[("accept-language", language)]).await;
         assert_eq!((hit.is_hit(), &*hit.text), (true, text));
     }
     bench
         .engine
         .invalidate_uncounted(&peregrine_cache::Invalidation::of_keys(vec![URL.to_owned()]));
-    assert_eq!(bench.get(URL, &[("accept-language", "it")]).await.text, "\"english\"");
+    assert_eq!(
+        bench.get_stored(URL, &[("accept-language", "it")]).await.text,
+        "\"english\""
+    );
     assert_eq!(told(&bench)[3], "", "what is gone is not spoken of");
 }
 
@@ -73,8 +76,8 @@ async fn a_304_that_does_not_say_which_variant_it_means_answers_nothing() {
             };
             async { response }
         });
-        bench.get(URL, &[("accept-language", "en")]).await;
-        let french = bench.get(URL, &[("accept-language", "fr")]).await;
+        bench.get_stored(URL, &[("accept-language", "en")]).await;
+        let french = bench.get_stored(URL, &[("accept-language", "fr")]).await;
         assert_eq!((french.status, &*french.text), (200, "fr"), "{said}");
         assert_eq!(told(&bench), ["", "\"a\"", ""]);
     }
@@ -98,15 +101,15 @@ async fn what_a_client_may_not_get_is_not_spoken_of() {
         };
         answer(status, &fields, if status == 304 { "" } else { "text" })
     });
-    bench.get(URL, &[("accept-encoding", "gzip")]).await;
-    assert_eq!(bench.get(URL, &[]).await.field("content-encoding"), "");
-    bench.get(URL, &[("accept-encoding", "gzip, br")]).await;
+    bench.get_stored(URL, &[("accept-encoding", "gzip")]).await;
+    assert_eq!(bench.get_stored(URL, &[]).await.field("content-encoding"), "");
+    bench.get_stored(URL, &[("accept-encoding", "gzip, br")]).await;
     assert_eq!(told(&bench), ["", "", "\"a\""]);
     // By whom somebody is known nobody else's content is found; and a weak tag names no bytes.
     for (vary, tag) in [("cookie", "\"a\""), ("accept-language", "W/\"a\"")] {
         let bench = tagged(vary, move |_| tag.to_owned());
         for value in ["a", "b"] {
-            bench.get(URL, &[(vary, value)]).await;
+            bench.get_stored(URL, &[(vary, value)]).await;
         }
         assert_eq!(told(&bench), ["", ""], "{vary}");
     }
@@ -118,7 +121,9 @@ async fn the_origin_is_told_of_a_few_variants_only() {
         format!("\"{}\"", heard.field("accept-language"))
     });
     for number in 0..20 {
-        bench.get(URL, &[("accept-language", &format!("x-{number}"))]).await;
+        bench
+            .get_stored(URL, &[("accept-language", &format!("x-{number}"))])
+            .await;
     }
     let most = told(&bench).iter().map(|tags| tags.split(", ").count()).max();
     assert_eq!(most, Some(8));
@@ -132,7 +137,7 @@ async fn one_304_renews_every_stored_response_that_could_have_been_chosen() {
         let vary = if heard.field("x-a") == "2" { "x-a, x-b" } else { "x-a" };
         page(&heard, vary, "\"v1\"")
     });
-    let ask = async |a: &str, b: &str| bench.get(URL, &[("x-a", a), ("x-b", b)]).await;
+    let ask = async |a: &str, b: &str| bench.get_stored(URL, &[("x-a", a), ("x-b", b)]).await;
     for (a, b) in [("2", "1"), ("1", "1"), ("1", "2"), ("2", "2")] {
         ask(a, b).await;
     }
@@ -165,7 +170,7 @@ async fn a_304_renews_nothing_that_has_another_tag() {
         let tag = if heard.field("x-b") == "2" { "\"v2\"" } else { "\"v1\"" };
         page(&heard, vary, tag)
     });
-    let ask = async |a: &str, b: &str| bench.get(URL, &[("x-a", a), ("x-b", b)]).await;
+    let ask = async |a: &str, b: &str| bench.get_stored(URL, &[("x-a", a), ("x-b", b)]).await;
     for (a, b) in [("2", "1"), ("1", "1"), ("1", "2")] {
         ask(a, b).await;
     }
