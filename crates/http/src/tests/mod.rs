@@ -5,6 +5,7 @@ mod bench;
 mod conditions;
 mod contents;
 mod decoding;
+mod doubt;
 mod encoding;
 mod ending;
 mod keeping;
