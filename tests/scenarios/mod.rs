@@ -19,6 +19,7 @@ mod s11_demo;
 mod s12_snapshot;
 mod s13_encoding;
 mod s13_handover;
+mod s13_handover_http2;
 mod s14_watching;
 mod s15_edge;
 mod s15_passing_through;
