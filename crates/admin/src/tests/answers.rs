@@ -171,7 +171,7 @@ async fn values_arrive_decoded_with_their_options() {
 #[tokio::test]
 async fn invalidations_are_answered_with_a_receipt() {
     let bench = Bench::new();
-    let nothing = "tags: [], keys: [], prefixes: [], patterns: [], namespaces: []";
+    let nothing = "tags: [], keys: [], prefixes: [], patterns: [], namespaces: [], tenant: None";
     let all = format!("Invalidation {{ {nothing}, all: true, scope: None, soft: false, dry_run: false }}");
     let cases = [
         (

@@ -1,6 +1,6 @@
 //! What clients get of one of several nodes while Redis is away.
 
-use super::bench::answer;
+use super::bench::{Bench, answer};
 use super::*;
 use peregrine_cache::backplane::wire::Shared;
 use peregrine_cache::backplane::{Joining, Outward, Telling, Told, Verifying};

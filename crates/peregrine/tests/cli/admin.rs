@@ -158,7 +158,7 @@ fn invalidate_sends_every_target_and_prints_the_receipt() {
     assert_eq!(
         asked[0].body,
         json!({ "tags": ["a", "b"], "keys": [], "prefixes": ["/p"], "patterns": [], "namespaces": [], "all": false,
-                "soft": true, "dry_run": false })
+                "soft": true, "dry_run": false, "tenant": null })
     );
     let (said, _) = ask(
         &["invalidate", "--all", "--dry-run", "--json"],
