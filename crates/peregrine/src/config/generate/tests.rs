@@ -35,7 +35,9 @@ fn every_line_of_the_default_file_is_valid_when_its_mark_is_taken_off() {
             ["# username = ", "# password = "],
             ["# sentinel_username = ", "# sentinel_password = "],
         ];
-        let pair = pairs.iter().find(|pair| pair.iter().any(|begin| line.starts_with(begin)));
+        let pair = pairs
+            .iter()
+            .find(|pair| pair.iter().any(|begin| line.starts_with(begin)));
         let belongs = |other: &str| pair.is_some_and(|pair| pair.iter().any(|begin| other.starts_with(begin)));
         let section = |at: usize| lines[..at].iter().rposition(|line| line.starts_with('['));
         for (other, text) in lines.iter().enumerate() {
