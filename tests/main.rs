@@ -6,10 +6,7 @@
     clippy::print_stderr,
     reason = "a harness fails loudly, and shows what the program wrote"
 )]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the world that the program runs in has real time"
-)]
+#![expect(reason = "the world that the program runs in has real time")]
 
 mod harness;
 mod scenarios;
