@@ -6,7 +6,6 @@
     clippy::print_stderr,
     reason = "a harness fails loudly, and shows what the program wrote"
 )]
-#![expect(reason = "the world that the program runs in has real time")]
 
 mod harness;
 mod scenarios;
