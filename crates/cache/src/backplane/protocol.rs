@@ -150,7 +150,7 @@ pub struct Node {
     complete: bool,
     verified_at: Option<Instant>,
     pending: BTreeMap<PendingId, Pending>,
-    pendings: u64,
+    pended_so_far: u64,
     outstanding: Option<u64>,
     syncs: u64,
 }
@@ -176,7 +176,7 @@ impl Node {
             complete: false,
             verified_at: None,
             pending: BTreeMap::new(),
-            pendings: 0,
+            pended_so_far: 0,
             outstanding: None,
             syncs: 0,
         }
@@ -291,8 +291,8 @@ impl Node {
 
     /// Notes that `marks` hold here and are to be told to Redis. To be called before the invalidation returns.
     pub fn pend(&mut self, marks: Vec<Mark>) -> PendingId {
-        self.pendings += 1;
-        let id = PendingId(self.pendings);
+        self.pended_so_far += 1;
+        let id = PendingId(self.pended_so_far);
         let pending = Pending {
             marks,
             sent: false,

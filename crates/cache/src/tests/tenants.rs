@@ -138,7 +138,7 @@ fn without_a_tenant_everybody_is_reached() {
 }
 
 #[test]
-fn many_patterns_of_one_tenant_do_not_push_out_what_is_anothers() {
+fn many_patterns_of_one_tenant_do_not_push_out_what_another_has() {
     let bench = filled();
     for number in 0..1000 {
         let request = of("acme", |request| request.patterns = vec![format!("/{number}*")]);
