@@ -207,7 +207,7 @@ impl World {
             if arrived <= load.loaded || missing == Missing::FollowerCheck {
                 self.serve(node, key, load.loaded, arrived, false, "load");
             } else {
-                self.take_anothers(node, key, arrived, (load.loaded, load.position.lc, load.start));
+                self.take_of_another(node, key, arrived, (load.loaded, load.position.lc, load.start));
             }
         }
         if let Some(stamp) = position.stamp {
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    fn take_anothers(&mut self, node: usize, key: usize, arrived: Time, (loaded, lc, start): (Time, u64, Instant)) {
+    fn take_of_another(&mut self, node: usize, key: usize, arrived: Time, (loaded, lc, start): (Time, u64, Instant)) {
         let glance = self.nodes[node].trust.glance();
         self.step_of_a_thread(node, move |world| {
             let one = &world.nodes[node];
