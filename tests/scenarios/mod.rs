@@ -30,3 +30,4 @@ mod s31_freshness;
 mod s32_deployment;
 mod s33_faults;
 mod s34_plaintext;
+mod s36_redis_tier;

@@ -1,0 +1,265 @@
+//! Several Peregrines and one Redis: what one of them loaded the others have, with its age, in every variant; what is invalidated
+//! nobody has; what is damaged is a miss; one of them loads for all; and without Redis, or without the one that loads, they go on.
+
+use crate::harness::program::upstream;
+use crate::harness::{Client, Crowd, Gate, Origin, Peregrine, Reply, Signal, request, until};
+use peregrine_test_servers::{Proxy, RedisServer};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many clients ask for one thing at once, over all nodes.
+const CROWD: u32 = 1000;
+
+/// How often something is tried that a machine may spoil which stands still for seconds.
+const TRIES_MAX: usize = 5;
+
+/// An origin whose pages are fresh for long and carry the tag `page`; the body says how often it was asked.
+fn counting() -> (Origin, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&asked);
+    let origin = Origin::start(move |heard| {
+        let count = counts.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut fields = vec![("cache-control", "max-age=600"), ("surrogate-key", "page")];
+        if heard.target == "/greeting" {
+            fields.push(("vary", "accept-language"));
+        }
+        Reply::ok(&fields, format!("answer {count}"))
+    });
+    (origin, asked)
+}
+
+fn node(origin: &Origin, redis: &str) -> Peregrine {
+    // A machine that is busy with other tests may keep an answer waiting; what is cut fails at once.
+    let redis = format!("[redis]\nurl = \"{redis}\"\noperation_timeout = \"20s\"\n");
+    let more = format!("{redis}[cache]\nfreshness_bound = \"60s\"\n");
+    let peregrine = Peregrine::start(&upstream(&[origin], "", &more));
+    until("the node to be in step", || {
+        peregrine.statistics()["backplane"]["shards"][0]["state"] == "in_step"
+    });
+    peregrine
+}
+
+/// What the tier counts at `pointer`.
+fn counted(peregrine: &Peregrine, pointer: &str) -> u64 {
+    let statistics = peregrine.statistics();
+    let found = statistics["cache"]["redis"].pointer(pointer);
+    found.and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn stored(peregrine: &Peregrine, count: u64) {
+    until("the values to be written to Redis", || {
+        counted(peregrine, "/writes_by_outcome/stored") >= count
+    });
+}
+
+/// How many loads of `nodes` asked the origin: with the lease of the cluster, or after they had waited for it in vain.
+fn loaders(nodes: &[Peregrine]) -> u64 {
+    let ways = ["taken", "passed", "timed_out", "away"].map(|how| format!("/leases_by_outcome/{how}"));
+    let of = |node| ways.iter().map(|way| counted(node, way)).sum::<u64>();
+    nodes.iter().map(of).sum()
+}
+
+fn operate(node: &Peregrine, body: &Value) -> Value {
+    let answer = node.admin("POST", "/api/performance/cache/operation", Some(body));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[test]
+fn what_one_node_loaded_the_other_takes_from_redis_and_then_has_in_memory() {
+    let redis = RedisServer::start(&[]);
+    let (origin, asked) = counting();
+    let (one, two) = (node(&origin, &redis.url()), node(&origin, &redis.url()));
+    assert_eq!(one.get("/page", &[]).text(), "answer 1");
+    stored(&one, 1);
+    let answer = two.get("/page", &[]);
+    assert_eq!(answer.text(), "answer 1");
+    let said = answer.field("cache-status");
+    assert!(said.contains("; hit") && said.contains("detail=redis"), "{said}");
+    assert!(!said.contains("fwd"), "{said}");
+    assert!(answer.has("age"));
+    let again = two.get("/page", &[]);
+    let said = again.field("cache-status");
+    assert!(
+        said.contains("; hit") && !said.contains("redis"),
+        "it is in memory now: {said}"
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(counted(&two, "/hits"), 1);
+    assert_eq!(two.metric("peregrine_redis_tier_hits_total", &[]), 1.0);
+    // And nobody takes what is invalidated.
+    one.invalidate(&json!({"tags": ["page"]}));
+    assert_eq!(two.get("/page", &[]).text(), "answer 2");
+}
+
+#[test]
+fn each_variant_is_found_by_those_who_ask_for_it() {
+    let redis = RedisServer::start(&[]);
+    let (origin, asked) = counting();
+    let (one, two) = (node(&origin, &redis.url()), node(&origin, &redis.url()));
+    for (language, body, count) in [("de", "answer 1", 1), ("en", "answer 2", 2)] {
+        assert_eq!(one.get("/greeting", &[("accept-language", language)]).text(), body);
+        stored(&one, count);
+    }
+    for (language, body) in [("en", "answer 2"), ("de", "answer 1")] {
+        let answer = two.get("/greeting", &[("accept-language", language)]);
+        assert_eq!(answer.text(), body);
+        assert!(answer.field("cache-status").contains("detail=redis"));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn what_is_damaged_in_redis_is_a_miss_and_replaced() {
+    let redis = RedisServer::start(&[]);
+    let (origin, asked) = counting();
+    let (one, two) = (node(&origin, &redis.url()), node(&origin, &redis.url()));
+    // The stamp in front of the envelope, its version, and its payload.
+    let harms = [
+        ("0", "stamp", "damaged"),
+        ("39", "9", "version"),
+        ("120", "harm", "damaged"),
+    ];
+    for (number, (at, with, reason)) in harms.into_iter().enumerate() {
+        let page = format!("/page/{number}");
+        let loaded = one.get(&page, &[]).text();
+        stored(&one, number as u64 + 1);
+        // The other pages were taken into memory by then, and lie there whole again.
+        for key in redis.ask(&["KEYS", "pg:v:*"]).list() {
+            redis.ask(&["SETRANGE", &key.text(), at, with]);
+        }
+        let before = counted(&two, &format!("/misses_by_reason/{reason}"));
+        let answer = two.get(&page, &[]);
+        assert_eq!(answer.status, 200);
+        assert!(!answer.is_hit() && answer.text() != loaded, "{:?}", answer.fields);
+        assert_eq!(counted(&two, &format!("/misses_by_reason/{reason}")), before + 1);
+        stored(&two, number as u64 + 1);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2 * harms.len());
+    let three = node(&origin, &redis.url());
+    let answer = three.get("/page/2", &[]);
+    assert!(answer.field("cache-status").contains("detail=redis"), "it was replaced");
+}
+
+#[test]
+fn values_by_name_are_the_same_at_both() {
+    let redis = RedisServer::start(&[]);
+    let (origin, _) = counting();
+    let (one, two) = (node(&origin, &redis.url()), node(&origin, &redis.url()));
+    operate(&one, &json!({"op": "set", "key": "greeting", "value": "hello"}));
+    operate(&one, &json!({"op": "mset", "values": {"a": "1", "b": "2"}}));
+    // Where that takes long it goes on behind the answer.
+    stored(&one, 3);
+    let got = operate(&two, &json!({"op": "get", "key": "greeting"}));
+    assert_eq!(got["item"]["value"], "hello", "{got}");
+    let before = redis.calls("mget");
+    let got = operate(&two, &json!({"op": "mget", "keys": ["a", "none", "b"]}));
+    assert_eq!(
+        (&got["items"]["a"]["value"], &got["items"]["b"]["value"]),
+        (&json!("1"), &json!("2"))
+    );
+    assert!(got["items"]["none"].is_null(), "{got}");
+    assert_eq!(redis.calls("mget"), before + 1, "all in one round trip");
+    operate(&two, &json!({"op": "set", "key": "a", "value": "new"}));
+    operate(&two, &json!({"op": "delete", "key": "greeting"}));
+    until("the first to have heard of both", || {
+        let got = operate(&one, &json!({"op": "mget", "keys": ["a", "greeting"]}));
+        got["items"]["a"]["value"] == "new" && got["items"]["greeting"].is_null()
+    });
+}
+
+#[test]
+fn a_thousand_clients_of_three_nodes_cost_the_origin_one_request() {
+    let redis = RedisServer::start(&[]);
+    let gates: Vec<Gate> = (0..TRIES_MAX).map(|_| Gate::default()).collect();
+    let waiting = gates.clone();
+    let origin = Origin::start(move |heard| {
+        let gate = &waiting[heard.target[1..].parse::<usize>().unwrap()];
+        Reply::default()
+            .wait(gate)
+            .then(&Reply::ok(&[("cache-control", "max-age=600")], "whole"))
+    });
+    let nodes: Vec<Peregrine> = (0..3).map(|_| node(&origin, &redis.url())).collect();
+    for (number, gate) in gates.iter().enumerate() {
+        let loaded = origin.count();
+        let misses = || {
+            nodes
+                .iter()
+                .map(|node| node.metric("peregrine_cache_misses_total", &[]))
+                .sum::<f64>()
+        };
+        let (loading, before) = (loaders(&nodes), misses());
+        let share = |at: u32| CROWD / 3 + u32::from(at < CROWD % 3);
+        let crowds: Vec<Crowd> = (0..)
+            .zip(&nodes)
+            .map(|(at, node)| Crowd::gather(node.address, share(at)))
+            .collect();
+        let ask = |crowd: Crowd| crowd.ask(|_| request("GET", &format!("/{number}"), &[]));
+        let crowds: Vec<Crowd> = crowds.into_iter().map(ask).collect();
+        until("everybody to have looked up", || misses() >= before + f64::from(CROWD));
+        gate.open();
+        for mut crowd in crowds {
+            for answer in crowd.answers() {
+                assert!(answer.status == 200 && answer.text() == "whole", "{:?}", answer.fields);
+            }
+        }
+        let loads = (origin.count() - loaded) as u64;
+        assert_eq!(
+            loads,
+            loaders(&nodes) - loading,
+            "nobody loads who did not ask for the lease"
+        );
+        if loads == 1 {
+            return;
+        }
+        // A node stood still for so long that its lease lapsed, or others were tired of waiting: once more.
+    }
+    panic!("not once in {TRIES_MAX} times was it one load");
+}
+
+#[test]
+fn when_the_one_that_loads_is_killed_another_loads_for_all() {
+    let redis = RedisServer::start(&[]);
+    for _ in 0..TRIES_MAX {
+        let asked = AtomicUsize::new(0);
+        // Whoever asks first is never answered.
+        let origin = Origin::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::default().wait(&Gate::default()),
+            _ => Reply::ok(&[("cache-control", "max-age=600")], "whole"),
+        });
+        redis.ask(&["FLUSHALL"]);
+        let leader = node(&origin, &redis.url());
+        let others = [node(&origin, &redis.url()), node(&origin, &redis.url())];
+        let _left_alone = leader.begin("/page", &[]);
+        until("the first to load", || origin.count() == 1);
+        let mut clients: Vec<Client> = Vec::new();
+        for node in &others {
+            clients.extend((0..10).map(|_| node.begin("/page", &[])));
+        }
+        let held = redis.ask(&["KEYS", "pg:l:*"]).list().len() == 1;
+        leader.process.signal(Signal::KILL);
+        for client in &mut clients {
+            let answer = client.read("GET");
+            assert!(answer.status == 200 && answer.text() == "whole", "{:?}", answer.fields);
+        }
+        assert_eq!(origin.count() as u64, 1 + loaders(&others));
+        if held && origin.count() == 2 {
+            return;
+        }
+    }
+    panic!("not once in {TRIES_MAX} times was it one more load");
+}
+
+#[test]
+fn without_redis_they_go_on() {
+    let redis = RedisServer::start(&[]);
+    let proxy = Proxy::start(redis.address());
+    let (origin, _) = counting();
+    let node = node(&origin, &proxy.url());
+    assert_eq!(node.get("/page", &[]).status, 200);
+    proxy.cut();
+    for page in ["/page", "/another", "/third"] {
+        assert_eq!(node.get(page, &[]).status, 200, "{page}");
+    }
+}
