@@ -2,7 +2,9 @@
 //!
 //! An entry may be served while nothing that this node has not heard of can be older than the bound. There are two ways to
 //! know: the entry's load began within the bound, so whatever it missed is younger than that; or every invalidation up to
-//! `verified_at` has reached the ledger, that is within the bound, and the entry is not from before a gap (`lc_floor`).
+//! `verified_at` has reached the ledger, and that is within the bound. Neither holds for an entry from before a gap
+//! (`lc_floor`): what was invalidated in a gap never reaches the ledger, and yet this node says from then on that it has heard
+//! of it, which receipts count on.
 //!
 //! The order carries the promise P2, on both sides:
 //! * the writer raises targets and the floor first and publishes `verified_at` last (release);
@@ -50,8 +52,8 @@ impl ShardTrust {
         now: Instant,
         bound: Duration,
     ) -> bool {
-        load_start.is_some_and(|start| now.since(start) <= bound)
-            || (lc >= self.lc_floor.load(Ordering::Acquire) && glance.is_within(now, bound))
+        lc >= self.lc_floor.load(Ordering::Acquire)
+            && (load_start.is_some_and(|start| now.since(start) <= bound) || glance.is_within(now, bound))
     }
 
     /// What was loaded before `lc` is doubtful from now on.

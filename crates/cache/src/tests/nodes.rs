@@ -150,6 +150,23 @@ fn what_was_loaded_within_the_bound_is_served_whether_redis_answers_or_not() {
     );
 }
 
+/// The node says with its next question that it has heard of everything, and receipts count on that.
+#[test]
+fn what_was_loaded_before_a_gap_is_doubtful_however_young_it_is() {
+    for (generation, floor) in [("two", 0), ("one", 3)] {
+        let world = World::new(WhenUnverified::Load);
+        world.sync(0);
+        world.bench.put("/a", "one");
+        world.millis(10);
+        let mark = world.mark(&Invalidation::of_tags(vec!["t".into()]));
+        let synced = answer(&world.bench.engine, generation, 4, floor, vec![(mark, 4)]);
+        assert!(synced.verified);
+        assert!(matches!(world.bench.lookup("/a"), Lookup::Unverified), "{generation}");
+        world.bench.put("/b", "two");
+        assert!(world.bench.hit("/b").is_some(), "{generation}");
+    }
+}
+
 #[test]
 fn what_cannot_be_verified_is_loaded_again_and_keeps_its_validators() {
     let world = World::new(WhenUnverified::Load);

@@ -1,5 +1,6 @@
 //! The table of nodes of a shard, read for all who want to know at once.
 
+use super::super::generation::Gen;
 use super::super::scripts::NodeSeen;
 use super::{Inner, Shard};
 use crate::sync::Mutex;
@@ -22,6 +23,8 @@ struct LastRead {
     /// When it began.
     at: Instant,
     rows: Arc<[NodeSeen]>,
+    /// Rows that were there before.
+    departed: Vec<NodeSeen>,
 }
 
 impl NodeTable {
@@ -47,11 +50,29 @@ impl NodeTable {
             }
         };
         let rows: Arc<[NodeSeen]> = rows.into();
-        *self.last.lock() = LastRead {
+        let mut last = self.last.lock();
+        let passed = at.since(last.at);
+        let before = last.rows.iter().chain(&last.departed).map(|row| NodeSeen {
+            silent: row.silent + passed,
+            ..row.clone()
+        });
+        let departed = before
+            .filter(|row| row.silent <= silence_max && rows.iter().all(|now| now.name != row.name))
+            .collect();
+        *last = LastRead {
             at,
             rows: Arc::clone(&rows),
+            departed,
         };
         Some(rows)
+    }
+
+    /// Nodes that were in the table, are not any more, and did not know `generation` when they asked last: they need not have
+    /// left, because Redis may have lost the table when that generation began.
+    pub(super) fn lost(&self, generation: Gen) -> Vec<NodeSeen> {
+        let last = self.last.lock();
+        let lost = last.departed.iter().filter(|row| row.generation != generation);
+        lost.cloned().collect()
     }
 
     /// The rows that were read last.

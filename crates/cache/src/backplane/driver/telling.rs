@@ -205,7 +205,10 @@ impl Inner {
             for one in accepted {
                 let Some(shard) = self.shard(one.shard) else { continue };
                 match shard.nodes.rows(self, shard).await {
-                    Some(rows) => standings.add(one, &rows),
+                    Some(rows) => {
+                        standings.add(one, &rows);
+                        standings.add(one, &shard.nodes.lost(one.generation));
+                    }
                     None => {
                         known = false;
                         standings.add(one, &shard.nodes.last());

@@ -4,7 +4,8 @@
 //! cut off, primaries killed, cut off, frozen, deposed, brought back, restarted empty or from an old file, keys flushed or
 //! evicted, values read from replicas, written late, or put back to an older version.
 //!
-//! [`history`] checks every answer against the promises P1 and P2. Each rule of the protocol can be switched off
+//! [`history`] checks every answer against the promises P1 and P2, and against the receipts: a node that is named as confirmed
+//! serves nothing older from then on. Each rule of the protocol can be switched off
 //! ([`Missing`]), and then the simulation must find a schedule that breaks a promise: a check that cannot fail shows nothing.
 //! P3 is a matter of the engine's table of loads, whose interleavings are explored elsewhere (`explored`).
 //!
@@ -68,10 +69,12 @@ pub(super) enum Missing {
     FollowerCheck,
     /// Who waits for another's load compares it with invalidations only.
     FollowerTrust,
+    /// What was loaded within the bound is served even if it is from before a gap.
+    GapBeforeAge,
 }
 
 impl Missing {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::LateReplies,
         Self::Replicas,
         Self::VerifiedWhenSent,
@@ -88,6 +91,7 @@ impl Missing {
         Self::CapturedBefore,
         Self::FollowerCheck,
         Self::FollowerTrust,
+        Self::GapBeforeAge,
     ];
 }
 

@@ -108,7 +108,7 @@ fn the_twin_answers_as_the_scripts_do() {
                     let call = keys.sync_paged(salt, "node", &request, BOUND, page);
                     let real = SyncReply::parse(&run(&server, &call)).unwrap();
                     let page = usize::try_from(page).unwrap();
-                    let twins = twin.sync(who, fine, request.generation.as_ref(), cursor, page);
+                    let twins = twin.sync(who, fine, 0, (request.generation.as_ref(), cursor), page);
                     assert_eq!(real, twins, "seed {seed} step {step}");
                     known.push(Some(real.generation));
                 }

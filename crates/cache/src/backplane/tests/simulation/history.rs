@@ -87,6 +87,8 @@ pub(super) struct History {
     returned: Vec<Vec<(Reached, Time, Time)>>,
     /// What was confirmed, and when Redis executed it.
     confirmed: Vec<(Reached, Time)>,
+    /// By node: what it said that it has heard of, when Redis executed that, and when somebody read what it said.
+    acknowledged: Vec<Vec<(Reached, Time, Time)>>,
     pub(super) plain: u64,
     pub(super) unverified: u64,
     pub(super) violation: Option<String>,
@@ -97,6 +99,7 @@ impl History {
         Self {
             returned: vec![Vec::new(); nodes],
             confirmed: Vec::new(),
+            acknowledged: vec![Vec::new(); nodes],
             plain: 0,
             unverified: 0,
             violation: None,
@@ -111,7 +114,12 @@ impl History {
         self.confirmed.push((what, executed));
     }
 
-    /// Whether `served` keeps P1, and unlabelled P2.
+    /// A receipt of `what` names `node` as confirmed.
+    pub(super) fn acknowledged(&mut self, node: usize, what: Reached, executed: Time, now: Time) {
+        self.acknowledged[node].push((what, executed, now));
+    }
+
+    /// Whether `served` keeps P1, and unlabelled P2 and the receipts.
     pub(super) fn check(&mut self, served: Served, now: Time) {
         let Served {
             node,
@@ -135,6 +143,13 @@ impl History {
         for (what, executed) in &self.confirmed {
             if what.reaches(key) && arrived > executed + BOUND && loaded < *executed {
                 self.violation = Some(format!("P2: {what:?} executed {executed}, {served:?} at {now}"));
+            }
+        }
+        for (what, executed, told) in &self.acknowledged[node] {
+            if what.reaches(key) && arrived > *told && loaded < *executed {
+                self.violation = Some(format!(
+                    "receipt: {what:?} executed {executed} told {told}, {served:?} at {now}"
+                ));
             }
         }
     }

@@ -3,13 +3,14 @@
 use super::history::{KEYS, NAMESPACE, Reached};
 use super::servers::Answer;
 use super::{BOUND, Heard, Missing, SECOND, Time, World};
+use crate::backplane::generation::{Generation, Stamp};
 use crate::backplane::ground::Ground;
 use crate::backplane::protocol::{Confirming, Effect, Node, PendingId, Rules, SyncRequest};
 use crate::backplane::trust::ShardTrust;
 use crate::backplane::wire::{self, Mark};
 use crate::ledger::{Checked, Ledger, Position, Scope, Standing};
 use peregrine_base::Instant;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// Something in memory.
@@ -247,7 +248,7 @@ impl World {
         self.ask(
             node,
             target,
-            move |twin, who| twin.sync(who, (salt, missing), known.as_ref(), cursor, page),
+            move |twin, who| twin.sync(who, (salt, missing), node, (known.as_ref(), cursor), page),
             &heard,
         );
     }
@@ -343,10 +344,11 @@ impl World {
             Some(answer) => {
                 let (confirming, raised) = one.protocol.invalidate_reply(id, &answer.reply, answer.acknowledged);
                 effects = raised;
-                if matches!(confirming, Confirming::Confirmed(_)) {
+                if let Confirming::Confirmed(stamp) = confirming {
                     confirmed = true;
                     one.journal.remove(&id);
                     self.history.confirmed(what, answer.executed);
+                    self.look_who_knows(node, what, stamp, answer.executed);
                 }
             }
         }
@@ -359,5 +361,27 @@ impl World {
                 world.sync(node);
             }
         });
+    }
+
+    /// Asks several times what the other nodes said that they know, for the receipt.
+    fn look_who_knows(&mut self, node: usize, what: Reached, stamp: Stamp, executed: Time) {
+        for pause in [2_000, 8_000, 32_000, 128_000, 512_000] {
+            let incarnation = self.nodes[node].incarnation;
+            let look = move |world: &mut Self| {
+                let target = world.nodes[node].target;
+                let heard: Heard<Answer<BTreeMap<usize, _>>> = Rc::new(move |world, answer| {
+                    let Some(answer) = answer else { return };
+                    for (other, (known, cursor)) in answer.reply {
+                        let known = known.as_ref().map(Generation::id);
+                        if known == Some(stamp.generation) && cursor >= stamp.seq {
+                            let now = world.now;
+                            world.history.acknowledged(other, what, executed, now);
+                        }
+                    }
+                });
+                world.ask(node, target, |twin, _| twin.rows.clone(), &heard);
+            };
+            self.after(pause, move |world| world.post_to(node, incarnation, Box::new(look)));
+        }
     }
 }

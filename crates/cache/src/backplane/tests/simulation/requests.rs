@@ -5,6 +5,7 @@ use super::history::{KEYS, NAMESPACE, Served};
 use super::node::{Kept, Load};
 use super::{BOUND, Envelope, Missing, Time, World};
 use crate::backplane::records::ValueTargets;
+use crate::backplane::trust::Glance;
 use crate::backplane::{NotGood, Stamp};
 use crate::ledger::{Position, Standing};
 use peregrine_base::Instant;
@@ -64,9 +65,7 @@ impl World {
             let checking = match stood {
                 None => Checking::Absent,
                 Some((kept, Standing::Valid)) => {
-                    let load = (kept.lc, kept.load_start);
-                    let bound = Duration::from_micros(BOUND);
-                    if world.nodes[node].trust.admits(glance, load, now, bound) {
+                    if world.admits(node, glance, (kept.lc, kept.load_start), now) {
                         Checking::Good(kept.loaded)
                     } else {
                         Checking::Doubtful(kept.loaded)
@@ -79,6 +78,12 @@ impl World {
             };
             then(world, checking);
         });
+    }
+
+    fn admits(&self, node: usize, glance: Glance, load: (u64, Option<Instant>), now: Instant) -> bool {
+        let bound = Duration::from_micros(BOUND);
+        let young = load.1.is_some_and(|start| now.since(start) <= bound);
+        (self.missing == Missing::GapBeforeAge && young) || self.nodes[node].trust.admits(glance, load, now, bound)
     }
 
     fn compare(&self, node: usize, key: usize) -> Option<(Kept, Standing)> {
@@ -229,9 +234,9 @@ impl World {
         self.step_of_a_thread(node, move |world| {
             let one = &world.nodes[node];
             let reached = one.standing(key, lc) != Standing::Valid;
-            let (now, bound) = (one.clock(world.now), Duration::from_micros(BOUND));
+            let now = one.clock(world.now);
             let trusted =
-                world.missing == Missing::FollowerTrust || one.trust.admits(glance, (lc, Some(start)), now, bound);
+                world.missing == Missing::FollowerTrust || world.admits(node, glance, (lc, Some(start)), now);
             if trusted && !reached {
                 world.serve(node, key, loaded, arrived, false, "another's load");
             } else {

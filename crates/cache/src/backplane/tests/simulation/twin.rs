@@ -4,6 +4,7 @@ use super::Missing;
 use crate::backplane::generation::Generation;
 use crate::backplane::scripts::{InvalidateReply, SyncReply};
 use crate::backplane::wire::Mark;
+use std::collections::BTreeMap;
 
 /// The control keys of a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(super) struct Twin {
     pub(super) count: usize,
     /// In the order of the numbers.
     pub(super) targets: Vec<(Mark, u64)>,
+    /// What each node said that it knows.
+    pub(super) rows: BTreeMap<usize, (Option<Generation>, u64)>,
 }
 
 /// Who runs the scripts.
@@ -34,6 +37,7 @@ impl Twin {
                 salt: Some(salt),
                 seq: self.seq,
                 floor: self.seq,
+                rows: std::mem::take(&mut self.rows),
                 ..Self::default()
             };
         }
@@ -67,15 +71,16 @@ impl Twin {
         }
     }
 
-    /// SYNC, but for the table of nodes.
+    /// SYNC.
     pub(super) fn sync(
         &mut self,
         who: Identity<'_>,
         (salt, missing): (u64, Missing),
-        known: Option<&Generation>,
-        cursor: u64,
+        node: usize,
+        (known, cursor): (Option<&Generation>, u64),
         page: usize,
     ) -> SyncReply {
+        self.rows.insert(node, (known.cloned(), cursor));
         let generation = self.open(who, salt, missing);
         let above = if known == Some(&generation) { cursor } else { 0 };
         let mut records = self.targets.iter().filter(|(_, seq)| *seq > above).cloned();
