@@ -2,6 +2,7 @@
 
 use super::history::{KEYS, NAMESPACE, Reached};
 use super::servers::Answer;
+use super::twin::Rows;
 use super::{BOUND, Heard, Missing, SECOND, Time, World};
 use crate::backplane::generation::{Generation, Stamp};
 use crate::backplane::ground::Ground;
@@ -10,7 +11,7 @@ use crate::backplane::trust::ShardTrust;
 use crate::backplane::wire::{self, Mark};
 use crate::ledger::{Checked, Ledger, Position, Scope, Standing};
 use peregrine_base::Instant;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Something in memory.
@@ -369,7 +370,7 @@ impl World {
             let incarnation = self.nodes[node].incarnation;
             let look = move |world: &mut Self| {
                 let target = world.nodes[node].target;
-                let heard: Heard<Answer<BTreeMap<usize, _>>> = Rc::new(move |world, answer| {
+                let heard: Heard<Answer<Rows>> = Rc::new(move |world, answer| {
                     let Some(answer) = answer else { return };
                     for (other, (known, cursor)) in answer.reply {
                         let known = known.as_ref().map(Generation::id);

@@ -235,8 +235,7 @@ impl World {
             let one = &world.nodes[node];
             let reached = one.standing(key, lc) != Standing::Valid;
             let now = one.clock(world.now);
-            let trusted =
-                world.missing == Missing::FollowerTrust || world.admits(node, glance, (lc, Some(start)), now);
+            let trusted = world.missing == Missing::FollowerTrust || world.admits(node, glance, (lc, Some(start)), now);
             if trusted && !reached {
                 world.serve(node, key, loaded, arrived, false, "another's load");
             } else {

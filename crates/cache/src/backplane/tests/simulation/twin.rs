@@ -6,6 +6,9 @@ use crate::backplane::scripts::{InvalidateReply, SyncReply};
 use crate::backplane::wire::Mark;
 use std::collections::BTreeMap;
 
+/// What each node said that it knows.
+pub(super) type Rows = BTreeMap<usize, (Option<Generation>, u64)>;
+
 /// The control keys of a shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Twin {
@@ -15,8 +18,7 @@ pub(super) struct Twin {
     pub(super) count: usize,
     /// In the order of the numbers.
     pub(super) targets: Vec<(Mark, u64)>,
-    /// What each node said that it knows.
-    pub(super) rows: BTreeMap<usize, (Option<Generation>, u64)>,
+    pub(super) rows: Rows,
 }
 
 /// Who runs the scripts.
