@@ -41,6 +41,8 @@ pub struct Rules {
     pub(crate) pending_reaches_values: bool,
     /// An answer with another generation or a floor above the cursor makes memory doubtful.
     pub(crate) gaps_raise_the_floor: bool,
+    /// A node says that it has heard of what whole answers told, not of their first pages.
+    pub(crate) whole_answers_are_heard: bool,
 }
 
 impl Default for Rules {
@@ -54,6 +56,7 @@ impl Default for Rules {
             values_above_floor: true,
             pending_reaches_values: true,
             gaps_raise_the_floor: true,
+            whole_answers_are_heard: true,
         }
     }
 }
@@ -81,8 +84,11 @@ pub struct SyncRequest {
     id: u64,
     /// The generation that the node knows.
     pub generation: Option<Generation>,
-    /// Up to where it knows of invalidations.
+    /// Up to where it was told of invalidations.
     pub cursor: u64,
+    /// Up to where it knows of all of them, which receipts count on. In the middle of an answer that is less: a target that was
+    /// invalidated again meanwhile stands further behind, and not where it stood.
+    pub heard: u64,
     /// When it was sent.
     pub sent: Instant,
 }
@@ -144,6 +150,8 @@ pub struct Node {
     rules: Rules,
     generation: Option<Generation>,
     cursor: u64,
+    /// The cursor at the end of the last whole answer of this generation.
+    heard: u64,
     floor: u64,
     records: Records,
     /// Whether the records of this generation have all arrived once.
@@ -171,6 +179,7 @@ impl Node {
             rules,
             generation: None,
             cursor: 0,
+            heard: 0,
             floor: 0,
             records: Records::default(),
             complete: false,
@@ -193,6 +202,11 @@ impl Node {
             id: self.syncs,
             generation: self.generation.clone(),
             cursor: self.cursor,
+            heard: if self.rules.whole_answers_are_heard {
+                self.heard
+            } else {
+                self.cursor
+            },
             sent: now,
         })
     }
@@ -238,6 +252,7 @@ impl Node {
         }));
         if last {
             self.complete = true;
+            self.heard = self.cursor;
             let at = if self.rules.verified_when_sent {
                 request.sent
             } else {
@@ -280,6 +295,7 @@ impl Node {
         }
         self.records = Records::default();
         self.complete = false;
+        self.heard = 0;
         (self.cursor, self.floor) = (reply.upto(), reply.floor);
         for (mark, seq) in reply.records {
             self.records.enter(&mark, seq);

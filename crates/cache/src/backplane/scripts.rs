@@ -3,7 +3,7 @@
 //!
 //! * `{pg:0}m`, a hash: `salt`, `seq`, `floor`, `count`
 //! * `{pg:0}z`, a sorted set: mark ([`super::wire`]) → the `seq` of its last invalidation
-//! * `{pg:0}n`, a hash: node → the generation it knows, its cursor, its bound, when it was seen
+//! * `{pg:0}n`, a hash: node → the generation it knows, up to where it knows all of it, its bound, when it was seen
 //! * `{pg:0}c`, a channel: a nudge after each invalidation
 //!
 //! Answers come from outside and are taken for nothing else than bytes: what cannot be read is [`Garbled`], never a panic.
@@ -157,6 +157,7 @@ impl ControlKeys {
                 text(bound.as_millis()),
                 text(page),
                 text(NODES_KEPT.as_millis()),
+                text(request.heard),
             ],
         }
     }

@@ -71,10 +71,12 @@ pub(super) enum Missing {
     FollowerTrust,
     /// What was loaded within the bound is served even if it is from before a gap.
     GapBeforeAge,
+    /// A node says that it has heard of the first page of an answer.
+    WholeAnswers,
 }
 
 impl Missing {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::LateReplies,
         Self::Replicas,
         Self::VerifiedWhenSent,
@@ -92,6 +94,7 @@ impl Missing {
         Self::FollowerCheck,
         Self::FollowerTrust,
         Self::GapBeforeAge,
+        Self::WholeAnswers,
     ];
 }
 

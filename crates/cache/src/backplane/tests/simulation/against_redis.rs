@@ -41,7 +41,7 @@ fn run(server: &RedisServer, call: &Call) -> Value {
 /// What a node asks that knows `generation` up to `cursor`.
 fn question(generation: Option<Generation>, cursor: u64) -> SyncRequest {
     let mut request = Node::new(Rules::default()).begin_sync(Instant::ZERO).unwrap();
-    (request.generation, request.cursor) = (generation, cursor);
+    (request.generation, request.cursor, request.heard) = (generation, cursor, cursor);
     request
 }
 
@@ -108,7 +108,7 @@ fn the_twin_answers_as_the_scripts_do() {
                     let call = keys.sync_paged(salt, "node", &request, BOUND, page);
                     let real = SyncReply::parse(&run(&server, &call)).unwrap();
                     let page = usize::try_from(page).unwrap();
-                    let twins = twin.sync(who, fine, 0, (request.generation.as_ref(), cursor), page);
+                    let twins = twin.sync(who, fine, 0, &request, page);
                     assert_eq!(real, twins, "seed {seed} step {step}");
                     known.push(Some(real.generation));
                 }

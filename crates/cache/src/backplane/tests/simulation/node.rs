@@ -70,6 +70,7 @@ impl SimNode {
             values_above_floor: missing != Missing::ValueFloor,
             pending_reaches_values: missing != Missing::Pending,
             gaps_raise_the_floor: missing != Missing::GapFloor,
+            whole_answers_are_heard: missing != Missing::WholeAnswers,
         };
         Self {
             number,
@@ -241,7 +242,7 @@ impl World {
         let request = one.protocol.begin_sync(clock).expect("none is outstanding");
         one.asking = Some((target, request.clone()));
         let salt = self.id();
-        let (known, cursor) = (request.generation.clone(), request.cursor);
+        let asked = request.clone();
         let heard: Heard<Answer<_>> = Rc::new(move |world, answer| {
             let request = request.clone();
             world.with_lock(node, move |world| world.heard_of_sync(node, &request, answer));
@@ -249,7 +250,7 @@ impl World {
         self.ask(
             node,
             target,
-            move |twin, who| twin.sync(who, (salt, missing), node, (known.as_ref(), cursor), page),
+            move |twin, who| twin.sync(who, (salt, missing), node, &asked, page),
             &heard,
         );
     }

@@ -2,6 +2,7 @@
 
 use super::Missing;
 use crate::backplane::generation::Generation;
+use crate::backplane::protocol::SyncRequest;
 use crate::backplane::scripts::{InvalidateReply, SyncReply};
 use crate::backplane::wire::Mark;
 use std::collections::BTreeMap;
@@ -79,12 +80,16 @@ impl Twin {
         who: Identity<'_>,
         (salt, missing): (u64, Missing),
         node: usize,
-        (known, cursor): (Option<&Generation>, u64),
+        request: &SyncRequest,
         page: usize,
     ) -> SyncReply {
-        self.rows.insert(node, (known.cloned(), cursor));
+        self.rows.insert(node, (request.generation.clone(), request.heard));
         let generation = self.open(who, salt, missing);
-        let above = if known == Some(&generation) { cursor } else { 0 };
+        let above = if request.generation.as_ref() == Some(&generation) {
+            request.cursor
+        } else {
+            0
+        };
         let mut records = self.targets.iter().filter(|(_, seq)| *seq > above).cloned();
         let first: Vec<(Mark, u64)> = records.by_ref().take(page).collect();
         SyncReply {
