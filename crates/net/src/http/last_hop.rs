@@ -5,9 +5,14 @@ use ::http::header::{CONTENT_TYPE, HOST, HeaderValue, MAX_FORWARDS, VIA};
 use ::http::request::Parts;
 use ::http::{Method, Response};
 
+/// Whether requests of `method` may carry a count of hops.
+pub(crate) fn may_count_hops(method: &str) -> bool {
+    method == "OPTIONS" || method == "TRACE"
+}
+
 /// Counts this hop; the answer when it was the last one. A value that is no number is passed on as it is.
 pub(crate) fn last_hop(request: &mut Parts) -> Option<Response<Body>> {
-    if request.method != Method::OPTIONS && request.method != Method::TRACE {
+    if !may_count_hops(request.method.as_str()) {
         return None;
     }
     let left: u64 = request.headers.get(MAX_FORWARDS)?.to_str().ok()?.parse().ok()?;

@@ -352,6 +352,8 @@ fn of_server(program: &Program, of: &mut Of<'_>) {
     of.counter("peregrine_http2_connections_total", help, is.http2_connections);
     let help = "Connections closed because the client broke the rules of HTTP/2.";
     of.counter("peregrine_http2_protocol_errors_total", help, is.http2_protocol_errors);
+    let help = "Requests over HTTP/2 reset unread: malformed, far too large a head, or more at once than streams_max.";
+    of.counter("peregrine_http2_refused_requests_total", help, is.http2_refused);
     let excesses = is.http2_excesses.iter().map(|(limit, count)| (*limit, *count));
     let help = "Connections of HTTP/2 closed because the client did too much of something.";
     of.counters("peregrine_http2_excesses_total", help, "limit", excesses);

@@ -13,11 +13,11 @@ use crate::http::codec::respond::{self, Onward};
 use crate::http::codec::scan::Scan;
 use crate::http::codec::wire::{Wire, WriteFault};
 use crate::http::codec::{HeadLimits, head, request};
-use crate::http::last_hop::last_hop;
+use crate::http::last_hop::{last_hop, may_count_hops};
 use crate::http::tunnel::Duplex;
 use crate::http::{Answer, Body, Handler, Interim, Peer, Refusal};
 use ::http::request::Parts;
-use ::http::{Method, Request, Version};
+use ::http::{Request, Version};
 use peregrine_base::Instant;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -376,6 +376,6 @@ impl Arriving {
 
 /// Whether a handler may answer without a body being read or hops being counted.
 fn may_be_short(head: &head::Head<'_>) -> bool {
-    let counts_hops = head.facts.max_forwards && (head.method == Method::OPTIONS || head.method == Method::TRACE);
+    let counts_hops = head.facts.max_forwards && may_count_hops(head.method);
     !(head.facts.announces_body || head.facts.upgrade || counts_hops)
 }

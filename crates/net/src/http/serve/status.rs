@@ -33,6 +33,7 @@ pub(super) struct Statistics {
 pub(super) struct Http2Statistics {
     pub(super) connections: Counter,
     pub(super) protocol_errors: Counter,
+    pub(super) refused: Counter,
     pub(super) excesses: [Counter; Excess::ALL.len()],
 }
 
@@ -85,6 +86,7 @@ impl Statistics {
                 .collect(),
             http2_connections: self.http2.connections.value(),
             http2_protocol_errors: self.http2.protocol_errors.value(),
+            http2_refused: self.http2.refused.value(),
             http2_excesses: Excess::ALL
                 .iter()
                 .map(|excess| (excess.as_str(), self.http2.excesses[excess.index()].value()))
@@ -141,6 +143,9 @@ pub struct ServerStatus {
     pub http2_connections: u64,
     /// Those that were closed because the client broke the rules of HTTP/2.
     pub http2_protocol_errors: u64,
+    /// Requests over HTTP/2 that were reset before anything of theirs was looked at: malformed, far too large a head, or
+    /// more at once than `streams_max`.
+    pub http2_refused: u64,
     /// Those that were closed because the client did too much of something, by the parameter that limits it.
     pub http2_excesses: BTreeMap<&'static str, u64>,
 }

@@ -101,6 +101,13 @@ pub(in super::super) struct Meter {
     continuations: u32,
     /// Since when a head has begun and not ended.
     head_since: Option<Instant>,
+    /// The highest number of a request so far (RFC 9113 §5.1.1).
+    stream: u32,
+    /// The head that arrives is that of a new request, not its trailers.
+    begins: bool,
+    /// The current frame is the last of such a head.
+    completes: bool,
+    requests: u64,
     excess: Option<Excess>,
 }
 
@@ -118,6 +125,10 @@ impl Meter {
             sent_bytes: 0,
             continuations: 0,
             head_since: None,
+            stream: 0,
+            begins: false,
+            completes: false,
+            requests: 0,
             excess: None,
         }
     }
@@ -130,6 +141,11 @@ impl Meter {
     /// Since when a head has begun and not ended.
     pub(in super::super) const fn head_since(&self) -> Option<Instant> {
         self.head_since
+    }
+
+    /// How many requests there were whose heads are whole.
+    pub(in super::super) const fn requests(&self) -> u64 {
+        self.requests
     }
 
     /// `bytes` were sent to the client.
@@ -149,6 +165,7 @@ impl Meter {
                 let passed = self.pass_bytes.min(bytes.len());
                 self.pass_bytes -= passed;
                 bytes = &bytes[passed..];
+                self.end_of_head();
                 continue;
             }
             let missing = (FRAME_HEADER_BYTES - self.header_length).min(bytes.len());
@@ -158,13 +175,14 @@ impl Meter {
             if self.header_length == FRAME_HEADER_BYTES {
                 self.header_length = 0;
                 self.frame(now);
+                self.end_of_head();
             }
         }
     }
 
     /// The header of a frame is there.
     fn frame(&mut self, now: Instant) {
-        let [high, middle, low, kind, flags, ..] = self.header;
+        let [high, middle, low, kind, flags, stream @ ..] = self.header;
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         self.pass_bytes = length;
         match kind {
@@ -177,6 +195,10 @@ impl Meter {
             HEADERS => {
                 self.continuations = 0;
                 self.head_since = (flags & END_HEADERS == 0).then_some(now);
+                let stream = u32::from_be_bytes(stream);
+                self.begins = stream > self.stream;
+                self.stream = self.stream.max(stream);
+                self.completes = self.begins && flags & END_HEADERS != 0;
             }
             CONTINUATION => {
                 self.continuations += 1;
@@ -185,6 +207,7 @@ impl Meter {
                 }
                 if flags & END_HEADERS != 0 {
                     self.head_since = None;
+                    self.completes = self.begins;
                 }
             }
             RST_STREAM => {
@@ -201,6 +224,14 @@ impl Meter {
                 }
             }
             _ => self.control_frame(),
+        }
+    }
+
+    /// Counts a request once the last byte of its head is there.
+    const fn end_of_head(&mut self) {
+        if self.pass_bytes == 0 && self.completes {
+            self.completes = false;
+            self.requests += 1;
         }
     }
 
@@ -305,5 +336,24 @@ mod tests {
         assert_eq!(meter.head_since(), Some(now));
         meter.received(&frame(CONTINUATION, END_HEADERS, 0), now);
         assert_eq!(meter.head_since(), None);
+    }
+
+    #[test]
+    fn a_request_counts_once_its_head_is_whole() {
+        let mut meter = Meter::new(ALLOWED, Instant::ZERO);
+        let requests = |meter: &mut Meter, bytes: &[u8]| {
+            meter.received(bytes, Instant::ZERO);
+            meter.requests()
+        };
+        let mut second = frame(HEADERS, 0, 9);
+        second[8] = 3;
+        assert_eq!(requests(&mut meter, PREFACE), 0);
+        let first = frame(HEADERS, END_HEADERS, 9);
+        assert_eq!(requests(&mut meter, &first[..first.len() - 1]), 0);
+        assert_eq!(requests(&mut meter, &first[first.len() - 1..]), 1);
+        assert_eq!(requests(&mut meter, &first), 1, "trailers");
+        assert_eq!(requests(&mut meter, &second), 1);
+        assert_eq!(requests(&mut meter, &frame(CONTINUATION, END_HEADERS, 0)), 2);
+        assert_eq!(requests(&mut meter, &frame(DATA, END_STREAM, 0)), 2);
     }
 }

@@ -102,6 +102,7 @@ pub(super) async fn serve<S: Transport, H: Handler>(
         leaving: None,
         reason: None,
         answered: 0,
+        shown: 0,
     };
     let end = {
         let mut retiring = pin!(drain.retiring());
@@ -144,6 +145,8 @@ struct Running<S: Transport, H> {
     reason: Option<End>,
     /// How many requests were answered at once in this turn.
     answered: usize,
+    /// How many requests the codec has shown, or refused and was counted for.
+    shown: u64,
 }
 
 impl<S: Transport, H: Handler> Running<S, H> {
@@ -187,7 +190,10 @@ impl<S: Transport, H: Handler> Running<S, H> {
                     self.watched.hold(false);
                     continue;
                 }
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.count_refused();
+                    break;
+                }
             }
             if self.answered >= ANSWERS_PER_TURN_MAX {
                 // Others have their turn; what is held back goes out in the next one at the latest.
@@ -203,8 +209,21 @@ impl<S: Transport, H: Handler> Running<S, H> {
         Poll::Pending
     }
 
+    /// Counts the requests that arrived and were not shown: the codec refused them. While it waits for the socket, or once
+    /// the client was told to leave, it may just not have looked at them.
+    fn count_refused(&mut self) {
+        if self.leaving.is_some() || self.watched.waits() {
+            return;
+        }
+        let arrived = self.watched.meter.lock().requests();
+        let refused = arrived.saturating_sub(self.shown);
+        self.shared.statistics.http2.refused.add(refused);
+        self.shown += refused;
+    }
+
     /// Answers a request, or sees to it that somebody does.
     fn begin(&mut self, request: ::http::Request<::h2::RecvStream>, mut respond: SendResponse<Bytes>) {
+        self.shown += 1;
         let (mut head, incoming) = request.into_parts();
         // The codec's own.
         head.extensions.clear();
@@ -213,7 +232,7 @@ impl<S: Transport, H: Handler> Running<S, H> {
             Err(refusal) => self.shared.statistics.refuse(*refusal),
             Ok(facts) => {
                 self.shared.statistics.requests.increment();
-                let may_be_short = short::may_be_short(facts, incoming.is_end_stream());
+                let may_be_short = short::may_be_short(&head, facts, incoming.is_end_stream());
                 if may_be_short && self.answer_at_once(&head, &mut respond) {
                     return;
                 }

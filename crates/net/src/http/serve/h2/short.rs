@@ -5,10 +5,11 @@ use super::Underway;
 use super::head::Facts;
 use super::stream::{self, Outgoing};
 use crate::http::hygiene::X_REQUEST_ID;
+use crate::http::last_hop::may_count_hops;
 use crate::http::{Answer, Body, Handler, HeadView, Peer};
 use ::h2::SendStream;
 use ::h2::server::SendResponse;
-use ::http::header::{DATE, HOST};
+use ::http::header::{DATE, HOST, MAX_FORWARDS};
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
@@ -20,9 +21,10 @@ const FIELDS_MAX: usize = 32;
 /// For how many fields the map of an answer has room without growing.
 const FIELDS_USUAL: usize = 16;
 
-/// Whether a handler may answer without a body being read.
-pub(super) const fn may_be_short(facts: &Facts, ended: bool) -> bool {
-    ended && facts.length.is_none() && !facts.expects_continue
+/// Whether a handler may answer without a body being read or hops being counted.
+pub(super) fn may_be_short(head: &Parts, facts: &Facts, ended: bool) -> bool {
+    let counts_hops = may_count_hops(head.method.as_str()) && head.headers.contains_key(MAX_FORWARDS);
+    ended && facts.length.is_none() && !facts.expects_continue && !counts_hops
 }
 
 /// What a handler sees of `head`, with `room` for its fields; nothing when there are too many.

@@ -46,7 +46,12 @@ impl Watched {
 
     /// Whether something is held back.
     pub(super) fn holds_back(&self) -> bool {
-        self.held.load(Ordering::Relaxed) && self.waits.load(Ordering::Relaxed)
+        self.held.load(Ordering::Relaxed) && self.waits()
+    }
+
+    /// Whether anything that was written is not sent.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Whether the client took nothing for too long.

@@ -4,6 +4,7 @@ use super::super::{Shared, Statistics};
 use super::Underway;
 use super::head::Facts;
 use super::request_body::RequestBody;
+use crate::http::last_hop::last_hop;
 use crate::http::{Body, BodyError, Handler, Interim, Peer, Problem, Refusal, hygiene};
 use crate::timer::Timer;
 use ::h2::server::SendResponse;
@@ -48,9 +49,10 @@ impl Exchange {
         handler: &H,
     ) {
         let is_head = head.method == Method::HEAD;
-        let response = match admitted {
+        let response = match admitted.map(|facts| (facts, last_hop(&mut head))) {
             Err(refusal) => refusal.problem().into_response(),
-            Ok(facts) => {
+            Ok((_, Some(answer))) => answer,
+            Ok((facts, None)) => {
                 let interim = Interim::default();
                 head.extensions.insert(interim.clone());
                 let body = self.body_of(facts, incoming, &interim);

@@ -279,6 +279,30 @@ async fn heads_that_are_in_doubt_are_refused_with_a_problem() {
 }
 
 #[tokio::test]
+async fn each_hop_takes_one_and_the_last_answers() {
+    let running = start(
+        |_| {},
+        async |request: Request<Body>| {
+            let left = request.headers()["max-forwards"].to_str().unwrap();
+            Response::new(Body::full(left.to_owned()))
+        },
+    );
+    let mut client = connect(&running).await;
+    for (method, hops, expected) in [
+        ("OPTIONS", "2", "1"),
+        ("TRACE", "1", "0"),
+        ("GET", "0", "0"),
+        ("OPTIONS", "0", ""),
+        ("TRACE", "0", "TRACE /a HTTP/2.0\r\nhost: x\r\nmax-forwards: 0\r\n\r\n"),
+    ] {
+        let mut asked = request(method, "http://x/a");
+        asked.headers_mut().insert("max-forwards", hops.parse().unwrap());
+        let (status, _, text) = ask(&mut client, asked).await.unwrap();
+        assert_eq!((status, text.as_str()), (200, expected), "{method} {hops}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_is_bounded_in_size_and_in_time() {
     let running = echo(|limits| {
         limits.request_body_max = 1000;

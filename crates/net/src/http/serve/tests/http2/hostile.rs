@@ -112,6 +112,7 @@ async fn heads_that_could_become_something_else_in_http1_are_never_handled() {
         without(":path"),
         [vec![("a", "b")], GET.to_vec()].concat(),
     ];
+    let count = table.len() as u64;
     for fields in table {
         let mut raw = Raw::connect(&running).await;
         raw.send(1, 0x5, 1, &block(&fields)).await;
@@ -126,7 +127,13 @@ async fn heads_that_could_become_something_else_in_http1_are_never_handled() {
         };
         assert!(refused, "{fields:?}");
     }
-    assert_eq!(running.server.status().requests, 0);
+    until("each is counted", || {
+        let status = running.server.status();
+        status.http2_refused + status.http2_protocol_errors == count
+    })
+    .await;
+    let status = running.server.status();
+    assert!(status.requests == 0 && status.http2_refused > 0, "{status:?}");
     // A length that its data does not have.
     let mut raw = Raw::connect(&running).await;
     let post = [&block(&GET)[..], &field("content-length", "5")].concat();
@@ -217,6 +224,12 @@ async fn a_head_that_expands_without_end_is_refused() {
     };
     // 431 by the codec: a literal status, or an end.
     assert!(status.is_none_or(|block| String::from_utf8_lossy(&block).contains("431") || block[0] == 0x48));
+    drop(raw);
+    until("it is counted", || {
+        let status = running.server.status();
+        status.http2_refused + status.http2_excesses["codec"] == 1
+    })
+    .await;
     assert_eq!(running.server.status().requests, 0);
 }
 
@@ -260,6 +273,7 @@ async fn more_requests_at_once_than_allowed_are_refused_and_may_be_sent_again() 
             break;
         }
     }
+    until("it is counted", || running.server.status().http2_refused == 1).await;
     assert_eq!(running.server.status().requests, 2);
 }
 

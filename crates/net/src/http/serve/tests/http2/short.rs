@@ -62,6 +62,22 @@ async fn what_announces_a_body_goes_the_long_way() {
 }
 
 #[tokio::test]
+async fn what_counts_hops_goes_the_long_way() {
+    let (handler, _, address, _drain) = both_within(ServerLimits::default(), SPOKEN);
+    let mut client = connect_to(address).await;
+    for (method, hops, expected) in [
+        ("OPTIONS", "1", "long"),
+        ("OPTIONS", "0", ""),
+        ("GET", "0", "GET /short x"),
+    ] {
+        let mut asked = request(method, "http://x/short");
+        asked.headers_mut().insert("max-forwards", hops.parse().unwrap());
+        assert_eq!(ask(&mut client, asked).await.unwrap().2, expected, "{method} {hops}");
+    }
+    assert_eq!(handler.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn what_the_windows_have_no_room_for_follows_as_they_open() {
     let (handler, _, address, _drain) = both_within(ServerLimits::default(), SPOKEN);
     let mut client = connect_to(address).await;
