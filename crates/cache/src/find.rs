@@ -68,44 +68,35 @@ struct Look<'a> {
     quietly: bool,
 }
 
+impl<'a> Look<'a> {
+    #[inline]
+    fn new(engine: &'a Engine, key: &'a Key, ask: &'a Ask<'a>, quietly: bool) -> Self {
+        Self {
+            engine,
+            key,
+            ask,
+            sight: engine.sight(key.namespace()),
+            position: engine.ledger.position(),
+            quietly,
+        }
+    }
+}
+
 impl Engine {
     /// Looks, and notes in the tier that somebody wanted it.
     #[inline]
     pub(crate) fn find(&self, key: &Key, ask: &Ask<'_>) -> Found {
-        Look {
-            engine: self,
-            key,
-            ask,
-            sight: self.sight(key.namespace()),
-            position: self.ledger.position(),
-            quietly: false,
-        }
-        .look()
+        Look::new(self, key, ask, false).look()
     }
 
     /// Looks and leaves no trace.
     pub(crate) fn find_quietly(&self, key: &Key, ask: &Ask<'_>) -> Found {
-        Look {
-            engine: self,
-            key,
-            ask,
-            sight: self.sight(key.namespace()),
-            position: self.ledger.position(),
-            quietly: true,
-        }
-        .look()
+        Look::new(self, key, ask, true).look()
     }
 
     /// What is stored of the variant of `key` that `text` names, judged by the terms of an asker who asked for another.
     pub(crate) fn find_other(&self, key: &Key, ask: &Ask<'_>, text: &str) -> Found {
-        let look = Look {
-            engine: self,
-            key,
-            ask,
-            sight: self.sight(key.namespace()),
-            position: self.ledger.position(),
-            quietly: false,
-        };
+        let look = Look::new(self, key, ask, false);
         let hash = variant_hash(key.hash(), text);
         let entry = look.fetch(hash);
         match entry.filter(|entry| entry.kind() == Kind::Value && entry.is_under(key.text(), text)) {

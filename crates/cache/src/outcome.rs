@@ -4,6 +4,16 @@
 use peregrine_base::{Blame, Party};
 use std::borrow::Cow;
 
+/// An enum of which each variant has a word.
+pub(crate) trait Word: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn word(self) -> &'static str;
+
+    /// Its place in [`Word::ALL`].
+    fn place(self) -> usize;
+}
+
 /// Gives an enum of plain variants its words, and the list of all of them for those who keep a counter for each.
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -19,6 +29,18 @@ macro_rules! words {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl $crate::outcome::Word for $name {
+            const ALL: &'static [Self] = Self::ALL;
+
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+
+            fn place(self) -> usize {
+                self as usize
             }
         }
 

@@ -266,16 +266,12 @@ impl Reach {
                 if key.starts_with('/') {
                     add(wire::Target::Path(wire::path_hash(seed, key)));
                 }
-                if key
-                    .strip_prefix(namespace.escaped())
-                    .is_some_and(|rest| rest.starts_with('|'))
-                {
+                if is_key_of(namespace, key) {
                     add(wire::Target::Key(wire::key_hash(seed, key)));
                 }
             }
-            let globs = request.prefixes.iter().map(|text| Glob::prefix(text));
-            let globs = globs.chain(request.patterns.iter().map(|text| Glob::new(text)));
-            self.globs.extend(globs.map(|glob| (Arc::clone(namespace), glob)));
+            self.globs
+                .extend(globs(request).map(|glob| (Arc::clone(namespace), glob)));
         }
         self.hash_all();
     }
@@ -296,14 +292,10 @@ impl Reach {
     /// As [`Reach::add_targets`] for what belongs to `tenant`. Everything but whole keys travels as a tag: its hash is the
     /// tenant's own.
     fn add_targets_of(&mut self, tenant: &str, request: &Invalidation) {
-        let patterns = || {
-            let prefixes = request.prefixes.iter().map(|text| Glob::prefix(text));
-            prefixes.chain(request.patterns.iter().map(|text| Glob::new(text)))
-        };
         // Room for patterns is the namespace's. What does not fit it would reach other tenants.
         let crowded = |namespace: &Arc<Namespace>| namespace.scope().globs() > TENANT_GLOBS_MAX;
         let too_long = |glob: Glob| glob.to_string().len() * 2 + 2 * TENANT_GLOB_MARGIN > wire::GLOB_BYTES_MAX;
-        if patterns().next().is_some() && (self.namespaces.iter().any(crowded) || patterns().any(too_long)) {
+        if globs(request).next().is_some() && (self.namespaces.iter().any(crowded) || globs(request).any(too_long)) {
             return self.add_whole_tenant();
         }
         for namespace in &self.namespaces {
@@ -319,15 +311,12 @@ impl Reach {
                 if key.starts_with('/') {
                     add(wire::Target::Tag(wire::path_hash(seed, key)));
                 }
-                let whole = key
-                    .strip_prefix(namespace.escaped())
-                    .is_some_and(|rest| rest.starts_with('|'));
-                if whole && tenant_of(key) == tenant {
+                if is_key_of(namespace, key) && tenant_of(key) == tenant {
                     add(wire::Target::Key(wire::key_hash(whole_seed, key)));
                 }
             }
             self.globs
-                .extend(patterns().map(|glob| (Arc::clone(namespace), glob.of_tenant(tenant))));
+                .extend(globs(request).map(|glob| (Arc::clone(namespace), glob.of_tenant(tenant))));
         }
         self.hash_all();
     }
@@ -372,4 +361,16 @@ impl Reach {
                 .iter()
                 .any(|(of, glob)| Arc::ptr_eq(of, namespace) && glob.matches_subject(&subject))
     }
+}
+
+/// The prefixes and patterns of a request.
+fn globs(request: &Invalidation) -> impl Iterator<Item = Glob> {
+    let prefixes = request.prefixes.iter().map(|text| Glob::prefix(text));
+    prefixes.chain(request.patterns.iter().map(|text| Glob::new(text)))
+}
+
+/// Whether `key` is the text of a whole key in `namespace`.
+fn is_key_of(namespace: &Namespace, key: &str) -> bool {
+    let rest = key.strip_prefix(namespace.escaped());
+    rest.is_some_and(|rest| rest.starts_with('|'))
 }

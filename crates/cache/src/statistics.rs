@@ -3,11 +3,12 @@
 
 use crate::entry::Entry;
 use crate::namespace::NAMESPACES_MAX;
-use crate::outcome::{EncodingOutcome, Eviction, MissReason, NotStored, PassReason, StaleWhy};
+use crate::outcome::{EncodingOutcome, Eviction, MissReason, NotStored, PassReason, StaleWhy, Word};
 use crate::redis::RedisTierStatistics;
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,25 +33,29 @@ impl Tally {
 
 /// One counter for each of the reasons in an enum.
 #[derive(Debug)]
-pub(crate) struct PerReason(Box<[Tally]>);
+pub(crate) struct PerReason<R>(Box<[Tally]>, PhantomData<fn(R)>);
 
-impl PerReason {
-    pub(crate) fn new(count: usize) -> Self {
-        Self((0..count).map(|_| Tally::default()).collect())
+impl<R: Word> Default for PerReason<R> {
+    fn default() -> Self {
+        Self(R::ALL.iter().map(|_| Tally::default()).collect(), PhantomData)
     }
+}
 
+impl<R: Word> PerReason<R> {
     #[inline]
-    pub(crate) fn increment(&self, index: usize) {
-        if let Some(counter) = self.0.get(index) {
+    pub(crate) fn increment(&self, reason: R) {
+        if let Some(counter) = self.0.get(reason.place()) {
             counter.increment();
         }
     }
 
-    pub(crate) fn named(&self, words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, u64> {
-        words
-            .zip(self.0.iter().map(Tally::value))
-            .filter(|(_, count)| *count > 0)
-            .collect()
+    /// Those that are not zero, by their words.
+    pub(crate) fn by_word(&self) -> BTreeMap<&'static str, u64> {
+        let counts = R::ALL
+            .iter()
+            .map(|reason| reason.word())
+            .zip(self.0.iter().map(Tally::value));
+        counts.filter(|(_, count)| *count > 0).collect()
     }
 
     pub(crate) fn total(&self) -> u64 {
@@ -59,7 +64,7 @@ impl PerReason {
 }
 
 /// The counters of a namespace.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) hits: Counter,
     pub(crate) coalesced: Tally,
@@ -75,60 +80,37 @@ pub(crate) struct Counters {
     pub(crate) bytes: Gauge,
     /// Entries in memory now.
     pub(crate) entries: Gauge,
-    stale: PerReason,
-    misses: PerReason,
-    passed: PerReason,
-    not_stored: PerReason,
-    evictions: PerReason,
-    encodings: PerReason,
+    stale: PerReason<StaleWhy>,
+    misses: PerReason<MissReason>,
+    passed: PerReason<PassReason>,
+    not_stored: PerReason<NotStored>,
+    evictions: PerReason<Eviction>,
+    encodings: PerReason<EncodingOutcome>,
 }
 
 impl Counters {
-    pub(crate) fn new() -> Self {
-        Self {
-            hits: Counter::new(),
-            coalesced: Tally::default(),
-            refreshes: Tally::default(),
-            bypassed: Tally::default(),
-            loads: Tally::default(),
-            load_failures: Tally::default(),
-            stored: Tally::default(),
-            bytes_served: Counter::new(),
-            load_micros: Tally::default(),
-            saved_micros: Counter::new(),
-            bytes: Gauge::new(),
-            entries: Gauge::new(),
-            stale: PerReason::new(StaleWhy::ALL.len()),
-            misses: PerReason::new(MissReason::ALL.len()),
-            passed: PerReason::new(PassReason::ALL.len()),
-            not_stored: PerReason::new(NotStored::ALL.len()),
-            evictions: PerReason::new(Eviction::ALL.len()),
-            encodings: PerReason::new(EncodingOutcome::ALL.len()),
-        }
-    }
-
     pub(crate) fn missed(&self, why: MissReason) {
-        self.misses.increment(why as usize);
+        self.misses.increment(why);
     }
 
     pub(crate) fn stale_served(&self, why: StaleWhy) {
-        self.stale.increment(why as usize);
+        self.stale.increment(why);
     }
 
     pub(crate) fn passed(&self, why: PassReason) {
-        self.passed.increment(why as usize);
+        self.passed.increment(why);
     }
 
     pub(crate) fn not_stored(&self, why: NotStored) {
-        self.not_stored.increment(why as usize);
+        self.not_stored.increment(why);
     }
 
     pub(crate) fn evicted(&self, why: Eviction) {
-        self.evictions.increment(why as usize);
+        self.evictions.increment(why);
     }
 
     pub(crate) fn encoded(&self, outcome: EncodingOutcome) {
-        self.encodings.increment(outcome as usize);
+        self.encodings.increment(outcome);
     }
 
     pub(crate) fn loaded(&self, took: Duration) {
@@ -138,27 +120,22 @@ impl Counters {
     }
 
     pub(crate) fn snapshot(&self) -> NamespaceStatistics {
-        let words = |words: &'static [PassReason]| words.iter().map(|reason| reason.as_str());
         NamespaceStatistics {
             hits: self.hits.value(),
             misses: self.misses.total(),
-            misses_by_reason: self.misses.named(MissReason::ALL.iter().map(|reason| reason.as_str())),
+            misses_by_reason: self.misses.by_word(),
             stale_served: self.stale.total(),
-            stale_by_reason: self.stale.named(StaleWhy::ALL.iter().map(|reason| reason.as_str())),
+            stale_by_reason: self.stale.by_word(),
             coalesced: self.coalesced.value(),
             refreshes: self.refreshes.value(),
             bypassed: self.bypassed.value(),
             loads: self.loads.value(),
             load_failures: self.load_failures.value(),
             stored: self.stored.value(),
-            passed_by_reason: self.passed.named(words(PassReason::ALL)),
-            not_stored_by_reason: self
-                .not_stored
-                .named(NotStored::ALL.iter().map(|reason| reason.as_str())),
-            evictions_by_cause: self.evictions.named(Eviction::ALL.iter().map(|reason| reason.as_str())),
-            encodings_by_outcome: self
-                .encodings
-                .named(EncodingOutcome::ALL.iter().map(|outcome| outcome.as_str())),
+            passed_by_reason: self.passed.by_word(),
+            not_stored_by_reason: self.not_stored.by_word(),
+            evictions_by_cause: self.evictions.by_word(),
+            encodings_by_outcome: self.encodings.by_word(),
             bytes_served: self.bytes_served.value(),
             load_time_ms: self.load_micros.value() / 1000,
             load_time_saved_ms: self.saved_micros.value() / 1000,
@@ -180,9 +157,7 @@ impl Directory {
 
     /// The counters of namespace `id`, made when they are first asked for; nothing past the last number.
     pub(crate) fn counters(&self, id: u16) -> Option<&Arc<Counters>> {
-        self.0
-            .get(usize::from(id))
-            .map(|slot| slot.get_or_init(|| Arc::new(Counters::new())))
+        self.0.get(usize::from(id)).map(|slot| slot.get_or_init(Arc::default))
     }
 
     fn account(&self, entry: &Entry, direction: i64) {

@@ -185,21 +185,7 @@ pub(crate) fn unpack(
     pieces: impl Iterator<Item = Bytes> + Send + 'static,
     limit: u64,
 ) -> Option<Unpacked> {
-    let pieces = Pieces::new(pieces);
-    let reader: Box<dyn Read + Send> = match coding {
-        Coding::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(pieces).ok()?.single_frame();
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).ok()?;
-            Box::new(decoder)
-        }
-        Coding::Gzip => Box::new(GzDecoder::new(pieces)),
-        Coding::Brotli => Box::new(brotli::Decompressor::new(pieces, BROTLI_BUFFER_BYTES)),
-    };
-    Some(Unpacked {
-        reader,
-        left: limit,
-        is_failed: false,
-    })
+    unpacked(coding, Pieces::new(pieces), limit, false)
 }
 
 /// The same for what others packed, who may have put several streams one after the other (RFC 1952 §2.2, RFC 8878 §3).
@@ -208,14 +194,22 @@ pub(crate) fn unpack_foreign(
     pieces: impl Iterator<Item = Bytes> + Send + 'static,
     limit: u64,
 ) -> Option<Unpacked> {
-    let pieces = Pieces::new(pieces);
+    unpacked(coding, Pieces::new(pieces), limit, true)
+}
+
+fn unpacked(coding: Coding, pieces: impl BufRead + Send + 'static, limit: u64, several: bool) -> Option<Unpacked> {
     let reader: Box<dyn Read + Send> = match coding {
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(pieces).ok()?;
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).ok()?;
-            Box::new(decoder)
+            if several {
+                Box::new(decoder)
+            } else {
+                Box::new(decoder.single_frame())
+            }
         }
-        Coding::Gzip => Box::new(MultiGzDecoder::new(pieces)),
+        Coding::Gzip if several => Box::new(MultiGzDecoder::new(pieces)),
+        Coding::Gzip => Box::new(GzDecoder::new(pieces)),
         Coding::Brotli => Box::new(brotli::Decompressor::new(pieces, BROTLI_BUFFER_BYTES)),
     };
     Some(Unpacked {

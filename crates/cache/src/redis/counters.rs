@@ -92,7 +92,7 @@ impl From<EnvelopeFault> for RedisMiss {
 }
 
 /// The counters of the tier.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct TierCounters {
     pub(super) hits: Tally,
     pub(super) bytes_read: Tally,
@@ -100,49 +100,35 @@ pub(super) struct TierCounters {
     /// What was written, before compression.
     pub(super) bytes_written_plain: Tally,
     pub(super) restamped: Tally,
-    misses: PerReason,
-    writes: PerReason,
-    leases: PerReason,
+    misses: PerReason<RedisMiss>,
+    writes: PerReason<RedisWrite>,
+    leases: PerReason<RedisLease>,
 }
 
 impl TierCounters {
-    pub(super) fn new() -> Self {
-        Self {
-            hits: Tally::default(),
-            bytes_read: Tally::default(),
-            bytes_written: Tally::default(),
-            bytes_written_plain: Tally::default(),
-            restamped: Tally::default(),
-            misses: PerReason::new(RedisMiss::ALL.len()),
-            writes: PerReason::new(RedisWrite::ALL.len()),
-            leases: PerReason::new(RedisLease::ALL.len()),
-        }
-    }
-
     pub(super) fn missed(&self, why: RedisMiss) {
-        self.misses.increment(why as usize);
+        self.misses.increment(why);
     }
 
     pub(super) fn written(&self, outcome: RedisWrite) {
-        self.writes.increment(outcome as usize);
+        self.writes.increment(outcome);
     }
 
     pub(super) fn leased(&self, how: RedisLease) {
-        self.leases.increment(how as usize);
+        self.leases.increment(how);
     }
 
     pub(super) fn snapshot(&self, queued: u64, queued_bytes: u64) -> RedisTierStatistics {
-        let writes = self.writes.named(RedisWrite::ALL.iter().map(|one| one.as_str()));
         RedisTierStatistics {
             hits: self.hits.value(),
             misses: self.misses.total(),
-            misses_by_reason: self.misses.named(RedisMiss::ALL.iter().map(|one| one.as_str())),
+            misses_by_reason: self.misses.by_word(),
             bytes_read: self.bytes_read.value(),
             bytes_written: self.bytes_written.value(),
             bytes_written_plain: self.bytes_written_plain.value(),
             restamped: self.restamped.value(),
-            writes_by_outcome: writes,
-            leases_by_outcome: self.leases.named(RedisLease::ALL.iter().map(|one| one.as_str())),
+            writes_by_outcome: self.writes.by_word(),
+            leases_by_outcome: self.leases.by_word(),
             queued,
             queued_bytes,
         }

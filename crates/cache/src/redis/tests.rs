@@ -26,6 +26,16 @@ fn count(loads: &Arc<AtomicUsize>) -> usize {
     loads.load(Ordering::SeqCst)
 }
 
+/// Two nodes, of which the first has loaded `/a`, which is `value`, and written it to Redis.
+async fn where_one_has(value: &'static str) -> (RedisServer, Node, Node, Arc<AtomicUsize>) {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let loads = counter();
+    one.load("/a", value, &loads).await;
+    one.written("stored", 1).await;
+    (server, one, two, loads)
+}
+
 fn name(node: &Node, path: &str) -> Name {
     Name::of(node.key(path).text(), None)
 }
@@ -40,11 +50,7 @@ fn tier(node: &Node) -> Arc<RedisTier> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_node_loads_another_has_in_memory_then() {
-    let server = RedisServer::start(&[]);
-    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
-    let loads = counter();
-    one.load("/a", "value", &loads).await;
-    one.written("stored", 1).await;
+    let (server, one, two, loads) = where_one_has("value").await;
     let hit = two.load("/a", "another", &loads).await;
     assert_eq!((text(&hit).as_str(), count(&loads)), ("value", 1));
     assert_eq!(hit.tags().collect::<Vec<_>>(), ["t"]);
@@ -183,11 +189,7 @@ async fn lead(node: &Node, path: &str) -> crate::Lease {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_node_invalidated_is_not_taken_from_redis() {
-    let server = RedisServer::start(&[]);
-    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
-    let loads = counter();
-    one.load("/a", "old", &loads).await;
-    one.written("stored", 1).await;
+    let (_server, one, two, loads) = where_one_has("old").await;
     two.engine.invalidate(&Invalidation::of_tags(vec!["t".into()])).await;
     two.learn().await;
     let hit = two.load("/a", "new", &loads).await;
@@ -387,11 +389,7 @@ async fn values_by_name_are_the_same_on_every_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_soft_invalidation_elsewhere_makes_it_stale() {
-    let server = RedisServer::start(&[]);
-    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
-    let loads = counter();
-    one.load("/a", "old", &loads).await;
-    one.written("stored", 1).await;
+    let (_server, one, two, loads) = where_one_has("old").await;
     let soft = Invalidation {
         soft: true,
         ..Invalidation::of_tags(vec!["t".into()])
@@ -426,11 +424,7 @@ async fn what_is_stale_within_its_window_comes_into_memory_and_is_renewed_from_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_wants_the_word_of_the_origin_gets_neither_a_value_nor_a_place_in_the_line() {
-    let server = RedisServer::start(&[]);
-    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
-    let loads = counter();
-    one.load("/a", "value", &loads).await;
-    one.written("stored", 1).await;
+    let (_server, _one, two, _loads) = where_one_has("value").await;
     let key = two.key("/a");
     let ask = Ask {
         validate: true,
@@ -460,11 +454,7 @@ async fn who_wants_the_word_of_the_origin_gets_neither_a_value_nor_a_place_in_th
 
 #[tokio::test(flavor = "multi_thread")]
 async fn followers_on_terms_of_their_own_are_not_served_what_does_not_do_for_them() {
-    let server = RedisServer::start(&[]);
-    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
-    let loads = counter();
-    one.load("/a", "value", &loads).await;
-    one.written("stored", 1).await;
+    let (_server, _one, two, _loads) = where_one_has("value").await;
     let key = two.key("/a");
     let plain = Ask::plain(two.engine.parts.clock.now(), &two.strategy);
     let strict = Ask {

@@ -93,7 +93,7 @@ impl RedisTier {
             redis,
             config,
             parts,
-            counters: TierCounters::new(),
+            counters: TierCounters::default(),
             writes: Writes::default(),
             readings: Readings::default(),
         }
