@@ -341,19 +341,18 @@ impl Load {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
                 facts.decision = Some(plan.decision);
-                // The client that asked gets all that was meant for it, fields that are not stored included.
-                let headers = response.headers().clone();
+                let (head, body) = response.into_parts();
                 // Only chunks and streams have a place for them.
-                let welcome = self.asking.facts.hop.wants_trailers() && response.body().length().is_none();
+                let welcome = self.asking.facts.hop.wants_trailers() && body.length().is_none();
                 let trailers = welcome.then(Trailers::default);
                 let reading = Reading {
-                    head: StoredHead::new(status, headers),
+                    // The client that asked gets all that was meant for it, fields that are not stored included.
+                    head: StoredHead::new(status, head.headers),
                     reader: fill.reader(),
                     trailers: trailers.clone(),
                     facts,
                 };
                 let _ = give.send(Loaded::Reading(reading));
-                let body = response.into_body();
                 let Some(trailers) = trailers else {
                     return Some((fill, body, None));
                 };

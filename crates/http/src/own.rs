@@ -8,7 +8,7 @@ use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Plane;
 use crate::policy::Reason;
-use crate::request::{RequestFacts, RequestView as _, normal_authority};
+use crate::request::{RequestFacts, normal_authority};
 use crate::tenant::TenantRules;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, Version, header};
 use peregrine_cache::Peek;
@@ -67,13 +67,7 @@ impl OwnRequest {
         if let Ok(value) = HeaderValue::from_str(&host) {
             headers.insert(header::HOST, value);
         }
-        let by_header = tenants.header().map(|name| {
-            let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-            tenants.by_header(values, true).map(str::to_owned)
-        });
-        if let Some(name) = tenants.hidden() {
-            headers.remove(name);
-        }
+        let by_header = tenants.take(&mut headers, true);
         hygiene::strip_hop_by_hop(&mut headers);
         hygiene::add_via(&mut headers, Version::HTTP_11);
         let mut facts = RequestFacts {
@@ -93,11 +87,7 @@ impl OwnRequest {
             tenant: String::new(),
             tenant_fault: None,
         };
-        let named = by_header.unwrap_or_else(|| tenants.by_url(facts.host(), facts.path()).map(str::to_owned));
-        match named {
-            Ok(tenant) => facts.tenant = tenant,
-            Err(fault) => facts.tenant_fault = Some(fault),
-        }
+        tenants.settle(&mut facts, by_header);
         facts
     }
 }

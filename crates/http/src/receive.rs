@@ -3,7 +3,7 @@
 
 use crate::hop::Hop;
 use crate::policy::Fields;
-use crate::request::{RequestFacts, RequestView as _, normal_authority};
+use crate::request::{RequestFacts, normal_authority};
 use crate::tenant::TenantRules;
 use http::{HeaderValue, Request, StatusCode, header};
 use peregrine_base::Random;
@@ -28,14 +28,7 @@ pub(crate) fn receive(
     let hop = Hop::read(&head);
     let mut headers = head.headers;
     // Before fields come off: which do, the sender says too.
-    let by_header = tenants.header().map(|name| {
-        let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-        let named = tenants.by_header(values, trusted.contains(peer.address.ip()));
-        named.map(str::to_owned)
-    });
-    if let Some(name) = tenants.hidden() {
-        headers.remove(name);
-    }
+    let by_header = tenants.take(&mut headers, trusted.contains(peer.address.ip()));
     hygiene::strip_hop_by_hop(&mut headers);
     let forwarded = Forwarded::read(&headers, peer, trusted);
     forwarded.write(&mut headers, peer);
@@ -76,11 +69,7 @@ pub(crate) fn receive(
         tenant: String::new(),
         tenant_fault: None,
     };
-    let named = by_header.unwrap_or_else(|| tenants.by_url(facts.host(), facts.path()).map(str::to_owned));
-    match named {
-        Ok(tenant) => facts.tenant = tenant,
-        Err(fault) => facts.tenant_fault = Some(fault),
-    }
+    tenants.settle(&mut facts, by_header);
     Ok((facts, body))
 }
 

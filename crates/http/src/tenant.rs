@@ -4,7 +4,8 @@
 //! from `server.trusted_proxies`, because anybody can write one.
 
 use crate::config::{TenantFrom, TenantsConfig, Untrusted};
-use http::HeaderName;
+use crate::request::{RequestFacts, RequestView as _};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use peregrine_base::Complaint;
 use peregrine_cache::is_tenant_name;
 
@@ -101,6 +102,26 @@ impl TenantRules {
         match &self.source {
             Source::Header(name) => Some(name),
             _ => None,
+        }
+    }
+
+    /// What a header of `headers` says, where one names tenants; it comes off, unless the origin may see it.
+    pub(crate) fn take(&self, headers: &mut HeaderMap, trusted: bool) -> Option<Result<String, TenantFault>> {
+        let name = self.header()?;
+        let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let named = self.by_header(values, trusted).map(str::to_owned);
+        if !self.forward_header {
+            headers.remove(name);
+        }
+        Some(named)
+    }
+
+    /// Lets the request of `facts` be whose it is: by its header, as [`TenantRules::take`] read it, or by its URL.
+    pub(crate) fn settle(&self, facts: &mut RequestFacts, by_header: Option<Result<String, TenantFault>>) {
+        let named = by_header.unwrap_or_else(|| self.by_url(facts.host(), facts.path()).map(str::to_owned));
+        match named {
+            Ok(tenant) => facts.tenant = tenant,
+            Err(fault) => facts.tenant_fault = Some(fault),
         }
     }
 
