@@ -2,6 +2,7 @@
 
 use crate::redis::RedisServer;
 use crate::resp::Said;
+use crate::tls::{self, TlsFiles};
 use crate::wait::{eventually, until};
 
 /// Primaries, and as many replicas.
@@ -9,6 +10,9 @@ const PRIMARIES: usize = 3;
 
 /// Slots of a cluster.
 const SLOTS: usize = 16_384;
+
+/// What each is started with.
+const NODE: [&str; 4] = ["--cluster-enabled", "yes", "--cluster-node-timeout", "3000"];
 
 /// Six nodes.
 pub struct RedisCluster {
@@ -27,8 +31,18 @@ struct Known {
 impl RedisCluster {
     /// Starts six nodes and joins them; all of them agree, and the replicas are in sync, when this returns.
     pub fn start() -> Self {
-        let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "3000"];
-        let nodes: Vec<RedisServer> = (0..2 * PRIMARIES).map(|_| RedisServer::start(&arguments)).collect();
+        Self::of(|| RedisServer::start(&NODE))
+    }
+
+    /// The same, and all of them speak TLS with clients and with each other.
+    pub fn start_tls() -> Self {
+        let authority = tls::make();
+        let arguments = [&NODE[..], &["--tls-cluster", "yes", "--tls-replication", "yes"]].concat();
+        Self::of(|| RedisServer::start_tls_by(&authority, &arguments))
+    }
+
+    fn of(start: impl Fn() -> RedisServer) -> Self {
+        let nodes: Vec<RedisServer> = (0..2 * PRIMARIES).map(|_| start()).collect();
         for (number, node) in nodes.iter().enumerate() {
             done(node, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
         }
@@ -40,7 +54,8 @@ impl RedisCluster {
             );
         }
         for node in &nodes[1..] {
-            let (port, bus) = (node.port().to_string(), (node.port() + 10_000).to_string());
+            let port = node.plain_port();
+            let (port, bus) = (port.to_string(), (port + 10_000).to_string());
             done(&nodes[0], &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         until("six nodes that know each other", || {
@@ -61,7 +76,13 @@ impl RedisCluster {
     pub fn url(&self) -> String {
         let first = self.nodes.iter().take(PRIMARIES);
         let addresses: Vec<String> = first.map(|one| one.address().to_string()).collect();
-        format!("redis+cluster://{}", addresses.join(","))
+        let scheme = if self.tls().is_some() { "rediss" } else { "redis" };
+        format!("{scheme}+cluster://{}", addresses.join(","))
+    }
+
+    /// The files of a client of a cluster with TLS.
+    pub fn tls(&self) -> Option<&TlsFiles> {
+        self.nodes[0].tls()
     }
 
     /// All six.
@@ -106,13 +127,13 @@ impl RedisCluster {
         let view = known(from);
         let other = view
             .iter()
-            .find(|node| node.is_primary() && node.port != from.port())
+            .find(|node| node.is_primary() && node.port != from.plain_port())
             .expect("there are three primaries");
         let to = self.node(other.port);
         let (from_id, to_id) = (from.ask(&["CLUSTER", "MYID"]).text(), other.id.clone());
         done(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
         done(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
-        let port = to.port().to_string();
+        let port = to.plain_port().to_string();
         loop {
             let keys = from.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]).list();
             if keys.is_empty() {
@@ -157,7 +178,7 @@ impl RedisCluster {
     }
 
     fn node(&self, port: u16) -> &RedisServer {
-        let found = self.nodes.iter().find(|node| node.port() == port);
+        let found = self.nodes.iter().find(|node| node.plain_port() == port);
         found.expect("the cluster has no other nodes")
     }
 }

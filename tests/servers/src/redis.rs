@@ -2,7 +2,7 @@
 
 use crate::port::Port;
 use crate::resp::{Connection, Said};
-use crate::tls::{self, TlsFiles};
+use crate::tls::{self, Authority, TlsFiles};
 use crate::wait::{eventually, until};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,24 +26,31 @@ pub struct RedisServer {
 
 struct Tls {
     port: Port,
-    files: TlsFiles,
+    authority: Authority,
 }
 
 impl RedisServer {
     /// Starts one with more `arguments`, such as `["--maxmemory", "1mb"]`; it answers when this returns.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::launch(program(), arguments, &[], None, false)
+        Self::launch(program(), arguments, &[], None, None)
     }
 
     /// As [`RedisServer::start`], with valkey-server; nothing where it is not installed.
     pub fn valkey(arguments: &[&str]) -> Option<Self> {
-        is_installed("valkey-server").then(|| Self::launch("valkey-server", arguments, &[], None, false))
+        is_installed("valkey-server").then(|| Self::launch("valkey-server", arguments, &[], None, None))
     }
 
-    /// Starts one that follows `primary`; it is in sync when this returns.
+    /// Starts one that follows `primary`, by TLS where that speaks it; it is in sync when this returns.
     pub fn start_replica_of(primary: &Self) -> Self {
         let port = primary.port().to_string();
-        let replica = Self::start(&["--replicaof", "127.0.0.1", &port]);
+        let arguments = ["--replicaof", "127.0.0.1", &port];
+        let replica = match &primary.tls {
+            None => Self::start(&arguments),
+            Some(tls) => Self::start_tls_by(
+                &tls.authority,
+                &[&arguments[..], &["--tls-replication", "yes"]].concat(),
+            ),
+        };
         until("the replica to be in sync", || {
             replica.info("master_link_status") == "up"
         });
@@ -62,13 +69,18 @@ impl RedisServer {
             &["--aclfile", "users.acl"],
             &[("users.acl", &rules)],
             secured,
-            false,
+            None,
         )
     }
 
     /// Starts one that speaks TLS, with an authority of its own.
     pub fn start_tls() -> Self {
-        Self::launch(program(), &[], &[], None, true)
+        Self::start_tls_by(&tls::make(), &[])
+    }
+
+    /// The same with an authority that others share.
+    pub(crate) fn start_tls_by(authority: &Authority, arguments: &[&str]) -> Self {
+        Self::launch(program(), arguments, &[], None, Some(authority))
     }
 
     /// Starts a program of Redis's with `files` in its folder.
@@ -77,7 +89,7 @@ impl RedisServer {
         arguments: &[&str],
         files: &[(&str, &str)],
         secured: Option<(String, String)>,
-        with_tls: bool,
+        authority: Option<&Authority>,
     ) -> Self {
         let folder = tempfile::Builder::new().prefix("peregrine-redis-").tempdir().unwrap();
         for (name, text) in files {
@@ -85,20 +97,22 @@ impl RedisServer {
         }
         let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let mut tls = None;
-        if with_tls {
-            let (files, certificate, key) = tls::make(folder.path());
+        if let Some(authority) = authority {
             let port = Port::take();
             let number = port.number().to_string();
             for (name, value) in [
                 ("--tls-port", number.as_str()),
-                ("--tls-cert-file", path_text(&certificate)),
-                ("--tls-key-file", path_text(&key)),
-                ("--tls-ca-cert-file", path_text(&files.ca)),
+                ("--tls-cert-file", path_text(&authority.certificate)),
+                ("--tls-key-file", path_text(&authority.key)),
+                ("--tls-ca-cert-file", path_text(&authority.files.ca)),
                 ("--tls-auth-clients", "optional"),
             ] {
                 arguments.extend([name.to_owned(), value.to_owned()]);
             }
-            tls = Some(Tls { port, files });
+            tls = Some(Tls {
+                port,
+                authority: authority.clone(),
+            });
         }
         for _ in 0..STARTS_MAX {
             let port = Port::take();
@@ -145,7 +159,12 @@ impl RedisServer {
 
     /// The files of a client of a server with TLS.
     pub fn tls(&self) -> Option<&TlsFiles> {
-        self.tls.as_ref().map(|tls| &tls.files)
+        self.tls.as_ref().map(|tls| &tls.authority.files)
+    }
+
+    /// The port that the tests themselves come to, and by which servers are told from each other.
+    pub(crate) fn plain_port(&self) -> u16 {
+        self.port.number()
     }
 
     /// Asks it something on a connection of its own.

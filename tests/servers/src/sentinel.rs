@@ -2,6 +2,7 @@
 
 use crate::redis::{RedisServer, program};
 use crate::resp::Said;
+use crate::tls::{self, TlsFiles};
 use crate::wait::until;
 
 /// What the sentinels call the primary.
@@ -20,7 +21,20 @@ pub struct SentinelSet {
 impl SentinelSet {
     /// Starts all five; the sentinels know each other and the replica when this returns.
     pub fn start() -> Self {
-        let primary = RedisServer::start(&[]);
+        Self::around(RedisServer::start(&[]), |text| {
+            RedisServer::launch(program(), &[], &[("sentinel.conf", text)], None, None)
+        })
+    }
+
+    /// The same, and all of them speak TLS with clients and with each other.
+    pub fn start_tls() -> Self {
+        let (authority, by_tls) = (tls::make(), ["--tls-replication", "yes"]);
+        Self::around(RedisServer::start_tls_by(&authority, &by_tls), |text| {
+            RedisServer::launch(program(), &by_tls, &[("sentinel.conf", text)], None, Some(&authority))
+        })
+    }
+
+    fn around(primary: RedisServer, sentinel: impl Fn(&str) -> RedisServer) -> Self {
         // Before the sentinels: they learn of replicas when they first look, and then only every ten seconds.
         let replica = RedisServer::start_replica_of(&primary);
         let port = primary.port();
@@ -29,8 +43,7 @@ impl SentinelSet {
              sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}\n\
              sentinel failover-timeout {NAME} 5000\n"
         );
-        let sentinel = || RedisServer::launch(program(), &[], &[("sentinel.conf", &text)], None, false);
-        let sentinels = vec![sentinel(), sentinel(), sentinel()];
+        let sentinels = (0..3).map(|_| sentinel(&text)).collect();
         let set = Self {
             servers: [primary, replica],
             sentinels,
@@ -52,7 +65,13 @@ impl SentinelSet {
     /// The URL of all three sentinels.
     pub fn url(&self) -> String {
         let addresses: Vec<String> = self.sentinels.iter().map(|one| one.address().to_string()).collect();
-        format!("redis+sentinel://{}/{NAME}", addresses.join(","))
+        let scheme = if self.tls().is_some() { "rediss" } else { "redis" };
+        format!("{scheme}+sentinel://{}/{NAME}", addresses.join(","))
+    }
+
+    /// The files of a client of a set with TLS.
+    pub fn tls(&self) -> Option<&TlsFiles> {
+        self.servers[0].tls()
     }
 
     /// The sentinels.

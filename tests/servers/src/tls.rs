@@ -1,7 +1,8 @@
 //! An authority of a test's own, a certificate for the server and one for its clients.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where the PEM files of a client lie.
 #[derive(Clone, Debug)]
@@ -14,8 +15,20 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Makes the files of both sides in `folder`: the client's, then the server's certificate and key.
-pub(crate) fn make(folder: &Path) -> (TlsFiles, PathBuf, PathBuf) {
+/// An authority and what it signed. Servers that share one trust each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Authority {
+    pub(crate) files: TlsFiles,
+    /// A server's certificate.
+    pub(crate) certificate: PathBuf,
+    /// Its key.
+    pub(crate) key: PathBuf,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+/// Makes one, with the files of both sides.
+pub(crate) fn make() -> Authority {
+    let folder = tempfile::Builder::new().prefix("peregrine-tls-").tempdir().unwrap();
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     // A name of its own: OpenSSL takes a certificate whose subject is its issuer's for one that signed itself.
@@ -26,7 +39,7 @@ pub(crate) fn make(folder: &Path) -> (TlsFiles, PathBuf, PathBuf) {
     let root = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
     let write = |name: &str, text: &str| {
-        let path = folder.join(name);
+        let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     };
@@ -42,5 +55,10 @@ pub(crate) fn make(folder: &Path) -> (TlsFiles, PathBuf, PathBuf) {
     let ca = write("ca.pem", &root);
     let (server_certificate, server_key) = pair("server", &["localhost", "127.0.0.1"]);
     let (certificate, key) = pair("client", &["client.test"]);
-    (TlsFiles { ca, certificate, key }, server_certificate, server_key)
+    Authority {
+        files: TlsFiles { ca, certificate, key },
+        certificate: server_certificate,
+        key: server_key,
+        _folder: Arc::new(folder),
+    }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Reply, Script};
 use peregrine_base::Secret;
-use peregrine_test_servers::RedisServer;
+use peregrine_test_servers::{RedisCluster, RedisServer, SentinelSet, TlsFiles};
 
 async fn fault(redis: &Redis, words: &str) -> String {
     until(words, || async {
@@ -127,6 +127,61 @@ async fn tls_with_an_authority_and_a_certificate_of_ones_own() {
     })
     .await;
     assert!(!nobody.is_up());
+}
+
+fn trusting(url: &str, files: Option<&TlsFiles>) -> RedisConfig {
+    let mut config = config(url);
+    config.tls.ca = files.map(|files| files.ca.clone());
+    config
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_and_their_servers_are_spoken_to_by_tls() {
+    let set = SentinelSet::start_tls();
+    assert!(set.url().starts_with("rediss+sentinel://"));
+    let redis = connected(&trusting(&set.url(), set.tls())).await;
+    redis.set(b"k", b"before", PATIENCE).await.unwrap();
+    let new = set.replica().address().to_string();
+    set.failover();
+    until("the new primary is followed", || async {
+        redis.status().primary == Some(new.clone()) && redis.set(b"k", b"after", PATIENCE).await.is_ok()
+    })
+    .await;
+    assert_eq!(set.primary().ask(&["GET", "k"]).text(), "after");
+    let stranger = begin(&config(&set.url()));
+    until("nobody is trusted whose authority is not known", || async {
+        !redis_fault(&stranger).is_empty()
+    })
+    .await;
+    assert!(is_away(&stranger.get(b"k").await.unwrap_err()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nodes_of_a_cluster_are_spoken_to_by_tls() {
+    let cluster = RedisCluster::start_tls();
+    assert!(cluster.url().starts_with("rediss+cluster://"));
+    let redis = connected(&trusting(&cluster.url(), cluster.tls())).await;
+    let keys = keys(30);
+    for key in &keys {
+        redis.set(key, key, PATIENCE).await.unwrap();
+    }
+    assert_eq!(
+        redis.mget(&keys).await.unwrap(),
+        keys.iter().cloned().map(Some).collect::<Vec<_>>()
+    );
+    let ports: Vec<u16> = cluster.nodes().iter().map(RedisServer::port).collect();
+    let status = redis.status();
+    let known = |address: &str| ports.iter().any(|port| address.ends_with(&format!(":{port}")));
+    assert!(
+        status.nodes.len() >= 3 && status.nodes.iter().all(|node| known(&node.address)),
+        "{status:?}"
+    );
+    cluster.failover("key:0");
+    until("the new primary is found", || async {
+        redis.set(b"key:0", b"after", PATIENCE).await.is_ok()
+    })
+    .await;
+    assert_eq!(cluster.primary_of("key:0").ask(&["GET", "key:0"]).text(), "after");
 }
 
 fn redis_fault(redis: &Redis) -> String {
