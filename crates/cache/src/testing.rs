@@ -74,6 +74,15 @@ impl TestRuntime {
         due.into_iter().for_each(|(_, giver)| giver.give(()));
     }
 
+    /// What runs in it.
+    pub(crate) fn parts(self: &Arc<Self>) -> Parts {
+        Parts {
+            clock: Arc::new(TestClock(Arc::clone(self))),
+            runtime: Arc::new(Shared(Arc::clone(self))),
+            random: Arc::new(SeededRandom::new(1)),
+        }
+    }
+
     /// How many sleep.
     pub(crate) fn sleeping(&self) -> usize {
         self.sleepers.lock().len()
@@ -93,12 +102,7 @@ impl Bench {
         settings.cache.memory = ByteSize::mib(8);
         settings.cache.object_size_max = ByteSize::mib(1);
         edit(&mut settings);
-        let parts = Parts {
-            clock: Arc::new(TestClock(Arc::clone(&time))),
-            runtime: Arc::new(Shared(Arc::clone(&time))),
-            random: Arc::new(SeededRandom::new(1)),
-        };
-        let engine = Engine::new(parts, settings).expect("the settings of a test are good");
+        let engine = Engine::new(time.parts(), settings).expect("the settings of a test are good");
         let (namespace, strategy) = (
             engine.namespace("default").expect("it always exists"),
             engine.strategy("default").expect("it always exists"),

@@ -116,6 +116,22 @@ async fn what_is_damaged_or_no_envelope_is_loaded_again_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_written_in_another_way_is_not_used() {
+    let server = RedisServer::start(&[]);
+    let one = Node::start(&server).await;
+    let loads = counter();
+    one.load("/a", "value", &loads).await;
+    one.written("stored", 1).await;
+    let newer = Node::reading(&server.url(), 2).await;
+    assert_eq!(text(&newer.load("/a", "newer", &loads).await), "newer");
+    assert_eq!((count(&loads), newer.statistics().misses_by_reason["version"]), (2, 1));
+    newer.written("stored", 1).await;
+    let older = Node::start(&server).await;
+    assert_eq!(text(&older.load("/a", "older", &loads).await), "older");
+    assert_eq!(older.statistics().misses_by_reason["version"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_askers_on_three_nodes_are_one_load() {
     let server = RedisServer::start(&[]);
     let mut nodes = Vec::new();

@@ -3,7 +3,7 @@
 mod fake;
 
 use super::{Backplane, BackplaneConfig, ShardState};
-use crate::testing::tagged;
+use crate::testing::{Bench, tagged};
 use crate::{
     Ask, Engine, Invalidation, Key, Layer, Lookup, Namespace, NoVariants, NodeState, Parts, Receipt, SetOptions,
     Settings, Strategy,
@@ -26,6 +26,18 @@ struct Node {
 /// Long: only what is to lapse has a short one.
 const BOUND: Duration = Duration::from_secs(60);
 
+fn config(node: &str, journal: Option<&Path>) -> BackplaneConfig {
+    BackplaneConfig {
+        freshness_bound: BOUND,
+        node: node.to_owned(),
+        answer_max: Duration::from_secs(10),
+        control_shards: 1,
+        replicas_min: None,
+        journal: journal.map(Path::to_owned),
+        prefix: "pg".to_owned(),
+    }
+}
+
 impl Node {
     fn start(fake: &Fake, name: &str, bound: Duration, journal: Option<&Path>) -> Self {
         let parts = || Parts {
@@ -36,12 +48,7 @@ impl Node {
         let engine = Engine::new(parts(), Settings::default()).unwrap();
         let config = BackplaneConfig {
             freshness_bound: bound,
-            node: name.to_owned(),
-            answer_max: Duration::from_secs(10),
-            control_shards: 1,
-            replicas_min: None,
-            journal: journal.map(Path::to_owned),
-            prefix: "pg".to_owned(),
+            ..config(name, journal)
         };
         let backplane = Backplane::start_over(&engine, Box::new(fake.clone()), config, parts()).unwrap();
         Self {
@@ -131,6 +138,40 @@ async fn an_invalidation_on_one_node_reaches_the_others_and_the_receipt_says_so(
     assert_eq!(fake.nodes(), ["a", "b"], "who leaves is not waited for");
     let receipt = nodes[0].invalidate("t").await;
     assert_eq!(states(&receipt), [("a", confirmed), ("b", confirmed)]);
+}
+
+#[tokio::test]
+async fn a_redis_a_quarter_of_the_bound_away_is_near_enough() {
+    let (fake, bench) = (Fake::new(), Bench::new());
+    let round_trip = Duration::from_millis(250);
+    fake.far(bench.time.parts().runtime, round_trip);
+    let config = BackplaneConfig {
+        freshness_bound: Duration::from_secs(1),
+        ..config("a", None)
+    };
+    let backplane = Backplane::start_over(&bench.engine, Box::new(fake.clone()), config, bench.time.parts()).unwrap();
+    let pass = async || {
+        bench.time.advance(Duration::from_millis(10));
+        // Everything is in this thread: whoever was woken has gone on when this is over.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    for _ in 0..500 {
+        pass().await;
+    }
+    assert_eq!(backplane.status().shards[0].state, ShardState::InStep);
+    bench.put("/page", "body");
+    for _ in 0..1500 {
+        pass().await;
+        assert!(
+            bench.hit("/page").is_some(),
+            "at {:?}: {:?}",
+            bench.now(),
+            backplane.status()
+        );
+    }
+    assert!(backplane.status().syncs > 30, "{:?}", backplane.status());
 }
 
 #[tokio::test]

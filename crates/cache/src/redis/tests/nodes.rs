@@ -131,6 +131,15 @@ impl Node {
 
     /// A node with an edited default strategy, whose clocks are wrong.
     pub(super) async fn with(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
+        Self::begin(url, wrong, 1, edit).await
+    }
+
+    /// A node whose callers write heads in this form.
+    pub(super) async fn reading(url: &str, stored: u32) -> Self {
+        Self::begin(url, Duration::ZERO, stored, |_| {}).await
+    }
+
+    async fn begin(url: &str, wrong: Duration, stored: u32, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
         let mut settings = Settings {
             redis: true,
             ..Settings::default()
@@ -167,7 +176,7 @@ impl Node {
         });
         let config = RedisTierConfig {
             prefix: "pg".into(),
-            stored: 1,
+            stored,
         };
         engine.attach_redis(redis, config);
         let strategy = engine.strategy("default").expect("it always exists");

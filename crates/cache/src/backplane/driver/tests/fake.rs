@@ -3,7 +3,7 @@
 use super::super::super::link::{Answer, Bell, Line, Link, LinkFault};
 use super::super::super::scripts::{Call, ControlKeys, Value};
 use crate::sync::Mutex;
-use peregrine_base::{Clock, Instant, SystemClock};
+use peregrine_base::{Clock, Instant, Runtime, SystemClock};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -29,6 +29,8 @@ struct State {
     frozen: Vec<String>,
     invalidations: u64,
     told: Vec<usize>,
+    /// How long a question and its answer are on the way, and by whose time.
+    away_by: Option<(Arc<dyn Runtime>, Duration)>,
 }
 
 /// The server.
@@ -49,6 +51,7 @@ impl Fake {
             frozen: Vec::new(),
             invalidations: 0,
             told: Vec::new(),
+            away_by: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -65,6 +68,18 @@ impl Fake {
     pub(super) fn replicas(&self, replicas: u32, acknowledged: u32) {
         let mut state = self.state.lock();
         (state.replicas, state.acknowledged) = (replicas, acknowledged);
+    }
+
+    /// Questions and answers together take `round_trip` from now on.
+    pub(super) fn far(&self, runtime: Arc<dyn Runtime>, round_trip: Duration) {
+        self.state.lock().away_by = Some((runtime, round_trip));
+    }
+
+    async fn travel(&self) {
+        let away_by = self.state.lock().away_by.clone();
+        if let Some((runtime, round_trip)) = away_by {
+            runtime.sleep(round_trip / 2).await;
+        }
     }
 
     /// The questions of `node` get no answer any more.
@@ -211,7 +226,12 @@ impl Link for Fake {
 
 impl Line for Fake {
     fn ask<'a>(&'a mut self, call: &'a Call, _: u32, _: Duration) -> Answer<'a, (Value, u32)> {
-        Box::pin(async move { self.answer(call) })
+        Box::pin(async move {
+            self.travel().await;
+            let answer = self.answer(call);
+            self.travel().await;
+            answer
+        })
     }
 
     fn replicas(&mut self) -> Answer<'_, u32> {
