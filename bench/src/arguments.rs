@@ -45,6 +45,8 @@ pub(crate) enum Subject {
     Matrix,
     /// What idle connections occupy.
     Idle,
+    /// What sharing a Redis costs.
+    Redis,
     /// Everything.
     All,
 }
@@ -74,6 +76,7 @@ impl Subject {
             Self::Http => &[Self::Http],
             Self::Matrix => &[Self::Matrix],
             Self::Idle => &[Self::Idle],
+            Self::Redis => &[Self::Redis],
             Self::All => &[
                 Self::Engine,
                 Self::Memory,
@@ -81,6 +84,7 @@ impl Subject {
                 Self::Http,
                 Self::Matrix,
                 Self::Idle,
+                Self::Redis,
             ],
         }
     }

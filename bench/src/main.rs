@@ -12,6 +12,7 @@ mod http;
 mod machine;
 mod memory;
 mod pinning;
+mod redis;
 mod render;
 mod report;
 mod soak;
@@ -66,6 +67,7 @@ fn measure(subject: Subject, arguments: &Arguments) -> Section {
         Subject::Http => http::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::Matrix => http::matrix::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::Idle => http::idle::measure(arguments.quick, arguments.binary.as_deref()),
+        Subject::Redis => redis::measure(arguments.quick),
         Subject::All => unreachable!("`each` gives the subjects one by one"),
     }
 }
