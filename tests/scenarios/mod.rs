@@ -31,3 +31,4 @@ mod s32_deployment;
 mod s33_faults;
 mod s34_plaintext;
 mod s36_redis_tier;
+mod s38_shared_snapshot;

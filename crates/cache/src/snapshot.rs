@@ -7,6 +7,10 @@
 //! learned since [`Engine::expect_snapshot`] reaches every entry that is read, because those count as older than anything the
 //! ledger ever saw. A soft invalidation stays one.
 //!
+//! Where nodes share a log, each entry carries up to where in it nothing had reached it. What the log says since reaches it too,
+//! once this node knows that; an entry that it does not reach is as good as before. Where the log cannot tell, because it is
+//! another one, or does not reach back so far, or Redis does not answer in time, entries come back doubtful (see `recalled`).
+//!
 //! Nor does time stand still meanwhile: the time between writing and reading counts as age. In one run of the machine it is
 //! measured by the monotonic clock; across runs by civil time, and a clock that went backwards makes a snapshot worthless.
 //!
@@ -32,6 +36,8 @@
 //! damaged or of another version is refused as a whole. Markers stay behind: they hold for moments.
 
 mod format;
+mod made;
+mod recalled;
 mod sealed;
 #[cfg(not(feature = "shuttle"))]
 #[cfg(test)]
@@ -40,19 +46,18 @@ mod tests;
 pub use format::Fault as SnapshotFault;
 
 use crate::budget::Charge;
-use crate::codec;
 use crate::coding::Coding;
 use crate::engine::Engine;
-use crate::entry::{BodyDraft, Carried, Coded, Draft, Encoding, Entry, Kind, PACKED_MAX, tags_fit};
+use crate::entry::{Entry, Kind};
 use crate::key::{Key, part_hash, variant_hash};
 use crate::keys::Owner;
 use crate::ledger::{Position, Standing};
 use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
-use crate::spans::PartMap;
 use crate::sync::Ordering;
 use bytes::Bytes;
 use format::{Announced, Description, Header, Reader, SOFTENED, VARIANT, What, Writer};
+use made::{divide, entry};
 use peregrine_base::{Instant, WallTime};
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -122,6 +127,8 @@ struct Restoring<'e> {
     full: Vec<Arc<dyn MemoryTier>>,
     /// Whether the place of data keys did not answer: it is not waited for again.
     keyless: bool,
+    /// The same of the log that nodes share.
+    alone: bool,
     restored: Restored,
 }
 
@@ -225,6 +232,8 @@ impl Engine {
         size_max: u64,
     ) -> io::Result<bool> {
         let (entry, namespace) = (&candidate.entry, &candidate.namespace);
+        // Before it is compared with the ledger: what is told meanwhile reaches it there.
+        let stamp = self.stamp_of(entry, namespace);
         let Some(softened) = self.worth_keeping(entry, namespace, now) else {
             return Ok(false);
         };
@@ -253,6 +262,7 @@ impl Engine {
             stale_if_error_ms: millis(entry.stale_if_error()),
             cost_us: u32::try_from(entry.cost_us()).unwrap_or(u32::MAX),
             hits: entry.hits(),
+            stamp,
             key: entry.key(),
             variant: entry.variant(),
             selector: selector.as_ref().map_or("", Entry::variant),
@@ -346,6 +356,7 @@ impl Expecting {
             passed,
             full: Vec::new(),
             keyless: false,
+            alone: false,
             restored: Restored::default(),
         };
         let mut meta = Vec::new();
@@ -475,7 +486,10 @@ impl Restoring<'_> {
         if length > self.engine.object_limit(&key) {
             return false;
         }
-        let Some(entry) = entry(&key, described, (body, coded), now, self.passed) else {
+        let Some(place) = self.place_of(&key, described) else {
+            return false;
+        };
+        let Some(entry) = entry(&key, described, (body, coded), (now, self.passed), place) else {
             return false;
         };
         // From here on the entry accounts for it.
@@ -515,80 +529,4 @@ impl Restoring<'_> {
         }
         entered
     }
-}
-
-/// `pieces` as those of the body and those of the further encodings; nothing where they are not as many as that.
-fn divide(mut pieces: Vec<Bytes>, codings: &[(Coding, u32)]) -> Option<(Vec<Bytes>, Box<[Coded]>)> {
-    let mut coded = Vec::with_capacity(codings.len());
-    for (coding, count) in codings.iter().rev() {
-        let start = pieces
-            .len()
-            .checked_sub(usize::try_from(*count).ok().filter(|count| *count > 0)?)?;
-        coded.push(Coded {
-            coding: *coding,
-            pieces: pieces.split_off(start).into(),
-        });
-    }
-    coded.reverse();
-    Some((pieces, coded.into()))
-}
-
-/// The entry that was described, `passed` later. It counts as loaded before anything that this ledger saw.
-fn entry(
-    key: &Key,
-    described: &Description<'_>,
-    (pieces, coded): (Vec<Bytes>, Box<[Coded]>),
-    now: Instant,
-    passed: Duration,
-) -> Option<Entry> {
-    let kind = match described.what {
-        What::Value => Kind::Value,
-        What::Selector => Kind::Selector,
-        What::Part => Kind::Part,
-    };
-    let tags: Vec<String> = described.tags.iter().map(|tag| (*tag).to_owned()).collect();
-    if !tags_fit(&tags) {
-        return None;
-    }
-    let size: usize = pieces.iter().map(Bytes::len).sum();
-    let carried = Carried {
-        flags: described.rules,
-        lifetime: Duration::from_millis(described.lifetime_ms),
-        hits: described.hits,
-        softened: described.flags & SOFTENED != 0,
-    };
-    let draft = Draft::empty(kind, key, described.variant, now, Duration::ZERO);
-    let entry = Entry::carried(
-        Draft {
-            tags: &tags,
-            head: described.head,
-            position: Position::default(),
-            body: if pieces.len() <= 1 && size <= PACKED_MAX {
-                BodyDraft::Packed(&pieces)
-            } else {
-                BodyDraft::Segments(pieces.clone().into())
-            },
-            coded,
-            age: Duration::from_nanos(described.age_ns).saturating_add(passed),
-            stale_while_revalidate: Duration::from_millis(described.stale_while_revalidate_ms),
-            stale_if_error: Duration::from_millis(described.stale_if_error_ms),
-            cost: Duration::from_micros(u64::from(described.cost_us)),
-            ..draft
-        },
-        &carried,
-    )?;
-    let is_sound = match entry.kind() {
-        Kind::Part => {
-            let holds_all = |parts: PartMap| parts.is_sound(size as u64);
-            entry.encoding() == Encoding::Identity
-                && entry.all_coded().is_empty()
-                && crate::hit::parts(&entry).is_some_and(holds_all)
-        }
-        Kind::Value => {
-            let twice = |coded: &Coded| Encoding::from(coded.coding) == entry.encoding();
-            !entry.all_coded().iter().any(twice)
-        }
-        Kind::Selector | Kind::Marker(_) => entry.all_coded().is_empty(),
-    };
-    (is_sound && codec::is_readable(entry.encoding(), &pieces)).then_some(entry)
 }

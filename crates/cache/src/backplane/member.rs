@@ -183,6 +183,25 @@ impl Engine {
         self.seat(namespace)?.1.trust.stand()
     }
 
+    /// Up to where nothing that nodes told each other reached `entry`, as far as the ledger says so afterwards; nothing where
+    /// something may have been missed since it was loaded.
+    pub(crate) fn stamp_of(&self, entry: &Entry, namespace: &Namespace) -> Option<Stamp> {
+        let (_, seat) = self.seat(namespace)?;
+        // Before the floor: what follows a gap is not said of what was loaded before it.
+        let stamp = seat.trust.stand()?;
+        let (lc, now) = (entry.position().lc, self.parts.clock.now());
+        let gapless = seat.trust.admits(seat.trust.glance(), (lc, None), now, Duration::MAX);
+        gapless.then_some(stamp)
+    }
+
+    /// Whether this node knows now what happened in the shared log of `namespace`.
+    pub(crate) fn is_in_step(&self, namespace: &Namespace) -> bool {
+        self.seat(namespace).is_some_and(|(membership, seat)| {
+            let verified_at = seat.node.lock().verified_at();
+            verified_at.is_some_and(|at| self.parts.clock.now().since(at) <= membership.bound())
+        })
+    }
+
     /// Values in Redis from below this are not used.
     #[must_use]
     pub fn value_floor(&self, namespace: &Namespace) -> u64 {

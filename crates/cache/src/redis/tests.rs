@@ -2,6 +2,7 @@
 //! Redis costs loads only.
 
 mod nodes;
+mod snapshots;
 
 use super::names::Name;
 use super::tier::{Put, RedisTier, Writer, beginning};

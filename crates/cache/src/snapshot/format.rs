@@ -10,6 +10,7 @@
 //! Every record has a checksum that depends on its place, and the end has one of the whole. Numbers are little endian.
 //! Reading never allocates more than what a record may measure, and grows with what was really there.
 
+use crate::backplane::{Gen, Stamp};
 use crate::coding::Coding;
 use crate::entry::{SEGMENT_BYTES, TAG_MAX};
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use xxhash_rust::xxh3::{Xxh3, Xxh3Builder};
 /// What every snapshot begins with. The line break shows a file that went through a conversion of text.
 const MAGIC: &[u8; 8] = b"PGSNAP\r\n";
 /// Raised with every change of this form.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The longest description of an entry: key, variant, names, tags and head.
 pub(super) const META_MAX: usize = 1 << 20;
 /// The longest piece: a segment, or one that did not get smaller when it was compressed.
@@ -100,6 +101,8 @@ pub(super) struct Description<'a> {
     pub(super) stale_if_error_ms: u64,
     pub(super) cost_us: u32,
     pub(super) hits: u32,
+    /// Up to where it is known that no invalidation of the shared log reached it; nothing where that is not known.
+    pub(super) stamp: Option<Stamp>,
     pub(super) key: &'a str,
     /// The variant; of a selector its names.
     pub(super) variant: &'a str,
@@ -149,6 +152,9 @@ impl Description<'_> {
         }
         out.extend_from_slice(&self.cost_us.to_le_bytes());
         out.extend_from_slice(&self.hits.to_le_bytes());
+        let stamp = self.stamp.unwrap_or_default();
+        out.extend_from_slice(&stamp.generation.to_bytes());
+        out.extend_from_slice(&stamp.seq.to_le_bytes());
         for text in [self.key, self.variant, self.selector] {
             out.extend_from_slice(&u16::try_from(text.len()).ok()?.to_le_bytes());
             out.extend_from_slice(text.as_bytes());
@@ -180,6 +186,10 @@ impl<'a> Description<'a> {
             u32::from_le_bytes(take(&mut rest)?),
             u32::from_le_bytes(take(&mut rest)?),
         );
+        let stamp = Stamp {
+            generation: Gen::from_bytes(take(&mut rest)?),
+            seq: u64::from_le_bytes(take(&mut rest)?),
+        };
         let (key, variant, selector) = (text(&mut rest)?, text(&mut rest)?, text(&mut rest)?);
         let count = u16::from_le_bytes(take(&mut rest)?);
         let mut tags = Vec::new();
@@ -210,6 +220,7 @@ impl<'a> Description<'a> {
             stale_if_error_ms,
             cost_us,
             hits,
+            stamp: (!stamp.generation.is_none()).then_some(stamp),
             key,
             variant,
             selector,

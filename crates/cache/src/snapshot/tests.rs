@@ -455,6 +455,7 @@ proptest! {
             stale_if_error_ms: numbers.3,
             cost_us: numbers.4,
             hits: numbers.5,
+            stamp: None,
             key: &texts.0,
             variant: &texts.1,
             selector: &texts.2,

@@ -122,6 +122,7 @@ fn a_part_that_cannot_be_is_left_out() {
             stale_if_error_ms: 0,
             cost_us: 0,
             hits: 0,
+            stamp: None,
             key: key.text(),
             variant: "",
             selector: "",
