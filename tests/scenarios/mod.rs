@@ -31,4 +31,5 @@ mod s32_deployment;
 mod s33_faults;
 mod s34_plaintext;
 mod s36_redis_tier;
+mod s37_lost_records;
 mod s38_shared_snapshot;
