@@ -25,6 +25,8 @@ mod s15_edge;
 mod s15_passing_through;
 mod s16_policy;
 mod s16_ranges;
+mod s17_stored_forms;
+mod s18_words_of_the_origin;
 mod s30_backplane;
 mod s31_freshness;
 mod s32_deployment;

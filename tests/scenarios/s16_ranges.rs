@@ -4,12 +4,12 @@ use crate::harness::origin::Heard;
 use crate::harness::{Answer, Client, Gate, Origin, Peregrine, Reply, request, until};
 
 /// Content in which every position can be told from its neighbours.
-fn film(length: usize) -> Vec<u8> {
+pub(super) fn film(length: usize) -> Vec<u8> {
     let numbers = (0u32..).flat_map(|number| format!("{number},").into_bytes());
     numbers.take(length).collect()
 }
 
-const FIELDS: [(&str, &str); 3] = [
+pub(super) const FIELDS: [(&str, &str); 3] = [
     ("cache-control", "max-age=60"),
     ("etag", "\"v1\""),
     ("accept-ranges", "bytes"),
@@ -29,7 +29,7 @@ fn wanted(heard: &Heard, length: usize) -> Option<(usize, usize)> {
     })
 }
 
-fn shown(heard: &Heard, film: &[u8]) -> Reply {
+pub(super) fn shown(heard: &Heard, film: &[u8]) -> Reply {
     match wanted(heard, film.len()) {
         None => Reply::ok(&FIELDS, film),
         Some((first, last)) => {
