@@ -56,6 +56,9 @@ impl Effort {
     }
 }
 
+/// Adds tables and budgets to a section; an error says why it could not.
+type Part = fn(&mut Section, &Effort) -> Result<(), String>;
+
 /// Measures all of it.
 pub(crate) fn measure(quick: bool) -> Section {
     let mut section = Section::new(
@@ -72,7 +75,7 @@ pub(crate) fn measure(quick: bool) -> Section {
         return section;
     }
     let effort = Effort::new(quick);
-    let parts: [(&str, fn(&mut Section, &Effort) -> Result<(), String>); 4] = [
+    let parts: [(&str, Part); 4] = [
         ("hits", hit::measure),
         ("invalidations", invalidation::measure),
         ("many nodes", many_nodes::measure),
