@@ -32,6 +32,8 @@ mod s31_freshness;
 mod s32_deployment;
 mod s33_faults;
 mod s34_plaintext;
+mod s34_tenants;
+mod s35_encryption;
 mod s36_redis_tier;
 mod s37_lost_records;
 mod s38_shared_snapshot;

@@ -3,12 +3,14 @@
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
 use crate::api::invalidation::{ClearRequest, PatternRequest};
+use crate::api::keys::{EraseRequest, RotateRequest};
 use crate::api::operation::{Act, OperationRequest, Outcome, WrittenOutcome};
 use crate::api::preload::PreloadRequest;
+use crate::api::statistics::TenantReport;
 use crate::calls::{CALLS, Call};
 use crate::config::AdminConfig;
 use crate::control::Control;
-use crate::guard::Guard;
+use crate::guard::{Guard, Rights};
 use crate::json;
 use crate::refusal::{Barred, Refusal};
 use bytes::Bytes;
@@ -78,12 +80,19 @@ impl Handler for Admin {
 }
 
 impl Admin {
-    /// An admin API for `control` that lets in whoever carries `token`.
+    /// An admin API for `control` that lets in whoever carries `token`, and with less rights whoever carries that of one of
+    /// `tenants`.
     #[must_use]
-    pub fn new(control: Arc<dyn Control>, config: &AdminConfig, token: Secret, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        control: Arc<dyn Control>,
+        config: &AdminConfig,
+        token: Secret,
+        tenants: Vec<(String, Secret)>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             control,
-            guard: Guard::new(config, token, clock),
+            guard: Guard::new(config, token, tenants, clock),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),
             called: std::array::from_fn(|_| Counter::new()),
@@ -93,33 +102,36 @@ impl Admin {
 
     async fn answer(&self, request: &Parts, body: Body, peer: &Peer) -> Result<Answer, Refusal> {
         let path = request.uri.path();
+        let mut rights = Rights::All;
         if !Call::is_probe(path) {
             self.guard.screen(request, peer)?;
             if !(self.metrics_open && path == "/metrics") {
-                self.guard.authenticate(request, peer)?;
+                rights = self.guard.authenticate(request, peer)?;
             }
         }
         let call = Call::find(path, &request.method)?;
+        rights.allow(call)?;
         self.called[call.index()].increment();
         if !call.changes() {
-            return self.read(call, request).await;
+            return self.read(call, request, rights).await;
         }
         check_content_type(request)?;
         let body = self.take_body(body).await?;
-        let answered = self.change(call, request, &body).await;
+        let answered = self.change(call, request, &body, rights).await;
         let status = answered.as_ref().map_or_else(Refusal::status, |answer| answer.status);
         let (word, client, status) = (call.as_str(), peer.address, status.as_u16());
+        let tenant = rights.tenant();
         if call == Call::Operation {
             // A program that uses the cache as a store would fill the log.
             tracing::debug!(call = word, %client, status, "admin call");
         } else {
-            tracing::info!(call = word, %client, status, "admin call");
+            tracing::info!(call = word, %client, status, tenant, "admin call");
         }
         answered
     }
 
     /// A call that changes nothing.
-    async fn read(&self, call: Call, request: &Parts) -> Result<Answer, Refusal> {
+    async fn read(&self, call: Call, request: &Parts, rights: Rights<'_>) -> Result<Answer, Refusal> {
         match call {
             Call::Live => Ok(Answer::text(StatusCode::OK, "ok")),
             Call::Ready => {
@@ -138,17 +150,35 @@ impl Admin {
                 let asked = ExplainRequest::from_query(request.uri.query())?;
                 Answer::json(&self.control.explain(asked).await?)
             }
-            _ => Answer::json(&self.control.statistics()),
+            Call::Keys => {
+                let cursor = crate::api::keys::cursor(request.uri.query())?;
+                Answer::json(&self.control.keys(cursor).await?)
+            }
+            _ => match rights {
+                Rights::All => Answer::json(&self.control.statistics()),
+                Rights::Tenant(tenant) => Answer::json(&TenantReport {
+                    tenant,
+                    cache: self.control.tenant_statistics(tenant),
+                }),
+            },
         }
     }
 
     /// A call that changes something.
-    async fn change(&self, call: Call, request: &Parts, body: &[u8]) -> Result<Answer, Refusal> {
+    async fn change(&self, call: Call, request: &Parts, body: &[u8], rights: Rights<'_>) -> Result<Answer, Refusal> {
         let invalidation = match call {
             Call::Operation => return self.operation(body).await,
             Call::Preload => {
                 let asked: PreloadRequest = json::read(body)?;
                 return Answer::json(&self.control.preload(asked).await?);
+            }
+            Call::RotateKeys => {
+                let asked: RotateRequest = json::read(body)?;
+                return Answer::json(&self.control.rotate_keys(asked).await?);
+            }
+            Call::EraseKeys => {
+                let asked: EraseRequest = json::read(body)?;
+                return Answer::json(&self.control.erase_keys(asked).await?);
             }
             Call::Reload => return Answer::json(&self.control.reload().await?),
             Call::Invalidate => json::read::<Invalidation>(body)?,
@@ -157,7 +187,7 @@ impl Admin {
             Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
             _ => ClearRequest::default().into(),
         };
-        let receipt = self.control.invalidate(invalidation).await?;
+        let receipt = self.control.invalidate(rights.limit(invalidation)?).await?;
         let answer = Answer::json(&receipt)?;
         Ok(answer.unless_pending(&receipt))
     }

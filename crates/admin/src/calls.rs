@@ -32,10 +32,16 @@ pub(crate) enum Call {
     ClearPattern,
     /// Reading the configuration again.
     Reload,
+    /// The data keys.
+    Keys,
+    /// Wrapping data keys by the active master key.
+    RotateKeys,
+    /// Destroying an owner's data keys.
+    EraseKeys,
 }
 
 /// Every call: where it is, how it is called, its word in logs and metrics.
-pub(crate) const CALLS: [(&str, Method, Call, &str); 13] = [
+pub(crate) const CALLS: [(&str, Method, Call, &str); 16] = [
     ("/healthz", Method::GET, Call::Live, "healthz"),
     ("/readyz", Method::GET, Call::Ready, "readyz"),
     ("/metrics", Method::GET, Call::Metrics, "metrics"),
@@ -72,6 +78,19 @@ pub(crate) const CALLS: [(&str, Method, Call, &str); 13] = [
         Method::DELETE,
         Call::ClearPattern,
         "cache_delete_pattern",
+    ),
+    ("/api/performance/keys", Method::GET, Call::Keys, "keys"),
+    (
+        "/api/performance/keys/rotate",
+        Method::POST,
+        Call::RotateKeys,
+        "keys_rotate",
+    ),
+    (
+        "/api/performance/keys/erase",
+        Method::POST,
+        Call::EraseKeys,
+        "keys_erase",
     ),
     (
         "/api/performance/config/reload",

@@ -3,12 +3,13 @@
 
 use crate::api::explain::{ExplainRequest, Explanation};
 use crate::api::health::{Health, Readiness};
+use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
 use crate::api::operation::{Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::StatisticsReport;
 use crate::refusal::Refusal;
-use peregrine_cache::{Invalidation, Receipt};
+use peregrine_cache::{Invalidation, Receipt, Rotated, TenantStatistics};
 use peregrine_telemetry::Exposition;
 use std::future::Future;
 use std::pin::Pin;
@@ -42,6 +43,18 @@ pub trait Control: Send + Sync + 'static {
 
     /// Loads URLs into the cache; answers when all are done.
     fn preload(&self, request: PreloadRequest) -> Answering<'_, PreloadReport>;
+
+    /// What the cache did for `tenant` and holds of it; nothing while it has no account of its own.
+    fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics>;
+
+    /// Who has data keys, from `cursor` on.
+    fn keys(&self, cursor: String) -> Answering<'_, KeysReport>;
+
+    /// Lets the active master key wrap the data keys of some owners.
+    fn rotate_keys(&self, request: RotateRequest) -> Answering<'_, Rotated>;
+
+    /// Destroys an owner's data keys.
+    fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased>;
 
     /// Reads the configuration again and applies what a reload can.
     fn reload(&self) -> Answering<'_, Reloaded>;

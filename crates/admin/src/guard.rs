@@ -3,10 +3,12 @@
 //! 1. its `Host` is an IP address, `localhost` or a configured name, so that a web page cannot reach the API through a name
 //!    that it made point here (DNS rebinding);
 //! 2. its `Origin`, if it has one, is the API's own, so that no other page's script can use a browser as its hand;
-//! 3. it carries the token. An address that tries several wrong ones has to wait.
+//! 3. it carries a token: the admin's, with which everything may be done, or a tenant's, with which that tenant's statistics
+//!    may be read and its entries invalidated, and nothing else. An address that tries several wrong ones has to wait.
 
 mod attempts;
 
+use crate::calls::Call;
 use crate::config::AdminConfig;
 use crate::refusal::{Barred, Refusal};
 use attempts::Attempts;
@@ -14,6 +16,7 @@ use http::request::Parts;
 use http::{HeaderValue, header};
 use parking_lot::Mutex;
 use peregrine_base::{Clock, Secret};
+use peregrine_cache::Invalidation;
 use peregrine_net::http::Peer;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,16 +26,77 @@ use std::time::Duration;
 pub(crate) struct Guard {
     allowed_hosts: Vec<String>,
     token: Secret,
+    /// Tenants and their tokens.
+    tenants: Vec<(String, Secret)>,
     attempts: Mutex<Attempts>,
     clock: Arc<dyn Clock>,
 }
 
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rights<'a> {
+    /// Everything.
+    All,
+    /// What concerns this tenant alone.
+    Tenant(&'a str),
+}
+
+impl<'a> Rights<'a> {
+    /// The tenant to whom they are limited.
+    pub(crate) fn tenant(self) -> Option<&'a str> {
+        match self {
+            Self::All => None,
+            Self::Tenant(tenant) => Some(tenant),
+        }
+    }
+
+    /// Whether `call` may be made with them.
+    pub(crate) fn allow(self, call: Call) -> Result<(), Refusal> {
+        match (self, call) {
+            (Self::All, _)
+            | (
+                Self::Tenant(_),
+                Call::Live
+                | Call::Ready
+                | Call::Statistics
+                | Call::Invalidate
+                | Call::Clear
+                | Call::ClearAll
+                | Call::ClearPattern,
+            ) => Ok(()),
+            (Self::Tenant(_), _) => Err(Refusal::barred(
+                Barred::TenantToken,
+                "With a tenant's token its statistics are read (`cache/stats`) and its entries are invalidated; for all else \
+                 it takes the admin token.",
+            )),
+        }
+    }
+
+    /// `invalidation`, limited to what they reach.
+    pub(crate) fn limit(self, mut invalidation: Invalidation) -> Result<Invalidation, Refusal> {
+        if let Self::Tenant(tenant) = self {
+            if invalidation.tenant.as_deref().is_some_and(|named| named != tenant) {
+                let why = "With a tenant's token no other tenant's entries are invalidated.";
+                return Err(Refusal::barred(Barred::TenantToken, why));
+            }
+            invalidation.tenant = Some(tenant.to_owned());
+        }
+        Ok(invalidation)
+    }
+}
+
 impl Guard {
-    pub(crate) fn new(config: &AdminConfig, token: Secret, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: &AdminConfig,
+        token: Secret,
+        tenants: Vec<(String, Secret)>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let attempts = Attempts::new(config.token_attempts_max, config.token_attempts_window.get());
         Self {
             allowed_hosts: config.allowed_hosts.clone(),
             token,
+            tenants,
             attempts: Mutex::new(attempts),
             clock,
         }
@@ -59,7 +123,7 @@ impl Guard {
     }
 
     /// The third gate.
-    pub(crate) fn authenticate(&self, request: &Parts, peer: &Peer) -> Result<(), Refusal> {
+    pub(crate) fn authenticate(&self, request: &Parts, peer: &Peer) -> Result<Rights<'_>, Refusal> {
         let (address, now) = (peer.address.ip(), self.clock.now());
         // Whoever has to wait learns nothing about the token at hand, not even that it is right.
         if let Some(wait) = self.attempts.lock().must_wait(address, now) {
@@ -78,7 +142,11 @@ impl Guard {
         let mut attempts = self.attempts.lock();
         if self.token.matches(token) {
             attempts.right(address);
-            return Ok(());
+            return Ok(Rights::All);
+        }
+        if let Some((tenant, _)) = self.tenants.iter().find(|(_, secret)| secret.matches(token)) {
+            attempts.right(address);
+            return Ok(Rights::Tenant(tenant));
         }
         attempts.wrong(address, token, now);
         let challenge = HeaderValue::from_static("Bearer realm=\"peregrine\", error=\"invalid_token\"");

@@ -25,3 +25,4 @@ pub use config::AdminConfig;
 pub use control::{Answering, Control};
 pub use parameters::PARAMETERS;
 pub use refusal::Refusal;
+pub use token::is_token;

@@ -1,4 +1,4 @@
-//! The rows of `admin.*` in the table of parameters.
+//! The rows of `admin.*`, and of what tenants may do there, in the table of parameters.
 
 use peregrine_base::{Fallback, Kind, Parameter};
 
@@ -42,6 +42,13 @@ pub const PARAMETERS: &[Parameter] = &[
         fallback: Fallback::Toml("\"8MiB\""),
         reload: false,
         about: "The largest request body that the admin API takes.",
+    },
+    Parameter {
+        name: "tenant.*.admin_token",
+        kind: Kind::Secret,
+        fallback: Fallback::Absent,
+        reload: false,
+        about: "A token with which this tenant's statistics are read and its entries invalidated, and nothing else; 16 to 512 characters.",
     },
     Parameter {
         name: "admin.token_attempts_max",

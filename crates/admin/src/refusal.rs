@@ -28,15 +28,18 @@ pub(crate) enum Barred {
     TokenWrong,
     /// Too many tokens were wrong.
     Throttled,
+    /// The token is a tenant's, and the call is about more than that tenant.
+    TenantToken,
 }
 
 impl Barred {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Host,
         Self::Origin,
         Self::TokenMissing,
         Self::TokenWrong,
         Self::Throttled,
+        Self::TenantToken,
     ];
 
     /// The word in problems, logs and metrics.
@@ -47,12 +50,13 @@ impl Barred {
             Self::TokenMissing => "token_missing",
             Self::TokenWrong => "token_wrong",
             Self::Throttled => "token_attempts",
+            Self::TenantToken => "tenant_token",
         }
     }
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Host | Self::Origin => StatusCode::FORBIDDEN,
+            Self::Host | Self::Origin | Self::TenantToken => StatusCode::FORBIDDEN,
             Self::TokenMissing | Self::TokenWrong => StatusCode::UNAUTHORIZED,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
         }

@@ -270,9 +270,14 @@ fn random<const COUNT: usize>(path: &Path) -> Result<[u8; COUNT], TokenError> {
     Ok(bytes)
 }
 
+/// Whether `text` can be a token.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    (LENGTH_MIN..=LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn check(text: &str, origin: &str) -> Result<(), TokenError> {
-    let usable = (LENGTH_MIN..=LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if usable {
+    if is_token(text) {
         Ok(())
     } else {
         Err(TokenError::Unusable {

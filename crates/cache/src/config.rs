@@ -2,6 +2,7 @@
 //! fields stand in [`crate::PARAMETERS`]; here are the types and the rules between fields.
 
 use crate::coding::Coding;
+use crate::tenants::{TenantQuota, TenantQuotas};
 use peregrine_base::parameter::Complaint;
 use peregrine_base::{ByteSize, Span};
 use serde::Deserialize;
@@ -45,6 +46,10 @@ pub struct Settings {
     pub strategies: BTreeMap<String, StrategyConfig>,
     /// The namespaces by name. `default` is added by the engine where it is missing.
     pub namespaces: BTreeMap<String, NamespaceConfig>,
+    /// What each tenant may hold.
+    pub quotas: TenantQuotas,
+    /// What single tenants may hold, by name.
+    pub tenants: BTreeMap<String, TenantQuota>,
     /// Whether there is a Redis for strategies to keep entries in (`redis.url`).
     pub redis: bool,
 }
@@ -292,6 +297,8 @@ impl Default for Settings {
             cache: CacheConfig::default(),
             strategies: BTreeMap::from([(DEFAULT_NAME.to_owned(), StrategyConfig::default())]),
             namespaces: BTreeMap::from([(DEFAULT_NAME.to_owned(), NamespaceConfig::default())]),
+            quotas: TenantQuotas::default(),
+            tenants: BTreeMap::new(),
             redis: false,
         }
     }

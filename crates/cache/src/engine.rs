@@ -101,7 +101,7 @@ impl Engine {
     ///    invalidation has overtaken.
     ///
     /// A fresh hit takes no lock beyond the tier's own, allocates nothing and reads two shared counters; with other nodes two
-    /// more, and the clock.
+    /// more, and the clock. That of a tenant takes a shared lock for the tenant's account.
     pub fn lookup(self: &Arc<Self>, key: &Key, ask: &Ask<'_>) -> Lookup {
         if self.is_off(key) {
             return self.bypass(key, self.why_off(key));
@@ -114,7 +114,7 @@ impl Engine {
             return Lookup::Unverified;
         }
         if !ask.lead {
-            key.namespace().counters().missed(found.why());
+            self.count_missed(key, found.why());
             let why = Bypass::NotAllowed(found.why());
             return self.bypass(key, found.marker.map_or(why, Bypass::HitForMiss));
         }
@@ -146,6 +146,11 @@ impl Engine {
             marker: found.marker,
             loading,
         }
+    }
+
+    fn count_missed(&self, key: &Key, why: MissReason) {
+        key.namespace().counters().missed(why);
+        self.directory.tenants().missed(key.text());
     }
 
     /// Whether nothing is cached under `key`.
@@ -248,7 +253,7 @@ impl Engine {
         } else {
             found.why()
         };
-        key.namespace().counters().missed(why);
+        self.count_missed(key, why);
         // That the whole is too large to be kept says nothing about a part of it.
         let is_about_size = |why| matches!(why, PassReason::TooLarge | PassReason::Partial);
         let alone = found

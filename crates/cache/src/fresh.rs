@@ -31,6 +31,7 @@ impl Engine {
     pub(crate) fn count_served(&self, key: &Key, entry: &Entry) {
         let counters = key.namespace().counters();
         entry.hit();
+        self.directory.tenants().hit(key.text());
         counters.bytes_served.add(length(entry));
         counters.saved_micros.add(entry.cost_us());
     }

@@ -22,14 +22,17 @@
 //! # What is not promised
 //!
 //! Memory holds plaintext. Whoever has the master key and an old copy of a wrapped record can open what it sealed: erasing
-//! destroys the record, not its backups.
+//! destroys the record and the nodes' copies of it, not its backups.
 
 mod config;
+mod copied;
 mod files;
 mod place;
 mod record;
+mod report;
 mod ring;
 mod seal;
+mod shared;
 mod vault;
 
 #[cfg(not(feature = "shuttle"))]
@@ -39,6 +42,8 @@ mod tests;
 pub use config::EncryptionConfig;
 pub use files::Files;
 pub use place::{InMemory, KeyPlace, KeyRecord, Listed, PlaceFault, Placing};
+pub use report::{KeysStatistics, OwnerKeys, Page, Rotated};
 pub use ring::{KeyRing, NewMasterKey};
 pub use seal::{Owner, Ready, SEAL_OVERHEAD_BYTES, SealFault, Sealed, Sealer};
-pub use vault::{Keys, KeysStatistics, OwnerKeys, Page, Rotated};
+pub use shared::InRedis;
+pub use vault::Keys;

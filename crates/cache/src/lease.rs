@@ -310,8 +310,13 @@ impl Held {
             if text.len() > TEXT_MAX {
                 return None;
             }
-            self.engine
-                .keep_selector(&self.key, (selector, &text), stored.as_ref(), meta);
+            self.engine.keep_selector(
+                &self.key,
+                (selector, &text),
+                stored.as_ref(),
+                meta,
+                self.strategy.encryption(),
+            );
         }
         if let Some(slot) = shard.slot(self.key.text()) {
             slot.selector.clone_from(&selector);

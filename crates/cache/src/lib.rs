@@ -106,6 +106,7 @@ mod stream;
 mod sweeper;
 mod sync;
 mod table;
+mod tenants;
 mod wheel;
 mod written;
 
@@ -134,8 +135,9 @@ pub use hit::{Body, Chunks, Encoded, EncodedChunks, Hit, Slice};
 pub use invalidation::{Invalidation, Layer, Matched, NodeReceipt, NodeState, Receipt};
 pub use key::{Key, is_tenant_name};
 pub use keys::{
-    EncryptionConfig, Files, InMemory, KeyPlace, KeyRecord, KeyRing, Keys, KeysStatistics, Listed, NewMasterKey, Owner,
-    OwnerKeys, Page, PlaceFault, Placing, Ready, Rotated, SEAL_OVERHEAD_BYTES, SealFault, Sealed, Sealer,
+    EncryptionConfig, Files, InMemory, InRedis, KeyPlace, KeyRecord, KeyRing, Keys, KeysStatistics, Listed,
+    NewMasterKey, Owner, OwnerKeys, Page, PlaceFault, Placing, Ready, Rotated, SEAL_OVERHEAD_BYTES, SealFault, Sealed,
+    Sealer,
 };
 pub use lease::Lease;
 pub use ledger::Position;
@@ -146,7 +148,7 @@ pub use operations::SetOptions;
 pub use outcome::{
     Abandoned, Bypass, EncodingOutcome, Eviction, LoadFailure, MissReason, NotStored, PassReason, Refused, StaleWhy,
 };
-pub use parameters::PARAMETERS;
+pub use parameters::{PARAMETERS, TENANT_PARAMETERS};
 pub use pattern::Glob;
 pub use redis::{
     EnvelopeFault, Recalled, RedisLease, RedisMiss, RedisPeek, RedisTierConfig, RedisTierStatistics, RedisWrite,
@@ -158,4 +160,5 @@ pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimit
 pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};
 pub use statistics::{NamespaceStatistics, Statistics};
 pub use strategy::Strategy;
+pub use tenants::{TenantQuota, TenantQuotas, TenantStatistics};
 pub use written::{BeforeWrite, Unreached};

@@ -1,4 +1,4 @@
-//! Calls for those who are no proxy: values by name, in a namespace, for no tenant.
+//! Calls for those who are no proxy: values by name, in a namespace, for a tenant where one is named.
 //!
 //! A write overtakes the loads of its key that are under way: they end for those who wait for them, and nothing of them is
 //! stored over what was written.
@@ -52,18 +52,19 @@ impl Engine {
     /// Stores `value` as `name`, in place of what is there. False where it was not stored: it is too large, has too many
     /// tags, or nothing is cached at all. What was there before is gone in any case.
     pub fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str, value: Bytes, options: &SetOptions) -> bool {
-        self.set_telling(namespace, name, &value, options).0
+        self.set_telling(namespace, "", name, &value, options).0
     }
 
     /// As [`Engine::set`]; with what other nodes are told of it.
     pub(crate) fn set_telling(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
+        tenant: &str,
         name: &str,
         value: &Bytes,
         options: &SetOptions,
     ) -> (bool, Option<Telling>) {
-        let key = Key::named(namespace, "", name);
+        let key = Key::named(namespace, tenant, name);
         let stored = self.write(&key, value, options);
         let telling = self.tell_of_key(&key);
         self.keep_written(&key);
@@ -72,7 +73,7 @@ impl Engine {
             Ok(()) => counters.stored.increment(),
             Err(why) => {
                 counters.not_stored(why);
-                self.delete(namespace, name);
+                self.take_out(&key);
             }
         }
         (stored.is_ok(), telling)
@@ -146,13 +147,18 @@ impl Engine {
 
     /// Takes the value named `name` out; whether one was there.
     pub fn delete(&self, namespace: &Arc<Namespace>, name: &str) -> bool {
-        let key = Key::named(namespace, "", name);
+        self.take_out(&Key::named(namespace, "", name))
+    }
+
+    /// Takes the value under `key` out; whether one was there.
+    pub(crate) fn take_out(&self, key: &Key) -> bool {
+        let namespace = key.namespace();
         let mut shard = self.flights.lock(key.hash());
         if let Some(slot) = shard.slot(key.text()) {
             slot.overtake();
         }
-        self.keep_from_snapshot(&key);
-        drop(self.tell_of_key(&key));
+        self.keep_from_snapshot(key);
+        drop(self.tell_of_key(key));
         let tier = namespace.tier();
         let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
             return false;
@@ -230,7 +236,10 @@ impl Engine {
         let (bytes, entries) = tiers.map(|tier| tier.usage()).fold((0, 0), |(bytes, entries), usage| {
             (bytes + usage.bytes, entries + usage.entries)
         });
+        let (tenants, other_tenants) = self.directory.tenants().statistics(self.parts.clock.now());
         Statistics {
+            tenants,
+            other_tenants,
             total: NamespaceStatistics {
                 bytes,
                 entries,

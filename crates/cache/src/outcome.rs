@@ -223,6 +223,8 @@ words! {
         NoRoom = "no_room",
         /// The load failed before its end.
         Failed = "failed",
+        /// It is larger than all that its tenant may hold.
+        Quota = "quota",
     }
 }
 
@@ -241,6 +243,8 @@ words! {
         Refused = "refused",
         /// It was deleted, or its namespace was cleared.
         Removed = "removed",
+        /// Its tenant holds as much as it may.
+        Quota = "quota",
     }
 }
 

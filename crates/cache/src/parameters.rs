@@ -46,7 +46,42 @@ const ENCODE_TYPES: &str = "[\"text/*\", \"*+json\", \"*+xml\", \"*+text\", \"ap
     \"application/wasm\", \"application/yaml\", \"application/graphql\", \"application/x-ndjson\", \
     \"application/vnd.ms-fontobject\", \"font/otf\", \"font/ttf\"]";
 
-/// `cache.*`, `strategy.*.*`, `encryption.*` and `namespace.*.*`.
+/// From the smallest that holds anything to any.
+const TENANT_MEMORY: Kind = Kind::Size {
+    min: "64KiB",
+    max: "64TiB",
+};
+const TENANT_ENTRIES: Kind = Kind::Integer {
+    min: 1,
+    max: 1_000_000_000,
+};
+
+/// Of `[tenants]` what says how much each may hold.
+pub const TENANT_PARAMETERS: &[Parameter] = &[
+    absent(
+        "tenants.memory_max",
+        TENANT_MEMORY,
+        "The most bytes of memory that the entries of each tenant occupy on a node; past it the tenant's own oldest leave.",
+    ),
+    absent(
+        "tenants.entries_max",
+        TENANT_ENTRIES,
+        "The most entries that each tenant has in the memory of a node; past it the tenant's own oldest leave.",
+    ),
+    absent(
+        "tenants.redis_max",
+        TENANT_MEMORY,
+        "The most bytes of values that a node keeps in Redis for each tenant, by what it wrote since its start; further ones stay in memory.",
+    ),
+    row(
+        "tenants.tracked_max",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        "1000",
+        "How many tenants have statistics and quotas of their own at a time; all further ones share one.",
+    ),
+];
+
+/// `cache.*`, `strategy.*.*`, `encryption.*`, `tenant.*.*` and `namespace.*.*`.
 pub const PARAMETERS: &[Parameter] = &[
     row(
         "cache.enabled",
@@ -309,6 +344,27 @@ pub const PARAMETERS: &[Parameter] = &[
         duration("1s", "1h"),
         "\"10s\"",
         "How long a data key is used to open values before it is read again; within this time an erase by one node reaches the others.",
+    ),
+    row(
+        "encryption.copy_max",
+        duration("0s", "30d"),
+        "\"1h\"",
+        "For how long after it compared them with Redis a node that cannot reach it opens with its own copies of data keys; it bounds what a node that is cut off still opens after an erase elsewhere.",
+    ),
+    absent(
+        "tenant.*.memory_max",
+        TENANT_MEMORY,
+        "The most bytes of memory that this tenant's entries occupy on a node, in place of tenants.memory_max.",
+    ),
+    absent(
+        "tenant.*.entries_max",
+        TENANT_ENTRIES,
+        "The most entries that this tenant has in the memory of a node, in place of tenants.entries_max.",
+    ),
+    absent(
+        "tenant.*.redis_max",
+        TENANT_MEMORY,
+        "The most bytes of this tenant's values that a node keeps in Redis, in place of tenants.redis_max.",
     ),
     absent(
         "namespace.*.memory_max",

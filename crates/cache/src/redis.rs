@@ -43,12 +43,16 @@ pub use tier::RedisTierConfig;
 mod tests;
 
 use crate::engine::Engine;
+use crate::keys::InRedis;
 use peregrine_store::Redis;
 use std::sync::Arc;
 
 impl Engine {
     /// Gives the engine a Redis to keep values in, once, before the first request.
     pub fn attach_redis(&self, redis: Arc<Redis>, config: RedisTierConfig) {
+        // Nodes that share values share their keys.
+        self.keys
+            .share(Arc::new(InRedis::new(Arc::clone(&redis), &config.prefix)));
         let tier = RedisTier::new(redis, config, self.parts.clone(), Arc::clone(&self.keys));
         // Another one would be asked for what the first has.
         let _ = self.redis.set(Arc::new(tier));

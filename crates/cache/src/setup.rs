@@ -139,6 +139,10 @@ impl Engine {
         *self.strategies.write() = settings.strategies.iter().map(named).collect();
         self.register(settings);
         self.divide(settings);
+        let tenants = self.directory.tenants();
+        if tenants.configure(settings.quotas, &settings.tenants) {
+            self.apply_quotas();
+        }
     }
 
     /// Where a strategy is encrypted that was not, entries are there that do not say so.

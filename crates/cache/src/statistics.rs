@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::namespace::NAMESPACES_MAX;
 use crate::outcome::{EncodingOutcome, Eviction, MissReason, NotStored, PassReason, StaleWhy, Word};
 use crate::redis::RedisTierStatistics;
+use crate::tenants::{TenantStatistics, Tenants};
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -147,17 +148,30 @@ impl Counters {
 }
 
 /// The counters of all namespaces by their number, for who holds entries and no namespace. Reading it takes no lock.
-#[derive(Clone, Debug)]
-pub(crate) struct Directory(Arc<[OnceLock<Arc<Counters>>]>);
+#[derive(Clone)]
+pub(crate) struct Directory {
+    counters: Arc<[OnceLock<Arc<Counters>>]>,
+    tenants: Arc<Tenants>,
+}
 
 impl Directory {
     pub(crate) fn new() -> Self {
-        Self((0..NAMESPACES_MAX).map(|_| OnceLock::new()).collect())
+        Self {
+            counters: (0..NAMESPACES_MAX).map(|_| OnceLock::new()).collect(),
+            tenants: Arc::new(Tenants::new()),
+        }
+    }
+
+    /// The accounts of tenants.
+    pub(crate) fn tenants(&self) -> &Tenants {
+        &self.tenants
     }
 
     /// The counters of namespace `id`, made when they are first asked for; nothing past the last number.
     pub(crate) fn counters(&self, id: u16) -> Option<&Arc<Counters>> {
-        self.0.get(usize::from(id)).map(|slot| slot.get_or_init(Arc::default))
+        self.counters
+            .get(usize::from(id))
+            .map(|slot| slot.get_or_init(Arc::default))
     }
 
     fn account(&self, entry: &Entry, direction: i64) {
@@ -172,11 +186,13 @@ impl Directory {
     /// `entry` is about to enter a tier.
     pub(crate) fn entered(&self, entry: &Entry) {
         self.account(entry, 1);
+        self.tenants.entered(entry);
     }
 
     /// `entry` left a tier, or did not enter it after all.
     pub(crate) fn withdrawn(&self, entry: &Entry) {
         self.account(entry, -1);
+        self.tenants.left(entry);
     }
 
     /// Counts the reason why `entry` is in no tier.
@@ -288,6 +304,10 @@ pub struct Statistics {
     pub patterns: u64,
     /// The tier in Redis, where there is one.
     pub redis: Option<RedisTierStatistics>,
+    /// Tenants that have an account of their own, at most `tenants.tracked_max`.
+    pub tenants: BTreeMap<String, TenantStatistics>,
+    /// All other tenants together.
+    pub other_tenants: TenantStatistics,
 }
 
 impl Statistics {

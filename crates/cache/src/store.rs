@@ -17,6 +17,7 @@ use crate::siblings;
 use crate::spans::{ByteSpan, ByteSpans, PartMap};
 use crate::sync::Ordering;
 use crate::table::Shard;
+use crate::tenants::Note;
 use bytes::Bytes;
 use peregrine_base::Instant;
 use std::sync::Arc;
@@ -242,9 +243,25 @@ impl Engine {
 
     /// Puts an entry into its namespace's tier.
     pub(crate) fn put(&self, key: &Key, hash: u64, entry: &Entry) -> Result<(), NotStored> {
+        let limited = || self.directory.tenants().limited(key.tenant());
+        if limited().is_some_and(|account| !account.takes(entry.weight())) {
+            return Err(NotStored::Quota);
+        }
         match key.namespace().tier().insert(hash, entry.clone()) {
             Inserted::Stored => {
                 self.wheel.note(entry.useless_from(), entry.weight());
+                // Asked for again: now that the entry is counted there, the account is the tenant's for as long as it is in.
+                if let Some(account) = &limited() {
+                    let note = Note {
+                        namespace: entry.namespace(),
+                        hash,
+                        hits: entry.hits(),
+                    };
+                    if account.note(note) {
+                        self.tidy_notes(account);
+                    }
+                    self.keep_to_quota(account, hash);
+                }
                 Ok(())
             }
             Inserted::Refused => Err(NotStored::NoRoom),
@@ -300,6 +317,7 @@ impl Engine {
         (selector, text): (&Selector, &str),
         stored: Option<&Entry>,
         meta: &Meta,
+        confidential: bool,
     ) {
         let now = self.parts.clock.now();
         let needed = meta
@@ -309,7 +327,8 @@ impl Engine {
         let stored = stored.filter(|entry| entry.variant() == selector.as_str());
         let is_lasting = |entry: &Entry| entry.fresh_until() >= now.after(needed);
         let is_known = |entry: &Entry| siblings::remembered(entry).any(|other| other == text);
-        if stored.is_some_and(|entry| is_lasting(entry) && is_known(entry)) {
+        let is_sealed = |entry: &Entry| entry.confidential() || !confidential;
+        if stored.is_some_and(|entry| is_lasting(entry) && is_known(entry) && is_sealed(entry)) {
             return;
         }
         let left = stored.map_or(Duration::ZERO, |entry| entry.fresh_until().since(now));
@@ -321,6 +340,8 @@ impl Engine {
         let draft = Draft::empty(Kind::Selector, key, selector.as_str(), now, fresh_for);
         if let Some(entry) = Entry::new(Draft {
             body: BodyDraft::Packed(&texts),
+            // It shows the key, and of its variants the texts.
+            confidential: confidential || stored.is_some_and(Entry::confidential),
             ..draft
         }) {
             let _ = self.put(key, key.hash(), &entry);

@@ -25,6 +25,8 @@ pub struct Explanation {
     pub url: String,
     /// The route that takes it.
     pub route: Option<Arc<Route>>,
+    /// Whose request it is; empty where it is nobody's.
+    pub tenant: String,
     /// The key.
     pub key: Option<String>,
     /// What lies under it.
@@ -115,6 +117,7 @@ impl Plane {
         let mut told = Explanation {
             url: facts.url(),
             route: None,
+            tenant: facts.tenant().to_owned(),
             key: None,
             state: State::NotRouted,
             entry: None,

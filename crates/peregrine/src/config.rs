@@ -28,7 +28,7 @@ pub use environment::Environment;
 pub use fault::{Fault, Faults};
 pub use generate::Explanation;
 pub use parameters::{PARAMETERS, TABLE};
-pub use settings::{ServerSettings, Settings};
+pub use settings::{ServerSettings, Settings, TenantSettings};
 
 use node::{Node, Source, Value};
 use peregrine_base::{Complaint, Parameter};

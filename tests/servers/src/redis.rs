@@ -233,6 +233,11 @@ impl RedisServer {
         bytes
     }
 
+    /// The directory in which it runs and keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Ends it at once, as a power cut would; its port stays reserved for it.
     pub fn kill(&self) {
         let mut child = self.child();

@@ -116,6 +116,9 @@ pub struct Explanation {
     pub strategy: Option<String>,
     /// The namespace.
     pub namespace: Option<String>,
+    /// Whose request it is, if anybody's.
+    #[serde(default)]
+    pub tenant: Option<String>,
     /// The cache key.
     pub key: Option<String>,
     /// What selects the variant under the key.

@@ -1,6 +1,6 @@
 //! POST `cache/operation`: the cache as a store of named values, for callers that are no proxy.
 
-use crate::api::{Checked, NAMES_MAX, check_name, check_names};
+use crate::api::{Checked, NAMES_MAX, check_name, check_names, check_tenant};
 use crate::refusal::fault;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,6 +22,9 @@ pub struct OperationRequest {
     /// Where; `default` when it is not given.
     #[serde(default = "default_namespace")]
     pub namespace: String,
+    /// Whose; nobody's when it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// For get, set and delete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -66,7 +69,7 @@ pub enum Op {
     Mget,
     /// Write several.
     Mset,
-    /// Remove all of the namespace.
+    /// Remove all of the namespace, or of the tenant in it.
     Clear,
 }
 
@@ -86,6 +89,8 @@ pub enum Encoding {
 pub struct Operation {
     /// Where.
     pub namespace: String,
+    /// Whose, if anybody's.
+    pub tenant: Option<String>,
     /// What.
     pub act: Act,
 }
@@ -149,10 +154,10 @@ impl OperationRequest {
     pub(crate) fn into_operation(self) -> Result<Operation, Vec<Fault>> {
         let mut faults = Vec::new();
         self.check(&mut faults);
-        let namespace = self.namespace.clone();
+        let (namespace, tenant) = (self.namespace.clone(), self.tenant.clone());
         let act = self.into_act(&mut faults);
         if faults.is_empty() {
-            Ok(Operation { namespace, act })
+            Ok(Operation { namespace, tenant, act })
         } else {
             Err(faults)
         }
@@ -215,6 +220,9 @@ impl Checked for OperationRequest {
             }
         }
         check_name("namespace", &self.namespace, faults);
+        if let Some(tenant) = &self.tenant {
+            check_tenant("tenant", tenant, faults);
+        }
         if let Some(key) = &self.key {
             check_name("key", key, faults);
         }

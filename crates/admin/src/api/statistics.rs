@@ -1,7 +1,7 @@
 //! GET `cache/stats`: what the cache did, and why it did not do more.
 
-use peregrine_cache::Statistics;
 use peregrine_cache::backplane::BackplaneStatus;
+use peregrine_cache::{KeysStatistics, Statistics, TenantStatistics};
 use peregrine_store::RedisStatus;
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +16,21 @@ pub struct StatisticsReport {
     pub reasons: Vec<ReasonShare>,
     /// The engine's own numbers.
     pub cache: Statistics,
+    /// The data keys of encryption; nothing without a master key.
+    pub keys: Option<KeysStatistics>,
     /// How this node takes part among others; nothing without Redis.
     pub backplane: Option<BackplaneStatus>,
     /// The client of Redis; nothing without one.
     pub redis: Option<RedisStatus>,
+}
+
+/// What the cache did for a tenant and holds of it, as its token shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct TenantReport<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// Its numbers on this node; nothing while it has no account of its own here.
+    pub cache: Option<TenantStatistics>,
 }
 
 /// How often a reason held.

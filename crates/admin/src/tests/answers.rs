@@ -162,7 +162,7 @@ async fn values_arrive_decoded_with_their_options() {
     assert_eq!(
         bench.fake.asked(),
         [
-            "Operation { namespace: \"n\", act: Set([(\"a\", b\"\\xff\\0\")], SetOptions { ttl: Some(90s), \
+            "Operation { namespace: \"n\", tenant: None, act: Set([(\"a\", b\"\\xff\\0\")], SetOptions { ttl: Some(90s), \
           tags: [\"x\"], strategy: Some(\"s\") }) }"
         ]
     );
@@ -229,6 +229,34 @@ async fn preload_and_reload_report() {
     );
     let answer = bench.call("POST", "/api/performance/config/reload", "").await;
     assert_eq!(answer.json(), json!({"applied": ["log.level"], "needs_restart": []}));
+}
+
+#[tokio::test]
+async fn keys_are_listed_rotated_and_erased_for_one_owner_at_a_time() {
+    let bench = Bench::new();
+    assert_eq!(bench.get("/api/performance/keys?cursor=a%20b").await.status, 200);
+    let rotate = "/api/performance/keys/rotate";
+    assert_eq!(bench.call("POST", rotate, "{\"renew\":true}").await.status, 200);
+    let erase = "/api/performance/keys/erase";
+    let answer = bench.call("POST", erase, "{\"tenant\":\"acme\"}").await;
+    assert_eq!(answer.json()["erased"], true);
+    assert_eq!(
+        bench.fake.asked(),
+        [
+            "(\"keys\", \"a b\")",
+            "RotateRequest { cursor: \"\", renew: true }",
+            "EraseRequest { tenant: Some(\"acme\"), namespace: None }"
+        ]
+    );
+    for wrong in [
+        "{}",
+        "{\"tenant\":\"a\",\"namespace\":\"b\"}",
+        "{\"tenant\":\"a|b\"}",
+        "{\"tenant\":\"\"}",
+    ] {
+        assert_eq!(bench.call("POST", erase, wrong).await.status, 400, "{wrong}");
+    }
+    assert!(bench.fake.asked().is_empty());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::api::explain::{EntryState, ExplainRequest, Explanation};
 use crate::api::health::{Health, HealthStatus, Readiness};
+use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
 use crate::api::operation::{Act, Item, Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
@@ -12,7 +13,9 @@ use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use parking_lot::Mutex;
 use peregrine_base::{ByteSize, ManualClock, Secret, Span};
-use peregrine_cache::{Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Statistics};
+use peregrine_cache::{
+    Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics, TenantStatistics,
+};
 use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
 use std::collections::BTreeMap;
@@ -21,6 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// The token of the tenant `acme`.
+pub(super) const ACME_TOKEN: &str = "the-token-of-acme-alone";
 
 /// A program that does nothing but note what it was asked.
 #[derive(Default)]
@@ -83,6 +88,8 @@ impl Control for Fake {
 
     fn statistics(&self) -> StatisticsReport {
         let cache = Statistics {
+            tenants: BTreeMap::new(),
+            other_tenants: TenantStatistics::default(),
             total: NamespaceStatistics::default(),
             namespaces: BTreeMap::new(),
             memory_max: 1 << 20,
@@ -104,6 +111,7 @@ impl Control for Fake {
             requests: 100,
             reasons: vec![reason],
             cache,
+            keys: None,
             backplane: None,
             redis: None,
         }
@@ -154,6 +162,31 @@ impl Control for Fake {
                 ..PreloadReport::default()
             },
         )
+    }
+
+    fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics> {
+        self.asked.lock().push(format!("statistics of {tenant}"));
+        Some(TenantStatistics {
+            hits: 7,
+            ..TenantStatistics::default()
+        })
+    }
+
+    fn keys(&self, cursor: String) -> Answering<'_, KeysReport> {
+        self.note(&("keys", cursor), KeysReport::default())
+    }
+
+    fn rotate_keys(&self, request: RotateRequest) -> Answering<'_, Rotated> {
+        self.note(&request, Rotated::default())
+    }
+
+    fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased> {
+        let erased = Erased {
+            erased: true,
+            within_s: 10,
+            receipt: receipt(),
+        };
+        self.note(&request, erased)
     }
 
     fn reload(&self) -> Answering<'_, Reloaded> {
@@ -222,7 +255,13 @@ impl Bench {
     pub(super) fn with(config: &AdminConfig) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
         let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
-        let admin = Admin::new(control, config, Secret::new(TOKEN), Arc::<ManualClock>::clone(&clock));
+        let admin = Admin::new(
+            control,
+            config,
+            Secret::new(TOKEN),
+            vec![("acme".to_owned(), Secret::new(ACME_TOKEN))],
+            Arc::<ManualClock>::clone(&clock),
+        );
         Self {
             admin: Arc::new(admin),
             fake,

@@ -1,6 +1,6 @@
 //! Who gets in and who does not: names, origins, tokens, methods, types, sizes.
 
-use super::fake::{Bench, TOKEN, config, plain, request};
+use super::fake::{ACME_TOKEN, Bench, TOKEN, config, plain, request};
 use http::Request;
 use peregrine_net::http::Body;
 use std::time::Duration;
@@ -334,4 +334,62 @@ async fn every_answer_forbids_storing_and_guessing() {
         );
         assert_eq!(answer.headers["referrer-policy"], "no-referrer");
     }
+}
+
+#[tokio::test]
+async fn a_tenants_token_reads_and_invalidates_what_is_its_own_and_nothing_else() {
+    let bench = Bench::new();
+    let as_acme = async |method: &str, path: &str, body: &'static str| {
+        let request = plain(method, path)
+            .header("authorization", format!("Bearer {ACME_TOKEN}"))
+            .header("content-type", "application/json");
+        bench.send(request, body).await
+    };
+    let answer = as_acme("GET", "/api/performance/cache/stats", "").await;
+    assert_eq!(
+        (
+            answer.json()["tenant"].as_str(),
+            answer.json()["cache"]["hits"].as_u64()
+        ),
+        (Some("acme"), Some(7))
+    );
+    assert_eq!(bench.fake.asked(), ["statistics of acme"]);
+    for (method, path, body) in [
+        ("POST", "/api/performance/cache/invalidate", "{\"tags\":[\"a\"]}"),
+        ("POST", "/api/performance/cache/invalidate", "{\"all\":true}"),
+        ("POST", "/api/performance/cache/invalidate", "{\"tenant\":\"acme\"}"),
+        ("POST", CLEAR, ""),
+        ("POST", CLEAR, "{\"namespace\":\"images\"}"),
+        ("DELETE", "/api/performance/cache", ""),
+        ("DELETE", "/api/performance/cache/pattern?pattern=/a*", ""),
+    ] {
+        let answer = as_acme(method, path, body).await;
+        assert!(answer.status.is_success(), "{path} {body}: {}", answer.text());
+        let asked = bench.fake.asked().concat();
+        assert!(asked.contains("tenant: Some(\"acme\")"), "{asked}");
+    }
+    for (method, path, body) in [
+        ("POST", "/api/performance/cache/invalidate", "{\"tenant\":\"globex\"}"),
+        ("GET", HEALTH, ""),
+        ("GET", "/metrics", ""),
+        ("GET", "/api/performance/explain?url=/", ""),
+        ("GET", "/api/performance/keys", ""),
+        ("POST", "/api/performance/keys/erase", "{\"tenant\":\"acme\"}"),
+        ("POST", "/api/performance/keys/rotate", "{}"),
+        (
+            "POST",
+            "/api/performance/cache/operation",
+            "{\"op\":\"get\",\"key\":\"a\",\"tenant\":\"acme\"}",
+        ),
+        ("POST", "/api/performance/cache/preload", "{\"urls\":[\"/\"]}"),
+        ("POST", "/api/performance/config/reload", ""),
+    ] {
+        let answer = as_acme(method, path, body).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.kind().as_str()),
+            (403, "tenant_token"),
+            "{path}"
+        );
+    }
+    assert!(bench.fake.asked().is_empty());
 }

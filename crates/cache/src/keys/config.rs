@@ -16,6 +16,8 @@ pub struct EncryptionConfig {
     pub active: Option<String>,
     /// For how long a data key that was read from its place is used to open without reading it again.
     pub key_refresh: Span,
+    /// For how long a node that cannot reach Redis goes on opening with its copy of a data key; zero: not at all.
+    pub copy_max: Span,
 }
 
 impl EncryptionConfig {
@@ -34,6 +36,7 @@ impl Default for EncryptionConfig {
             key_files: Vec::new(),
             active: None,
             key_refresh: Span::new(std::time::Duration::from_secs(10)),
+            copy_max: Span::new(std::time::Duration::from_secs(3600)),
         }
     }
 }

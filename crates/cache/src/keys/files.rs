@@ -4,7 +4,7 @@
 //! time wait for each other.
 
 use super::place::{KeyPlace, KeyRecord, Listed, PlaceFault, Placing};
-use super::record::BYTES_MAX;
+use super::record::{self, BYTES_MAX};
 use crate::promise::promise;
 use peregrine_base::Runtime;
 use std::fmt;
@@ -20,6 +20,8 @@ const SUFFIX: &str = ".key";
 const UNFINISHED: &str = "record.new";
 /// Held while records change.
 const LOCK: &str = "lock";
+/// When copies were last known to be good.
+const CONFIRMED: &str = "confirmed";
 /// The longest name of an owner.
 const OWNER_LENGTH_MAX: usize = 128;
 /// How many records are listed at once.
@@ -49,25 +51,14 @@ impl Files {
             .map_err(|error| self.fault(&error))
     }
 
-    /// As [`KeyPlace::create`], on this thread.
+    /// As [`KeyPlace::replace`], on this thread.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn create_now(&self, owner: &str, record: &str) -> Result<String, PlaceFault> {
+    pub fn replace_now(&self, owner: &str, was: Option<&str>, now: &str) -> Result<bool, PlaceFault> {
         self.changing(|| {
             let path = self.path(owner)?;
-            if let Some(there) = read(&path)? {
-                return Ok(there);
-            }
-            self.write(&path, record)?;
-            Ok(record.to_owned())
-        })
-    }
-
-    fn replace_now(&self, owner: &str, was: &str, now: &str) -> Result<bool, PlaceFault> {
-        self.changing(|| {
-            let path = self.path(owner)?;
-            let same = read(&path)?.is_some_and(|there| there == was);
+            let same = read(&path)?.as_deref() == was;
             if same {
                 self.write(&path, now)?;
             }
@@ -75,12 +66,37 @@ impl Files {
         })
     }
 
-    fn remove_now(&self, owner: &str) -> Result<bool, PlaceFault> {
-        self.changing(|| match fs::remove_file(self.path(owner)?) {
-            Ok(()) => sync(&self.directory).map(|()| true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+    /// Makes the record of `owner` a copy of `there`, which another place has, but for keys that this one remembers as
+    /// erased; what it is then.
+    pub(super) fn copy_now(&self, owner: &str, there: Option<&str>) -> Result<String, PlaceFault> {
+        let copy = |here: &str| record::remembering(there.unwrap_or_default(), here);
+        let here = self.get_now(owner)?.unwrap_or_default();
+        let now = copy(&here);
+        if now == here {
+            return Ok(now);
+        }
+        self.changing(|| {
+            let path = self.path(owner)?;
+            // Somebody may have erased keys since the look.
+            let now = copy(&read(&path)?.unwrap_or_default());
+            if now.is_empty() {
+                remove(&path)?;
+                sync(&self.directory)?;
+            } else {
+                self.write(&path, &now)?;
+            }
+            Ok(now)
         })
+    }
+
+    /// Notes that the copies were what the other place had at `wall_ms`.
+    pub(super) fn confirm_now(&self, wall_ms: u64) -> Result<(), PlaceFault> {
+        self.changing(|| self.write(&self.directory.join(CONFIRMED), &wall_ms.to_string()))
+    }
+
+    /// When they were, in milliseconds of civil time; nothing where they never were.
+    pub(super) fn confirmed_ms(&self) -> Option<u64> {
+        read(&self.directory.join(CONFIRMED)).ok()??.parse().ok()
     }
 
     fn list_now(&self, cursor: &str) -> Result<Listed, PlaceFault> {
@@ -161,7 +177,7 @@ impl Files {
     }
 
     /// Does `work` on a thread that may wait for a disk.
-    fn away<'a, T: Send + 'static>(
+    pub(super) fn away<'a, T: Send + 'static>(
         &'a self,
         work: impl FnOnce(Self) -> Result<T, PlaceFault> + Send + 'static,
     ) -> Placing<'a, T> {
@@ -188,19 +204,9 @@ impl KeyPlace for Files {
         self.away(move |files| files.get_now(&owner))
     }
 
-    fn create<'a>(&'a self, owner: &'a str, record: &'a str) -> Placing<'a, String> {
-        let (owner, record) = (owner.to_owned(), record.to_owned());
-        self.away(move |files| files.create_now(&owner, &record))
-    }
-
-    fn replace<'a>(&'a self, owner: &'a str, was: &'a str, now: &'a str) -> Placing<'a, bool> {
-        let (owner, was, now) = (owner.to_owned(), was.to_owned(), now.to_owned());
-        self.away(move |files| files.replace_now(&owner, &was, &now))
-    }
-
-    fn remove<'a>(&'a self, owner: &'a str) -> Placing<'a, bool> {
-        let owner = owner.to_owned();
-        self.away(move |files| files.remove_now(&owner))
+    fn replace<'a>(&'a self, owner: &'a str, was: Option<&'a str>, now: &'a str) -> Placing<'a, bool> {
+        let (owner, was, now) = (owner.to_owned(), was.map(str::to_owned), now.to_owned());
+        self.away(move |files| files.replace_now(&owner, was.as_deref(), &now))
     }
 
     fn list<'a>(&'a self, cursor: &'a str) -> Placing<'a, Listed> {
@@ -229,6 +235,13 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     let mut record = String::new();
     file.take(BYTES_MAX as u64).read_to_string(&mut record)?;
     Ok(Some(record))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// What the directory says of its files holds after a loss of power too.

@@ -47,27 +47,27 @@ pub struct Listed {
     pub next: Option<String>,
 }
 
-/// Keeps a record for each owner. Everything in it is wrapped already.
+/// Keeps a record for each owner. Every key in it is wrapped already.
 ///
-/// The caller gives owners as [`super::Owner::name`] writes them. The place guarantees that of two who create a record for
-/// one owner, one wins and both learn its record; and that replacing compares, so that what was removed stays removed.
+/// The caller gives owners as [`super::Owner::name`] writes them. The place guarantees that a record changes only from what
+/// its changer knew: of two who create one, one wins, and what was erased meanwhile stays erased.
 pub trait KeyPlace: Send + Sync + 'static {
     /// What it is, for people.
     fn name(&self) -> String;
     /// The record of `owner`.
     fn get<'a>(&'a self, owner: &'a str) -> Placing<'a, Option<String>>;
-    /// Puts `record` there unless there is one; what is there afterwards.
-    fn create<'a>(&'a self, owner: &'a str, record: &'a str) -> Placing<'a, String>;
-    /// Puts `now` there if `was` is there still; whether it was.
-    fn replace<'a>(&'a self, owner: &'a str, was: &'a str, now: &'a str) -> Placing<'a, bool>;
-    /// Removes the record; whether there was one.
-    fn remove<'a>(&'a self, owner: &'a str) -> Placing<'a, bool>;
+    /// Puts `now` there if what is there is `was` still, or still nothing; whether it was.
+    fn replace<'a>(&'a self, owner: &'a str, was: Option<&'a str>, now: &'a str) -> Placing<'a, bool>;
     /// Some of the records; `cursor` is empty at first, then what the last answer said. One that is there from beginning to
     /// end is shown at least once.
     fn list<'a>(&'a self, cursor: &'a str) -> Placing<'a, Listed>;
     /// The same place for who cannot wait for a runtime, where it is on this machine.
     fn files(&self) -> Option<&Files> {
         None
+    }
+    /// Brings copies of records up to date, where there are any.
+    fn tidy(&self) -> Placing<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 
@@ -96,24 +96,13 @@ impl KeyPlace for InMemory {
         at_once(self.0.lock().get(owner).cloned())
     }
 
-    fn create<'a>(&'a self, owner: &'a str, record: &'a str) -> Placing<'a, String> {
+    fn replace<'a>(&'a self, owner: &'a str, was: Option<&'a str>, now: &'a str) -> Placing<'a, bool> {
         let mut records = self.0.lock();
-        at_once(
-            records
-                .entry(owner.to_owned())
-                .or_insert_with(|| record.to_owned())
-                .clone(),
-        )
-    }
-
-    fn replace<'a>(&'a self, owner: &'a str, was: &'a str, now: &'a str) -> Placing<'a, bool> {
-        let mut records = self.0.lock();
-        let there = records.get_mut(owner).filter(|there| *there == was);
-        at_once(there.map(|there| now.clone_into(there)).is_some())
-    }
-
-    fn remove<'a>(&'a self, owner: &'a str) -> Placing<'a, bool> {
-        at_once(self.0.lock().remove(owner).is_some())
+        let same = records.get(owner).map(String::as_str) == was;
+        if same {
+            records.insert(owner.to_owned(), now.to_owned());
+        }
+        at_once(same)
     }
 
     fn list<'a>(&'a self, _: &'a str) -> Placing<'a, Listed> {

@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! pgk1 KEY_ID CREATED_MS MASTER_ID WRAPPED
+//! pgx1 KEY_ID ERASED_MS
 //! ```
+//!
+//! A line of the second kind remembers a key that was erased: wherever a copy of that key turns up again, it is none. These
+//! lines stand last and outlive the keys.
 //!
 //! The wrapped key is bound to everything before it and to the owner: no line works in another's record, or under another
 //! id. A line whose master key is not in the ring is kept as it is.
@@ -11,9 +15,15 @@ use super::ring::KeyRing;
 use super::seal::{DataKey, SealFault, fill, new_key};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
+use std::collections::HashSet;
+use std::fmt::Write as _;
 
 /// The first word of a line.
 const FORM: &str = "pgk1";
+/// The first word of the line of an erased key.
+const ERASED: &str = "pgx1";
+/// How many erased keys of an owner are remembered, the latest.
+const ERASED_MAX: usize = 64;
 /// How many data keys of an owner are kept: the newest seals, and what the oldest sealed has long expired.
 pub(super) const KEYS_MAX: usize = 8;
 /// The longest record that is read.
@@ -30,14 +40,60 @@ pub(super) struct Line {
     wrapped: Vec<u8>,
 }
 
-/// The lines of a record; those that are none are left out.
+/// The keys of a record; lines that are none are left out.
 pub(super) fn lines(record: &str) -> Vec<Line> {
-    record.lines().take(KEYS_MAX).filter_map(Line::read).collect()
+    record.lines().filter_map(Line::read).take(KEYS_MAX).collect()
 }
 
-/// The record of `lines`, without those for which there is no room.
-pub(super) fn write(lines: &[Line]) -> String {
-    lines.iter().take(KEYS_MAX).map(Line::to_text).collect()
+/// The record of `lines`, without those for which there is no room, that remembers what `before` does.
+pub(super) fn write(lines: &[Line], before: &str) -> String {
+    let gone = erased(before);
+    let keys = lines
+        .iter()
+        .filter(|line| !gone.iter().any(|(id, _)| *id == line.key_id));
+    let mut record: String = keys.take(KEYS_MAX).map(Line::to_text).collect();
+    for (key_id, when_ms) in gone {
+        let _ = writeln!(record, "{ERASED} {key_id:08x} {when_ms}");
+    }
+    record
+}
+
+/// `record` without any key, each of which it remembers as erased.
+pub(super) fn erase(record: &str, now_ms: u64) -> String {
+    let mut gone: String = lines(record)
+        .iter()
+        .map(|line| format!("{ERASED} {:08x} {now_ms}\n", line.key_id))
+        .collect();
+    gone.push_str(record);
+    write(&[], &gone)
+}
+
+/// `record` with what `other` remembers as erased.
+pub(super) fn remembering(record: &str, other: &str) -> String {
+    write(&lines(record), &format!("{record}{other}"))
+}
+
+/// Whether `record` remembers keys as erased that `other` does not.
+pub(super) fn knows_more(record: &str, other: &str) -> bool {
+    let known: HashSet<u32> = erased(other).into_iter().map(|(key_id, _)| key_id).collect();
+    let lost = erased(record).into_iter().any(|(key_id, _)| !known.contains(&key_id));
+    lost || lines(other).iter().any(|line| known.contains(&line.key_id))
+}
+
+/// The ids of erased keys and when they were erased, the latest first; each once.
+pub(super) fn erased(record: &str) -> Vec<(u32, u64)> {
+    let line = |text: &str| {
+        let mut words = text.split(' ');
+        let (form, key_id, when_ms) = (words.next()?, words.next()?, words.next()?);
+        let key_id = u32::from_str_radix(key_id, 16).ok()?;
+        (form == ERASED).then_some((key_id, when_ms.parse().ok()?))
+    };
+    let mut gone: Vec<(u32, u64)> = record.lines().filter_map(line).collect();
+    gone.sort_unstable_by_key(|(key_id, when_ms)| (std::cmp::Reverse(*when_ms), *key_id));
+    let mut known = HashSet::new();
+    gone.retain(|(key_id, _)| known.insert(*key_id));
+    gone.truncate(ERASED_MAX);
+    gone
 }
 
 impl Line {

@@ -1,6 +1,8 @@
 //! Sealing, records, rings and places, and what users notice of them: nothing is readable that should not be, and what was
 //! erased stays gone.
 
+mod copies;
+
 use super::*;
 use crate::testing::at_once;
 use peregrine_base::{ManualClock, Runtime, Secret, Task};
@@ -120,7 +122,7 @@ fn a_record_does_not_work_for_another_owner() {
     let (keys, _) = node(&place, &[("m", 1)]);
     seal(&keys, ACME, b"", b"");
     let record = place.records().remove("tenant.acme").unwrap();
-    at_once(place.create("tenant.globex", &record)).unwrap();
+    assert!(at_once(place.replace("tenant.globex", None, &record)).unwrap());
     let globex = Owner {
         tenant: "globex",
         ..ACME
@@ -218,8 +220,8 @@ fn a_rotation_does_not_bring_back_what_is_erased_meanwhile() {
     seal(&keys, ACME, b"", b"1");
     let was = place.records().remove("tenant.acme").unwrap();
     assert!(at_once(keys.erase(ACME)).unwrap());
-    assert!(!at_once(place.replace("tenant.acme", &was, "pgk1 new")).unwrap());
-    assert!(place.records().is_empty());
+    assert!(!at_once(place.replace("tenant.acme", Some(&was), "pgk1 new")).unwrap());
+    assert_eq!(record::lines(&place.records()["tenant.acme"]), []);
 }
 
 #[test]
@@ -243,14 +245,13 @@ fn files_keep_records_for_their_owner_alone() {
     let files = Files::new(directory.clone(), Arc::new(Inline));
     assert_eq!(at_once(files.get("tenant.a")).unwrap(), None);
     assert_eq!(at_once(files.list("")).unwrap(), Listed::default());
-    assert_eq!(at_once(files.create("tenant.a", "one")).unwrap(), "one");
-    assert_eq!(
-        at_once(files.create("tenant.a", "two")).unwrap(),
-        "one",
+    assert!(at_once(files.replace("tenant.a", None, "one")).unwrap());
+    assert!(
+        !at_once(files.replace("tenant.a", None, "two")).unwrap(),
         "the first one counts"
     );
-    assert!(!at_once(files.replace("tenant.a", "two", "three")).unwrap());
-    assert!(at_once(files.replace("tenant.a", "one", "three")).unwrap());
+    assert!(!at_once(files.replace("tenant.a", Some("two"), "three")).unwrap());
+    assert!(at_once(files.replace("tenant.a", Some("one"), "three")).unwrap());
     assert_eq!(at_once(files.get("tenant.a")).unwrap().as_deref(), Some("three"));
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(
@@ -258,7 +259,7 @@ fn files_keep_records_for_their_owner_alone() {
         (0o700, 0o600)
     );
     for number in 0..300 {
-        files.create_now(&format!("tenant.t{number:03}"), "x").unwrap();
+        files.replace_now(&format!("tenant.t{number:03}"), None, "x").unwrap();
     }
     let (mut cursor, mut owners) = (String::new(), Vec::new());
     loop {
@@ -268,10 +269,8 @@ fn files_keep_records_for_their_owner_alone() {
         cursor = next;
     }
     assert_eq!(owners.len(), 301);
-    assert!(at_once(files.remove("tenant.a")).unwrap());
-    assert!(!at_once(files.remove("tenant.a")).unwrap());
     for bad in ["", "../a", "a/b", ".a", "a b"] {
-        assert!(at_once(files.create(bad, "x")).is_err(), "{bad}");
+        assert!(at_once(files.replace(bad, None, "x")).is_err(), "{bad}");
     }
 }
 

@@ -5,13 +5,15 @@
 //! that is gone can be opened by nobody.
 
 use super::config::EncryptionConfig;
+use super::copied::Copied;
+use super::files::Files;
 use super::place::{InMemory, KeyPlace, PlaceFault};
 use super::record::{self, Line};
+use super::report::{KeysStatistics, OwnerKeys, Page, Rotated};
 use super::ring::KeyRing;
 use super::seal::{DataKey, Owner, Ready, SealFault, Sealed, Sealer};
 use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use peregrine_base::{Clock, Instant};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct Keys {
     ring: RwLock<Option<Arc<KeyRing>>>,
     place: RwLock<Arc<dyn KeyPlace>>,
     refresh_ns: AtomicU64,
+    /// For how long a copy of what nodes share is good alone.
+    copy_max_ms: Arc<std::sync::atomic::AtomicU64>,
     held: Mutex<Table>,
     counted: Counted,
 }
@@ -55,6 +59,9 @@ struct Held {
 struct Counted {
     created: AtomicU64,
     read: AtomicU64,
+    unwrapped: AtomicU64,
+    unreadable: AtomicU64,
+    erased: AtomicU64,
     sealed: AtomicU64,
     opened: AtomicU64,
     no_key: AtomicU64,
@@ -63,80 +70,17 @@ struct Counted {
     fault: Mutex<Option<String>>,
 }
 
-/// What the data keys of an engine are and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct KeysStatistics {
-    /// The id of the master key that wraps, if there is a key ring.
-    pub active: Option<String>,
-    /// Where the data keys are.
-    pub place: String,
-    /// Of how many owners the data keys are in memory.
-    pub held: u64,
-    /// Data keys that were made.
-    pub created: u64,
-    /// Records that were read.
-    pub read: u64,
-    /// Values that were sealed.
-    pub sealed: u64,
-    /// Values that were opened.
-    pub opened: u64,
-    /// Values that were not sealed or opened because no key was at hand.
-    pub no_key: u64,
-    /// Values that could not be opened by the right key.
-    pub damaged: u64,
-    /// Questions that the place of the keys did not answer.
-    pub unreachable: u64,
-    /// What went wrong last, if anything did.
-    pub fault: Option<String>,
-}
-
-/// The data keys of an owner, as people see them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct OwnerKeys {
-    /// `tenant.NAME` or `namespace.NAME`.
-    pub owner: String,
-    /// How many data keys there are.
-    pub data_keys: usize,
-    /// When the newest was made: civil time, in milliseconds.
-    pub created_ms: u64,
-    /// The ids of the master keys that wrap them, each once.
-    pub master_keys: Vec<String>,
-    /// Whether all of them are in the key ring.
-    pub readable: bool,
-}
-
-/// Some of the owners.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Page {
-    /// The owners.
-    pub owners: Vec<OwnerKeys>,
-    /// With what to ask for the next; nothing at the end.
-    pub next: Option<String>,
-}
-
-/// What a rotation did with some of the owners.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Rotated {
-    /// How many owners it looked at.
-    pub owners: u64,
-    /// How many data keys the active master key wraps now and did not before.
-    pub rewrapped: u64,
-    /// How many owners have a new data key.
-    pub renewed: u64,
-    /// How many data keys stayed as they were, because the master key that wraps them is not in the key ring.
-    pub unreadable: u64,
-    /// With what to go on; nothing at the end.
-    pub next: Option<String>,
-}
-
 impl Keys {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let refresh = EncryptionConfig::default().key_refresh.get();
+        let EncryptionConfig {
+            key_refresh, copy_max, ..
+        } = EncryptionConfig::default();
         Self {
             clock,
             ring: RwLock::new(None),
             place: RwLock::new(Arc::new(InMemory::default())),
-            refresh_ns: AtomicU64::new(nanos(refresh)),
+            refresh_ns: AtomicU64::new(nanos(key_refresh.get())),
+            copy_max_ms: Arc::new(std::sync::atomic::AtomicU64::new(millis(copy_max.get()))),
             held: Mutex::new(Table::default()),
             counted: Counted::default(),
         }
@@ -148,6 +92,33 @@ impl Keys {
         self.refresh_ns.store(nanos(refresh), Ordering::Relaxed);
         // Another ring may unwrap more, or less.
         self.held.lock().owners.clear();
+    }
+
+    /// From now on a copy of what nodes share is good for so long where that cannot be reached.
+    pub fn trust_copies(&self, copy_max: Duration) {
+        self.copy_max_ms
+            .store(millis(copy_max), std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// From now on `shared` is where the records are. The files in which they were, if they were in files, become a copy.
+    pub fn share(&self, shared: Arc<dyn KeyPlace>) {
+        let Some(copy) = self.place().files().cloned() else {
+            return self.live_in(shared);
+        };
+        let (clock, copy_max_ms) = (Arc::clone(&self.clock), Arc::clone(&self.copy_max_ms));
+        self.live_in(Arc::new(Copied::new(shared, copy, clock, copy_max_ms)));
+    }
+
+    /// Brings copies of data keys up to date, so that what was erased elsewhere does not outlive that here. To be called now and
+    /// then.
+    ///
+    /// # Errors
+    /// When the place does not answer.
+    pub async fn tidy(&self) -> Result<(), PlaceFault> {
+        if self.ring().is_none() {
+            return Ok(());
+        }
+        self.place().tidy().await
     }
 
     /// From now on this is where the records are.
@@ -177,6 +148,9 @@ impl Keys {
             held: self.held.lock().owners.len() as u64,
             created: value(&counted.created),
             read: value(&counted.read),
+            unwrapped: value(&counted.unwrapped),
+            unreadable: value(&counted.unreadable),
+            erased: value(&counted.erased),
             sealed: value(&counted.sealed),
             opened: value(&counted.opened),
             no_key: value(&counted.no_key),
@@ -202,6 +176,7 @@ impl Keys {
             OwnerKeys {
                 owner: listed.owner,
                 data_keys: lines.len(),
+                erased: record::erased(&listed.record).len(),
                 created_ms: lines.first().map_or(0, |line| line.created_ms),
                 master_keys,
                 readable: lines.iter().all(readable),
@@ -231,7 +206,7 @@ impl Keys {
                     rotated.unreadable += done.unreadable;
                     break;
                 }
-                if place.replace(&found.owner, &was, &now).await? {
+                if place.replace(&found.owner, Some(&was), &now).await? {
                     self.held.lock().owners.remove(&found.owner);
                     rotated.rewrapped += done.rewrapped;
                     rotated.renewed += done.renewed;
@@ -261,14 +236,15 @@ impl Keys {
                 Err(_) => done.unreadable += 1,
             }
         }
-        if renew && let Ok(line) = Line::create(ring, owner, &lines, self.clock.wall().as_millis()) {
+        let renews = renew && !lines.is_empty();
+        if renews && let Ok(line) = Line::create(ring, owner, &lines, self.clock.wall().as_millis()) {
             lines.insert(0, line);
             done.renewed = 1;
         }
         if done.rewrapped + done.renewed == 0 {
             return (record.to_owned(), done);
         }
-        (record::write(&lines), done)
+        (record::write(&lines, record), done)
     }
 
     /// Destroys the data keys of `owner`: whether there were any. What they sealed cannot be opened any more, here from now
@@ -278,11 +254,32 @@ impl Keys {
     /// When the place does not answer; then they may be there still.
     pub async fn erase(&self, owner: Owner<'_>) -> Result<bool, PlaceFault> {
         let name = owner.name();
-        let removed = self.place().remove(&name).await.inspect_err(|_| self.unreachable());
+        let erased = self.erase_record(&name).await.inspect_err(|_| self.unreachable());
         let mut held = self.held.lock();
         held.erased += 1;
         held.owners.remove(&name);
-        removed
+        drop(held);
+        if let Ok(count) = &erased {
+            self.counted.erased.fetch_add(*count, Ordering::Relaxed);
+        }
+        erased.map(|count| count > 0)
+    }
+
+    /// How many keys the record had.
+    async fn erase_record(&self, name: &str) -> Result<u64, PlaceFault> {
+        let place = self.place();
+        for _ in 0..ATTEMPTS_MAX {
+            let there = place.get(name).await?.unwrap_or_default();
+            let count = record::lines(&there).len() as u64;
+            let now = record::erase(&there, self.clock.wall().as_millis());
+            if count == 0 || place.replace(name, Some(&there), &now).await? {
+                return Ok(count);
+            }
+        }
+        Err(PlaceFault {
+            place: place.name(),
+            why: "the record of this owner changes all the time".to_owned(),
+        })
     }
 
     /// As [`Sealer::seal`] for who cannot wait for a runtime: reads and makes a key on this thread, where they are on this
@@ -291,16 +288,9 @@ impl Keys {
         let name = owner.name();
         let known = self.held.lock().owners.get(&name).is_some_and(|held| held.seals);
         if !known && let (Some(ring), Some(files)) = (self.ring(), self.place().files()) {
-            let erased = self.held.lock().erased;
-            let there = files.get_now(&name).and_then(|there| match there {
-                Some(there) => Ok(Some(there)),
-                None => match self.first_record(&ring, &name) {
-                    Some(first) => files.create_now(&name, &first).map(Some),
-                    None => Ok(None),
-                },
-            });
-            match there {
-                Ok(Some(there)) => drop(self.keep(&ring, &name, &there, erased)),
+            let (erased, asked) = (self.held.lock().erased, self.clock.now());
+            match self.read_or_create_now(&ring, &name, files) {
+                Ok(Some(there)) => drop(self.keep(&ring, &name, &there, (erased, asked))),
                 Ok(None) => {}
                 Err(fault) => self.tell(&fault),
             }
@@ -315,19 +305,18 @@ impl Keys {
         if self.opening(&name, key_id).is_some() {
             return true;
         }
-        let (Some(ring), erased) = (self.ring(), self.held.lock().erased) else {
-            return false;
-        };
+        let Some(ring) = self.ring() else { return false };
+        let before = (self.held.lock().erased, self.clock.now());
         match self.place().files().map(|files| files.get_now(&name)) {
-            Some(Ok(Some(there))) => {
-                drop(self.keep(&ring, &name, &there, erased));
+            Some(Ok(Some(there))) if has_keys(&there) => {
+                drop(self.keep(&ring, &name, &there, before));
                 self.opening(&name, key_id).is_some()
             }
             Some(Err(fault)) => {
                 self.tell(&fault);
                 false
             }
-            Some(Ok(None)) | None => false,
+            Some(Ok(_)) | None => false,
         }
     }
 
@@ -336,7 +325,8 @@ impl Keys {
         self.place().files().is_some()
     }
 
-    fn refresh(&self) -> Duration {
+    /// How long after an erase other nodes may still open what was sealed.
+    pub fn refresh(&self) -> Duration {
         Duration::from_nanos(self.refresh_ns.load(Ordering::Relaxed))
     }
 
@@ -376,17 +366,17 @@ impl Keys {
             return has;
         }
         let Some(ring) = self.ring() else { return false };
-        let erased = self.held.lock().erased;
+        let before = (self.held.lock().erased, self.clock.now());
         let there = self.read_or_create(&ring, owner, key_id.is_none()).await;
         match there {
-            Ok(Some(there)) => {
-                let held = self.keep(&ring, owner, &there, erased);
+            Ok(Some(there)) if has_keys(&there) => {
+                let held = self.keep(&ring, owner, &there, before);
                 match key_id {
                     None => held.seals,
                     Some(key_id) => held.keys.iter().any(|key| key.id() == key_id),
                 }
             }
-            Ok(None) => {
+            Ok(_) => {
                 // It was erased, by whichever node.
                 self.held.lock().owners.remove(owner);
                 false
@@ -400,34 +390,63 @@ impl Keys {
 
     async fn read_or_create(&self, ring: &KeyRing, owner: &str, create: bool) -> Result<Option<String>, PlaceFault> {
         let place = self.place();
-        let there = place.get(owner).await?;
-        if there.is_some() || !create {
-            return Ok(there);
+        for _ in 0..ATTEMPTS_MAX {
+            let there = place.get(owner).await?;
+            if !create || there.as_deref().is_some_and(has_keys) {
+                return Ok(there);
+            }
+            let Some(first) = self.first_record(ring, owner, there.as_deref()) else {
+                return Ok(None);
+            };
+            if place.replace(owner, there.as_deref(), &first).await? {
+                self.counted.created.fetch_add(1, Ordering::Relaxed);
+                return Ok(Some(first));
+            }
+            // Another node was first: its key counts.
         }
-        match self.first_record(ring, owner) {
-            Some(first) => place.create(owner, &first).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(None)
     }
 
-    /// A record with one new key.
-    fn first_record(&self, ring: &KeyRing, owner: &str) -> Option<String> {
+    fn read_or_create_now(&self, ring: &KeyRing, owner: &str, files: &Files) -> Result<Option<String>, PlaceFault> {
+        for _ in 0..ATTEMPTS_MAX {
+            let there = files.get_now(owner)?;
+            if there.as_deref().is_some_and(has_keys) {
+                return Ok(there);
+            }
+            let Some(first) = self.first_record(ring, owner, there.as_deref()) else {
+                return Ok(None);
+            };
+            if files.replace_now(owner, there.as_deref(), &first)? {
+                self.counted.created.fetch_add(1, Ordering::Relaxed);
+                return Ok(Some(first));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A record with one new key, that remembers what the one `before` does.
+    pub(super) fn first_record(&self, ring: &KeyRing, owner: &str, before: Option<&str>) -> Option<String> {
         let line = Line::create(ring, owner, &[], self.clock.wall().as_millis()).ok()?;
-        self.counted.created.fetch_add(1, Ordering::Relaxed);
-        Some(record::write(&[line]))
+        Some(record::write(&[line], before.unwrap_or_default()))
     }
 
-    /// Keeps what `record` holds for `owner`, unless something was erased since it was read.
-    fn keep(&self, ring: &KeyRing, owner: &str, record: &str, erased: u64) -> Held {
+    /// Keeps what `record` holds for `owner`, unless something was erased since it was asked for.
+    fn keep(&self, ring: &KeyRing, owner: &str, record: &str, (erased, asked): (u64, Instant)) -> Held {
         self.counted.read.fetch_add(1, Ordering::Relaxed);
         let lines = record::lines(record);
         let opened: Vec<_> = lines.iter().map(|line| line.unwrap(ring, owner)).collect();
+        let failed = opened.iter().filter(|opened| opened.is_err()).count() as u64;
+        self.counted
+            .unwrapped
+            .fetch_add(opened.len() as u64 - failed, Ordering::Relaxed);
+        self.counted.unreadable.fetch_add(failed, Ordering::Relaxed);
+        let opened_none = opened.is_empty();
         let held = Held {
             seals: opened.first().is_some_and(Result::is_ok),
             keys: opened.into_iter().flatten().collect(),
-            read: self.clock.now(),
+            read: asked,
         };
-        if !held.seals {
+        if !held.seals && !opened_none {
             let why =
                 "its newest data key cannot be unwrapped: the master key is not in the key ring, or it is damaged";
             *self.counted.fault.lock() = Some(format!("{owner}: {why}"));
@@ -516,6 +535,15 @@ impl fmt::Debug for Keys {
             .field("statistics", &self.statistics())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether `record` holds a key, and not only the memory of some.
+fn has_keys(record: &str) -> bool {
+    !record::lines(record).is_empty()
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn nanos(span: Duration) -> u64 {

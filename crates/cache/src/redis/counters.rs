@@ -55,6 +55,8 @@ words! {
         NoPosition = "no_position",
         /// It may leave memory only sealed, and there is no key.
         NoKey = "no_key",
+        /// This node has written as much for its tenant as it may (`tenants.redis_max`).
+        Quota = "quota",
         /// Too many wait to be written.
         Crowded = "crowded",
         /// Redis is away, did not answer in time or refused it.

@@ -26,19 +26,25 @@ use std::time::Duration;
 const SETTING_MAX: Duration = Duration::from_millis(100);
 
 impl Engine {
-    /// As [`Engine::get`], from Redis too where the strategy `default` keeps its entries there.
-    pub async fn get_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str) -> Option<Hit> {
+    /// As [`Engine::get`] for `tenant` (nobody where it is empty), from Redis too where the strategy `default` keeps its entries
+    /// there.
+    pub async fn get_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, tenant: &str, name: &str) -> Option<Hit> {
         let names = [name.to_owned()];
-        self.mget_shared(namespace, &names).await.pop().flatten()
+        self.mget_shared(namespace, tenant, &names).await.pop().flatten()
     }
 
     /// As [`Engine::get_shared`] for several names, in their order. What is not in memory costs one round trip to each server
     /// of Redis that has some of it.
-    pub async fn mget_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, names: &[String]) -> Vec<Option<Hit>> {
+    pub async fn mget_shared(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        tenant: &str,
+        names: &[String],
+    ) -> Vec<Option<Hit>> {
         let strategy = self.default_strategy();
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            found.push(self.get_here(&Key::named(namespace, "", name), &strategy).await);
+            found.push(self.get_here(&Key::named(namespace, tenant, name), &strategy).await);
         }
         let Some(tier) = self.redis_tier(&strategy).cloned() else {
             return found;
@@ -47,7 +53,7 @@ impl Engine {
             .iter()
             .enumerate()
             .filter(|(at, _)| found.get(*at).is_some_and(Option::is_none))
-            .map(|(at, name)| (at, Key::named(namespace, "", name)))
+            .map(|(at, name)| (at, Key::named(namespace, tenant, name)))
             .collect();
         if lacking.is_empty() {
             return found;
@@ -130,11 +136,12 @@ impl Engine {
     pub async fn set_shared(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
+        tenant: &str,
         name: &str,
         value: Bytes,
         options: &SetOptions,
     ) -> bool {
-        self.mset_shared(namespace, vec![(name.to_owned(), value)], options)
+        self.mset_shared(namespace, tenant, vec![(name.to_owned(), value)], options)
             .await
             == 1
     }
@@ -143,6 +150,7 @@ impl Engine {
     pub async fn mset_shared(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
+        tenant: &str,
         values: Vec<(String, Bytes)>,
         options: &SetOptions,
     ) -> usize {
@@ -150,10 +158,10 @@ impl Engine {
         let tier = self.redis_tier(&strategy).cloned();
         let (mut stored, mut writing) = (0, Vec::new());
         for (name, value) in values {
-            let (is_stored, telling) = self.set_telling(namespace, &name, &value, options);
+            let (is_stored, telling) = self.set_telling(namespace, tenant, &name, &value, options);
             stored += usize::from(is_stored);
             if let Some(tier) = &tier {
-                let key = Key::named(namespace, "", &name);
+                let key = Key::named(namespace, tenant, &name);
                 writing.push(self.set_in_redis(tier, key, is_stored.then_some(value), &strategy, telling, options));
             }
         }
@@ -212,12 +220,12 @@ impl Engine {
     }
 
     /// As [`Engine::delete`], in Redis too.
-    pub async fn delete_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str) -> bool {
-        let was_here = self.delete(namespace, name);
+    pub async fn delete_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, tenant: &str, name: &str) -> bool {
+        let key = Key::named(namespace, tenant, name);
+        let was_here = self.take_out(&key);
         let Some(tier) = self.redis_tier(&self.default_strategy()).cloned() else {
             return was_here;
         };
-        let key = Key::named(namespace, "", name);
         let was_there = tier.remove(Name::of(key.text(), None)).await;
         was_here || was_there.unwrap_or(false)
     }

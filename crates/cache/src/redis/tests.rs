@@ -8,9 +8,7 @@ use super::names::Name;
 use super::tier::{Put, RedisTier, Writer, beginning};
 use crate::backplane::Stamp;
 use crate::config::Tier;
-use crate::{
-    Ask, EncryptionConfig, InMemory, Invalidation, KeyRing, Lookup, Meta, Recalled, Selector, SetOptions, Variants,
-};
+use crate::{Ask, EncryptionConfig, Invalidation, KeyRing, Lookup, Meta, Recalled, Selector, SetOptions, Variants};
 use bytes::Bytes;
 use nodes::{Node, text};
 use peregrine_base::Span;
@@ -374,10 +372,10 @@ async fn values_by_name_are_the_same_on_every_node() {
     let options = SetOptions::default();
     let set = async |node: &Node, name: &str, value: &'static str, written: u64| {
         let value = Bytes::from_static(value.as_bytes());
-        assert!(node.engine.set_shared(&of(node), name, value, &options).await);
+        assert!(node.engine.set_shared(&of(node), "", name, value, &options).await);
         node.written("stored", written).await;
     };
-    let get = async |node: &Node, name: &str| node.engine.get_shared(&of(node), name).await.as_ref().map(text);
+    let get = async |node: &Node, name: &str| node.engine.get_shared(&of(node), "", name).await.as_ref().map(text);
     set(&one, "a", "1", 1).await;
     two.learn().await;
     assert_eq!(get(&two, "a").await.as_deref(), Some("1"));
@@ -394,11 +392,11 @@ async fn values_by_name_are_the_same_on_every_node() {
     let names: Vec<String> = (0..100)
         .map(|n| if n == 7 { "b".into() } else { format!("n{n}") })
         .collect();
-    let found = two.engine.mget_shared(&of(&two), &names).await;
+    let found = two.engine.mget_shared(&of(&two), "", &names).await;
     assert_eq!(found.iter().flatten().count(), 1);
     assert_eq!(found[7].as_ref().map(text).as_deref(), Some("3"));
     assert_eq!(server.calls("mget") - before, 1, "one round trip");
-    assert!(two.engine.delete_shared(&of(&two), "a").await);
+    assert!(two.engine.delete_shared(&of(&two), "", "a").await);
     one.learn().await;
     assert_eq!(get(&one, "a").await, None);
     assert_eq!(get(&two, "a").await, None);
@@ -501,7 +499,6 @@ async fn followers_on_terms_of_their_own_are_not_served_what_does_not_do_for_the
 async fn what_a_strategy_encrypts_shows_nowhere_in_redis_and_other_nodes_read_it() {
     use base64::Engine as _;
     let server = RedisServer::start(&[]);
-    let place = InMemory::default();
     let secret = base64::prelude::BASE64_STANDARD.encode([7; 32]);
     let config = EncryptionConfig {
         keys: Some(peregrine_base::Secret::new(format!("m:{secret}"))),
@@ -511,7 +508,6 @@ async fn what_a_strategy_encrypts_shows_nowhere_in_redis_and_other_nodes_read_it
         let node = Node::with(&server.url(), Duration::ZERO, |strategy| strategy.encryption = encrypts).await;
         let keys = node.engine.keys();
         keys.configure(KeyRing::open(&config).unwrap(), Duration::from_secs(10));
-        keys.live_in(Arc::new(place.clone()));
         node
     };
     let (one, two) = (node(true).await, node(true).await);
@@ -529,6 +525,22 @@ async fn what_a_strategy_encrypts_shows_nowhere_in_redis_and_other_nodes_read_it
     );
     assert_eq!(count(&loads), 1);
 
+    let owner = crate::Owner {
+        namespace: "default",
+        tenant: "",
+    };
+    let page = one.engine.keys().page("").await.unwrap();
+    let owners: Vec<_> = page
+        .owners
+        .iter()
+        .map(|keys| (keys.owner.as_str(), keys.data_keys))
+        .collect();
+    assert_eq!((owners, page.next), (vec![("namespace.default", 1)], None));
+    assert_eq!(two.engine.keys().rotate("", true).await.unwrap().renewed, 1);
+    let third = node(true).await;
+    let read = text(&third.load("/secret-path", "another", &loads).await);
+    assert_eq!(read, "a secret value", "a rotation loses nothing");
+
     let stranger = Node::with(&server.url(), Duration::ZERO, |strategy| strategy.encryption = true).await;
     assert_eq!(text(&stranger.load("/secret-path", "value", &loads).await), "value");
     assert_eq!(stranger.statistics().misses_by_reason["no_key"], 1);
@@ -541,6 +553,15 @@ async fn what_a_strategy_encrypts_shows_nowhere_in_redis_and_other_nodes_read_it
     two.load("/open", "value", &loads).await;
     assert_eq!(count(&loads), before + 1, "what anybody may have written is not taken");
     assert_eq!(two.statistics().misses_by_reason["plain"], 1);
+
+    one.load("/kept", "an old value", &loads).await;
+    one.written("stored", 2).await;
+    assert!(one.engine.keys().erase(owner).await.unwrap());
+    let left = server.ask(&["HGET", "pg:keys", "namespace.default"]).text();
+    assert!(left.contains("pgx1") && !left.contains("pgk1"), "{left}");
+    let after = node(true).await;
+    assert_eq!(text(&after.load("/kept", "a new value", &loads).await), "a new value");
+    assert_eq!(after.statistics().misses_by_reason["no_key"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

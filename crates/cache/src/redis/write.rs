@@ -206,6 +206,11 @@ impl Engine {
             return RedisWrite::NoKey;
         };
         let value = [&job.stamp.encode(name.number())[..], &envelope].concat();
+        let lies = (now, now.after(ttl));
+        let tenants = self.directory.tenants();
+        if !tenants.write(key.text(), name.number(), value.len() as u64, lies) {
+            return RedisWrite::Quota;
+        }
         let names = match &job.selector {
             None => None,
             Some(selector) => match names_of(tier, &job, selector, &front, owner).await {

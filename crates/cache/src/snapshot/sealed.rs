@@ -11,8 +11,11 @@
 mod tests;
 
 use crate::engine::Engine;
+use crate::key::tenant_of;
 use crate::keys::{Keys, Owner, SealFault, Sealer as _};
+use crate::sync::Ordering;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ const DESCRIPTION: &[u8] = b"snapshot description";
 const DRAWN: usize = 24;
 /// How long a data key is waited for, while the snapshot is read in the background.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// For how many owners keys are fetched before a snapshot is written: as many as are held.
+const OWNERS_MAX: usize = 10_000;
 /// After how long its place is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -107,6 +112,35 @@ fn place(description: &[u8], index: usize, count: usize) -> Vec<u8> {
         place.extend_from_slice(&(number as u64).to_le_bytes());
     }
     place
+}
+
+impl Engine {
+    /// Fetches the data keys that a snapshot needs, where they do not lie on this machine: when it is written there may be
+    /// nobody any more who could. Gives up after a few seconds; what then has no key is left out of the snapshot.
+    pub async fn fetch_keys(&self) {
+        if self.keys.is_local() || self.keys.ring().is_none() {
+            return;
+        }
+        let seals_all = self.seals_all.load(Ordering::Relaxed);
+        let mut owners: HashSet<(String, String)> = HashSet::new();
+        for candidate in self.candidates() {
+            if owners.len() < OWNERS_MAX && (seals_all || candidate.entry.confidential()) {
+                let owner = (candidate.namespace.name(), tenant_of(candidate.entry.key()));
+                owners.insert((owner.0.to_owned(), owner.1.to_owned()));
+            }
+        }
+        let asking = async {
+            for (namespace, tenant) in &owners {
+                self.keys.ready(Owner { namespace, tenant }, None).await;
+            }
+        };
+        let (mut asking, mut limit) = (pin!(asking), self.parts.runtime.sleep(WAIT_MAX));
+        poll_fn(|cx| match asking.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => limit.as_mut().poll(cx),
+        })
+        .await;
+    }
 }
 
 /// Waits on this thread until a data key that lies elsewhere is at hand; whether it is, or nothing when its place did not

@@ -1,8 +1,9 @@
 //! Invalidations that are limited to a tenant reach what is the tenant's, and nothing of anybody else.
 
 use crate::testing::{Bench, at_once, tagged, text};
-use crate::{Hit, Invalidation, Key, Lookup, NoVariants};
+use crate::{Hit, Invalidation, Key, Lookup, NoVariants, Settings, TenantQuota, TenantQuotas, TenantStatistics};
 use bytes::Bytes;
+use peregrine_base::ByteSize;
 
 const TENANTS: [&str; 3] = ["", "acme", "globex"];
 
@@ -145,4 +146,148 @@ fn many_patterns_of_one_tenant_do_not_push_out_what_another_has() {
         bench.engine.invalidate_uncounted(&request);
     }
     assert!(hit(&bench, "globex", "/b").is_some() && hit(&bench, "", "/b").is_some());
+}
+
+/// An engine in which each tenant may hold what `quotas` say, and `acme` what its own say.
+fn bounded(quotas: TenantQuotas, acme: Option<TenantQuota>) -> Bench {
+    Bench::with(|settings| {
+        settings.quotas = quotas;
+        settings.tenants = acme.map(|quota| ("acme".to_owned(), quota)).into_iter().collect();
+    })
+}
+
+fn fill(bench: &Bench, tenant: &str, pages: std::ops::Range<u32>, size: usize) {
+    for page in pages {
+        let path = format!("/{page}");
+        let Lookup::Lead(lease) = bench.engine.lookup(&key(bench, tenant, &path), &bench.ask()) else {
+            panic!("leads")
+        };
+        // One that is too large is not stored, which is what some want to see.
+        let _ = lease.store(tagged(&[]), &Bytes::from(vec![b'x'; size]), &NoVariants);
+    }
+}
+
+fn kept(bench: &Bench, tenant: &str, pages: std::ops::Range<u32>) -> Vec<u32> {
+    pages
+        .filter(|page| hit(bench, tenant, &format!("/{page}")).is_some())
+        .collect()
+}
+
+fn of_tenant(bench: &Bench, tenant: &str) -> TenantStatistics {
+    bench.engine.statistics().tenants[tenant]
+}
+
+fn entries(most: u64) -> TenantQuotas {
+    TenantQuotas {
+        entries_max: Some(most),
+        ..TenantQuotas::default()
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_holds_as_much_as_it_may_makes_its_own_entries_leave() {
+    let bench = bounded(entries(10), None);
+    fill(&bench, "globex", 0..10, 100);
+    fill(&bench, "acme", 0..4, 100);
+    // The first one is wanted, so that the second is the oldest that is not.
+    assert!(hit(&bench, "acme", "/0").is_some());
+    fill(&bench, "acme", 4..11, 100);
+    assert_eq!(kept(&bench, "globex", 0..10).len(), 10, "nobody else has to make room");
+    assert_eq!(kept(&bench, "acme", 0..11), [0, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    fill(&bench, "acme", 11..1000, 100);
+    let acme = of_tenant(&bench, "acme");
+    assert_eq!((acme.entries, acme.entries_max, acme.evicted), (10, Some(10), 990));
+    assert_eq!(kept(&bench, "acme", 999..1000), [999], "the newest is in");
+    let statistics = bench.engine.statistics();
+    assert_eq!(statistics.total.evictions_by_cause["quota"], 990);
+    assert_eq!(
+        statistics.other_tenants,
+        TenantStatistics {
+            entries_max: Some(10),
+            ..TenantStatistics::default()
+        }
+    );
+}
+
+#[tokio::test]
+async fn bytes_are_counted_as_memory_weighs_them_and_no_entry_is_larger_than_its_quota() {
+    let quota = TenantQuota {
+        memory_max: Some(ByteSize::kib(64)),
+        ..TenantQuota::default()
+    };
+    let bench = bounded(TenantQuotas::default(), Some(quota));
+    fill(&bench, "acme", 0..100, 5000);
+    let acme = of_tenant(&bench, "acme");
+    assert!(acme.bytes <= 64 << 10 && acme.bytes > 48 << 10, "{acme:?}");
+    fill(&bench, "acme", 100..101, 100_000);
+    assert_eq!(of_tenant(&bench, "acme").refused, 1);
+    assert_eq!(bench.engine.statistics().total.not_stored_by_reason["quota"], 1);
+    assert_eq!(
+        kept(&bench, "acme", 99..100),
+        [99],
+        "what is too large makes nothing leave"
+    );
+    fill(&bench, "globex", 0..100, 5000);
+    assert_eq!(
+        of_tenant(&bench, "globex").entries,
+        100,
+        "who has no quota is not bounded"
+    );
+    bench.engine.invalidate_uncounted(&of("acme", |_| {}));
+    let namespace = bench.engine.namespace("default").unwrap();
+    bench.engine.clear(&namespace);
+    let (acme, globex) = (of_tenant(&bench, "acme"), of_tenant(&bench, "globex"));
+    assert_eq!((acme.bytes, acme.entries, globex.bytes, globex.entries), (0, 0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_new_quota_holds_for_what_is_there() {
+    let bench = bounded(TenantQuotas::default(), None);
+    fill(&bench, "acme", 0..50, 100);
+    let mut settings = Settings {
+        quotas: entries(20),
+        ..Settings::default()
+    };
+    bench.engine.reconfigure(settings.clone()).unwrap();
+    assert_eq!(of_tenant(&bench, "acme").entries, 20);
+    settings.quotas = entries(5);
+    bench.engine.reconfigure(settings.clone()).unwrap();
+    assert_eq!(of_tenant(&bench, "acme").entries, 5);
+    settings.quotas = TenantQuotas::default();
+    bench.engine.reconfigure(settings).unwrap();
+    fill(&bench, "acme", 50..100, 100);
+    assert_eq!(of_tenant(&bench, "acme").entries, 55);
+}
+
+#[tokio::test]
+async fn accounts_are_few_and_exact_however_many_tenants_there_are() {
+    let quotas = TenantQuotas {
+        tracked_max: 3,
+        ..TenantQuotas::default()
+    };
+    let bench = bounded(quotas, None);
+    for number in 0..100 {
+        let tenant = format!("t{number}");
+        assert!(hit(&bench, &tenant, "/a").is_none());
+        fill(&bench, &tenant, 0..2, 100);
+        assert_eq!(kept(&bench, &tenant, 0..2).len(), 2);
+    }
+    let statistics = bench.engine.statistics();
+    let tracked: Vec<&str> = statistics.tenants.keys().map(String::as_str).collect();
+    assert_eq!(tracked, ["t0", "t1", "t2"]);
+    let other = statistics.other_tenants;
+    assert_eq!((other.entries, other.hits), (194, 194));
+    assert_eq!(statistics.tenants.values().map(|one| one.entries).sum::<u64>(), 6);
+    let held: u64 = statistics.tenants.values().map(|one| one.bytes).sum();
+    assert_eq!(held + other.bytes, statistics.total.bytes);
+    // When nothing is held any more, whoever stores something gets an account of its own.
+    bench.engine.clear(&bench.namespace);
+    fill(&bench, "t7", 0..1, 100);
+    let statistics = bench.engine.statistics();
+    assert_eq!(
+        (statistics.other_tenants.entries, statistics.other_tenants.bytes),
+        (0, 0)
+    );
+    assert_eq!(statistics.tenants["t7"].entries, 1);
+    assert_eq!(statistics.tenants.len(), 3);
 }

@@ -93,6 +93,7 @@ fn in_words(explanation: &Explanation) -> String {
         ("Upstream", explanation.upstream.clone()),
         ("Strategy", explanation.strategy.clone()),
         ("Namespace", explanation.namespace.clone()),
+        ("Tenant", explanation.tenant.clone()),
         ("Key", explanation.key.clone()),
         (
             "Variant",

@@ -1,6 +1,9 @@
 //! `peregrine keys …`: the keys of encryption.
 
+mod erase;
 mod generate;
+mod list;
+mod rotate;
 
 use crate::Failure;
 use crate::config::Environment;
@@ -10,10 +13,13 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Args)]
 #[command(
     long_about = "Strategies with `encryption = true` leave memory sealed: by a data key for each tenant, which a master key \
-                  wraps. These commands make master keys.",
+                  wraps. `generate` works alone; the others ask a running Peregrine.",
     after_help = "Examples:\n  \
         peregrine keys generate                         a new master key, for the configuration\n  \
-        peregrine keys generate --env >> secrets.env    the same as an environment variable"
+        peregrine keys generate --env >> secrets.env    the same as an environment variable\n  \
+        peregrine keys list\n  \
+        peregrine keys rotate                           after a new master key was put first\n  \
+        peregrine keys erase --tenant acme              what was stored for acme can never be read again"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -25,14 +31,23 @@ pub struct Arguments {
 enum Command {
     /// Make a master key and print it as it is written into the configuration.
     Generate(generate::Arguments),
+    /// List the master keys and who has data keys.
+    List(list::Arguments),
+    /// Let the active master key wrap all data keys.
+    Rotate(rotate::Arguments),
+    /// Destroy the data keys of a tenant or namespace.
+    Erase(erase::Arguments),
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// As the command says.
-pub fn run(arguments: &Arguments, _: &Environment) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     match &arguments.command {
         Command::Generate(arguments) => generate::run(arguments),
+        Command::List(arguments) => list::run(arguments, environment),
+        Command::Rotate(arguments) => rotate::run(arguments, environment),
+        Command::Erase(arguments) => erase::run(arguments, environment),
     }
 }

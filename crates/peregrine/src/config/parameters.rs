@@ -34,6 +34,7 @@ pub const TABLE: &[&[Parameter]] = &[
     peregrine_admin::PARAMETERS,
     peregrine_http::PARAMETERS,
     peregrine_http::TENANT_PARAMETERS,
+    peregrine_cache::TENANT_PARAMETERS,
     peregrine_cache::PARAMETERS,
     peregrine_store::PARAMETERS,
     peregrine_telemetry::PARAMETERS,

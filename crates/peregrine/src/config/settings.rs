@@ -3,9 +3,11 @@
 use super::fault::Fault;
 use super::node::{self, Fields, Node, Source, Value};
 use super::parameters::{PARAMETERS, TABLE};
-use peregrine_admin::AdminConfig;
-use peregrine_base::{Complaint, Kind, Parameter};
-use peregrine_cache::{CacheConfig, EncryptionConfig, KeyRing, NamespaceConfig, StrategyConfig};
+use peregrine_admin::{AdminConfig, is_token};
+use peregrine_base::{ByteSize, Complaint, Kind, Parameter, Secret};
+use peregrine_cache::{
+    CacheConfig, EncryptionConfig, KeyRing, NamespaceConfig, StrategyConfig, TenantQuota, TenantQuotas, is_tenant_name,
+};
 use peregrine_http::TenantRules;
 use peregrine_http::config::{RouteConfig, TenantsConfig};
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
@@ -40,6 +42,10 @@ pub struct Settings {
     pub cache: CacheConfig,
     /// What `[tenants]` says of requests.
     pub tenants: TenantsConfig,
+    /// What `[tenants]` says of what each may hold.
+    pub quotas: TenantQuotas,
+    /// `[tenant.NAME]`.
+    pub tenant: BTreeMap<String, TenantSettings>,
     /// `[encryption]`.
     pub encryption: EncryptionConfig,
     /// `[redis]`.
@@ -56,8 +62,23 @@ impl Settings {
             cache: self.cache.clone(),
             strategies: self.strategies.clone(),
             namespaces: self.namespaces.clone(),
+            quotas: self.quotas,
+            tenants: self
+                .tenant
+                .iter()
+                .map(|(name, tenant)| (name.clone(), tenant.quota()))
+                .collect(),
             redis: self.redis.is_on(),
         }
+    }
+
+    /// Tenants with the tokens of their own.
+    #[must_use]
+    pub fn tenant_tokens(&self) -> Vec<(String, Secret)> {
+        let tokens = self.tenant.iter();
+        tokens
+            .filter_map(|(name, tenant)| Some((name.clone(), tenant.admin_token.clone()?)))
+            .collect()
     }
 
     /// What it amounts to, in a few words.
@@ -92,6 +113,40 @@ pub struct ServerSettings {
     pub watch_config: bool,
 }
 
+/// `[tenant.NAME]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSettings {
+    /// The most bytes in memory.
+    pub memory_max: Option<ByteSize>,
+    /// The most entries in memory.
+    pub entries_max: Option<u64>,
+    /// The most bytes in Redis, written by this node.
+    pub redis_max: Option<ByteSize>,
+    /// What lets it call the admin API about itself.
+    pub admin_token: Option<Secret>,
+}
+
+impl TenantSettings {
+    fn quota(&self) -> TenantQuota {
+        TenantQuota {
+            memory_max: self.memory_max,
+            entries_max: self.entries_max,
+            redis_max: self.redis_max,
+        }
+    }
+
+    /// Rules that no row of the table says.
+    fn check(&self) -> Result<(), Vec<Complaint>> {
+        if self.admin_token.as_ref().is_none_or(|token| is_token(token.expose())) {
+            return Ok(());
+        }
+        let problem = "is no usable token: it must be 16 to 512 visible ASCII characters without blanks";
+        let help = "make one with `openssl rand -hex 32`";
+        Err(vec![Complaint::new("admin_token", problem, help)])
+    }
+}
+
 /// Turns the checked tree into types and lets each room check its rules between fields.
 ///
 /// # Errors
@@ -123,6 +178,8 @@ impl Reader<'_> {
         let (admin, cache, log) = (self.one("admin"), self.one("cache"), self.one("log"));
         let encryption = self.one("encryption");
         let tenants = self.part("tenants", peregrine_http::TENANT_PARAMETERS);
+        let quotas = self.part("tenants", peregrine_cache::TENANT_PARAMETERS);
+        let tenant = self.named("tenant");
         let redis = self.one("redis");
         let settings = Settings {
             server: server?,
@@ -136,6 +193,8 @@ impl Reader<'_> {
             cache: cache?,
             encryption: encryption?,
             tenants: tenants?,
+            quotas: quotas?,
+            tenant,
             redis: redis?,
             log: log?,
         };
@@ -157,6 +216,7 @@ impl Reader<'_> {
         self.complain("", settings.engine().check());
         self.check_encryption(settings);
         self.complain("tenants", TenantRules::new(&settings.tenants).map(drop));
+        self.check_tenants(settings);
         self.check_circles(settings);
         let needed = [
             ("listener", settings.listeners.is_empty(), "nobody could ask"),
@@ -190,6 +250,32 @@ impl Reader<'_> {
             )
         });
         self.complain("", Err(keyless.collect()));
+    }
+
+    fn check_tenants(&mut self, settings: &Settings) {
+        for (name, tenant) in &settings.tenant {
+            let path = node::field("tenant", name);
+            if !is_tenant_name(name) {
+                let help = "a name has at most 64 letters, digits, `-`, `_` and `.`, and begins with a letter or digit";
+                self.faults
+                    .push(fault(self.root, &path, "is no tenant's name").help(help));
+            }
+            self.complain(&path, tenant.check());
+        }
+        let tokens = settings.tenant_tokens();
+        let twice = tokens.iter().enumerate().filter_map(|(index, (name, token))| {
+            let other = tokens
+                .iter()
+                .take(index)
+                .find(|(_, other)| other.expose() == token.expose())?;
+            let problem = format!("is that of `{}` too", other.0);
+            Some(Complaint::new(
+                format!("tenant.{name}.admin_token"),
+                problem,
+                "give each tenant a token of its own",
+            ))
+        });
+        self.complain("", Err(twice.collect()));
     }
 
     /// An upstream that is this Peregrine itself would be asked by its own requests until they give up.
@@ -320,15 +406,37 @@ fn fault(root: &Node, field: &str, problem: &str) -> Fault {
         source
     };
     let mut fault = Fault::new(source, field, problem);
-    let is_secret = |row: &Parameter| row.kind == Kind::Secret && row.name == field;
+    let is_secret = |row: &Parameter| row.kind == Kind::Secret && stands_at(row.name, field);
     // The line would show it.
     fault.quote = !TABLE.iter().copied().flatten().any(is_secret);
     fault
 }
 
+/// Whether `field` is one of those that the row `name` describes.
+fn stands_at(name: &str, field: &str) -> bool {
+    match name.split_once(".*.") {
+        None => name == field,
+        // Names may contain dots, written in quotes.
+        Some((before, after)) => field.starts_with(&format!("{before}.")) && field.ends_with(&format!(".{after}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_its_row_whatever_it_is_named() {
+        for (row, field, is_of_it) in [
+            ("encryption.keys", "encryption.keys", true),
+            ("tenant.*.admin_token", "tenant.acme.admin_token", true),
+            ("tenant.*.admin_token", "tenant.\"a.b\".admin_token", true),
+            ("tenant.*.admin_token", "tenant.acme.memory_max", false),
+            ("tenant.*.admin_token", "strategy.acme.admin_token", false),
+        ] {
+            assert_eq!(stands_at(row, field), is_of_it, "{row} {field}");
+        }
+    }
 
     #[test]
     fn a_target_that_is_the_listener_is_found() {

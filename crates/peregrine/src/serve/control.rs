@@ -4,12 +4,13 @@ use super::program::Program;
 use super::sharing::Sharing;
 use peregrine_admin::api::explain::{EntryState, ExplainRequest, Explanation, Held, LastOutcome, Step};
 use peregrine_admin::api::health::{Health, HealthStatus, Readiness};
+use peregrine_admin::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
 use peregrine_admin::api::operation::{Act, Item, Operation, Outcome, SetOptions};
 use peregrine_admin::api::preload::{PreloadProblem, PreloadReport, PreloadRequest};
 use peregrine_admin::api::reload::Reloaded;
 use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport};
 use peregrine_admin::{Answering, Control, Refusal};
-use peregrine_cache::{Hit, Invalidation, Namespace, Receipt};
+use peregrine_cache::{Hit, Invalidation, Namespace, Receipt, Rotated, TenantStatistics};
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
 use peregrine_net::upstream::{Health as TargetHealth, UpstreamStatus};
 use peregrine_telemetry::Exposition;
@@ -99,9 +100,14 @@ impl Control for Program {
             requests: summary.requests,
             reasons: reasons.collect(),
             cache: self.engine.statistics(),
+            keys: Some(self.engine.keys().statistics()).filter(|keys| keys.active.is_some()),
             backplane: self.sharing.as_ref().map(|sharing| sharing.backplane.status()),
             redis: self.sharing.as_ref().map(|sharing| sharing.redis.status()),
         }
+    }
+
+    fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics> {
+        self.engine.statistics().tenants.remove(tenant)
     }
 
     fn metrics(&self, exposition: &mut Exposition) {
@@ -138,6 +144,18 @@ impl Control for Program {
         Box::pin(async move { self.preload_all(request).await })
     }
 
+    fn keys(&self, cursor: String) -> Answering<'_, KeysReport> {
+        Box::pin(async move { self.list_keys(&cursor).await })
+    }
+
+    fn rotate_keys(&self, request: RotateRequest) -> Answering<'_, Rotated> {
+        Box::pin(async move { self.rotate(&request).await })
+    }
+
+    fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased> {
+        Box::pin(async move { self.erase(request).await })
+    }
+
     fn reload(&self) -> Answering<'_, Reloaded> {
         Box::pin(async move {
             let stopping = || Refusal::failed("the program is being stopped");
@@ -168,23 +186,25 @@ impl Program {
 
     async fn operate(&self, operation: Operation) -> Result<Outcome, Refusal> {
         let namespace = self.named(&operation.namespace)?;
+        let tenant = operation.tenant.as_deref().unwrap_or_default();
         Ok(match operation.act {
             Act::Get(key) => {
-                let found = self.engine.get_shared(&namespace, &key).await;
+                let found = self.engine.get_shared(&namespace, tenant, &key).await;
                 Outcome::Got(found.map(|hit| self.item(&hit)))
             }
             Act::GetMany(keys) => {
-                let found = self.engine.mget_shared(&namespace, &keys).await;
+                let found = self.engine.mget_shared(&namespace, tenant, &keys).await;
                 let item = |hit: Option<Hit>| hit.map(|hit| self.item(&hit));
                 Outcome::GotMany(found.into_iter().map(item).collect())
             }
-            Act::Delete(key) => Outcome::Deleted(self.engine.delete_shared(&namespace, &key).await),
+            Act::Delete(key) => Outcome::Deleted(self.engine.delete_shared(&namespace, tenant, &key).await),
             Act::Set(values, options) => {
                 let options = self.set_options(options)?;
-                Outcome::Set(self.engine.mset_shared(&namespace, values, &options).await)
+                Outcome::Set(self.engine.mset_shared(&namespace, tenant, values, &options).await)
             }
             Act::Clear => {
                 let cleared = Invalidation {
+                    tenant: operation.tenant,
                     namespaces: vec![operation.namespace],
                     ..Invalidation::default()
                 };
@@ -327,6 +347,7 @@ fn explanation(told: peregrine_http::Explanation, method: String) -> Explanation
         upstream: route.map(|route| route.upstream.name().to_string()),
         strategy: route.map(|route| route.strategy.name().to_owned()),
         namespace: route.map(|route| route.namespace.name().to_owned()),
+        tenant: Some(told.tenant.clone()).filter(|tenant| !tenant.is_empty()),
         key: told.key.clone(),
         variant: entry
             .map(|entry| entry.variant.clone())

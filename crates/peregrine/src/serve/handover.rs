@@ -157,7 +157,8 @@ fn let_in(program: &Arc<Program>, channel: &Arc<Channel>) -> io::Result<bool> {
 }
 
 /// What memory holds, for the successor.
-fn memory(program: &Program) -> Option<File> {
+fn memory(program: &Arc<Program>) -> Option<File> {
+    program.fetch_keys_now();
     let cache = program.loaded.lock().settings.cache.clone();
     let written = program.snapshots.as_ref()?.write_unnamed(&program.engine, &cache);
     written

@@ -1,6 +1,7 @@
 //! Every metric there is, gathered from the rooms when somebody asks. Names and labels are listed in
 //! `docs/concepts/observability.md`.
 
+mod keys;
 mod sharing;
 mod tier;
 
@@ -37,6 +38,10 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     }
     if let Some(redis) = &statistics.redis {
         tier::expose(redis, out);
+    }
+    let keys = program.engine.keys().statistics();
+    if keys.active.is_some() {
+        keys::expose(&keys, out);
     }
     for upstream in program.upstreams.load().values() {
         let status = upstream.status();

@@ -6,6 +6,7 @@ mod clock;
 mod control;
 mod cores;
 mod handover;
+mod keys;
 mod listeners;
 mod metrics;
 mod node;
@@ -260,7 +261,13 @@ async fn start_after(
     }
     let token = admin.map(|(listener, token)| {
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
-        let handler = Admin::new(control, &settings.admin, token.secret.clone(), Program::clock());
+        let handler = Admin::new(
+            control,
+            &settings.admin,
+            token.secret.clone(),
+            settings.tenant_tokens(),
+            Program::clock(),
+        );
         let server = Server::new(ServerLimits::default(), parts);
         let handle = server.serve(listener, Arc::new(handler), admin_watch);
         program.listeners.set_admin(settings.admin.address.to_string(), handle);
@@ -409,6 +416,7 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     let drained = requests.finished(limit, &TokioRuntime).await;
     admin.start();
     let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
+    program.fetch_keys().await;
     if let Some(sharing) = &program.sharing {
         sharing.backplane.leave().await;
     }

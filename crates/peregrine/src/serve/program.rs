@@ -58,6 +58,8 @@ pub(super) struct Program {
     pub(super) sharing: Option<Sharing>,
     /// Whether another process has taken over.
     pub(super) succeeded: AtomicBool,
+    /// What the chores run on.
+    runtime: tokio::runtime::Handle,
     /// Itself, for work that outlives a call.
     this: Weak<Self>,
 }
@@ -86,6 +88,7 @@ impl Program {
         let engine = Engine::new(parts, settings.engine()).map_err(|error| Failure::Usage(error.to_string()))?;
         let ring = key_ring(settings)?;
         engine.keys().configure(ring, settings.encryption.key_refresh.get());
+        engine.keys().trust_copies(settings.encryption.copy_max.get());
         if source.is_some() {
             let files = Files::new(settings.server.state_dir.join(KEYS), Arc::clone(&runtime));
             engine.keys().live_in(Arc::new(files));
@@ -141,6 +144,7 @@ impl Program {
             notify,
             sharing,
             succeeded: AtomicBool::new(false),
+            runtime: tokio::runtime::Handle::current(),
             this: this.clone(),
         }))
     }
@@ -175,6 +179,26 @@ impl Program {
         }));
     }
 
+    /// Fetches the data keys that [`Program::leave_snapshot`] needs.
+    pub(super) async fn fetch_keys(&self) {
+        let cache = self.loaded.lock().settings.cache.clone();
+        if self.snapshots.is_some() && cache.snapshot && cache.enabled && !self.succeeded.load(Ordering::SeqCst) {
+            self.engine.fetch_keys().await;
+        }
+    }
+
+    /// As [`Program::fetch_keys`], on a thread that is none of the runtime's; over at once where that has ended.
+    pub(super) fn fetch_keys_now(self: &Arc<Self>) {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let program = Arc::clone(self);
+        self.runtime.spawn(async move {
+            program.fetch_keys().await;
+            // Nobody waits any more when the thread has ended.
+            let _ = tell.send(());
+        });
+        let _ = told.recv();
+    }
+
     /// Leaves for the next start what memory holds. To be called when nothing else runs any more.
     pub(super) fn leave_snapshot(&self) {
         // What memory holds is the successor's, where there is one.
@@ -193,6 +217,7 @@ impl Program {
         take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
         sharing::watch(&self.this);
+        sharing::compare_keys(&self.this);
         super::watch::watch(self);
     }
 

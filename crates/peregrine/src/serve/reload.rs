@@ -89,6 +89,7 @@ impl Program {
             .carry_out(plan, |listener, spoken| self.listen(listener, spoken));
         let refresh = settings.encryption.key_refresh.get();
         self.engine.keys().configure(ring, refresh);
+        self.engine.keys().trust_copies(settings.encryption.copy_max.get());
         self.server.trust(trusted.clone());
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);

@@ -16,6 +16,10 @@ use std::time::Duration;
 /// How often the log is told of news.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often copies of data keys are compared with Redis, and how soon again where that was not possible.
+const KEYS_EVERY: Duration = Duration::from_secs(60);
+const KEYS_AGAIN: Duration = Duration::from_secs(1);
+
 /// What is shared.
 pub(super) struct Sharing {
     pub(super) redis: Arc<Redis>,
@@ -119,6 +123,23 @@ pub(super) fn watch(program: &Weak<Program>) {
                 before.look(&sharing.redis.status(), &sharing.backplane.status());
             }
             TokioRuntime.sleep(LOOK_EVERY).await;
+        }
+    }));
+}
+
+/// Compares this node's copies of data keys with what Redis has, as long as the program is there: soon after the start, and
+/// then every minute. What was erased elsewhere does not outlive that here.
+pub(super) fn compare_keys(program: &Weak<Program>) {
+    let program = program.clone();
+    TokioRuntime.spawn(Box::pin(async move {
+        loop {
+            let pause = {
+                let Some(program) = program.upgrade() else { return };
+                let Some(sharing) = &program.sharing else { return };
+                let compared = sharing.redis.is_up() && program.engine.keys().tidy().await.is_ok();
+                if compared { KEYS_EVERY } else { KEYS_AGAIN }
+            };
+            TokioRuntime.sleep(pause).await;
         }
     }));
 }

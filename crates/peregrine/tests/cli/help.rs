@@ -78,6 +78,9 @@ fn the_help_of_every_command_names_its_options_and_has_an_example() {
             ],
         ),
         (&["keys", "generate"], &["--id", "--env", "--file", "--json"]),
+        (&["keys", "list"], &["--admin", "--json"]),
+        (&["keys", "rotate"], &["--data-keys", "--json"]),
+        (&["keys", "erase"], &["--tenant", "--namespace", "--json"]),
         (&["warm"], &["<SOURCE>", "--rate", "--concurrency", "--json"]),
         (&["stats"], &["--admin", "--token-file", "--json"]),
         (

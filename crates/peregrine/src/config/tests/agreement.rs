@@ -1,7 +1,7 @@
 //! The table and the typed structs of all rooms agree: every row has a field, every field a row, every default and bound
 //! can be read.
 
-use crate::config::{ServerSettings, TABLE};
+use crate::config::{ServerSettings, TABLE, TenantSettings};
 use peregrine_base::{ByteSize, Kind, Span};
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
@@ -68,6 +68,8 @@ fn every_row_has_a_field_and_every_field_a_row() {
         fields::<peregrine_cache::NamespaceConfig>("namespace.*."),
         fields::<peregrine_cache::EncryptionConfig>("encryption."),
         fields::<peregrine_http::config::TenantsConfig>("tenants."),
+        fields::<peregrine_cache::TenantQuotas>("tenants."),
+        fields::<TenantSettings>("tenant.*."),
         fields::<peregrine_store::RedisConfig>("redis."),
         fields::<peregrine_store::RedisTlsConfig>("redis.tls."),
         fields::<peregrine_telemetry::LogConfig>("log."),

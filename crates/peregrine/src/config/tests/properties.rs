@@ -74,7 +74,7 @@ fn file(fields: &[(String, String)]) -> String {
         let (first, rest) = field.split_once('.').unwrap();
         let (title, rest) = match first.strip_suffix("[0]") {
             Some(array) => (format!("[[{array}]]"), rest),
-            None if ["strategy", "namespace"].contains(&first) => {
+            None if ["strategy", "namespace", "tenant"].contains(&first) => {
                 (format!("[{first}.own]"), rest.split_once('.').unwrap().1)
             }
             None => (format!("[{first}]"), rest),

@@ -1,0 +1,515 @@
+//! What each tenant holds and did on this node, and how much it may hold.
+//!
+//! Guarantees: what a tenant holds is counted exactly, in bytes as the memory tiers weigh entries and in entries. Past a quota
+//! the tenant's own entries leave, the oldest first but for those that were asked for again; nobody else's do. At most
+//! `tenants.tracked_max` tenants have an account of their own at a time; all others share one, with the quota of one.
+//!
+//! A tenant's name comes from requests, so accounts are made sparingly: once there is no more room, only for who stores
+//! something, in the place of one who holds nothing. While others hold something under the shared account nobody gets an own one, so that no entry is counted in
+//! one and taken out of another.
+
+use crate::entry::Entry;
+use crate::key::tenant_of;
+use crate::statistics::Tally;
+use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
+use peregrine_base::{ByteSize, Instant};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// How many entries that were asked for again are spared while room is made for one.
+const SPARED_MAX: usize = 8;
+/// How many notes there may be beside one for each entry, before those of entries that are gone are taken out.
+const STALE_NOTES_MAX: usize = 1024;
+
+/// How much a tenant may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantQuota {
+    /// Bytes in memory.
+    pub memory_max: Option<ByteSize>,
+    /// Entries in memory.
+    pub entries_max: Option<u64>,
+    /// Bytes in Redis, written by this node.
+    pub redis_max: Option<ByteSize>,
+}
+
+/// What `[tenants]` says of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantQuotas {
+    /// Bytes in memory, for each.
+    pub memory_max: Option<ByteSize>,
+    /// Entries in memory, for each.
+    pub entries_max: Option<u64>,
+    /// Bytes in Redis, written by this node, for each.
+    pub redis_max: Option<ByteSize>,
+    /// How many have an account of their own.
+    pub tracked_max: u32,
+}
+
+impl Default for TenantQuotas {
+    /// The defaults of [`crate::TENANT_PARAMETERS`], for callers without a configuration file.
+    fn default() -> Self {
+        Self {
+            memory_max: None,
+            entries_max: None,
+            redis_max: None,
+            tracked_max: 1000,
+        }
+    }
+}
+
+impl TenantQuotas {
+    /// Those of the tenant for whom `own` is set.
+    fn of(&self, own: Option<&TenantQuota>) -> TenantQuota {
+        let own = own.copied().unwrap_or_default();
+        TenantQuota {
+            memory_max: own.memory_max.or(self.memory_max),
+            entries_max: own.entries_max.or(self.entries_max),
+            redis_max: own.redis_max.or(self.redis_max),
+        }
+    }
+}
+
+/// What a tenant holds on this node and did since it has an account here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TenantStatistics {
+    /// Answers from the cache, be they from memory or from Redis.
+    pub hits: u64,
+    /// Lookups that found nothing in memory that could be served at once; one that Redis answers is a hit as well.
+    pub misses: u64,
+    /// Bytes that its entries occupy in memory.
+    pub bytes: u64,
+    /// Its entries in memory, with markers and selectors.
+    pub entries: u64,
+    /// Entries that left because it held as much as it may.
+    pub evicted: u64,
+    /// Bodies that are larger than all that it may hold.
+    pub refused: u64,
+    /// Bytes of its values in Redis that this node wrote and that have not ended.
+    pub redis_bytes: u64,
+    /// Values that were not written to Redis, for its quota there.
+    pub redis_refused: u64,
+    /// The most bytes in memory.
+    pub memory_max: Option<u64>,
+    /// The most entries in memory.
+    pub entries_max: Option<u64>,
+    /// The most bytes in Redis.
+    pub redis_max: Option<u64>,
+}
+
+/// The accounts of an engine's tenants.
+pub(crate) struct Tenants {
+    table: RwLock<Table>,
+    /// Of all who have none of their own.
+    others: Arc<Account>,
+    /// Whether there ever was any.
+    any: AtomicBool,
+    /// Whether any tenant has a quota in memory, and in Redis.
+    limits_memory: AtomicBool,
+    limits_redis: AtomicBool,
+}
+
+struct Table {
+    accounts: HashMap<Box<str>, Arc<Account>>,
+    quotas: TenantQuotas,
+    named: BTreeMap<String, TenantQuota>,
+}
+
+/// What one tenant, or all who share this, hold and did.
+#[derive(Default)]
+pub(crate) struct Account {
+    hits: Tally,
+    misses: Tally,
+    evicted: Tally,
+    refused: Tally,
+    redis_refused: Tally,
+    bytes: AtomicU64,
+    entries: AtomicU64,
+    quota: Mutex<TenantQuota>,
+    /// Where its entries are, in the order in which they came; only where there is a quota.
+    notes: Mutex<VecDeque<Note>>,
+    redis: Mutex<Written>,
+}
+
+/// Where an entry is.
+#[derive(Clone, Copy)]
+pub(crate) struct Note {
+    pub(crate) namespace: u16,
+    pub(crate) hash: u64,
+    /// How often it had been asked for when it was looked at last.
+    pub(crate) hits: u32,
+}
+
+/// What was written to Redis, and until when it lies there.
+#[derive(Default)]
+struct Written {
+    values: HashMap<u128, (Instant, u64)>,
+    by_end: BTreeSet<(Instant, u128)>,
+    bytes: u64,
+}
+
+impl Tenants {
+    pub(crate) fn new() -> Self {
+        Self {
+            table: RwLock::new(Table {
+                accounts: HashMap::new(),
+                quotas: TenantQuotas::default(),
+                named: BTreeMap::new(),
+            }),
+            others: Arc::new(Account::default()),
+            any: AtomicBool::new(false),
+            limits_memory: AtomicBool::new(false),
+            limits_redis: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on these are the quotas; whether those in memory are others than before.
+    pub(crate) fn configure(&self, quotas: TenantQuotas, named: &BTreeMap<String, TenantQuota>) -> bool {
+        let mut table = self.table.write();
+        let changed = table.quotas != quotas || table.named != *named;
+        table.quotas = quotas;
+        table.named.clone_from(named);
+        for (tenant, account) in &table.accounts {
+            *account.quota.lock() = quotas.of(named.get(&**tenant));
+        }
+        *self.others.quota.lock() = quotas.of(None);
+        let all = || named.values().copied().chain([quotas.of(None)]);
+        let in_memory = all().any(|quota| quota.memory_max.is_some() || quota.entries_max.is_some());
+        self.limits_memory.store(in_memory, Ordering::Relaxed);
+        let in_redis = all().any(|quota| quota.redis_max.is_some());
+        self.limits_redis.store(in_redis, Ordering::Relaxed);
+        changed
+    }
+
+    /// `entry` is about to enter a tier.
+    pub(crate) fn entered(&self, entry: &Entry) {
+        let tenant = tenant_of(entry.key());
+        if tenant.is_empty() {
+            return;
+        }
+        {
+            let table = self.table.read();
+            if let Some(account) = table.accounts.get(tenant) {
+                return account.entered(entry.weight());
+            }
+        }
+        let mut table = self.table.write();
+        self.own_or_shared(&mut table, tenant).entered(entry.weight());
+    }
+
+    /// `entry` left a tier, or did not enter it after all.
+    pub(crate) fn left(&self, entry: &Entry) {
+        let tenant = tenant_of(entry.key());
+        if tenant.is_empty() {
+            return;
+        }
+        // Held while it is taken out, so that the account is not given away meanwhile.
+        let table = self.table.read();
+        let account = table.accounts.get(tenant).unwrap_or(&self.others);
+        account.bytes.fetch_sub(entry.weight(), Ordering::Relaxed);
+        account.entries.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The account of `tenant`, made where it has none and there is room.
+    fn own_or_shared<'a>(&'a self, table: &'a mut Table, tenant: &str) -> &'a Arc<Account> {
+        self.any.store(true, Ordering::Relaxed);
+        let room = table.room();
+        let shared = self.others.entries.load(Ordering::Relaxed) > 0;
+        if !shared && !table.accounts.contains_key(tenant) {
+            if table.accounts.len() >= room {
+                let idle = table.accounts.iter().find(|(_, account)| account.is_empty());
+                if let Some(idle) = idle.map(|(name, _)| name.clone()) {
+                    table.accounts.remove(&idle);
+                }
+            }
+            if table.accounts.len() < room {
+                let account = Account::default();
+                *account.quota.lock() = table.quotas.of(table.named.get(tenant));
+                table.accounts.insert(tenant.into(), Arc::new(account));
+            }
+        }
+        table.accounts.get(tenant).unwrap_or(&self.others)
+    }
+
+    /// A tenant was answered from the cache.
+    #[inline]
+    pub(crate) fn hit(&self, key: &str) {
+        if !self.any.load(Ordering::Relaxed) {
+            return;
+        }
+        let tenant = tenant_of(key);
+        if !tenant.is_empty() {
+            let table = self.table.read();
+            table.accounts.get(tenant).unwrap_or(&self.others).hits.increment();
+        }
+    }
+
+    /// A tenant's lookup found nothing in memory.
+    pub(crate) fn missed(&self, key: &str) {
+        let tenant = tenant_of(key);
+        if tenant.is_empty() {
+            return;
+        }
+        {
+            let table = self.table.read();
+            let known = table.accounts.get(tenant);
+            // Only who stores something takes the place of another.
+            if known.is_some() || table.accounts.len() >= table.room() {
+                return known.unwrap_or(&self.others).misses.increment();
+            }
+        }
+        let mut table = self.table.write();
+        self.own_or_shared(&mut table, tenant).misses.increment();
+    }
+
+    fn known(&self, tenant: &str) -> Arc<Account> {
+        let table = self.table.read();
+        Arc::clone(table.accounts.get(tenant).unwrap_or(&self.others))
+    }
+
+    /// The account of `tenant`, where it has a quota in memory.
+    pub(crate) fn limited(&self, tenant: &str) -> Option<Arc<Account>> {
+        if tenant.is_empty() || !self.limits_memory.load(Ordering::Relaxed) {
+            return None;
+        }
+        let known = self.table.read().accounts.get(tenant).map(Arc::clone);
+        let account = known.unwrap_or_else(|| {
+            let mut table = self.table.write();
+            Arc::clone(self.own_or_shared(&mut table, tenant))
+        });
+        let quota = *account.quota.lock();
+        (quota.memory_max.is_some() || quota.entries_max.is_some()).then_some(account)
+    }
+
+    /// Whether the node may write `bytes` to Redis for the owner of `key`, under `name`, where they end at `end`; counted if so.
+    pub(crate) fn write(&self, key: &str, name: u128, bytes: u64, (now, end): (Instant, Instant)) -> bool {
+        let tenant = tenant_of(key);
+        if tenant.is_empty() || !self.limits_redis.load(Ordering::Relaxed) {
+            return true;
+        }
+        let account = self.known(tenant);
+        let quota = account.quota.lock().redis_max.map_or(u64::MAX, ByteSize::as_u64);
+        let granted = account.redis.lock().take(name, bytes, quota, (now, end));
+        if !granted {
+            account.redis_refused.increment();
+        }
+        granted
+    }
+
+    /// Whether `entry` is counted in `account`.
+    pub(crate) fn is_same(&self, account: &Arc<Account>, entry: &Entry) -> bool {
+        let table = self.table.read();
+        let theirs = table.accounts.get(tenant_of(entry.key())).unwrap_or(&self.others);
+        Arc::ptr_eq(theirs, account)
+    }
+
+    /// Every account by its tenant, and what all others share.
+    pub(crate) fn statistics(&self, now: Instant) -> (BTreeMap<String, TenantStatistics>, TenantStatistics) {
+        let table = self.table.read();
+        let named = table.accounts.iter();
+        let named = named.map(|(tenant, account)| (tenant.to_string(), account.statistics(now)));
+        (named.collect(), self.others.statistics(now))
+    }
+
+    /// Forgets where entries are, because they are about to be noted anew.
+    pub(crate) fn forget_notes(&self) {
+        let table = self.table.read();
+        for account in table.accounts.values().chain([&self.others]) {
+            account.notes.lock().clear();
+        }
+    }
+
+    /// All accounts.
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
+        let table = self.table.read();
+        table.accounts.values().chain([&self.others]).map(Arc::clone).collect()
+    }
+}
+
+impl Table {
+    /// How many accounts there may be.
+    fn room(&self) -> usize {
+        usize::try_from(self.quotas.tracked_max).unwrap_or(usize::MAX)
+    }
+}
+
+impl Account {
+    fn entered(&self, weight: u64) {
+        self.bytes.fetch_add(weight, Ordering::Relaxed);
+        self.entries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether an entry of `weight` may be held at all; counted where not.
+    pub(crate) fn takes(&self, weight: u64) -> bool {
+        let takes = self.quota.lock().memory_max.is_none_or(|most| weight <= most.as_u64());
+        if !takes {
+            self.refused.increment();
+        }
+        takes
+    }
+
+    /// Whether it holds more than it may.
+    pub(crate) fn is_over(&self) -> bool {
+        let quota = *self.quota.lock();
+        let (bytes, entries) = (self.bytes.load(Ordering::Relaxed), self.entries.load(Ordering::Relaxed));
+        quota.memory_max.is_some_and(|most| bytes > most.as_u64())
+            || quota.entries_max.is_some_and(|most| entries > most)
+    }
+
+    /// Notes where an entry is; whether there are many notes of entries that are gone.
+    pub(crate) fn note(&self, note: Note) -> bool {
+        let mut notes = self.notes.lock();
+        notes.push_back(note);
+        let entries = usize::try_from(self.entries.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+        notes.len() > entries.saturating_mul(2).saturating_add(STALE_NOTES_MAX)
+    }
+
+    /// The oldest entry.
+    pub(crate) fn oldest(&self) -> Option<Note> {
+        self.notes.lock().pop_front()
+    }
+
+    /// Keeps the last note of each entry that `is_there`.
+    pub(crate) fn tidy(&self, is_there: impl Fn(&Note) -> bool) {
+        let mut known = std::collections::HashSet::new();
+        let mut notes = self.notes.lock();
+        let mut kept: VecDeque<Note> = VecDeque::with_capacity(notes.len() / 2);
+        while let Some(note) = notes.pop_back() {
+            if known.insert((note.namespace, note.hash)) && is_there(&note) {
+                kept.push_front(note);
+            }
+        }
+        *notes = kept;
+    }
+
+    /// An entry left for the quota.
+    pub(crate) fn evicted(&self) {
+        self.evicted.increment();
+    }
+
+    fn statistics(&self, now: Instant) -> TenantStatistics {
+        let quota = *self.quota.lock();
+        let mut redis = self.redis.lock();
+        redis.end(now);
+        TenantStatistics {
+            hits: self.hits.value(),
+            misses: self.misses.value(),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            entries: self.entries.load(Ordering::Relaxed),
+            evicted: self.evicted.value(),
+            refused: self.refused.value(),
+            redis_bytes: redis.bytes,
+            redis_refused: self.redis_refused.value(),
+            memory_max: quota.memory_max.map(ByteSize::as_u64),
+            entries_max: quota.entries_max,
+            redis_max: quota.redis_max.map(ByteSize::as_u64),
+        }
+    }
+}
+
+impl Written {
+    /// Takes what ended out of the account.
+    fn end(&mut self, now: Instant) {
+        while let Some((end, name)) = self.by_end.first().copied().filter(|(end, _)| *end <= now) {
+            self.by_end.remove(&(end, name));
+            if let Some((_, bytes)) = self.values.remove(&name) {
+                self.bytes -= bytes;
+            }
+        }
+    }
+
+    /// Counts a value in the place of what had its name; not where that is more than `quota`.
+    fn take(&mut self, name: u128, bytes: u64, quota: u64, (now, end): (Instant, Instant)) -> bool {
+        self.end(now);
+        let before = self.values.get(&name).copied();
+        let without = self.bytes - before.map_or(0, |(_, bytes)| bytes);
+        if without.saturating_add(bytes) > quota {
+            return false;
+        }
+        if let Some((end, _)) = before {
+            self.by_end.remove(&(end, name));
+        }
+        self.bytes = without + bytes;
+        self.values.insert(name, (end, bytes));
+        self.by_end.insert((end, name));
+        true
+    }
+}
+
+impl crate::engine::Engine {
+    /// Puts back below its quota who holds more than that after `newest` came.
+    pub(crate) fn keep_to_quota(&self, account: &Arc<Account>, newest: u64) {
+        let mut spared = 0;
+        while account.is_over() {
+            let Some(note) = account.oldest() else { return };
+            let Some(namespace) = self
+                .namespaces
+                .read()
+                .get(usize::from(note.namespace))
+                .map(|one| Arc::clone(&one.namespace))
+            else {
+                continue;
+            };
+            let Some(entry) = namespace.tier().peek(note.hash) else {
+                continue;
+            };
+            if !self.directory.tenants().is_same(account, &entry) {
+                continue;
+            }
+            let wanted = entry.hits() > note.hits || note.hash == newest;
+            if wanted && spared < SPARED_MAX {
+                spared += 1;
+                account.note(Note {
+                    hits: entry.hits(),
+                    ..note
+                });
+            } else if namespace.tier().remove(note.hash, &entry) {
+                namespace.counters().evicted(crate::outcome::Eviction::Quota);
+                account.evicted();
+            }
+        }
+    }
+
+    /// Takes out the notes of entries that are gone.
+    pub(crate) fn tidy_notes(&self, account: &Account) {
+        let namespaces = self.registered();
+        account.tidy(|note| {
+            let namespace = namespaces.get(usize::from(note.namespace));
+            namespace.is_some_and(|namespace| namespace.tier().peek(note.hash).is_some())
+        });
+    }
+
+    /// Lets new quotas hold for what is there already.
+    pub(crate) fn apply_quotas(&self) {
+        let tenants = self.directory.tenants();
+        tenants.forget_notes();
+        let namespaces = self.registered();
+        let walk = |tier: &dyn crate::memory::MemoryTier| {
+            tier.iterate(&mut |hash, entry| {
+                if let Some(account) = tenants.limited(tenant_of(entry.key())) {
+                    account.note(Note {
+                        namespace: entry.namespace(),
+                        hash,
+                        hits: entry.hits(),
+                    });
+                }
+                true
+            });
+        };
+        walk(&*self.shared);
+        namespaces
+            .iter()
+            .filter_map(|namespace| namespace.own())
+            .for_each(|own| walk(&**own));
+        for account in tenants.all() {
+            self.keep_to_quota(&account, 0);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Tenants: the same URL, another answer for each, and nobody reaches or crowds out what is another's.
+
+use crate::harness::program::{call, upstream};
+use crate::harness::{Origin, Peregrine, Reply, until};
+use peregrine_test_servers::RedisServer;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const CONFIG: &str = r#"
+[tenants]
+from = "header"
+forward_header = true
+
+[server]
+trusted_proxies = ["127.0.0.1"]
+"#;
+
+fn named(tenant: &str) -> [(&str, &str); 1] {
+    [("x-tenant", tenant)]
+}
+
+/// An origin that counts: no two of its answers are the same, and each says whose it is.
+fn counting() -> Origin {
+    let count = AtomicUsize::new(0);
+    Origin::start(move |heard| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        Reply::ok(
+            &[("cache-control", "max-age=600"), ("surrogate-key", "page")],
+            format!("answer {number} for {}", heard.field("x-tenant")),
+        )
+    })
+}
+
+#[track_caller]
+fn operation(node: &Peregrine, what: &Value) -> Value {
+    let answer = node.admin("POST", "/api/performance/cache/operation", Some(what));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[test]
+fn two_tenants_never_see_each_others_answers_and_invalidate_their_own() {
+    let origin = counting();
+    let peregrine = Peregrine::before(&origin, CONFIG);
+    let first = |tenant: &str| peregrine.get("/page", &named(tenant)).text();
+    let (acme, globex) = (first("acme"), first("globex"));
+    assert!(acme.ends_with("for acme") && globex.ends_with("for globex"));
+    until("both to be stored", || {
+        peregrine.get("/page", &named("acme")).is_hit() && peregrine.get("/page", &named("globex")).is_hit()
+    });
+    assert_eq!((first("acme"), first("globex")), (acme.clone(), globex.clone()));
+    assert_eq!(origin.count(), 2);
+    let explained = peregrine.told(&[
+        "explain",
+        "http://shop.example/page",
+        "--header",
+        "x-tenant: acme",
+        "--json",
+    ]);
+    let explained: Value = serde_json::from_str(&explained).unwrap();
+    assert_eq!(
+        (&explained["tenant"], &explained["state"]),
+        (&json!("acme"), &json!("fresh"))
+    );
+
+    let receipt = peregrine.invalidate(&json!({"tenant": "acme", "tags": ["page"]}));
+    assert_eq!(receipt["matched"]["memory"], 1);
+    assert_eq!(first("globex"), globex);
+    assert_ne!(first("acme"), acme);
+    peregrine.told(&["invalidate", "--tenant", "globex"]);
+    assert_ne!(first("globex"), globex);
+    assert_eq!(origin.count(), 4);
+    assert_eq!(peregrine.get("/page", &named("a|b")).status, 400);
+}
+
+#[test]
+fn a_header_from_anybody_names_no_tenant() {
+    let origin = counting();
+    let rules = |untrusted: &str| {
+        let rules = format!("[tenants]\nfrom = \"header\"\nforward_header = true\nuntrusted = \"{untrusted}\"\n");
+        upstream(&[&origin], "", &rules)
+    };
+    let peregrine = Peregrine::start(&rules("ignore"));
+    let nobodys = peregrine.get("/page", &[]).text();
+    until("it to be stored", || peregrine.get("/page", &[]).is_hit());
+    assert_eq!(peregrine.get("/page", &named("acme")).text(), nobodys);
+    assert!(
+        peregrine.statistics()["cache"]["tenants"]
+            .as_object()
+            .unwrap()
+            .is_empty()
+    );
+    peregrine.reload(&rules("refuse"));
+    assert_eq!(peregrine.get("/page", &named("acme")).status, 403);
+    assert_eq!(peregrine.get("/page", &[]).text(), nobodys);
+    assert_eq!(origin.count(), 1);
+}
+
+#[test]
+fn tenants_keep_apart_what_they_share_over_redis() {
+    let redis = RedisServer::start(&[]);
+    let origin = counting();
+    let more = format!(
+        "{CONFIG}\n[redis]\nurl = \"{}\"\noperation_timeout = \"20s\"\n",
+        redis.url()
+    );
+    let (one, two) = (Peregrine::before(&origin, &more), Peregrine::before(&origin, &more));
+    for node in [&one, &two] {
+        until("the node to be in step", || {
+            node.statistics()["backplane"]["shards"][0]["state"] == "in_step"
+        });
+    }
+    let tenants = ["acme", "globex"];
+    let answers = tenants.map(|tenant| one.get("/page", &named(tenant)).text());
+    let nobodys = one.get("/page", &[]).text();
+    for tenant in tenants {
+        operation(
+            &one,
+            &json!({"op": "set", "tenant": tenant, "key": "rate", "value": tenant, "ttl": "10m"}),
+        );
+    }
+    let written = || redis.ask(&["KEYS", "pg:v:*"]).list().len();
+    until("the values to be written", || written() == 5);
+    for (tenant, answer) in tenants.iter().zip(&answers) {
+        assert_eq!(two.get("/page", &named(tenant)).text(), *answer);
+        let get = json!({"op": "mget", "tenant": tenant, "keys": ["rate", "absent"]});
+        let got = operation(&two, &get);
+        assert_eq!(
+            (&got["items"]["rate"]["value"], &got["found"]),
+            (&json!(tenant), &json!(1))
+        );
+    }
+    assert_eq!(two.get("/page", &[]).text(), nobodys);
+    assert_eq!(operation(&two, &json!({"op": "get", "key": "rate"}))["found"], false);
+    assert_eq!(origin.count(), 3, "the other node has them from Redis");
+
+    // What goes at one node for one of them goes everywhere, and for nobody else.
+    one.invalidate(&json!({"tenant": "acme"}));
+    until("the other node to have heard of it", || {
+        two.get("/page", &named("acme")).text() != answers[0]
+    });
+    let get = |tenant: &str| operation(&two, &json!({"op": "get", "tenant": tenant, "key": "rate"}));
+    assert_eq!(
+        (&get("acme")["found"], &get("globex")["found"]),
+        (&json!(false), &json!(true))
+    );
+    assert_eq!(two.get("/page", &named("globex")).text(), answers[1]);
+    assert_eq!(two.get("/page", &[]).text(), nobodys);
+    operation(&one, &json!({"op": "delete", "tenant": "acme", "key": "rate"}));
+    operation(&one, &json!({"op": "clear", "tenant": "acme"}));
+    assert_eq!(get("globex")["item"]["value"], "globex");
+}
+
+#[test]
+fn who_fills_its_quota_makes_nobody_elses_entries_leave_and_calls_about_itself_only() {
+    let origin = Origin::start(|heard| {
+        Reply::ok(
+            &[("cache-control", "max-age=600")],
+            format!("{} {}", heard.target, "x".repeat(2000)),
+        )
+    });
+    let token = "a-token-for-acme-0123456789";
+    let quotas = format!("entries_max = 10\n[tenant.acme]\nmemory_max = \"64KiB\"\nadmin_token = \"{token}\"\n");
+    let config = CONFIG.replace("forward_header = true\n", &format!("forward_header = true\n{quotas}"));
+    let peregrine = Peregrine::before(&origin, &config);
+    let fill = |tenant: &str, page: usize| {
+        let path = format!("/{page}");
+        peregrine.get(&path, &named(tenant));
+        until("the page to be stored", || {
+            peregrine.get(&path, &named(tenant)).is_hit()
+        });
+    };
+    (0..5).for_each(|page| fill("globex", page));
+    (0..50).for_each(|page| fill("acme", page));
+    let asked = origin.count();
+    for page in 0..5 {
+        assert!(peregrine.get(&format!("/{page}"), &named("globex")).is_hit());
+    }
+    assert_eq!(origin.count(), asked);
+    let of = |tenant: &str| peregrine.statistics()["cache"]["tenants"][tenant].clone();
+    let (acme, globex) = (of("acme"), of("globex"));
+    assert!(
+        acme["entries"].as_u64() <= Some(10) && acme["bytes"].as_u64() <= Some(64 << 10),
+        "{acme}"
+    );
+    assert!(acme["evicted"].as_u64() >= Some(40), "{acme}");
+    assert_eq!((&globex["entries"], &globex["evicted"]), (&json!(5), &json!(0)));
+    assert!(
+        globex["hits"].as_u64() >= Some(10) && globex["misses"].as_u64() == Some(5),
+        "{globex}"
+    );
+
+    let own = |method: &str, path: &str, body: Option<&Value>| call(peregrine.admin, token, method, path, body);
+    let report = own("GET", "/api/performance/cache/stats", None).json();
+    assert_eq!(
+        (&report["tenant"], &report["cache"]["entries"]),
+        (&json!("acme"), &acme["entries"])
+    );
+    assert!(!report.to_string().contains("globex"));
+    let everything = json!({"all": true});
+    let invalidate = "/api/performance/cache/invalidate";
+    assert_eq!(own("POST", invalidate, Some(&everything)).status, 200);
+    assert_eq!(own("POST", invalidate, Some(&json!({"tenant": "globex"}))).status, 403);
+    assert_eq!(own("GET", "/metrics", None).status, 403);
+    assert!(peregrine.get("/0", &named("globex")).is_hit());
+    assert!(!peregrine.get("/49", &named("acme")).is_hit());
+    assert!(!peregrine.log().contains(token));
+}
