@@ -95,7 +95,12 @@ impl Subjects {
                 .map_err(|error| error.to_string())?
                 .is_some(),
             Way::Load => self.node.read(name).await?.length() == VALUE_BYTES as u64,
-            Way::ByName => self.node.engine.get_shared(&self.node.namespace, name).await.is_some(),
+            Way::ByName => self
+                .node
+                .engine
+                .get_shared(&self.node.namespace, "", name)
+                .await
+                .is_some(),
         };
         if there {
             Ok(())
@@ -200,7 +205,7 @@ async fn many(section: &mut Section, effort: &Effort, subjects: &Subjects, serve
         let (took, read) = timed(node.redis.mget(keys)).await;
         read.map_err(|error| error.to_string())?;
         bare.push(micros(took));
-        let (took, read) = timed(node.engine.mget_shared(&node.namespace, names)).await;
+        let (took, read) = timed(node.engine.mget_shared(&node.namespace, "", names)).await;
         if read.iter().any(Option::is_none) {
             return Err("mget found less than there is".to_owned());
         }
