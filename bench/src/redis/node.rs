@@ -108,6 +108,7 @@ impl Node {
         let tier = RedisTierConfig {
             prefix: "pg".to_owned(),
             stored: 1,
+            lease: CacheConfig::default().lease.get(),
         };
         engine.attach_redis(Arc::clone(&redis), tier);
         let namespace = engine.namespace("default").ok_or("there is always a default")?;

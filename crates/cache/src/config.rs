@@ -76,6 +76,8 @@ pub struct CacheConfig {
     pub snapshot: bool,
     /// How large that may become.
     pub snapshot_max: ByteSize,
+    /// With Redis: after how long without a word of the node that loads for all of them another one loads.
+    pub lease: Span,
     /// The largest body, as it is kept, that is written to Redis.
     pub redis_object_size_max: ByteSize,
     /// With Redis: for how long an entry in memory is believed without having asked whether anything was invalidated.
@@ -249,6 +251,7 @@ impl Default for CacheConfig {
             reader_stall_max: Span::new(std::time::Duration::from_secs(30)),
             snapshot: true,
             snapshot_max: ByteSize::mib(1024),
+            lease: Span::new(std::time::Duration::from_secs(3)),
             redis_object_size_max: ByteSize::mib(1),
             freshness_bound: Span::new(std::time::Duration::from_secs(1)),
             node_name: None,

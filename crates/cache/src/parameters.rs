@@ -175,6 +175,12 @@ pub const PARAMETERS: &[Parameter] = &[
         Fallback::Absent,
         "With Redis: how many replicas must have an invalidation before it counts as confirmed; as many as there are at the start where nothing is set.",
     ),
+    at_start(
+        "cache.lease",
+        duration("1s", "10m"),
+        Fallback::Toml("\"3s\""),
+        "With Redis: after how long without a word of the node that loads for all of them another one loads.",
+    ),
     row(
         "cache.redis_object_size_max",
         Kind::Size {

@@ -10,10 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long a lease lives when nobody extends it: how long others wait for a leader that is gone.
-pub(super) const LEASE_TTL: Duration = Duration::from_secs(3);
-/// How often it is extended.
-const EXTENDED_EVERY: Duration = Duration::from_secs(1);
+/// How often it is extended while it lives.
+const EXTENSIONS: u32 = 3;
 /// For how long nobody waits after a load that stored nothing: long enough for those who wait to see it.
 pub(super) const PASS_FOR: Duration = Duration::from_secs(1);
 
@@ -52,7 +50,7 @@ impl ClusterLease {
 /// Extends the lease until its holder is done with it. Where that brought nothing, it says so.
 async fn keep(tier: &RedisTier, name: Name, token: &str, mut ended: Promise<()>) {
     loop {
-        let mut pause = tier.parts.runtime.sleep(EXTENDED_EVERY);
+        let mut pause = tier.parts.runtime.sleep(tier.config.lease / EXTENSIONS);
         let over = poll_fn(|cx| {
             if let Poll::Ready(said) = std::pin::Pin::new(&mut ended).poll(cx) {
                 return Poll::Ready(Some(said));

@@ -30,8 +30,9 @@ use peregrine_base::Instant;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a load waits at most for that of another node. Longer than most loads take, and shorter than people wait.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+/// A load waits for that of another node for so many lives of a lease. Longer than most loads take, and shorter than people
+/// wait.
+const WAIT_LEASES: u32 = 4;
 /// How long before it looks again, first and at most. One look costs Redis a few microseconds.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
@@ -171,7 +172,8 @@ impl Recalling<'_> {
         let random = &self.tier.parts.random;
         let token = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
         let name = self.name();
-        let limit = self.lease.held().strategy.load_hard_limit().min(WAIT_MAX);
+        let wait_max = self.tier.config.lease * WAIT_LEASES;
+        let limit = self.lease.held().strategy.load_hard_limit().min(wait_max);
         let mut pause = PAUSE_MIN;
         loop {
             let acquired = self.tier.acquire(name, &token, seen).await;

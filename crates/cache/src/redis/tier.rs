@@ -3,7 +3,7 @@
 use super::clock::{Readable, Reading, Readings};
 use super::counters::{RedisMiss, RedisTierStatistics, TierCounters};
 use super::envelope::{self, BEGINNING_BYTES, Content, EnvelopeFault, Front, Payload};
-use super::lease::{LEASE_TTL, PASS_FOR};
+use super::lease::PASS_FOR;
 use super::names::Name;
 use super::write::Writes;
 use crate::backplane::scripts::ControlKeys;
@@ -33,6 +33,8 @@ pub struct RedisTierConfig {
     pub prefix: String,
     /// The form in which the callers of the engine write heads, keys and variants: values of another are not used.
     pub stored: u32,
+    /// How long the lease of a load lives when nobody extends it: how long others wait for a leader that is gone.
+    pub lease: Duration,
 }
 
 /// The tier of values in Redis.
@@ -121,7 +123,7 @@ impl RedisTier {
     /// Asks for the lease of `name`; `seen` is the beginning of what lay there and was of no use.
     pub(super) async fn acquire(&self, name: Name, token: &str, seen: &[u8]) -> Result<Acquired, StoreError> {
         let (value, lease) = self.names(name);
-        let ttl = millis(LEASE_TTL);
+        let ttl = millis(self.config.lease);
         let reply = self
             .redis
             .script(&ACQUIRE, &[&value, &lease], &[token.as_bytes(), ttl.as_bytes(), seen])
@@ -140,7 +142,7 @@ impl RedisTier {
     /// Extends a lease. Where that fails, it lapses.
     pub(super) async fn extend(&self, name: Name, token: &str) {
         let (_, lease) = self.names(name);
-        let ttl = millis(LEASE_TTL);
+        let ttl = millis(self.config.lease);
         let _ = self
             .redis
             .script(&EXTEND, &[&lease], &[token.as_bytes(), ttl.as_bytes()])

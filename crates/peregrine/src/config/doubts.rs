@@ -4,11 +4,12 @@ use super::node::Source;
 use super::{Resolved, Settings};
 
 /// What `[cache]` says about sharing.
-const OF_SHARING: [&str; 4] = [
+const OF_SHARING: [&str; 5] = [
     "cache.freshness_bound",
     "cache.node_name",
     "cache.control_shards",
     "cache.replicas_min",
+    "cache.lease",
 ];
 
 /// The doubts about `settings`, which `resolved` became.

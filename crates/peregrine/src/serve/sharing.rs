@@ -80,6 +80,7 @@ impl Sharing {
         let tier = RedisTierConfig {
             prefix: redis.prefix.clone(),
             stored: peregrine_http::STORED_VERSION,
+            lease: cache.lease.get(),
         };
         engine.attach_redis(Arc::clone(&client), tier);
         tracing::info!(node = name.as_str(), "sharing the cache over Redis");

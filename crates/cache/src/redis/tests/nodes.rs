@@ -177,6 +177,7 @@ impl Node {
         let config = RedisTierConfig {
             prefix: "pg".into(),
             stored,
+            lease: Duration::from_secs(3),
         };
         engine.attach_redis(redis, config);
         let strategy = engine.strategy("default").expect("it always exists");
