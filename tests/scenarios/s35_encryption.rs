@@ -124,7 +124,8 @@ fn a_snapshot_from_before_an_erase_brings_nothing_back() {
 fn sharing(origin: &Origin, redis: &RedisServer) -> Peregrine {
     let url = redis.url();
     let config = config(KEYS[0]).replace("[strategy", "key_refresh = \"1s\"\n[strategy");
-    let more = format!("{config}[redis]\nurl = \"{url}\"\noperation_timeout = \"20s\"\n");
+    let more =
+        format!("{config}[redis]\nurl = \"{url}\"\noperation_timeout = \"20s\"\n[cache]\nfreshness_bound = \"20s\"\n");
     let node = Peregrine::before(origin, &more);
     in_step(&node);
     node
