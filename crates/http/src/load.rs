@@ -176,7 +176,8 @@ impl Load {
             return;
         }
         if let Some((assembly, plan)) = arrived.completing.take() {
-            return self.complete(lease, arrived, assembly, plan, give).await;
+            // What is rare stands apart, here and below: it would make the memory of every load twice as large.
+            return Box::pin(self.complete(lease, arrived, assembly, plan, give)).await;
         }
         let validator = self.resumable(&arrived.response);
         if let Some((fill, body, trailed)) = self.settle(lease, arrived, give).await
@@ -202,7 +203,7 @@ impl Load {
     /// Asks the origin, for a validation where something stale is there.
     async fn fetch(&self, lease: &Lease) -> Result<Arrived, Failure> {
         if let Some(assembly) = Assembly::plan(&self.asking, lease) {
-            return self.fetch_rest(assembly).await;
+            return Box::pin(self.fetch_rest(assembly)).await;
         }
         let is_part = lease.stale().is_some_and(|hit| hit.parts().is_some());
         // A part that lacks something and cannot be completed is of no use to this request.
@@ -211,7 +212,7 @@ impl Load {
             return match siblings::candidates(&self.asking, lease) {
                 _ if lease.alone() => self.send(Wanted::ByClient).await,
                 candidates if candidates.is_empty() => self.send(self.wanted()).await,
-                candidates => self.fetch_unless_there(candidates).await,
+                candidates => Box::pin(self.fetch_unless_there(candidates)).await,
             };
         };
         let wanted = if is_part {
@@ -366,7 +367,7 @@ impl Load {
                 let response = if reason == PassReason::TooLarge && wants_less {
                     // Nobody keeps the whole, so only the part is fetched after all.
                     drop(response);
-                    match self.send(Wanted::ByClient).await {
+                    match Box::pin(self.send(Wanted::ByClient)).await {
                         Ok(arrived) => arrived.response,
                         Err(failure) => {
                             let _ = give.send(Loaded::Failed(failure, None));

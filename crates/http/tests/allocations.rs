@@ -1,6 +1,6 @@
 //! A hit allocates nothing: ten thousand requests on one connection, through the server and over a socket, while the thread
 //! that answers them counts what it asks memory for. Over HTTP/2 the codec, which is not ours, allocates for each request;
-//! what we add to that is bounded.
+//! what we add to that is bounded, and so is what a miss takes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -13,7 +13,7 @@ use peregrine_http::{PARAMETERS, Parts, Plane, RouteTable, Surroundings};
 use peregrine_net::config::UpstreamConfig;
 use peregrine_net::drain;
 use peregrine_net::http::hygiene::TrustedProxies;
-use peregrine_net::http::{Body, Handler, Peer, Server, ServerLimits, ServerParts, Spoken};
+use peregrine_net::http::{Body, Handler, Peer, ServeHandle, Server, ServerLimits, ServerParts, Spoken};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::access::AccessLog;
@@ -33,6 +33,8 @@ const WARM_UP: usize = 100;
 
 /// How often the thread that serves has asked for memory.
 static ASKED: AtomicU64 = AtomicU64::new(0);
+/// How many bytes that were.
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Held by the test that counts.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -48,9 +50,10 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn count() {
+fn count(size: usize) {
     if SERVES.try_with(Cell::get).unwrap_or(false) {
         ASKED.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(size as u64, Ordering::Relaxed);
     }
 }
 
@@ -61,19 +64,19 @@ fn count() {
 // SAFETY: every call goes to the system's allocator with the very arguments that came in.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`, which is the system's as well.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -164,30 +167,25 @@ fn plane(origin: SocketAddr) -> Plane {
     Plane::new(parts, table, TrustedProxies::none())
 }
 
-/// Serves both in a runtime of this thread's own until `done`; says where.
-fn serve(told: &mpsc::SyncSender<SocketAddr>, done: &mpsc::Receiver<()>) {
+/// Runs a server that `start` makes in a runtime of this thread's own until `done`; says where.
+fn serve(
+    told: &mpsc::SyncSender<SocketAddr>,
+    done: &mpsc::Receiver<()>,
+    start: impl FnOnce(&Server, Listener, drain::DrainWatch) -> ServeHandle,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
         let (_drain, watch) = drain::channel();
-        let listen = || Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let server = || {
-            let parts = ServerParts {
-                clock: Arc::new(SystemClock),
-                runtime: Arc::new(TokioRuntime),
-            };
-            Server::new(ServerLimits::default(), parts)
+        let parts = ServerParts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
         };
-        let origin = server().serve(listen(), Arc::new(Origin), watch.clone());
-        let spoken = Spoken {
-            h2c: true,
-            ..Spoken::default()
-        };
-        let proxy = server().serve_as(listen(), spoken, Arc::new(plane(origin.address())), watch);
-        told.send(proxy.address()).unwrap();
-        SERVES.set(true);
+        let server = Server::new(ServerLimits::default(), parts);
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        told.send(start(&server, listener, watch).address()).unwrap();
         while done.try_recv() == Err(mpsc::TryRecvError::Empty) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
@@ -195,10 +193,58 @@ fn serve(told: &mpsc::SyncSender<SocketAddr>, done: &mpsc::Receiver<()>) {
     });
 }
 
+/// A server on a thread of its own, which ends with it.
+struct Running {
+    address: SocketAddr,
+    end: mpsc::SyncSender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(start: impl FnOnce(&Server, Listener, drain::DrainWatch) -> ServeHandle + Send + 'static) -> Self {
+        let ((tell, told), (end, done)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
+        let thread = std::thread::spawn(move || serve(&tell, &done, start));
+        Self {
+            address: told.recv().unwrap(),
+            end,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.end.send(());
+        self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+/// An origin, and a proxy before it whose thread is counted.
+fn both() -> (Running, Running) {
+    let origin = Running::start(|server, listener, watch| server.serve(listener, Arc::new(Origin), watch));
+    let address = origin.address;
+    let proxy = Running::start(move |server, listener, watch| {
+        let spoken = Spoken {
+            h2c: true,
+            ..Spoken::default()
+        };
+        let handle = server.serve_as(listener, spoken, Arc::new(plane(address)), watch);
+        SERVES.set(true);
+        handle
+    });
+    (origin, proxy)
+}
+
 /// A client with one connection.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
     /// Sends `request` and reads the answer: its head and the length of its body.
     fn ask(&mut self, request: &[u8]) -> (String, usize) {
         self.0.get_mut().write_all(request).unwrap();
@@ -227,11 +273,8 @@ fn request(line: &str, more: &str) -> Vec<u8> {
 #[test]
 fn ten_thousand_hits_on_a_connection_allocate_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let ((tell, told), (end, done)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
-    let serving = std::thread::spawn(move || serve(&tell, &done));
-    let stream = TcpStream::connect(told.recv().unwrap()).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut client = Client(BufReader::new(stream));
+    let (_origin, proxy) = both();
+    let mut client = Client::connect(proxy.address);
     for (line, more, status, length) in [
         ("GET /page", "", 200, 1024),
         (
@@ -263,8 +306,6 @@ fn ten_thousand_hits_on_a_connection_allocate_nothing() {
             "{line} {more}: {asked} allocations in {REQUESTS} requests"
         );
     }
-    end.send(()).unwrap();
-    serving.join().unwrap();
 }
 
 /// A client of HTTP/2 with one connection, which asks for one thing after the other.
@@ -332,9 +373,8 @@ const HTTP2_ALLOCATIONS_MAX: u64 = 40;
 #[test]
 fn a_hit_over_http2_goes_without_a_task_and_maps_of_our_own() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let ((tell, told), (end, done)) = (mpsc::sync_channel(1), mpsc::sync_channel(1));
-    let serving = std::thread::spawn(move || serve(&tell, &done));
-    let mut client = Client2::connect(told.recv().unwrap());
+    let (_origin, proxy) = both();
+    let mut client = Client2::connect(proxy.address);
     for _ in 0..WARM_UP {
         assert_eq!(client.ask(), 1024);
     }
@@ -344,6 +384,29 @@ fn a_hit_over_http2_goes_without_a_task_and_maps_of_our_own() {
     }
     let each = (ASKED.load(Ordering::Relaxed) - before) / REQUESTS as u64;
     assert!(each <= HTTP2_ALLOCATIONS_MAX, "{each} allocations for each request");
-    end.send(()).unwrap();
-    serving.join().unwrap();
+}
+
+/// The most allocations for a miss that is stored, and the most bytes of them all: what the client `hyper` needs among them.
+const MISS_ALLOCATIONS_MAX: u64 = 150;
+const MISS_BYTES_MAX: u64 = 64 << 10;
+const MISSES: usize = 1000;
+
+#[test]
+fn a_miss_asks_for_little() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_origin, proxy) = both();
+    let mut client = Client::connect(proxy.address);
+    let mut ask = |number: usize| {
+        let (head, _) = client.ask(&request(&format!("GET /page?miss={number}"), ""));
+        assert!(head.contains("fwd=uri-miss; stored"), "{head}");
+    };
+    let asked = || [&ASKED, &BYTES].map(|counter| counter.load(Ordering::Relaxed));
+    (0..WARM_UP).for_each(&mut ask);
+    let before = asked();
+    (WARM_UP..WARM_UP + MISSES).for_each(&mut ask);
+    let [allocations, bytes] = [0, 1].map(|index| (asked()[index] - before[index]) / MISSES as u64);
+    assert!(
+        allocations <= MISS_ALLOCATIONS_MAX && bytes <= MISS_BYTES_MAX,
+        "{allocations} allocations of {bytes} bytes for each request"
+    );
 }

@@ -308,7 +308,7 @@ impl Member {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let mut timer = Timer::new(Arc::clone(&member.parts.clock), Arc::clone(&member.parts.runtime));
             let limit = now.after(member.pool.dialer().timeout);
-            return tunnel::open(response, connection, ticket, &mut timer, limit)
+            return Box::pin(tunnel::open(response, connection, ticket, &mut timer, limit))
                 .await
                 .map(|response| (response, exchange));
         }

@@ -238,7 +238,8 @@ impl Pool {
         };
         let (lane, reused) = match kept {
             Some(lane) => (lane, true),
-            None => self.dial(target, fresh, deadline, statistics, own).await?,
+            // Apart: it is rare, and would be the largest part of every request's future.
+            None => Box::pin(self.dial(target, fresh, deadline, statistics, own)).await?,
         };
         if reused {
             statistics.reuses.increment();
