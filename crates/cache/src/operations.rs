@@ -65,9 +65,10 @@ impl Engine {
         options: &SetOptions,
     ) -> (bool, Option<Telling>) {
         let key = Key::named(namespace, tenant, name);
-        let stored = self.write(&key, value, options);
+        // First, so that nobody takes what lies in Redis for good once the new value is here.
         let telling = self.tell_of_key(&key);
         self.keep_written(&key);
+        let stored = self.write(&key, value, options);
         let counters = namespace.counters();
         match stored {
             Ok(()) => counters.stored.increment(),
@@ -92,9 +93,7 @@ impl Engine {
             .ttl
             .unwrap_or_else(|| strategy.jittered(strategy.ttl(), &*self.parts.random));
         let mut shard = self.flights.lock(key.hash());
-        if let Some(slot) = shard.slot(key.text()) {
-            slot.overtake();
-        }
+        shard.write(key.text());
         self.keep_from_snapshot(key);
         let entry = self
             .value(
@@ -154,9 +153,7 @@ impl Engine {
     pub(crate) fn take_out(&self, key: &Key) -> bool {
         let namespace = key.namespace();
         let mut shard = self.flights.lock(key.hash());
-        if let Some(slot) = shard.slot(key.text()) {
-            slot.overtake();
-        }
+        shard.write(key.text());
         self.keep_from_snapshot(key);
         drop(self.tell_of_key(key));
         let tier = namespace.tier();
@@ -201,11 +198,11 @@ impl Engine {
     /// Empties `namespace`, whatever its entries are: how many there were. Walks its tier; loads that are under way are not
     /// stored.
     pub fn clear(&self, namespace: &Arc<Namespace>) -> u64 {
-        self.ledger.raise(false, &[], &[namespace.scope()], &[]);
         drop(self.tell(&Invalidation {
             namespaces: vec![namespace.name().to_owned()],
             ..Invalidation::default()
         }));
+        self.ledger.raise(false, &[], &[namespace.scope()], &[]);
         let (tier, mut cleared) = (namespace.tier(), 0);
         tier.iterate(&mut |hash, entry| {
             if entry.namespace() == namespace.id() && tier.remove(hash, entry) {

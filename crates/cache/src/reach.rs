@@ -52,8 +52,9 @@ impl Engine {
         let reach = self.reach_of(request);
         let mut telling = None;
         if !request.dry_run {
-            self.raise(&reach, request.soft);
+            // Told first: from then on nothing that lies in Redis is taken for good, and what was taken before is reached.
             telling = self.tell(request);
+            self.raise(&reach, request.soft);
         }
         let remove = !request.dry_run && !request.soft;
         let (engine, (giver, counted)) = (Arc::clone(self), promise());
@@ -86,11 +87,11 @@ impl Engine {
     /// As [`Engine::invalidate`], without counting and so without waiting: for whoever must not be slow, such as a write on
     /// its way. Promise P1 holds when this returns; the sweeper frees what is gone.
     pub fn invalidate_uncounted(&self, request: &Invalidation) {
-        self.invalidate_as_told(request);
         if !request.dry_run {
             // Whoever tells the others goes on by itself.
             drop(self.tell(request));
         }
+        self.invalidate_as_told(request);
     }
 
     /// As [`Engine::invalidate_uncounted`] for what a [`Mirror`] of another engine heard: nobody is told again.

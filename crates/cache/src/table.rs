@@ -24,7 +24,11 @@ pub(crate) struct Flights {
 
 /// A part of the table.
 #[derive(Default)]
-pub(crate) struct Shard(HashMap<Box<str>, Slot>);
+pub(crate) struct Shard {
+    slots: HashMap<Box<str>, Slot>,
+    /// How often a value was written or taken out by name.
+    written: u64,
+}
 
 /// The loads of one key.
 #[derive(Default)]
@@ -71,10 +75,10 @@ impl Flights {
     /// Enters a load.
     pub(crate) fn list(&self, shard: &mut Shard, key: &str, listed: Listed) {
         self.count.fetch_add(1, Ordering::Relaxed);
-        match shard.0.get_mut(key) {
+        match shard.slots.get_mut(key) {
             Some(slot) => slot.listed.push(listed),
             None => {
-                shard.0.insert(
+                shard.slots.insert(
                     key.into(),
                     Slot {
                         selector: None,
@@ -87,13 +91,15 @@ impl Flights {
 
     /// Strikes a load out; whether it was there.
     pub(crate) fn unlist(&self, shard: &mut Shard, key: &str, flight: &Arc<Flight>) -> bool {
-        let Some(slot) = shard.0.get_mut(key) else { return false };
+        let Some(slot) = shard.slots.get_mut(key) else {
+            return false;
+        };
         let before = slot.listed.len();
         slot.listed.retain(|listed| !Arc::ptr_eq(&listed.flight, flight));
         let struck = before - slot.listed.len();
         self.count.fetch_sub(struck, Ordering::Relaxed);
         if slot.listed.is_empty() {
-            shard.0.remove(key);
+            shard.slots.remove(key);
         }
         struck > 0
     }
@@ -103,7 +109,7 @@ impl Flights {
         let oldest = |shard: &Mutex<Shard>| {
             let shard = shard.lock();
             shard
-                .0
+                .slots
                 .values()
                 .flat_map(|slot| &slot.listed)
                 .map(|listed| listed.flight.position)
@@ -116,7 +122,20 @@ impl Flights {
 impl Shard {
     /// The loads of a key, if there are any.
     pub(crate) fn slot(&mut self, key: &str) -> Option<&mut Slot> {
-        self.0.get_mut(key)
+        self.slots.get_mut(key)
+    }
+
+    /// The value of `key` is written or taken out: that overtakes every load of it.
+    pub(crate) fn write(&mut self, key: &str) {
+        self.written += 1;
+        if let Some(slot) = self.slot(key) {
+            slot.overtake();
+        }
+    }
+
+    /// Another number than before where a value was written or taken out since, of whichever key.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 }
 

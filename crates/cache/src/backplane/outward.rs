@@ -69,7 +69,7 @@ impl Engine {
         }
     }
 
-    /// Tells other nodes of `request`, which holds here already.
+    /// Tells other nodes of `request`. From now on nothing that lies in Redis and is reached by it is taken for good here.
     pub(crate) fn tell_nodes(&self, request: &Invalidation) -> Option<Telling> {
         let membership = self.membership.get().filter(|_| !request.dry_run)?;
         let marks = self.marks_of(request);

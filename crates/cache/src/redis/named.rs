@@ -6,6 +6,7 @@ use super::tier::RedisTier;
 use crate::backplane::Telling;
 use crate::config::Tier;
 use crate::engine::Engine;
+use crate::entry::Entry;
 use crate::find::usable;
 use crate::hit::Hit;
 use crate::key::Key;
@@ -116,19 +117,32 @@ impl Engine {
         if read.is_selector() {
             return Err(RedisMiss::Absent);
         }
+        let written = self.flights.lock(key.hash()).written();
         let judged = self.judge(tier, key, &read).await?;
         let terms = Ask::plain(tier.parts.clock.now(), strategy);
         if judged.doubtful || usable(&judged.entry, judged.softened, &terms).is_err() {
             return Err(RedisMiss::Stale);
         }
-        let _shard = self.flights.lock(key.hash());
-        if self.standing(&judged.entry, key.namespace()) == Standing::Gone {
+        self.take_named(key, strategy, judged.entry, written)
+    }
+
+    /// Takes what was found good when `written` was so many. It answers all the same where the key was written or taken out
+    /// meanwhile, for that was asked for while this was under way; but it is not put in its place.
+    pub(super) fn take_named(
+        &self,
+        key: &Key,
+        strategy: &Strategy,
+        entry: Entry,
+        written: u64,
+    ) -> Result<Hit, RedisMiss> {
+        let shard = self.flights.lock(key.hash());
+        if self.standing(&entry, key.namespace()) == Standing::Gone {
             return Err(RedisMiss::Invalidated);
         }
-        if strategy.keeps_in(Tier::Memory) {
-            self.keep_recalled(key, key.hash(), &judged.entry);
+        if strategy.keeps_in(Tier::Memory) && shard.written() == written {
+            self.keep_recalled(key, key.hash(), &entry);
         }
-        Ok(Hit(judged.entry))
+        Ok(Hit(entry))
     }
 
     /// As [`Engine::set`], in Redis too where the value's strategy keeps its entries there. What lies there is written after
