@@ -128,7 +128,7 @@ impl Engine {
 
     /// Takes what was found good when `written` was so many. It answers all the same where the key was written or taken out
     /// meanwhile, for that was asked for while this was under way; but it is not put in its place.
-    pub(super) fn take_named(
+    pub(crate) fn take_named(
         &self,
         key: &Key,
         strategy: &Strategy,

@@ -55,6 +55,11 @@ impl Toy {
         self.kept.lock().remove(&key);
     }
 
+    /// Loads that are to be overtaken take longer than it is from one change of a key to the next.
+    fn load_time(&self) -> Duration {
+        Duration::from_millis(if self.fault == Fault::StoresOvertaken { 150 } else { 4 })
+    }
+
     fn position(&self, key: usize) -> u64 {
         self.positions.lock().get(&key).copied().unwrap_or(0)
     }
@@ -72,7 +77,7 @@ impl Handler for Serves {
             None => {
                 let position = toy.position(key);
                 let version = toy.truth.current(key);
-                TokioRuntime.sleep(Duration::from_millis(4)).await;
+                TokioRuntime.sleep(toy.load_time()).await;
                 let positions = toy.positions.lock(); // nothing is forgotten between the look and the insertion
                 let now = positions.get(&key).copied().unwrap_or(0);
                 if now == position || toy.fault == Fault::StoresOvertaken {
