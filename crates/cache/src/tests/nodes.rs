@@ -533,7 +533,6 @@ fn an_entry_tells_when_its_load_began_for_as_long_as_that_can_be_told() {
 
 #[test]
 fn what_is_taken_from_redis_while_it_is_invalidated_does_not_stay() {
-    let world = World::new(WhenUnverified::Load);
     let take = |key: Key| -> Meanwhile {
         Box::new(move |engine| {
             let ValueStanding::Good(position) = engine.check_value(&key, ["t"].into_iter(), stamp(1)) else {
@@ -558,6 +557,7 @@ fn what_is_taken_from_redis_while_it_is_invalidated_does_not_stay() {
         ("/c", |bench| drop(bench.engine.clear(bench.key("/c").namespace()))),
     ];
     for (path, way) in ways {
+        let world = World::new(WhenUnverified::Load);
         world.sync(1);
         *world.wire.meanwhile.lock() = Some(take(world.bench.key(path)));
         way(&world.bench);
