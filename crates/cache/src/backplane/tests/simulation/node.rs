@@ -302,12 +302,14 @@ impl World {
 
     pub(super) fn invalidate(&mut self, node: usize, what: Reached) {
         let called = self.now;
-        self.nodes[node].raise(&what.mark());
         self.with_lock(node, move |world| {
             let one = &mut world.nodes[node];
             let id = one.protocol.pend(vec![what.mark()]);
             one.journal.insert(id, (what, Some(called)));
-            world.replay(node);
+            world.step(node, move |world| {
+                world.nodes[node].raise(&what.mark());
+                world.replay(node);
+            });
         });
     }
 
