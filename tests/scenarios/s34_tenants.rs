@@ -206,3 +206,43 @@ fn who_fills_its_quota_makes_nobody_elses_entries_leave_and_calls_about_itself_o
     assert!(!peregrine.get("/49", &named("acme")).is_hit());
     assert!(!peregrine.log().contains(token));
 }
+
+#[test]
+fn who_fills_its_quota_in_redis_writes_no_more_there_and_answers_all_the_same() {
+    let redis = RedisServer::start(&[]);
+    let origin = counting();
+    let quotas = "redis_entries_max = 2\n[tenant.globex]\nredis_max = \"64KiB\"\nredis_entries_max = 100\n";
+    let config = CONFIG.replace("forward_header = true\n", &format!("forward_header = true\n{quotas}"));
+    let node = Peregrine::before(&origin, &format!("{config}\n[redis]\nurl = \"{}\"\n", redis.url()));
+    let written = |outcome: &str| {
+        let pointer = format!("/cache/redis/writes_by_outcome/{outcome}");
+        node.statistics().pointer(&pointer).and_then(Value::as_u64).unwrap_or(0)
+    };
+    for page in 0..5 {
+        node.get(&format!("/{page}"), &named("acme"));
+    }
+    until("every write to be settled", || {
+        written("stored") + written("quota") == 5
+    });
+    assert_eq!((written("stored"), written("quota")), (2, 3));
+    for page in 0..5 {
+        assert!(
+            node.get(&format!("/{page}"), &named("acme")).is_hit(),
+            "it is in memory"
+        );
+        node.get(&format!("/{page}"), &named("globex"));
+    }
+    until("the other's to be written", || written("stored") == 7);
+    let of = |tenant: &str| node.statistics()["cache"]["tenants"][tenant].clone();
+    let (acme, globex) = (of("acme"), of("globex"));
+    assert_eq!((&acme["redis_entries"], &acme["redis_refused"]), (&json!(2), &json!(3)));
+    assert_eq!(
+        (
+            &globex["redis_entries"],
+            &globex["redis_refused"],
+            &globex["redis_entries_max"]
+        ),
+        (&json!(5), &json!(0), &json!(100))
+    );
+    assert!(globex["redis_bytes"].as_u64() > acme["redis_bytes"].as_u64());
+}

@@ -3,7 +3,7 @@
 
 use crate::harness::program::upstream;
 use crate::harness::{Client, Crowd, Gate, Origin, Peregrine, Reply, Signal, request, until};
-use peregrine_test_servers::{Proxy, RedisServer};
+use peregrine_test_servers::{Proxy, RedisServer, SentinelSet};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -241,4 +241,55 @@ fn without_redis_they_go_on() {
     for page in ["/page", "/another", "/third"] {
         assert_eq!(node.get(page, &[]).status, 200, "{page}");
     }
+}
+
+#[test]
+fn replicas_are_read_where_the_strategy_lets_them() {
+    const STRATEGIES: &str = r#"
+[[route]]
+match = { path = "/strict/*" }
+upstream = "origin"
+strategy = "strict"
+
+[[route]]
+upstream = "origin"
+
+[strategy.strict]
+replica_reads = false
+"#;
+    let set = SentinelSet::start();
+    let (origin, asked) = counting();
+    let start = || {
+        let redis = format!("[redis]\nurl = \"{}\"\nread_from = \"replica\"\n", set.url());
+        let more = format!("{redis}operation_timeout = \"20s\"\n[cache]\nfreshness_bound = \"60s\"\n{STRATEGIES}");
+        let peregrine = Peregrine::start(&upstream(&[&origin], "", &more));
+        until("the node to be in step", || {
+            peregrine.statistics()["backplane"]["shards"][0]["state"] == "in_step"
+        });
+        peregrine
+    };
+    let (one, two) = (start(), start());
+    let (primary, replica) = (set.primary(), set.replica());
+    for page in ["/page", "/strict/page"] {
+        one.get(page, &[]);
+    }
+    stored(&one, 2);
+    until("the replica to have both", || {
+        replica.ask(&["KEYS", "pg:v:*"]).list().len() == 2
+    });
+    for (page, reader, other) in [("/page", replica, primary), ("/strict/page", primary, replica)] {
+        let before = (reader.calls("get"), other.calls("get"));
+        let answer = two.get(page, &[]);
+        assert!(
+            answer.field("cache-status").contains("detail=redis"),
+            "{:?}",
+            answer.fields
+        );
+        assert_eq!(
+            (reader.calls("get"), other.calls("get")),
+            (before.0 + 1, before.1),
+            "{page}"
+        );
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

@@ -146,6 +146,8 @@ pub struct StrategyConfig {
     pub unverified: WhenUnverified,
     /// The tiers that keep the entries; where nothing is set, memory, and Redis where there is one.
     pub tiers: Option<Vec<Tier>>,
+    /// Whether its values are read from replicas of Redis, where those are read from at all.
+    pub replica_reads: bool,
     /// Whether entries leave memory sealed only.
     pub encryption: bool,
 }
@@ -288,6 +290,7 @@ impl Default for StrategyConfig {
             allow_authorization: false,
             unverified: WhenUnverified::Load,
             tiers: None,
+            replica_reads: true,
             encryption: false,
         }
     }

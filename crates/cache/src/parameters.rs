@@ -73,6 +73,11 @@ pub const TENANT_PARAMETERS: &[Parameter] = &[
         TENANT_MEMORY,
         "The most bytes of values that a node keeps in Redis for each tenant, by what it wrote since its start; further ones stay in memory.",
     ),
+    absent(
+        "tenants.redis_entries_max",
+        TENANT_ENTRIES,
+        "The most values that a node keeps in Redis for each tenant, by what it wrote since its start; further ones stay in memory.",
+    ),
     row(
         "tenants.tracked_max",
         Kind::Integer { min: 1, max: 1_000_000 },
@@ -324,6 +329,12 @@ pub const PARAMETERS: &[Parameter] = &[
         "The tiers that keep the entries; where nothing is set memory, and redis too where redis.url is set.",
     ),
     row(
+        "strategy.*.replica_reads",
+        Kind::Flag,
+        "true",
+        "With redis.read_from = \"replica\": whether this strategy's values are read from replicas too; otherwise from primaries only.",
+    ),
+    row(
         "strategy.*.encryption",
         Kind::Flag,
         "false",
@@ -371,6 +382,11 @@ pub const PARAMETERS: &[Parameter] = &[
         "tenant.*.redis_max",
         TENANT_MEMORY,
         "The most bytes of this tenant's values that a node keeps in Redis, in place of tenants.redis_max.",
+    ),
+    absent(
+        "tenant.*.redis_entries_max",
+        TENANT_ENTRIES,
+        "The most values of this tenant that a node keeps in Redis, in place of tenants.redis_entries_max.",
     ),
     absent(
         "namespace.*.memory_max",

@@ -4,6 +4,7 @@
 use crate::coding::Coding;
 use crate::config::{Compression, Freshness, RangeLoad, StrategyConfig, Tier, WhenUnverified};
 use peregrine_base::Random;
+use peregrine_store::ReadFrom;
 use std::time::Duration;
 
 /// A named caching policy. Immutable: a reload makes new ones, and who holds an old one finishes by it.
@@ -158,6 +159,15 @@ impl Strategy {
             .tiers
             .as_ref()
             .map_or(tier == Tier::Memory, |tiers| tiers.contains(&tier))
+    }
+
+    /// Which servers of Redis its values are read from, as far as `redis.read_from` allows it.
+    pub(crate) fn read_from(&self) -> ReadFrom {
+        if self.config.replica_reads {
+            ReadFrom::Replica
+        } else {
+            ReadFrom::Primary
+        }
     }
 
     /// Whether entries leave memory sealed only: for Redis and for the disk.

@@ -33,6 +33,8 @@ pub struct TenantQuota {
     pub entries_max: Option<u64>,
     /// Bytes in Redis, written by this node.
     pub redis_max: Option<ByteSize>,
+    /// Values in Redis, written by this node.
+    pub redis_entries_max: Option<u64>,
 }
 
 /// What `[tenants]` says of all of them.
@@ -45,6 +47,8 @@ pub struct TenantQuotas {
     pub entries_max: Option<u64>,
     /// Bytes in Redis, written by this node, for each.
     pub redis_max: Option<ByteSize>,
+    /// Values in Redis, written by this node, for each.
+    pub redis_entries_max: Option<u64>,
     /// How many have an account of their own.
     pub tracked_max: u32,
 }
@@ -56,6 +60,7 @@ impl Default for TenantQuotas {
             memory_max: None,
             entries_max: None,
             redis_max: None,
+            redis_entries_max: None,
             tracked_max: 1000,
         }
     }
@@ -69,6 +74,7 @@ impl TenantQuotas {
             memory_max: own.memory_max.or(self.memory_max),
             entries_max: own.entries_max.or(self.entries_max),
             redis_max: own.redis_max.or(self.redis_max),
+            redis_entries_max: own.redis_entries_max.or(self.redis_entries_max),
         }
     }
 }
@@ -90,6 +96,8 @@ pub struct TenantStatistics {
     pub refused: u64,
     /// Bytes of its values in Redis that this node wrote and that have not ended.
     pub redis_bytes: u64,
+    /// How many values those are.
+    pub redis_entries: u64,
     /// Values that were not written to Redis, for its quota there.
     pub redis_refused: u64,
     /// The most bytes in memory.
@@ -98,6 +106,8 @@ pub struct TenantStatistics {
     pub entries_max: Option<u64>,
     /// The most bytes in Redis.
     pub redis_max: Option<u64>,
+    /// The most values in Redis.
+    pub redis_entries_max: Option<u64>,
 }
 
 /// The accounts of an engine's tenants.
@@ -179,7 +189,7 @@ impl Tenants {
         let all = || named.values().copied().chain([quotas.of(None)]);
         let in_memory = all().any(|quota| quota.memory_max.is_some() || quota.entries_max.is_some());
         self.limits_memory.store(in_memory, Ordering::Relaxed);
-        let in_redis = all().any(|quota| quota.redis_max.is_some());
+        let in_redis = all().any(|quota| quota.redis_max.is_some() || quota.redis_entries_max.is_some());
         self.limits_redis.store(in_redis, Ordering::Relaxed);
         changed
     }
@@ -291,8 +301,8 @@ impl Tenants {
             return true;
         }
         let account = self.known(tenant);
-        let quota = account.quota.lock().redis_max.map_or(u64::MAX, ByteSize::as_u64);
-        let granted = account.redis.lock().take(name, bytes, quota, (now, end));
+        let quota = *account.quota.lock();
+        let granted = account.redis.lock().take(name, bytes, &quota, (now, end));
         if !granted {
             account.redis_refused.increment();
         }
@@ -406,10 +416,12 @@ impl Account {
             evicted: self.evicted.value(),
             refused: self.refused.value(),
             redis_bytes: redis.bytes,
+            redis_entries: redis.values.len() as u64,
             redis_refused: self.redis_refused.value(),
             memory_max: quota.memory_max.map(ByteSize::as_u64),
             entries_max: quota.entries_max,
             redis_max: quota.redis_max.map(ByteSize::as_u64),
+            redis_entries_max: quota.redis_entries_max,
         }
     }
 }
@@ -426,11 +438,15 @@ impl Written {
     }
 
     /// Counts a value in the place of what had its name; not where that is more than `quota`.
-    fn take(&mut self, name: u128, bytes: u64, quota: u64, (now, end): (Instant, Instant)) -> bool {
+    fn take(&mut self, name: u128, bytes: u64, quota: &TenantQuota, (now, end): (Instant, Instant)) -> bool {
         self.end(now);
         let before = self.values.get(&name).copied();
         let without = self.bytes - before.map_or(0, |(_, bytes)| bytes);
-        if without.saturating_add(bytes) > quota {
+        let values = self.values.len() as u64 + u64::from(before.is_none());
+        let too_large = quota
+            .redis_max
+            .is_some_and(|most| without.saturating_add(bytes) > most.as_u64());
+        if too_large || quota.redis_entries_max.is_some_and(|most| values > most) {
             return false;
         }
         if let Some((end, _)) = before {

@@ -61,8 +61,8 @@ impl Engine {
         }
         let wanted: Vec<Name> = lacking.iter().map(|(_, key)| Name::of(key.text(), None)).collect();
         let answers = match &wanted[..] {
-            [one] => tier.get(*one).await.map(|answer| vec![answer]),
-            several => tier.mget(several).await,
+            [one] => tier.get(*one, &strategy).await.map(|answer| vec![answer]),
+            several => tier.mget(several, &strategy).await,
         };
         let Ok(answers) = answers else {
             lacking.iter().for_each(|_| tier.counters.missed(RedisMiss::Away));

@@ -64,7 +64,7 @@ impl Engine {
         let mut variant: Option<String> = None;
         loop {
             let name = Name::of(key.text(), variant.as_deref());
-            let found = tier.get(name).await.map_err(|_| RedisMiss::Away)?;
+            let found = tier.get(name, strategy).await.map_err(|_| RedisMiss::Away)?;
             let bytes = found.ok_or(RedisMiss::Absent)?;
             let read = tier.read(name, &bytes, key, strategy).await?;
             if read.is_selector() {

@@ -27,6 +27,7 @@ use crate::selector::{Selector, Variants};
 use crate::strategy::Strategy;
 use bytes::Bytes;
 use peregrine_base::Instant;
+use peregrine_store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ impl Recalling<'_> {
     async fn run(mut self) -> Recalled {
         let mut seen = Bytes::new();
         let mut waited = false;
-        let mut found = self.tier.get(self.name()).await;
+        let mut found = self.get().await;
         for _ in 0..LOOKS_MAX {
             match found {
                 Err(_) => return self.without(RedisMiss::Away, RedisLease::Away),
@@ -123,7 +124,7 @@ impl Recalling<'_> {
                     Considered::Again(hit) => return Recalled::Again(hit),
                     Considered::Elsewhere => {
                         seen = Bytes::new();
-                        found = self.tier.get(self.name()).await;
+                        found = self.get().await;
                         continue;
                     }
                     Considered::Useless => seen = beginning(&bytes),
@@ -153,6 +154,10 @@ impl Recalling<'_> {
         self.tier.counters.missed(why);
         self.tier.counters.leased(how);
         Recalled::Load(self.lease)
+    }
+
+    async fn get(&self) -> Result<Option<Bytes>, StoreError> {
+        self.tier.get(self.name(), &self.lease.held().strategy).await
     }
 
     fn name(&self) -> Name {

@@ -102,16 +102,17 @@ impl RedisTier {
     }
 
     /// What lies under `name`.
-    pub(super) async fn get(&self, name: Name) -> Result<Option<Bytes>, StoreError> {
-        let found = self.redis.get(&name.value(&self.config.prefix)).await?;
+    pub(super) async fn get(&self, name: Name, strategy: &Strategy) -> Result<Option<Bytes>, StoreError> {
+        let key = name.value(&self.config.prefix);
+        let found = self.redis.get_from(&key, strategy.read_from()).await?;
         self.count_read(found.as_ref());
         Ok(found)
     }
 
     /// What lies under each of `names`, in their order: one round trip for each node of a cluster.
-    pub(super) async fn mget(&self, names: &[Name]) -> Result<Vec<Option<Bytes>>, StoreError> {
+    pub(super) async fn mget(&self, names: &[Name], strategy: &Strategy) -> Result<Vec<Option<Bytes>>, StoreError> {
         let keys: Vec<Bytes> = names.iter().map(|name| name.value(&self.config.prefix)).collect();
-        let found = self.redis.mget(&keys).await?;
+        let found = self.redis.mget_from(&keys, strategy.read_from()).await?;
         found.iter().for_each(|found| self.count_read(found.as_ref()));
         Ok(found)
     }

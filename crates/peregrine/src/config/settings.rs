@@ -123,6 +123,8 @@ pub struct TenantSettings {
     pub entries_max: Option<u64>,
     /// The most bytes in Redis, written by this node.
     pub redis_max: Option<ByteSize>,
+    /// The most values in Redis, written by this node.
+    pub redis_entries_max: Option<u64>,
     /// What lets it call the admin API about itself.
     pub admin_token: Option<Secret>,
 }
@@ -133,6 +135,7 @@ impl TenantSettings {
             memory_max: self.memory_max,
             entries_max: self.entries_max,
             redis_max: self.redis_max,
+            redis_entries_max: self.redis_entries_max,
         }
     }
 
