@@ -252,13 +252,14 @@ async fn an_older_position_never_takes_the_place_of_a_newer_one() {
         .concat()
     };
     let put = async |writer: Writer<'_>, seq| tier.put(name, writer, Duration::from_secs(60), &of(seq)).await.unwrap();
-    let there = async || tier.get(name).await.unwrap().unwrap()[Stamp::BYTES..].to_vec();
+    let strategy = node.engine.default_strategy();
+    let there = async || tier.get(name, &strategy).await.unwrap().unwrap()[Stamp::BYTES..].to_vec();
     assert_eq!(put(Writer::Anybody, 9).await, Put::Stored);
     assert_eq!(put(Writer::Anybody, 8).await, Put::Newer);
     assert_eq!(put(Writer::Setter, 8).await, Put::Newer);
     assert_eq!(there().await, b"9");
     assert_eq!(put(Writer::Anybody, 10).await, Put::Stored, "ten is more than nine");
-    let seen = beginning(&tier.get(name).await.unwrap().unwrap());
+    let seen = beginning(&tier.get(name, &strategy).await.unwrap().unwrap());
     tier.acquire(name, "mine", &seen).await.unwrap();
     assert_eq!(put(Writer::Leader("another's"), 11).await, Put::LeaseLost);
     assert_eq!(put(Writer::Leader("mine"), 11).await, Put::Stored);

@@ -531,6 +531,9 @@ fn an_entry_tells_when_its_load_began_for_as_long_as_that_can_be_told() {
     }
 }
 
+/// To invalidate.
+type Way = fn(&Bench);
+
 #[test]
 fn what_is_taken_from_redis_while_it_is_invalidated_does_not_stay() {
     let take = |key: Key| -> Meanwhile {
@@ -543,7 +546,7 @@ fn what_is_taken_from_redis_while_it_is_invalidated_does_not_stay() {
             engine.put(&key, key.hash(), &entry.unwrap()).unwrap();
         })
     };
-    let ways: [(&str, fn(&Bench)); 3] = [
+    let ways: [(&str, Way); 3] = [
         ("/a", |bench| {
             drop(at_once(
                 bench.engine.invalidate(&Invalidation::of_tags(vec!["t".into()])),
@@ -554,7 +557,9 @@ fn what_is_taken_from_redis_while_it_is_invalidated_does_not_stay() {
                 .engine
                 .invalidate_uncounted(&Invalidation::of_tags(vec!["t".into()]))
         }),
-        ("/c", |bench| drop(bench.engine.clear(bench.key("/c").namespace()))),
+        ("/c", |bench| {
+            bench.engine.clear(bench.key("/c").namespace());
+        }),
     ];
     for (path, way) in ways {
         let world = World::new(WhenUnverified::Load);
