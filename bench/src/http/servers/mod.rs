@@ -230,7 +230,8 @@ impl Servers {
     }
 }
 
-/// Peregrine as it comes, but for its size and the number of its workers.
+/// Peregrine as it comes, but for its size and the number of its workers, and without encodings, which the others do not make:
+/// the bodies here are one letter many times.
 fn peregrine(command: &mut Command, folder: &Path, at: Addresses, setup: &Setup<'_>) -> std::io::Result<()> {
     let state = folder.join("state");
     let secure = setup.certificate.map_or_else(String::new, |certificate| {
@@ -243,7 +244,8 @@ fn peregrine(command: &mut Command, folder: &Path, at: Addresses, setup: &Setup<
         "[server]\nstate_dir = {state:?}\nworkers = {workers}\nconnections_max = 60000\n\n[admin]\naddress = \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n\
          [cache]\nmemory = \"{memory}MiB\"\n\n[[listener]]\naddress = \"{plain}\"\n\n{secure}\
          [[upstream]]\nname = \"origin\"\ntargets = [\"http://{origin}\"]\n\n\
-         [[route]]\nmatch = {{ path = \"/*\" }}\nupstream = \"origin\"\n",
+         [[route]]\nmatch = {{ path = \"/*\" }}\nupstream = \"origin\"\nstrategy = \"plain\"\n\n\
+         [strategy.plain]\nencode = []\n",
         workers = setup.cores.len(),
         admin = at.third,
         memory = setup.memory_mib,
