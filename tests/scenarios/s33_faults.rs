@@ -33,7 +33,7 @@ fn redis_says_nothing_for_a_while() {
     let fleet = Fleet::of(2, &redis.url());
     let watch = fleet.watch();
     redis.freeze();
-    sleep(BOUND * 3);
+    sleep(BOUND * 10);
     redis.thaw();
     watch.confirm(20);
     fleet.kept_all(watch);

@@ -229,10 +229,10 @@ impl Engine {
         };
         let registered = self.registered();
         let namespaces: BTreeMap<String, NamespaceStatistics> = registered.iter().map(named).collect();
-        let tiers = std::iter::once(&self.shared).chain(registered.iter().filter_map(|namespace| namespace.own()));
-        let (bytes, entries) = tiers.map(|tier| tier.usage()).fold((0, 0), |(bytes, entries), usage| {
-            (bytes + usage.bytes, entries + usage.entries)
-        });
+        let (mut bytes, mut entries) = (0, 0);
+        for usage in self.tiers().iter().map(|tier| tier.usage()) {
+            (bytes, entries) = (bytes + usage.bytes, entries + usage.entries);
+        }
         let (tenants, other_tenants) = self.directory.tenants().statistics(self.parts.clock.now());
         Statistics {
             tenants,

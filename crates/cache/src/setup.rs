@@ -108,6 +108,13 @@ impl Engine {
             .collect()
     }
 
+    /// The tiers that hold what there is: the shared one, and those of namespaces with a part of their own.
+    pub(crate) fn tiers(&self) -> Vec<Arc<dyn MemoryTier>> {
+        let namespaces = self.registered();
+        let own = namespaces.iter().filter_map(|namespace| namespace.own());
+        std::iter::once(&self.shared).chain(own).map(Arc::clone).collect()
+    }
+
     /// The strategy of callers who name none.
     pub(crate) fn default_strategy(&self) -> Arc<Strategy> {
         self.strategy(DEFAULT_NAME)

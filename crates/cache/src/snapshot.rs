@@ -198,7 +198,7 @@ impl Engine {
     fn candidates(&self) -> Vec<Candidate> {
         let namespaces = self.registered();
         let mut found: Vec<Candidate> = Vec::new();
-        let mut walk = |tier: &dyn MemoryTier| {
+        for tier in self.tiers() {
             tier.iterate(&mut |hash, entry| {
                 if let Some(namespace) = namespaces.get(usize::from(entry.namespace())) {
                     found.push(Candidate {
@@ -209,12 +209,7 @@ impl Engine {
                 }
                 true
             });
-        };
-        walk(&*self.shared);
-        namespaces
-            .iter()
-            .filter_map(|namespace| namespace.own())
-            .for_each(|own| walk(&**own));
+        }
         found.sort_by_key(|candidate| {
             let is_selector = candidate.entry.kind() == Kind::Selector;
             (!is_selector, std::cmp::Reverse(candidate.entry.hits()))

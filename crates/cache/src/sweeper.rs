@@ -83,9 +83,8 @@ impl Engine {
         };
         self.wheel.restart(now);
         let namespaces = self.registered();
-        self.walk(&*self.shared, &namespaces, now);
-        for own in namespaces.iter().filter_map(|namespace| namespace.own()) {
-            self.walk(&**own, &namespaces, now);
+        for tier in self.tiers() {
+            self.walk(&*tier, &namespaces, now);
         }
         let patterns = namespaces.iter().any(|namespace| namespace.scope().globs() > 0);
         if patterns || self.ledger.crowded() {

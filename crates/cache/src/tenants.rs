@@ -506,8 +506,7 @@ impl crate::engine::Engine {
     pub(crate) fn apply_quotas(&self) {
         let tenants = self.directory.tenants();
         tenants.forget_notes();
-        let namespaces = self.registered();
-        let walk = |tier: &dyn crate::memory::MemoryTier| {
+        for tier in self.tiers() {
             tier.iterate(&mut |hash, entry| {
                 if let Some(account) = tenants.limited(tenant_of(entry.key())) {
                     account.note(Note {
@@ -518,12 +517,7 @@ impl crate::engine::Engine {
                 }
                 true
             });
-        };
-        walk(&*self.shared);
-        namespaces
-            .iter()
-            .filter_map(|namespace| namespace.own())
-            .for_each(|own| walk(&**own));
+        }
         for account in tenants.all() {
             self.keep_to_quota(&account, 0);
         }

@@ -3,7 +3,7 @@
 use super::{Ended, Missing, World};
 
 /// How many schedules are tried without a fault of ours.
-const COUNT: u64 = 1000;
+const COUNT: u64 = 3000;
 /// How many schedules may pass before a missing rule has to have shown.
 const SEARCH_MAX: u64 = 20_000;
 
@@ -41,7 +41,7 @@ fn no_schedule_breaks_a_promise() {
 
 #[test]
 fn where_no_deposed_primary_answers_nobody_has_to_wait_for_replicas() {
-    for seed in 0..COUNT / 3 {
+    for seed in 0..COUNT / 9 {
         let ended = World::new(seed, Missing::Replicas, false).run();
         if let Some(violation) = &ended.violation {
             panic!("seed {seed}: {violation}{}", told(&ended));
