@@ -113,6 +113,12 @@ impl HistogramSnapshot {
         Duration::from_micros(upper_edge_micros(BUCKETS - 1))
     }
 
+    /// How many durations each bucket counted; the largest that one counts is [`upper_edge_micros`] of its index.
+    #[must_use]
+    pub fn buckets(&self) -> &[u64] {
+        &self.buckets
+    }
+
     /// How many durations were at most `limit`; exact where `limit` is the edge of a bucket, else rounded down.
     #[must_use]
     pub fn count_at_most(&self, limit: Duration) -> u64 {
@@ -127,7 +133,8 @@ impl HistogramSnapshot {
 }
 
 /// The bucket that counts `micros`.
-fn bucket_of(micros: u64) -> usize {
+#[must_use]
+pub fn bucket_of(micros: u64) -> usize {
     let linear = 1u64 << SUB_BITS;
     if micros < linear {
         return usize::try_from(micros).unwrap_or(0);
@@ -139,7 +146,8 @@ fn bucket_of(micros: u64) -> usize {
 }
 
 /// The largest number of microseconds that bucket `index` counts.
-fn upper_edge_micros(index: usize) -> u64 {
+#[must_use]
+pub fn upper_edge_micros(index: usize) -> u64 {
     let index = index as u64;
     let linear = 1u64 << SUB_BITS;
     if index < linear {

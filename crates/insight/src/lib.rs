@@ -1,0 +1,25 @@
+//! What happened, what it means and what to do about it: history in rings, figures over any range, a score, what was
+//! saved, and a report with recommendations every few minutes.
+//!
+//! A pure core. Each second the program hands in a [`Reading`], the cumulative numbers of all rooms at one moment; the
+//! difference to the one before becomes a point. Nothing here reads a clock, opens a file or sends anything: what is to be
+//! kept goes out through [`store::Store`], what others should hear through [`events::Events`].
+//!
+//! What is not known is `None`, never 0: a second without a request has no latency, a machine that does not say how much
+//! memory it has has no ratio.
+
+pub mod config;
+pub mod events;
+pub mod model;
+pub mod parameters;
+pub mod reading;
+pub mod store;
+pub mod time;
+pub mod values;
+
+pub use config::InsightConfig;
+pub use events::{Event, Events};
+pub use parameters::PARAMETERS;
+pub use reading::Reading;
+pub use time::Time;
+pub use values::{Counts, Labels, Values};

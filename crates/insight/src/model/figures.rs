@@ -1,0 +1,112 @@
+//! The figures of a span of time: of everything, or of one route, strategy or tenant.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Quantiles and mean of a time, in milliseconds. A quantile is the upper edge of its bucket: at most 12.5% too high.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Latency {
+    /// Half of all took at most this.
+    pub p50: Option<f64>,
+    /// 95 of a hundred took at most this.
+    pub p95: Option<f64>,
+    /// 99 of a hundred took at most this.
+    pub p99: Option<f64>,
+    /// The arithmetic mean, exact.
+    pub mean: Option<f64>,
+}
+
+/// Which part of the requests that could have been answered from the cache was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HitRatio {
+    /// From any tier, fresh or stale, or by another's load.
+    pub total: Option<f64>,
+    /// From memory, without those that Redis answered.
+    pub memory: Option<f64>,
+    /// From Redis.
+    pub redis: Option<f64>,
+}
+
+/// The figures of a span of time. What is a matter of the whole program (evictions, connections, the processor) is `null`
+/// in the figures of a route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Figures {
+    /// Requests that were answered.
+    pub requests: Option<f64>,
+    /// The same for each second.
+    pub requests_per_s: Option<f64>,
+    /// Answers of class 5xx, made here or by the origin, of all.
+    pub error_ratio: Option<f64>,
+    /// From the parsed request to the end of the answer.
+    pub latency_ms: Latency,
+    /// From the request to the origin until its first byte.
+    pub upstream_ms: Latency,
+    /// Answers from the cache of all requests that asked it.
+    pub hit_ratio: HitRatio,
+    /// Stale answers of all requests that asked the cache.
+    pub stale_ratio: Option<f64>,
+    /// Requests that went past the cache, of all.
+    pub bypass_ratio: Option<f64>,
+    /// Requests that another's load answered.
+    pub coalesced: Option<f64>,
+    /// Requests that the origin answered.
+    pub origin_requests: Option<f64>,
+    /// Time until the origin's first bytes, added up.
+    pub origin_seconds: Option<f64>,
+    /// Bytes of bodies sent to clients.
+    pub bytes_sent: Option<f64>,
+    /// Bytes of bodies that the origin did not send.
+    pub bytes_saved: Option<f64>,
+    /// Entries that left memory for want of room.
+    pub evictions: Option<f64>,
+    /// Invalidations.
+    pub invalidations: Option<f64>,
+    /// Connections of clients, now.
+    pub connections_open: Option<f64>,
+    /// Requests under way, now.
+    pub in_flight: Option<f64>,
+    /// The process's processor time of what it may use.
+    pub cpu_ratio: Option<f64>,
+    /// Resident memory of the process, now.
+    pub memory_bytes: Option<f64>,
+    /// The same of the limit of its cgroup or machine.
+    pub memory_ratio: Option<f64>,
+}
+
+/// The figures of a route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RouteFigures {
+    /// Its name.
+    pub route: String,
+    /// The name of its strategy.
+    pub strategy: String,
+    /// The name of its upstream.
+    pub upstream: String,
+    /// The name of its namespace.
+    pub namespace: String,
+    /// Its part of the time of all origins.
+    pub share_of_origin_time: Option<f64>,
+    /// What it did.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The figures of all routes with a strategy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StrategyFigures {
+    /// Its name.
+    pub strategy: String,
+    /// What they did.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The figures of a tenant, as far as they are counted by tenant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TenantFigures {
+    /// Its name.
+    pub tenant: String,
+    /// What it did.
+    #[serde(flatten)]
+    pub figures: Figures,
+}

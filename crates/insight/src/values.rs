@@ -1,0 +1,33 @@
+//! What alerts and objectives read: the newest value of each series, and counts of good and bad events over a window.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Names and values that tell series of one metric apart, such as `route` = `products`.
+pub type Labels = BTreeMap<String, String>;
+
+/// The newest numbers there are.
+pub trait Values {
+    /// The newest value of the series `metric` with exactly these labels; nothing when it is not known now. Gauges are of
+    /// the newest second, rates and ratios and quantiles of the last ten.
+    fn value(&self, metric: &str, labels: &Labels) -> Option<f64>;
+
+    /// The labels under which `metric` is known: one empty set for a global series, one set for each route or upstream for
+    /// a series of routes or upstreams; both where a name is both.
+    fn label_sets(&self, metric: &str) -> Vec<Labels>;
+
+    /// How many requests there were within `window` until now and how many of them were good: answered without an error
+    /// and, with a `threshold`, within it (rounded down to the edge of a bucket of the histogram, 12.5% at most, unless
+    /// the threshold was made known beforehand). Of one route, or of all. Nothing when less than half of the window was
+    /// seen.
+    fn counts(&self, route: Option<&str>, window: Duration, threshold: Option<Duration>) -> Option<Counts>;
+}
+
+/// Good events and all events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that met the objective.
+    pub good: u64,
+    /// All of them.
+    pub total: u64,
+}
