@@ -56,6 +56,9 @@ fn saturating_nanos(span: Duration) -> u64 {
 pub struct WallTime(u64);
 
 impl WallTime {
+    /// A time that nobody asked for.
+    pub const UNKNOWN: Self = Self(0);
+
     /// The time that lies `millis` milliseconds after the epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

@@ -9,9 +9,10 @@ use crate::request::{RequestFacts, RequestView};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
-use peregrine_base::Clock;
+use peregrine_base::{Clock, Instant, WallTime};
 use peregrine_net::http::{Body, BodyError};
-use peregrine_telemetry::access::{Access, AccessLog};
+use peregrine_telemetry::Recorder;
+use peregrine_telemetry::access::Access;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +29,7 @@ pub(crate) struct Sealing {
     /// What happened so far.
     pub(crate) outcome: Outcome,
     clock: Arc<dyn Clock>,
-    access_log: Arc<AccessLog>,
+    recorder: Arc<Recorder>,
     facts: Arc<RequestFacts>,
     /// Nothing before there is an answer.
     status: Option<StatusCode>,
@@ -52,7 +53,7 @@ impl Sealing {
         Self {
             outcome: Outcome::begin(parts.clock.now(), parts.clock.wall()),
             clock: Arc::clone(&parts.clock),
-            access_log: Arc::clone(&parts.access_log),
+            recorder: Arc::clone(&parts.recorder),
             facts: Arc::clone(facts),
             status: None,
             bytes_sent: 0,
@@ -110,13 +111,15 @@ impl Drop for Sealing {
             self.outcome.error = Some(error.fault.as_str());
         }
         let gone = matches!(self.end, End::Open).then_some(CLIENT_GONE);
+        let now = self.clock.now();
         let sent = Sent {
             status: self.status.map_or(CLIENT_GONE_STATUS, |status| status.as_u16()),
             bytes: self.bytes_sent,
-            duration: self.clock.now().since(self.outcome.started),
+            now,
+            duration: now.since(self.outcome.started),
             error: self.outcome.error.or(gone),
         };
-        record(&self.access_log, &self.facts, &self.outcome, &sent);
+        record(&self.recorder, &*self.clock, &self.facts, &self.outcome, &sent);
     }
 }
 
@@ -127,23 +130,37 @@ pub(crate) struct Sent {
     pub(crate) status: u16,
     /// Bytes of the body.
     pub(crate) bytes: u64,
+    /// When that was done.
+    pub(crate) now: Instant,
     /// From the request's head to the end of the answer.
     pub(crate) duration: Duration,
     /// The word for what went wrong, with the client or before.
     pub(crate) error: Option<&'static str>,
 }
 
-/// The one event from which access log and metrics derive.
-pub(crate) fn record(access_log: &AccessLog, request: &impl RequestView, outcome: &Outcome, sent: &Sent) {
+/// The one event from which access log, metrics and the live tail derive.
+pub(crate) fn record(
+    recorder: &Recorder,
+    clock: &dyn Clock,
+    request: &impl RequestView,
+    outcome: &Outcome,
+    sent: &Sent,
+) {
     let route = outcome.route.as_deref();
     if let Some(route) = route {
         route.metrics.record(outcome, sent.status, sent.duration, sent.bytes);
     }
-    if !access_log.is_on() {
+    let wanted = recorder.wanted(sent.now, sent.status, sent.duration);
+    if !wanted.is_any() {
         return;
     }
-    access_log.record(&Access {
-        time: outcome.started_wall,
+    let time = match outcome.started_wall {
+        // Nobody had asked.
+        WallTime::UNKNOWN => clock.wall(),
+        known => known,
+    };
+    let access = Access {
+        time,
         request_id: request.request_id(),
         client: request.client(),
         method: request.method().as_str(),
@@ -163,7 +180,8 @@ pub(crate) fn record(access_log: &AccessLog, request: &impl RequestView, outcome
         upstream: outcome.exchange.as_ref().map(|exchange| &*exchange.target),
         error: sent.error,
         user_agent: request.fields().first("user-agent").filter(|agent| !agent.is_empty()),
-    });
+    };
+    recorder.record(wanted, sent.now, &access);
 }
 
 /// A body that counts what is sent and knows when it is over.

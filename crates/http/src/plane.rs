@@ -26,8 +26,7 @@ use peregrine_base::{Clock, Random, Runtime};
 use peregrine_cache::{Ask, Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Answer, Body, Handler, HeadView, Peer};
-use peregrine_telemetry::Counter;
-use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::{Counter, Recorder};
 use std::sync::Arc;
 
 /// How often a request looks up again after a load that it could not use, before it loads for itself alone.
@@ -49,8 +48,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// Spawning and sleeping.
     pub runtime: Arc<dyn Runtime>,
-    /// Where finished requests are written down.
-    pub access_log: Arc<AccessLog>,
+    /// Who takes finished requests.
+    pub recorder: Arc<Recorder>,
 }
 
 /// The caching reverse proxy.

@@ -86,11 +86,11 @@ impl Plane {
         // Who takes trailers gets them behind chunks.
         let stored = StoredLines::read(hit.head()).filter(|stored| !stored.has_trailers())?;
         let writer = LineWriter::new(stored, added)?;
-        let wall = if self.parts.access_log.is_on() || heard.fields().has(header::IF_MODIFIED_SINCE.as_str()) {
+        let wall = if self.parts.recorder.access_log.is_on() || heard.fields().has(header::IF_MODIFIED_SINCE.as_str()) {
             self.parts.clock.wall()
         } else {
             // Nobody asks.
-            WallTime::default()
+            WallTime::UNKNOWN
         };
         let permit = self.admit(route, heard.tenant()).ok()?;
 
@@ -107,12 +107,13 @@ impl Plane {
         let sent = Sent {
             status: status.as_u16(),
             bytes,
+            now,
             // It took less than what the histogram tells apart.
             duration: Duration::ZERO,
             error: None,
         };
         // Hits are not among the recent decisions that `explain` is asked about.
-        finish::record(&self.parts.access_log, &heard, &outcome, &sent);
+        finish::record(&self.parts.recorder, &*self.parts.clock, &heard, &outcome, &sent);
         Some(())
     }
 }

@@ -13,6 +13,7 @@ mod tests;
 mod writer;
 
 pub use redact::{REDACTED, Redaction};
+pub(crate) use render::{TARGET_MAX_BYTES, TEXT_MAX_BYTES, cut, without_credentials};
 pub use writer::BUFFER_MAX_BYTES;
 
 use crate::config::{AccessFormat, LogConfig};

@@ -12,6 +12,9 @@ pub mod histogram;
 pub mod logs;
 pub mod parameters;
 pub mod prometheus;
+pub mod recorder;
+pub mod system;
+pub mod tail;
 pub mod time;
 
 pub use access::{Access, AccessLog};
@@ -20,3 +23,5 @@ pub use counter::{Counter, Gauge};
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use parameters::PARAMETERS;
 pub use prometheus::Exposition;
+pub use recorder::Recorder;
+pub use tail::Tail;

@@ -14,7 +14,7 @@ use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Body, Handler, Peer, Server, ServerLimits, ServerParts};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
-use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::Recorder;
 use peregrine_telemetry::config::{AccessFormat, Level, LogConfig, LogFormat};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -228,7 +228,7 @@ impl Bench {
             clock: clock.clone(),
             random,
             runtime: Arc::new(TokioRuntime),
-            access_log: Arc::new(AccessLog::start(&log_to(&log)).unwrap()),
+            recorder: Arc::new(Recorder::start(&log_to(&log)).unwrap()),
         };
         let plane = Arc::new(Plane::new(parts, table, setup.trusted));
         Self {
@@ -321,7 +321,7 @@ impl Bench {
 
     /// The lines of the access log so far.
     pub(super) fn logged(&self) -> Vec<Value> {
-        self.plane.parts.access_log.flush(Duration::from_secs(10));
+        self.plane.parts.recorder.access_log.flush(Duration::from_secs(10));
         let text = std::fs::read_to_string(self.log.path()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

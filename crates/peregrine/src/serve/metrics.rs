@@ -72,7 +72,8 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     if let Some(sharing) = &program.sharing {
         sharing::expose(sharing, out);
     }
-    program.access_log.expose(out);
+    program.recorder.access_log.expose(out);
+    program.recorder.tail.expose(out);
 }
 
 /// The metrics of one thing, under its labels.

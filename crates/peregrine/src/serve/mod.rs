@@ -386,7 +386,7 @@ impl Running {
         tokio::select! {
             drained = wind_down(&self.program, &self.drains, self.offer.as_ref()) => drained,
             () = self.signals.stop() => {
-                self.program.access_log.flush(FLUSH_LIMIT);
+                self.program.recorder.access_log.flush(FLUSH_LIMIT);
                 Err(Stopped::AtOnce)
             }
         }
@@ -423,7 +423,7 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     if let Some(offer) = offer {
         offer.withdraw();
     }
-    program.access_log.flush(FLUSH_LIMIT);
+    program.recorder.access_log.flush(FLUSH_LIMIT);
     if drained.open == 0 {
         tracing::info!("stopped");
         Ok(())

@@ -19,7 +19,7 @@ use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{ServeHandle, Server, Spoken};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
-use peregrine_telemetry::access::AccessLog;
+use peregrine_telemetry::Recorder;
 use peregrine_telemetry::config::LogConfig;
 use peregrine_telemetry::logs::LogHandle;
 use std::collections::BTreeMap;
@@ -39,7 +39,8 @@ pub(super) struct Program {
     pub(super) plane: Arc<Plane>,
     pub(super) server: Server,
     pub(super) upstreams: ArcSwap<Upstreams>,
-    pub(super) access_log: Arc<AccessLog>,
+    /// Who takes finished requests.
+    pub(super) recorder: Arc<Recorder>,
     pub(super) log: Option<LogHandle>,
     pub(super) source: Option<Source>,
     /// What holds now. Held while a reload is under way, so that two cannot cross.
@@ -103,16 +104,15 @@ impl Program {
         };
         let table = RouteTable::new(&settings.routes, surroundings)
             .map_err(|complaints| loaded.resolved.refuse(&complaints))?;
-        let access_log = AccessLog::start(&settings.log);
-        let access_log = access_log.map_err(|error| no_access_log(&settings.log, &error))?;
-        let access_log = Arc::new(access_log);
+        let recorder = Recorder::start(&settings.log);
+        let recorder = Arc::new(recorder.map_err(|error| no_access_log(&settings.log, &error))?);
         let parts = peregrine_http::Parts {
             engine: Arc::clone(&engine),
             admit: Arc::new(Permissive),
             clock: Self::clock(),
             random,
             runtime,
-            access_log: Arc::clone(&access_log),
+            recorder: Arc::clone(&recorder),
         };
         let trusted = trusted(settings)?;
         server.trust(trusted.clone());
@@ -132,7 +132,7 @@ impl Program {
             plane,
             server,
             upstreams: ArcSwap::from_pointee(upstreams),
-            access_log,
+            recorder,
             log,
             source,
             loaded: Mutex::new(loaded),

@@ -68,7 +68,7 @@ impl Program {
             self.listeners
                 .reconfigure_tls(&settings.listeners)
                 .map_err(|complaints| new.resolved.refuse(&complaints))?;
-            let opened = self.access_log.reconfigure(&settings.log);
+            let opened = self.recorder.reconfigure(&settings.log);
             opened
                 .map_err(|error| program::no_access_log(&settings.log, &error))
                 .map(|()| table)

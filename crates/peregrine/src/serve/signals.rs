@@ -57,7 +57,7 @@ impl Signals {
                     None => tracing::error!("this program cannot be replaced while it serves"),
                 },
                 _ = self.hangup.recv() => {
-                    if let Err(error) = program.access_log.reopen() {
+                    if let Err(error) = program.recorder.access_log.reopen() {
                         tracing::error!(%error, "the access log cannot be opened again and stays as it was");
                     }
                     // Reading files and building pools may take a moment, which the requests need not wait for.

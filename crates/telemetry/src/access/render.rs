@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The longest path and query that is logged, in bytes.
-const TARGET_MAX_BYTES: usize = 2048;
+pub(crate) const TARGET_MAX_BYTES: usize = 2048;
 /// The longest of any other text.
-const TEXT_MAX_BYTES: usize = 512;
+pub(crate) const TEXT_MAX_BYTES: usize = 512;
 
 /// Appends one JSON object and a line feed.
 pub(super) fn json(access: &Access<'_>, redaction: &Redaction, out: &mut String) {
@@ -114,12 +114,12 @@ fn word_uncut(out: &mut String, text: &str) {
 }
 
 /// A host without the `user:password@` that does not belong there.
-fn without_credentials(host: &str) -> &str {
+pub(crate) fn without_credentials(host: &str) -> &str {
     host.rsplit_once('@').map_or(host, |(_, host)| host)
 }
 
 /// The beginning of `text`, at most `max` bytes.
-fn cut(text: &str, max: usize) -> &str {
+pub(crate) fn cut(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
