@@ -1,44 +1,41 @@
 //! The way of a request through the admin API, from top to bottom in [`Admin::answer`].
 
-use crate::api::explain::ExplainRequest;
-use crate::api::health::Readiness;
-use crate::api::invalidation::{ClearRequest, PatternRequest};
-use crate::api::keys::{EraseRequest, RotateRequest};
-use crate::api::operation::{Act, OperationRequest, Outcome, WrittenOutcome};
-use crate::api::preload::PreloadRequest;
-use crate::api::statistics::TenantReport;
-use crate::calls::{CALLS, Call};
+mod change;
+mod read;
+
+use crate::access::Who;
+use crate::answer::{Answer, protect, protect_page, refuse, without_body};
+use crate::calls::{CALLS, Call, Need};
 use crate::config::AdminConfig;
 use crate::control::Control;
-use crate::guard::{Guard, Rights};
-use crate::json;
+use crate::dashboard::Dashboard;
+use crate::guard::Guard;
 use crate::refusal::{Barred, Refusal};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, header};
 use peregrine_base::{Clock, Secret};
-use peregrine_cache::{Invalidation, Receipt};
 use peregrine_net::http::{Body, BodyFault, Handler, Peer};
-use peregrine_telemetry::prometheus::Format;
-use peregrine_telemetry::{Counter, Exposition};
-use serde::Serialize;
+use peregrine_telemetry::Counter;
 use std::sync::Arc;
 
-/// What every answer says: keep it nowhere, take its type as it is, run nothing of it.
-const ANSWER_HEADERS: [(HeaderName, HeaderValue); 4] = [
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    ),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-];
+/// What an admin API is made of.
+pub struct AdminParts {
+    /// The program.
+    pub control: Arc<dyn Control>,
+    /// With this token everything may be done.
+    pub token: Secret,
+    /// Tenants, and the tokens with which less may be done.
+    pub tenants: Vec<(String, Secret)>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
 
 /// The admin API.
 pub struct Admin {
     control: Arc<dyn Control>,
     guard: Guard,
+    dashboard: Dashboard,
     metrics_open: bool,
     body_max: u64,
     /// How often each call was let in, as in [`CALLS`].
@@ -47,30 +44,21 @@ pub struct Admin {
     barred: [Counter; Barred::ALL.len()],
 }
 
-/// What a call answers.
-struct Answer {
-    status: StatusCode,
-    content_type: &'static str,
-    body: Bytes,
-}
-
 impl Handler for Admin {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let answered = self.answer(&parts, body, &peer).await;
-        if let Some(gate) = answered.as_ref().err().and_then(Refusal::gate)
-            && let Some(index) = Barred::ALL.iter().position(|known| *known == gate)
-        {
-            self.barred[index].increment();
-            tracing::debug!(client = %peer.address, reason = gate.as_str(), "admin request turned away");
-        }
-        let mut response = match answered {
-            Ok(answer) => answer.into_response(),
-            Err(refusal) => refuse(refusal),
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        let response = if reads && Dashboard::has(parts.uri.path()) {
+            self.page(&parts, &peer)
+        } else {
+            let answered = self.answer(&parts, body, &peer).await;
+            let mut response = match answered {
+                Ok(answer) => answer.into_response(),
+                Err(refusal) => self.turn_away(refusal, &peer),
+            };
+            protect(&mut response);
+            response
         };
-        for (name, value) in ANSWER_HEADERS {
-            response.headers_mut().insert(name, value);
-        }
         if parts.method == Method::HEAD {
             without_body(response)
         } else {
@@ -80,19 +68,19 @@ impl Handler for Admin {
 }
 
 impl Admin {
-    /// An admin API for `control` that lets in whoever carries `token`, and with less rights whoever carries that of one of
-    /// `tenants`.
+    /// An admin API as `config` says.
     #[must_use]
-    pub fn new(
-        control: Arc<dyn Control>,
-        config: &AdminConfig,
-        token: Secret,
-        tenants: Vec<(String, Secret)>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(config: &AdminConfig, parts: AdminParts) -> Self {
+        let AdminParts {
+            control,
+            token,
+            tenants,
+            clock,
+        } = parts;
         Self {
             control,
             guard: Guard::new(config, token, tenants, clock),
+            dashboard: Dashboard::embedded(),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),
             called: std::array::from_fn(|_| Counter::new()),
@@ -100,150 +88,70 @@ impl Admin {
         }
     }
 
-    async fn answer(&self, request: &Parts, body: Body, peer: &Peer) -> Result<Answer, Refusal> {
-        let path = request.uri.path();
-        let mut rights = Rights::All;
-        if !Call::is_probe(path) {
-            self.guard.screen(request, peer)?;
-            if !(self.metrics_open && path == "/metrics") {
-                rights = self.guard.authenticate(request, peer)?;
+    /// A code with which a browser logs in once, within ten minutes; nothing when the system gives no random bytes.
+    #[must_use]
+    pub fn login_code(&self) -> Option<String> {
+        self.guard.issue_code().ok()
+    }
+
+    /// A file of the dashboard.
+    fn page(&self, request: &Parts, peer: &Peer) -> Response<Body> {
+        match self.guard.screen(request, peer) {
+            Ok(()) => {
+                let mut response = self.dashboard.answer(request.uri.path(), request);
+                protect_page(&mut response);
+                response
+            }
+            Err(refusal) => {
+                let mut response = self.turn_away(refusal, peer);
+                protect(&mut response);
+                response
             }
         }
-        let call = Call::find(path, &request.method)?;
-        rights.allow(call)?;
+    }
+
+    fn turn_away(&self, refusal: Refusal, peer: &Peer) -> Response<Body> {
+        if let Some(gate) = refusal.gate()
+            && let Some(index) = Barred::ALL.iter().position(|known| *known == gate)
+        {
+            self.barred[index].increment();
+            tracing::debug!(client = %peer.address, reason = gate.as_str(), "admin request turned away");
+        }
+        refuse(refusal)
+    }
+
+    async fn answer(&self, request: &Parts, body: Body, peer: &Peer) -> Result<Answer, Refusal> {
+        let path = request.uri.path();
+        let call = Call::find(path, &request.method);
+        if !Call::is_probe(path) {
+            self.guard.screen(request, peer)?;
+        }
+        let open = call.as_ref().is_ok_and(|call| call.need() == Need::Nothing)
+            || Call::is_probe(path)
+            || (self.metrics_open && path == "/metrics");
+        let who = match open {
+            true => Who::anybody(),
+            // Who is not known learns not even which paths there are.
+            false => self.guard.authenticate(request, peer)?,
+        };
+        let call = call?;
+        who.allow(call)?;
         self.called[call.index()].increment();
         if !call.changes() {
-            return self.read(call, request, rights).await;
+            return self.read(call, request, &who).await;
         }
         check_content_type(request)?;
         let body = self.take_body(body).await?;
-        let answered = self.change(call, request, &body, rights).await;
+        let answered = self.change(call, request, &body, &who, peer).await;
         let status = answered.as_ref().map_or_else(Refusal::status, |answer| answer.status);
         let (word, client, status) = (call.as_str(), peer.address, status.as_u16());
-        let tenant = rights.tenant();
         if call == Call::Operation {
             // A program that uses the cache as a store would fill the log.
             tracing::debug!(call = word, %client, status, "admin call");
         } else {
-            tracing::info!(call = word, %client, status, tenant, "admin call");
+            tracing::info!(call = word, %client, status, who = who.name, tenant = who.tenant, "admin call");
         }
         answered
-    }
-
-    /// A call that changes nothing.
-    async fn read(&self, call: Call, request: &Parts, rights: Rights<'_>) -> Result<Answer, Refusal> {
-        match call {
-            Call::Live => Ok(Answer::text(StatusCode::OK, "ok")),
-            Call::Ready => {
-                let readiness = self.control.readiness();
-                let ready = readiness == Readiness::Ready;
-                let status = if ready {
-                    StatusCode::OK
-                } else {
-                    StatusCode::SERVICE_UNAVAILABLE
-                };
-                Ok(Answer::text(status, readiness.as_str()))
-            }
-            Call::Metrics => Ok(self.metrics(request)),
-            Call::Health => Answer::json(&self.control.health()),
-            Call::Explain => {
-                let asked = ExplainRequest::from_query(request.uri.query())?;
-                Answer::json(&self.control.explain(asked).await?)
-            }
-            Call::Keys => {
-                let cursor = crate::api::keys::cursor(request.uri.query())?;
-                Answer::json(&self.control.keys(cursor).await?)
-            }
-            _ => match rights {
-                Rights::All => Answer::json(&self.control.statistics()),
-                Rights::Tenant(tenant) => Answer::json(&TenantReport {
-                    tenant,
-                    cache: self.control.tenant_statistics(tenant),
-                }),
-            },
-        }
-    }
-
-    /// A call that changes something.
-    async fn change(&self, call: Call, request: &Parts, body: &[u8], rights: Rights<'_>) -> Result<Answer, Refusal> {
-        let invalidation = match call {
-            Call::Operation => return self.operation(body).await,
-            Call::Preload => {
-                let asked: PreloadRequest = json::read(body)?;
-                return Answer::json(&self.control.preload(asked).await?);
-            }
-            Call::RotateKeys => {
-                let asked: RotateRequest = json::read(body)?;
-                return Answer::json(&self.control.rotate_keys(asked).await?);
-            }
-            Call::EraseKeys => {
-                let asked: EraseRequest = json::read(body)?;
-                return Answer::json(&self.control.erase_keys(asked).await?);
-            }
-            Call::Reload => return Answer::json(&self.control.reload().await?),
-            Call::Invalidate => json::read::<Invalidation>(body)?,
-            Call::ClearPattern if body.is_empty() => PatternRequest::from_query(request.uri.query())?.into(),
-            Call::ClearPattern => json::read::<PatternRequest>(body)?.into(),
-            Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
-            _ => ClearRequest::default().into(),
-        };
-        let receipt = self.control.invalidate(rights.limit(invalidation)?).await?;
-        let answer = Answer::json(&receipt)?;
-        Ok(answer.unless_pending(&receipt))
-    }
-
-    async fn operation(&self, body: &[u8]) -> Result<Answer, Refusal> {
-        let asked: OperationRequest = json::parse(body)?;
-        let op = asked.op;
-        let operation = asked.into_operation().map_err(Refusal::invalid)?;
-        let keys: Vec<String> = match &operation.act {
-            Act::GetMany(keys) => keys.clone(),
-            Act::Set(values, _) => values.iter().map(|(key, _)| key.clone()).collect(),
-            Act::Get(_) | Act::Delete(_) | Act::Clear => Vec::new(),
-        };
-        let outcome = self.control.operation(operation).await?;
-        let answer = Answer::json(&WrittenOutcome::new(op, &keys, &outcome))?;
-        Ok(match &outcome {
-            Outcome::Cleared(receipt) => answer.unless_pending(receipt),
-            _ => answer,
-        })
-    }
-
-    fn metrics(&self, request: &Parts) -> Answer {
-        let accept = request
-            .headers
-            .get(header::ACCEPT)
-            .and_then(|accept| accept.to_str().ok());
-        let format = Format::negotiate(accept);
-        let mut exposition = Exposition::new();
-        self.control.metrics(&mut exposition);
-        self.expose(&mut exposition);
-        for fault in exposition.faults() {
-            tracing::error!(%fault, "a metric was left out");
-        }
-        let body = exposition.finish(format).into();
-        Answer {
-            status: StatusCode::OK,
-            content_type: format.content_type(),
-            body,
-        }
-    }
-
-    /// The API's own metrics.
-    fn expose(&self, exposition: &mut Exposition) {
-        for ((.., word), count) in CALLS.iter().zip(&self.called) {
-            let help = "Calls of the admin API that were let in.";
-            exposition.counter("peregrine_admin_calls_total", help, &[("call", word)], count.value());
-        }
-        for (gate, count) in Barred::ALL.iter().zip(&self.barred) {
-            let help = "Requests to the admin API that were turned away.";
-            exposition.counter(
-                "peregrine_admin_refused_total",
-                help,
-                &[("reason", gate.as_str())],
-                count.value(),
-            );
-        }
     }
 
     async fn take_body(&self, body: Body) -> Result<Bytes, Refusal> {
@@ -253,64 +161,6 @@ impl Admin {
             _ => Refusal::body_failed(error),
         })
     }
-}
-
-impl Answer {
-    fn text(status: StatusCode, word: &str) -> Self {
-        let body = format!("{word}\n").into();
-        Self {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            body,
-        }
-    }
-
-    fn json(value: &impl Serialize) -> Result<Self, Refusal> {
-        let body = serde_json::to_vec(value).map_err(|error| {
-            tracing::error!(%error, "an admin answer cannot be written as JSON");
-            Refusal::failed("The answer cannot be written as JSON.")
-        })?;
-        Ok(Self {
-            status: StatusCode::OK,
-            content_type: "application/json",
-            body: body.into(),
-        })
-    }
-
-    /// The same, as 202 where what the receipt tells does not hold everywhere yet (RFC 9110 §15.3.3).
-    fn unless_pending(mut self, receipt: &Receipt) -> Self {
-        if !receipt.is_confirmed() {
-            self.status = StatusCode::ACCEPTED;
-        }
-        self
-    }
-
-    fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::full(self.body));
-        *response.status_mut() = self.status;
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        response
-    }
-}
-
-fn refuse(refusal: Refusal) -> Response<Body> {
-    let (problem, headers) = refusal.into_parts();
-    let mut response = problem.into_response();
-    for (name, value) in headers {
-        response.headers_mut().insert(name, value);
-    }
-    response
-}
-
-/// The answer to HEAD: the same fields, and the length that the body would have.
-fn without_body(response: Response<Body>) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.length() {
-        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Response::from_parts(parts, Body::empty())
 }
 
 /// A form on some page can send neither this type nor DELETE without asking first.

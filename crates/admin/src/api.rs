@@ -1,6 +1,7 @@
 //! What goes in and out: a type for every request and every answer. Requests refuse fields they do not know, and say
 //! everything that is wrong with them at once.
 
+pub mod access;
 pub mod explain;
 pub mod health;
 pub mod invalidation;

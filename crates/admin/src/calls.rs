@@ -1,5 +1,6 @@
 //! Which path and method mean which call.
 
+use crate::access::Role;
 use crate::refusal::Refusal;
 use http::Method;
 
@@ -38,66 +39,83 @@ pub(crate) enum Call {
     RotateKeys,
     /// Destroying an owner's data keys.
     EraseKeys,
+    /// Beginning a session.
+    Login,
+    /// Ending it.
+    Logout,
+    /// Who one is.
+    Me,
 }
 
-/// Every call: where it is, how it is called, its word in logs and metrics.
-pub(crate) const CALLS: [(&str, Method, Call, &str); 16] = [
-    ("/healthz", Method::GET, Call::Live, "healthz"),
-    ("/readyz", Method::GET, Call::Ready, "readyz"),
-    ("/metrics", Method::GET, Call::Metrics, "metrics"),
-    ("/api/performance/health", Method::GET, Call::Health, "health"),
-    ("/api/performance/explain", Method::GET, Call::Explain, "explain"),
-    (
-        "/api/performance/cache/stats",
-        Method::GET,
-        Call::Statistics,
-        "cache_stats",
-    ),
-    (
-        "/api/performance/cache/operation",
-        Method::POST,
-        Call::Operation,
-        "cache_operation",
-    ),
-    (
-        "/api/performance/cache/invalidate",
-        Method::POST,
-        Call::Invalidate,
-        "cache_invalidate",
-    ),
-    ("/api/performance/cache/clear", Method::POST, Call::Clear, "cache_clear"),
-    (
-        "/api/performance/cache/preload",
-        Method::POST,
-        Call::Preload,
-        "cache_preload",
-    ),
-    ("/api/performance/cache", Method::DELETE, Call::ClearAll, "cache_delete"),
-    (
-        "/api/performance/cache/pattern",
-        Method::DELETE,
-        Call::ClearPattern,
-        "cache_delete_pattern",
-    ),
-    ("/api/performance/keys", Method::GET, Call::Keys, "keys"),
-    (
-        "/api/performance/keys/rotate",
-        Method::POST,
-        Call::RotateKeys,
-        "keys_rotate",
-    ),
-    (
-        "/api/performance/keys/erase",
-        Method::POST,
-        Call::EraseKeys,
-        "keys_erase",
-    ),
-    (
-        "/api/performance/config/reload",
-        Method::POST,
-        Call::Reload,
-        "config_reload",
-    ),
+/// What it takes to make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Nothing: anybody may.
+    Nothing,
+    /// This role, or one that may more.
+    Role(Role),
+}
+
+const VIEWER: Need = Need::Role(Role::Viewer);
+const OPERATOR: Need = Need::Role(Role::Operator);
+const ADMIN: Need = Need::Role(Role::Admin);
+
+/// What a call concerns, which decides about those who are limited to some of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nothing but the one who asks.
+    Own,
+    /// Namespaces and tenants: it limits itself to those of the one who asks.
+    Tenants,
+    /// Namespaces: it limits itself to those of the one who asks; nothing for a tenant.
+    Namespaces,
+    /// Everything: nothing for somebody who is limited.
+    Whole,
+}
+
+/// A call: where it is, how it is called, its word in logs and metrics, what it takes, what it concerns.
+pub(crate) struct Row {
+    pub(crate) path: &'static str,
+    pub(crate) method: Method,
+    pub(crate) call: Call,
+    pub(crate) word: &'static str,
+    pub(crate) need: Need,
+    pub(crate) reach: Reach,
+}
+
+const fn row(path: &'static str, method: Method, call: Call, word: &'static str, need: Need, reach: Reach) -> Row {
+    Row {
+        path,
+        method,
+        call,
+        word,
+        need,
+        reach,
+    }
+}
+
+/// Every call.
+#[rustfmt::skip]
+pub(crate) const CALLS: &[Row] = &[
+    row("/healthz", Method::GET, Call::Live, "healthz", Need::Nothing, Reach::Own),
+    row("/readyz", Method::GET, Call::Ready, "readyz", Need::Nothing, Reach::Own),
+    row("/metrics", Method::GET, Call::Metrics, "metrics", VIEWER, Reach::Whole),
+    row("/api/performance/health", Method::GET, Call::Health, "health", VIEWER, Reach::Whole),
+    row("/api/performance/explain", Method::GET, Call::Explain, "explain", VIEWER, Reach::Namespaces),
+    row("/api/performance/cache/stats", Method::GET, Call::Statistics, "cache_stats", VIEWER, Reach::Tenants),
+    row("/api/performance/cache/operation", Method::POST, Call::Operation, "cache_operation", OPERATOR, Reach::Namespaces),
+    row("/api/performance/cache/invalidate", Method::POST, Call::Invalidate, "cache_invalidate", OPERATOR, Reach::Tenants),
+    row("/api/performance/cache/clear", Method::POST, Call::Clear, "cache_clear", OPERATOR, Reach::Tenants),
+    row("/api/performance/cache/preload", Method::POST, Call::Preload, "cache_preload", OPERATOR, Reach::Whole),
+    row("/api/performance/cache", Method::DELETE, Call::ClearAll, "cache_delete", OPERATOR, Reach::Tenants),
+    row("/api/performance/cache/pattern", Method::DELETE, Call::ClearPattern, "cache_delete_pattern", OPERATOR, Reach::Tenants),
+    row("/api/performance/keys", Method::GET, Call::Keys, "keys", ADMIN, Reach::Whole),
+    row("/api/performance/keys/rotate", Method::POST, Call::RotateKeys, "keys_rotate", ADMIN, Reach::Whole),
+    row("/api/performance/keys/erase", Method::POST, Call::EraseKeys, "keys_erase", ADMIN, Reach::Whole),
+    row("/api/performance/config/reload", Method::POST, Call::Reload, "config_reload", ADMIN, Reach::Whole),
+    row("/api/performance/access/login", Method::POST, Call::Login, "access_login", Need::Nothing, Reach::Own),
+    row("/api/performance/access/logout", Method::POST, Call::Logout, "access_logout", VIEWER, Reach::Own),
+    row("/api/performance/access/me", Method::GET, Call::Me, "access_me", VIEWER, Reach::Own),
 ];
 
 impl Call {
@@ -105,12 +123,12 @@ impl Call {
     pub(crate) fn find(path: &str, method: &Method) -> Result<Self, Refusal> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let mut allowed = Vec::new();
-        for (_, method, call, _) in CALLS.iter().filter(|(known, ..)| *known == path) {
-            if method == wanted {
-                return Ok(*call);
+        for row in CALLS.iter().filter(|row| row.path == path) {
+            if row.method == wanted {
+                return Ok(row.call);
             }
-            allowed.push(method.clone());
-            if method == Method::GET {
+            allowed.push(row.method.clone());
+            if row.method == Method::GET {
                 allowed.push(Method::HEAD);
             }
         }
@@ -125,18 +143,32 @@ impl Call {
     pub(crate) fn index(self) -> usize {
         CALLS
             .iter()
-            .position(|(_, _, call, _)| *call == self)
+            .position(|row| row.call == self)
             .expect("every call stands in the table")
+    }
+
+    fn row(self) -> &'static Row {
+        &CALLS[self.index()]
     }
 
     /// Its word in logs.
     pub(crate) fn as_str(self) -> &'static str {
-        CALLS[self.index()].3
+        self.row().word
+    }
+
+    /// What it takes.
+    pub(crate) fn need(self) -> Need {
+        self.row().need
+    }
+
+    /// What it concerns.
+    pub(crate) fn reach(self) -> Reach {
+        self.row().reach
     }
 
     /// Whether it changes anything.
     pub(crate) fn changes(self) -> bool {
-        CALLS[self.index()].1 != Method::GET
+        self.row().method != Method::GET
     }
 
     /// Whether `path` answers probes, which ask without names and tokens and learn nothing but a word.
@@ -158,7 +190,7 @@ fn nearest(path: &str) -> Option<&'static str> {
     };
     let (distance, known) = CALLS
         .iter()
-        .map(|(known, ..)| (distance(known), *known))
+        .map(|row| (distance(row.path), row.path))
         .min_by_key(|(distance, _)| *distance)?;
     (distance <= 4 && distance < path.len() / 2).then_some(known)
 }

@@ -22,4 +22,8 @@ pub struct AdminConfig {
     pub token_attempts_max: u32,
     /// For how long wrong tokens are counted, and the longest that an address has to wait.
     pub token_attempts_window: Span,
+    /// A session that asks nothing for so long is over.
+    pub session_idle: Span,
+    /// The longest that a session lasts.
+    pub session_lifetime: Span,
 }

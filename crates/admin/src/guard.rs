@@ -3,20 +3,24 @@
 //! 1. its `Host` is an IP address, `localhost` or a configured name, so that a web page cannot reach the API through a name
 //!    that it made point here (DNS rebinding);
 //! 2. its `Origin`, if it has one, is the API's own, so that no other page's script can use a browser as its hand;
-//! 3. it carries a token: the admin's, with which everything may be done, or a tenant's, with which that tenant's statistics
-//!    may be read and its entries invalidated, and nothing else. An address that tries several wrong ones has to wait.
+//! 3. it carries a token (the admin's, with which everything may be done; or a tenant's, with which that tenant's statistics
+//!    may be read and its entries invalidated, and nothing else), or the cookie of a session that began with one. An address
+//!    that tries several wrong ones has to wait. A cookie, which a browser sends by itself, counts only for requests of our
+//!    own pages.
 
 mod attempts;
 
-use crate::calls::Call;
+use crate::access::Who;
+use crate::access::codes::Codes;
+use crate::access::sessions::{self, Sessions};
+use crate::api::access::LoginRequest;
 use crate::config::AdminConfig;
 use crate::refusal::{Barred, Refusal};
 use attempts::Attempts;
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use parking_lot::Mutex;
-use peregrine_base::{Clock, Secret};
-use peregrine_cache::Invalidation;
+use peregrine_base::{Clock, Instant, Secret, WallTime};
 use peregrine_net::http::Peer;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,60 +33,9 @@ pub(crate) struct Guard {
     /// Tenants and their tokens.
     tenants: Vec<(String, Secret)>,
     attempts: Mutex<Attempts>,
+    sessions: Sessions,
+    codes: Codes,
     clock: Arc<dyn Clock>,
-}
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rights<'a> {
-    /// Everything.
-    All,
-    /// What concerns this tenant alone.
-    Tenant(&'a str),
-}
-
-impl<'a> Rights<'a> {
-    /// The tenant to whom they are limited.
-    pub(crate) fn tenant(self) -> Option<&'a str> {
-        match self {
-            Self::All => None,
-            Self::Tenant(tenant) => Some(tenant),
-        }
-    }
-
-    /// Whether `call` may be made with them.
-    pub(crate) fn allow(self, call: Call) -> Result<(), Refusal> {
-        match (self, call) {
-            (Self::All, _)
-            | (
-                Self::Tenant(_),
-                Call::Live
-                | Call::Ready
-                | Call::Statistics
-                | Call::Invalidate
-                | Call::Clear
-                | Call::ClearAll
-                | Call::ClearPattern,
-            ) => Ok(()),
-            (Self::Tenant(_), _) => Err(Refusal::barred(
-                Barred::TenantToken,
-                "With a tenant's token its statistics are read (`cache/stats`) and its entries are invalidated; for all else \
-                 it takes the admin token.",
-            )),
-        }
-    }
-
-    /// `invalidation`, limited to what they reach.
-    pub(crate) fn limit(self, mut invalidation: Invalidation) -> Result<Invalidation, Refusal> {
-        if let Self::Tenant(tenant) = self {
-            if invalidation.tenant.as_deref().is_some_and(|named| named != tenant) {
-                let why = "With a tenant's token no other tenant's entries are invalidated.";
-                return Err(Refusal::barred(Barred::TenantToken, why));
-            }
-            invalidation.tenant = Some(tenant.to_owned());
-        }
-        Ok(invalidation)
-    }
 }
 
 impl Guard {
@@ -98,6 +51,8 @@ impl Guard {
             token,
             tenants,
             attempts: Mutex::new(attempts),
+            sessions: Sessions::new(config.session_idle.get(), config.session_lifetime.get()),
+            codes: Codes::default(),
             clock,
         }
     }
@@ -122,37 +77,127 @@ impl Guard {
         ))
     }
 
-    /// The third gate.
-    pub(crate) fn authenticate(&self, request: &Parts, peer: &Peer) -> Result<Rights<'_>, Refusal> {
+    /// The third gate, for somebody who wants to change something or not.
+    pub(crate) fn authenticate(&self, request: &Parts, peer: &Peer) -> Result<Who, Refusal> {
         let (address, now) = (peer.address.ip(), self.clock.now());
         // Whoever has to wait learns nothing about the token at hand, not even that it is right.
         if let Some(wait) = self.attempts.lock().must_wait(address, now) {
             return Err(throttled(wait));
         }
-        let Some(token) = bearer(request) else {
-            return Err(Refusal::barred(
-                Barred::TokenMissing,
-                "Send the admin token: `Authorization: Bearer …`. It stands in `admin.token` in the state directory.",
-            )
-            .header(
-                header::WWW_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"peregrine\""),
-            ));
-        };
+        if let Some(token) = bearer(request) {
+            return self.recognise(token, address, now);
+        }
+        if !request.headers.contains_key(header::AUTHORIZATION) {
+            let mut ids = sessions::ids(request).peekable();
+            if ids.peek().is_some() {
+                let who = ids.find_map(|id| self.sessions.find(id, now));
+                let over = || Refusal::barred(Barred::Session, "This session is over: log in again.");
+                let who = who.ok_or_else(over)?;
+                return check_same_page(request).map(|()| who);
+            }
+        }
+        let refusal = Refusal::barred(
+            Barred::TokenMissing,
+            "Send the admin token: `Authorization: Bearer …`. It stands in `admin.token` in the state directory.",
+        );
+        let challenge = HeaderValue::from_static("Bearer realm=\"peregrine\"");
+        Err(refusal.header(header::WWW_AUTHENTICATE, challenge))
+    }
+
+    /// Whose token this is.
+    fn recognise(&self, token: &str, address: IpAddr, now: Instant) -> Result<Who, Refusal> {
         let mut attempts = self.attempts.lock();
         if self.token.matches(token) {
             attempts.right(address);
-            return Ok(Rights::All);
+            return Ok(Who::admin("admin token"));
         }
         if let Some((tenant, _)) = self.tenants.iter().find(|(_, secret)| secret.matches(token)) {
             attempts.right(address);
-            return Ok(Rights::Tenant(tenant));
+            return Ok(Who::tenant(tenant));
         }
         attempts.wrong(address, token, now);
         let challenge = HeaderValue::from_static("Bearer realm=\"peregrine\", error=\"invalid_token\"");
         let refusal = Refusal::barred(Barred::TokenWrong, "This is not the admin token of this Peregrine.");
         Err(refusal.header(header::WWW_AUTHENTICATE, challenge))
     }
+
+    /// Begins a session for whoever has what `login` says: who it is, and the field that gives the browser its cookie. The
+    /// sessions that the browser had are over, so that none that somebody gave it beforehand goes on (session fixation).
+    pub(crate) fn log_in(
+        &self,
+        login: &LoginRequest,
+        request: &Parts,
+        peer: &Peer,
+    ) -> Result<(Who, HeaderValue), Refusal> {
+        let (address, now) = (peer.address.ip(), self.clock.now());
+        if let Some(wait) = self.attempts.lock().must_wait(address, now) {
+            return Err(throttled(wait));
+        }
+        let mut who = match (&login.code, &login.token) {
+            (Some(code), _) if self.codes.redeem(code, now) => {
+                self.attempts.lock().right(address);
+                Who::admin("login code")
+            }
+            (Some(code), _) => {
+                self.attempts.lock().wrong(address, code, now);
+                return Err(Refusal::barred(
+                    Barred::TokenWrong,
+                    "This code is not good, or not any more: each is good once and for ten minutes. Log in with the admin \
+                     token or an API key, or restart for another.",
+                ));
+            }
+            (None, token) => self.recognise(token.as_deref().unwrap_or_default(), address, now)?,
+        };
+        self.log_out(request);
+        let until = self
+            .clock
+            .wall()
+            .as_millis()
+            .saturating_add(millis(self.sessions.lifetime()));
+        let until = who.expires.map_or(until, |expires| expires.as_millis().min(until));
+        who.expires = Some(WallTime::from_millis(until));
+        let id = self.sessions.begin(who.clone(), now)?;
+        Ok((who, self.sessions.cookie(&id, peer.tls)))
+    }
+
+    /// Ends the sessions that `request` brings; whether there were any.
+    pub(crate) fn log_out(&self, request: &Parts) -> bool {
+        sessions::ids(request).filter(|id| self.sessions.end(id)).count() > 0
+    }
+
+    /// The field that takes the cookie away.
+    pub(crate) fn no_cookie(&self, peer: &Peer) -> HeaderValue {
+        self.sessions.cookie("", peer.tls)
+    }
+
+    /// A code to log in with.
+    pub(crate) fn issue_code(&self) -> Result<String, Refusal> {
+        self.codes.issue(self.clock.now())
+    }
+
+    /// How many sessions there are.
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.count()
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A browser sends the cookie by itself. So whatever changes something has to say that one of our own pages sends it, and no
+/// other page reads.
+fn check_same_page(request: &Parts) -> Result<(), Refusal> {
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    let site = request.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let foreign = site.is_some_and(|site| site != b"same-origin" && site != b"none");
+    if !foreign && (reads || request.headers.contains_key(header::ORIGIN)) {
+        return Ok(());
+    }
+    Err(Refusal::barred(
+        Barred::Origin,
+        "With a session only the dashboard's own pages are answered, and changes are taken with their `Origin`.",
+    ))
 }
 
 fn throttled(wait: Duration) -> Refusal {

@@ -6,21 +6,26 @@
 //!
 //! What it does not do: know the engine's or the planes' insides, listen, or decide about who may use the data plane.
 
+mod access;
 mod admin;
+mod answer;
 pub mod api;
 mod calls;
 pub mod config;
 pub mod control;
+mod dashboard;
 mod guard;
 mod json;
 pub mod parameters;
 mod query;
 pub mod refusal;
+mod secrets;
 #[cfg(test)]
 mod tests;
 pub mod token;
 
-pub use admin::Admin;
+pub use access::Role;
+pub use admin::{Admin, AdminParts};
 pub use config::AdminConfig;
 pub use control::{Answering, Control};
 pub use parameters::PARAMETERS;

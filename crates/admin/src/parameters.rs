@@ -64,4 +64,18 @@ pub const PARAMETERS: &[Parameter] = &[
         reload: false,
         about: "For how long wrong tokens are counted, and the longest that an address has to wait.",
     },
+    Parameter {
+        name: "admin.session_idle",
+        kind: Kind::Duration { min: "1m", max: "30d" },
+        fallback: Fallback::Toml("\"8h\""),
+        reload: false,
+        about: "A session of the dashboard that asks nothing for so long is over.",
+    },
+    Parameter {
+        name: "admin.session_lifetime",
+        kind: Kind::Duration { min: "1m", max: "90d" },
+        fallback: Fallback::Toml("\"7d\""),
+        reload: false,
+        about: "The longest that a session of the dashboard lasts; then one logs in again.",
+    },
 ];

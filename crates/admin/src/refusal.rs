@@ -30,16 +30,25 @@ pub(crate) enum Barred {
     Throttled,
     /// The token is a tenant's, and the call is about more than that tenant.
     TenantToken,
+    /// The session is over, or was never one.
+    Session,
+    /// The role does not allow it.
+    Role,
+    /// It is about a namespace that the one who asks is not let into.
+    Namespace,
 }
 
 impl Barred {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Host,
         Self::Origin,
         Self::TokenMissing,
         Self::TokenWrong,
         Self::Throttled,
         Self::TenantToken,
+        Self::Session,
+        Self::Role,
+        Self::Namespace,
     ];
 
     /// The word in problems, logs and metrics.
@@ -51,13 +60,16 @@ impl Barred {
             Self::TokenWrong => "token_wrong",
             Self::Throttled => "token_attempts",
             Self::TenantToken => "tenant_token",
+            Self::Session => "session_over",
+            Self::Role => "role_too_low",
+            Self::Namespace => "namespace_limited",
         }
     }
 
     const fn status(self) -> StatusCode {
         match self {
-            Self::Host | Self::Origin | Self::TenantToken => StatusCode::FORBIDDEN,
-            Self::TokenMissing | Self::TokenWrong => StatusCode::UNAUTHORIZED,
+            Self::Host | Self::Origin | Self::TenantToken | Self::Role | Self::Namespace => StatusCode::FORBIDDEN,
+            Self::TokenMissing | Self::TokenWrong | Self::Session => StatusCode::UNAUTHORIZED,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -107,7 +119,7 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", detail)
     }
 
-    pub(crate) fn barred(barred: Barred, detail: &'static str) -> Self {
+    pub(crate) fn barred(barred: Barred, detail: impl Into<Cow<'static, str>>) -> Self {
         let mut refusal = Self::new(barred.status(), barred.as_str(), detail);
         refusal.0.barred = Some(barred);
         refusal

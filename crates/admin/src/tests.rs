@@ -4,4 +4,5 @@ mod answers;
 mod fake;
 mod gates;
 mod inputs;
+mod sessions;
 mod socket;

@@ -1,9 +1,10 @@
 //! GET `cache/stats`: what the cache did, and why it did not do more.
 
 use peregrine_cache::backplane::BackplaneStatus;
-use peregrine_cache::{KeysStatistics, Statistics, TenantStatistics};
+use peregrine_cache::{KeysStatistics, NamespaceStatistics, Statistics, TenantStatistics};
 use peregrine_store::RedisStatus;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the cache did so far.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +23,27 @@ pub struct StatisticsReport {
     pub backplane: Option<BackplaneStatus>,
     /// The client of Redis; nothing without one.
     pub redis: Option<RedisStatus>,
+}
+
+impl StatisticsReport {
+    /// The same for somebody who is let into `names` alone: their numbers, and nothing of what is everybody's.
+    #[must_use]
+    pub fn within(mut self, names: &[String]) -> WithinReport {
+        self.cache.namespaces.retain(|name, _| names.contains(name));
+        WithinReport {
+            uptime_s: self.uptime_s,
+            namespaces: self.cache.namespaces,
+        }
+    }
+}
+
+/// What the cache did in some namespaces, for somebody who is limited to them.
+#[derive(Clone, Debug, Serialize)]
+pub struct WithinReport {
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Each of them.
+    pub namespaces: BTreeMap<String, NamespaceStatistics>,
 }
 
 /// What the cache did for a tenant and holds of it, as its token shows it.

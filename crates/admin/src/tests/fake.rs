@@ -7,7 +7,7 @@ use crate::api::operation::{Act, Item, Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::{ReasonShare, StatisticsReport};
-use crate::{Admin, AdminConfig, Answering, Control, Refusal};
+use crate::{Admin, AdminConfig, AdminParts, Answering, Control, Refusal};
 use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
@@ -244,6 +244,8 @@ pub(super) fn config() -> AdminConfig {
         body_max: ByteSize::kib(64),
         token_attempts_max: 3,
         token_attempts_window: Span::new(Duration::from_secs(60)),
+        session_idle: Span::new(Duration::from_secs(600)),
+        session_lifetime: Span::new(Duration::from_secs(3600)),
     }
 }
 
@@ -255,13 +257,13 @@ impl Bench {
     pub(super) fn with(config: &AdminConfig) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
         let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
-        let admin = Admin::new(
+        let parts = AdminParts {
             control,
-            config,
-            Secret::new(TOKEN),
-            vec![("acme".to_owned(), Secret::new(ACME_TOKEN))],
-            Arc::<ManualClock>::clone(&clock),
-        );
+            token: Secret::new(TOKEN),
+            tenants: vec![("acme".to_owned(), Secret::new(ACME_TOKEN))],
+            clock: Arc::<ManualClock>::clone(&clock),
+        };
+        let admin = Admin::new(config, parts);
         Self {
             admin: Arc::new(admin),
             fake,

@@ -24,7 +24,7 @@ use crate::config::{Environment, Loaded, Origin, Overrides};
 use crate::print;
 use cores::{Cores, Threads};
 use handover::{Inherited, Offer, Predecessor, Role, Takeover};
-use peregrine_admin::{Admin, Control, token};
+use peregrine_admin::{Admin, AdminParts, Control, token};
 use peregrine_base::{Complaint, Runtime, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
@@ -104,6 +104,8 @@ pub struct Running {
     pub admin: Option<SocketAddr>,
     /// The token of the admin API.
     pub token: Option<token::Token>,
+    /// With this a browser logs in once, within ten minutes.
+    login_code: Option<String>,
     program: Arc<Program>,
     drains: Arc<Drains>,
     /// The way to replace it.
@@ -261,18 +263,20 @@ async fn start_after(
     }
     let token = admin.map(|(listener, token)| {
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
-        let handler = Admin::new(
+        let admin_parts = AdminParts {
             control,
-            &settings.admin,
-            token.secret.clone(),
-            settings.tenant_tokens(),
-            Program::clock(),
-        );
+            token: token.secret.clone(),
+            tenants: settings.tenant_tokens(),
+            clock: Program::clock(),
+        };
+        let handler = Admin::new(&settings.admin, admin_parts);
+        let code = handler.login_code();
         let server = Server::new(ServerLimits::default(), parts);
         let handle = server.serve(listener, Arc::new(handler), admin_watch);
         program.listeners.set_admin(settings.admin.address.to_string(), handle);
-        token
+        (token, code)
     });
+    let (token, login_code) = token.unzip();
     if let Some(takeover) = takeover {
         takeover.ready().await;
     }
@@ -285,6 +289,7 @@ async fn start_after(
         addresses: program.listeners.addresses(),
         admin: program.listeners.admin(),
         token,
+        login_code: login_code.flatten(),
         offer: offer(&program, &drains),
         signals,
         program,
@@ -373,6 +378,9 @@ impl Running {
                 }
             };
             print::line(&format!("  admin    http://{address} ({place})"))?;
+            let login = self.login_code.as_ref().map(|code| format!("#login={code}"));
+            let login = login.unwrap_or_default();
+            print::line(&format!("  dashboard  http://{address}/dashboard/performance{login}"))?;
         }
         print::line("  ready    Ctrl-C to stop, SIGHUP to reload")
     }

@@ -1,0 +1,82 @@
+//! Embeds the built dashboard: whatever lies in `web/dashboard/dist`, or in the folder that `PEREGRINE_DASHBOARD_DIST` names,
+//! with the `.br` and `.gz` beside each file. Without it the program is built all the same and says how to build it.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const VARIABLE: &str = "PEREGRINE_DASHBOARD_DIST";
+/// A dashboard larger than this is none of ours.
+const FILES_MAX: usize = 2000;
+
+fn main() {
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    println!("cargo::rerun-if-env-changed={VARIABLE}");
+    println!("cargo::rerun-if-changed=build.rs");
+    let folder = match env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
+        Some(named) => PathBuf::from(named),
+        None => {
+            let web = here.join("../../web/dashboard");
+            let folder = web.join("dist");
+            // A folder that is not there cannot be watched: cargo would build this crate anew each time.
+            if web.is_dir() {
+                let _ = fs::create_dir_all(&folder);
+            }
+            folder
+        }
+    };
+    let mut files = Vec::new();
+    if let Ok(folder) = folder.canonicalize() {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        gather(&folder, &folder, &mut files);
+        files.sort();
+    }
+    fs::write(out.join("dashboard.rs"), table(&files)).expect("OUT_DIR can be written");
+}
+
+/// Adds the names of all files under `folder`, seen from `root`, but for those that are compressed forms of others.
+fn gather(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            gather(root, &path, files);
+            continue;
+        }
+        let name = path.strip_prefix(root).ok().and_then(Path::to_str);
+        if let Some(name) =
+            name.filter(|name| !name.ends_with(".br") && !name.ends_with(".gz") && !name.ends_with(".map"))
+        {
+            assert!(
+                files.len() < FILES_MAX,
+                "{}: more than {FILES_MAX} files",
+                root.display()
+            );
+            files.push((name.to_owned(), path.clone()));
+        }
+    }
+}
+
+/// The files as a table in Rust, sorted by name.
+fn table(files: &[(String, PathBuf)]) -> String {
+    let mut text = String::from("&[\n");
+    for (name, path) in files {
+        let compressed = |ending: &str| {
+            let mut beside = path.clone().into_os_string();
+            beside.push(ending);
+            match Path::new(&beside).is_file() {
+                true => format!("Some(include_bytes!({beside:?}))"),
+                false => "None".to_owned(),
+            }
+        };
+        let (br, gz) = (compressed(".br"), compressed(".gz"));
+        writeln!(
+            text,
+            "    File {{ name: {name:?}, plain: include_bytes!({path:?}), br: {br}, gz: {gz} }},"
+        )
+        .expect("a text takes what is written to it");
+    }
+    text.push_str("]\n");
+    text
+}

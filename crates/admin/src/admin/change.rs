@@ -1,0 +1,82 @@
+//! Calls that change something.
+
+use super::Admin;
+use crate::access::Who;
+use crate::answer::Answer;
+use crate::api::access::{LoggedOut, LoginRequest, Me};
+use crate::api::invalidation::{ClearRequest, PatternRequest};
+use crate::api::keys::{EraseRequest, RotateRequest};
+use crate::api::operation::{Act, OperationRequest, Outcome, WrittenOutcome};
+use crate::api::preload::PreloadRequest;
+use crate::calls::Call;
+use crate::json;
+use crate::refusal::Refusal;
+use http::header;
+use http::request::Parts;
+use peregrine_cache::Invalidation;
+use peregrine_net::http::Peer;
+
+impl Admin {
+    /// A call that changes something.
+    pub(super) async fn change(
+        &self,
+        call: Call,
+        request: &Parts,
+        body: &[u8],
+        who: &Who,
+        peer: &Peer,
+    ) -> Result<Answer, Refusal> {
+        let invalidation = match call {
+            Call::Operation => return self.operation(body, who).await,
+            Call::Login => {
+                let asked: LoginRequest = json::read(body)?;
+                let (who, cookie) = self.guard.log_in(&asked, request, peer)?;
+                return Ok(Answer::json(&Me::from(&who))?.header(header::SET_COOKIE, cookie));
+            }
+            Call::Logout => {
+                let ended = self.guard.log_out(request);
+                let answer = Answer::json(&LoggedOut { ended })?;
+                return Ok(answer.header(header::SET_COOKIE, self.guard.no_cookie(peer)));
+            }
+            Call::Preload => {
+                let asked: PreloadRequest = json::read(body)?;
+                return Answer::json(&self.control.preload(asked).await?);
+            }
+            Call::RotateKeys => {
+                let asked: RotateRequest = json::read(body)?;
+                return Answer::json(&self.control.rotate_keys(asked).await?);
+            }
+            Call::EraseKeys => {
+                let asked: EraseRequest = json::read(body)?;
+                return Answer::json(&self.control.erase_keys(asked).await?);
+            }
+            Call::Reload => return Answer::json(&self.control.reload().await?),
+            Call::Invalidate => json::read::<Invalidation>(body)?,
+            Call::ClearPattern if body.is_empty() => PatternRequest::from_query(request.uri.query())?.into(),
+            Call::ClearPattern => json::read::<PatternRequest>(body)?.into(),
+            Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
+            _ => ClearRequest::default().into(),
+        };
+        let receipt = self.control.invalidate(who.limit(invalidation)?).await?;
+        let answer = Answer::json(&receipt)?;
+        Ok(answer.unless_pending(&receipt))
+    }
+
+    async fn operation(&self, body: &[u8], who: &Who) -> Result<Answer, Refusal> {
+        let asked: OperationRequest = json::parse(body)?;
+        let op = asked.op;
+        let operation = asked.into_operation().map_err(Refusal::invalid)?;
+        who.check_namespace(&operation.namespace)?;
+        let keys: Vec<String> = match &operation.act {
+            Act::GetMany(keys) => keys.clone(),
+            Act::Set(values, _) => values.iter().map(|(key, _)| key.clone()).collect(),
+            Act::Get(_) | Act::Delete(_) | Act::Clear => Vec::new(),
+        };
+        let outcome = self.control.operation(operation).await?;
+        let answer = Answer::json(&WrittenOutcome::new(op, &keys, &outcome))?;
+        Ok(match &outcome {
+            Outcome::Cleared(receipt) => answer.unless_pending(receipt),
+            _ => answer,
+        })
+    }
+}

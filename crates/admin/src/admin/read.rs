@@ -1,0 +1,113 @@
+//! Calls that change nothing.
+
+use super::Admin;
+use crate::access::Who;
+use crate::answer::Answer;
+use crate::api::access::Me;
+use crate::api::explain::ExplainRequest;
+use crate::api::health::Readiness;
+use crate::api::statistics::TenantReport;
+use crate::calls::{CALLS, Call};
+use crate::refusal::{Barred, Refusal};
+use http::request::Parts;
+use http::{StatusCode, header};
+use peregrine_telemetry::Exposition;
+use peregrine_telemetry::prometheus::Format;
+
+impl Admin {
+    /// A call that changes nothing.
+    pub(super) async fn read(&self, call: Call, request: &Parts, who: &Who) -> Result<Answer, Refusal> {
+        match call {
+            Call::Live => Ok(Answer::text(StatusCode::OK, "ok")),
+            Call::Ready => {
+                let readiness = self.control.readiness();
+                let ready = readiness == Readiness::Ready;
+                let status = if ready {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                };
+                Ok(Answer::text(status, readiness.as_str()))
+            }
+            Call::Metrics => Ok(self.metrics(request)),
+            Call::Health => Answer::json(&self.control.health()),
+            Call::Explain => {
+                let asked = ExplainRequest::from_query(request.uri.query())?;
+                self.explain(asked, who).await
+            }
+            Call::Keys => {
+                let cursor = crate::api::keys::cursor(request.uri.query())?;
+                Answer::json(&self.control.keys(cursor).await?)
+            }
+            Call::Me => Answer::json(&Me::from(who)),
+            _ => self.statistics(who),
+        }
+    }
+
+    /// A route's explanation, which names its namespace, is for those who are let into it. Asking the origin for it would be
+    /// done before that is known.
+    async fn explain(&self, asked: ExplainRequest, who: &Who) -> Result<Answer, Refusal> {
+        if who.namespaces.is_some() && asked.fetch {
+            let why = "Who is limited to namespaces asks without `fetch`.";
+            return Err(Refusal::barred(Barred::Namespace, why));
+        }
+        let told = self.control.explain(asked).await?;
+        if who.namespaces.is_some() {
+            who.check_namespace(told.namespace.as_deref().unwrap_or_default())?;
+        }
+        Answer::json(&told)
+    }
+
+    fn statistics(&self, who: &Who) -> Result<Answer, Refusal> {
+        if let Some(tenant) = &who.tenant {
+            return Answer::json(&TenantReport {
+                tenant,
+                cache: self.control.tenant_statistics(tenant),
+            });
+        }
+        let report = self.control.statistics();
+        match &who.namespaces {
+            None => Answer::json(&report),
+            Some(names) => Answer::json(&report.within(names)),
+        }
+    }
+
+    fn metrics(&self, request: &Parts) -> Answer {
+        let accept = request
+            .headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok());
+        let format = Format::negotiate(accept);
+        let mut exposition = Exposition::new();
+        self.control.metrics(&mut exposition);
+        self.expose(&mut exposition);
+        for fault in exposition.faults() {
+            tracing::error!(%fault, "a metric was left out");
+        }
+        Answer::of(format.content_type(), exposition.finish(format))
+    }
+
+    /// The API's own metrics.
+    fn expose(&self, exposition: &mut Exposition) {
+        for (row, count) in CALLS.iter().zip(&self.called) {
+            let help = "Calls of the admin API that were let in.";
+            exposition.counter(
+                "peregrine_admin_calls_total",
+                help,
+                &[("call", row.word)],
+                count.value(),
+            );
+        }
+        for (gate, count) in Barred::ALL.iter().zip(&self.barred) {
+            let help = "Requests to the admin API that were turned away.";
+            exposition.counter(
+                "peregrine_admin_refused_total",
+                help,
+                &[("reason", gate.as_str())],
+                count.value(),
+            );
+        }
+        let help = "Sessions of browsers that go on.";
+        exposition.gauge("peregrine_admin_sessions", help, &[], self.guard.sessions() as u64);
+    }
+}
