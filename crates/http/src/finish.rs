@@ -13,6 +13,7 @@ use peregrine_base::{Clock, Instant, WallTime};
 use peregrine_net::http::{Body, BodyError};
 use peregrine_telemetry::Recorder;
 use peregrine_telemetry::access::Access;
+use peregrine_telemetry::recorder::Ended;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,7 +35,10 @@ pub(crate) struct Sealing {
     /// Nothing before there is an answer.
     status: Option<StatusCode>,
     bytes_sent: u64,
+    /// When the head of the answer was there.
+    answered: Option<Instant>,
     end: End,
+    is_stream: bool,
 }
 
 /// How an answer ended.
@@ -57,7 +61,9 @@ impl Sealing {
             facts: Arc::clone(facts),
             status: None,
             bytes_sent: 0,
+            answered: None,
             end: End::Open,
+            is_stream: false,
         }
     }
 
@@ -71,11 +77,13 @@ impl Sealing {
             response.headers(),
         );
         self.status = Some(response.status());
+        self.answered = Some(self.clock.now());
         // Of these nobody asks for a body.
         let is_head_only = self.facts.method == Method::HEAD
             || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let body = response.body();
         if !(is_head_only || body.is_at_hand() || body.is_empty()) {
+            self.is_stream = true;
             return response.map(|body| Body::stream(Watched { body, sealing: self }));
         }
         self.end = End::Whole;
@@ -111,12 +119,17 @@ impl Drop for Sealing {
             self.outcome.error = Some(error.fault.as_str());
         }
         let gone = matches!(self.end, End::Open).then_some(CLIENT_GONE);
-        let now = self.clock.now();
+        let now = match (&self.end, self.answered) {
+            // Its bytes were at hand: that was one moment.
+            (End::Whole, Some(answered)) if !self.is_stream => answered,
+            _ => self.clock.now(),
+        };
         let sent = Sent {
             status: self.status.map_or(CLIENT_GONE_STATUS, |status| status.as_u16()),
             bytes: self.bytes_sent,
             now,
             duration: now.since(self.outcome.started),
+            began: self.answered.unwrap_or(now).since(self.outcome.started),
             error: self.outcome.error.or(gone),
         };
         record(&self.recorder, &*self.clock, &self.facts, &self.outcome, &sent);
@@ -134,6 +147,8 @@ pub(crate) struct Sent {
     pub(crate) now: Instant,
     /// From the request's head to the end of the answer.
     pub(crate) duration: Duration,
+    /// From the request's head to the head of the answer.
+    pub(crate) began: Duration,
     /// The word for what went wrong, with the client or before.
     pub(crate) error: Option<&'static str>,
 }
@@ -148,9 +163,23 @@ pub(crate) fn record(
 ) {
     let route = outcome.route.as_deref();
     if let Some(route) = route {
-        route.metrics.record(outcome, sent.status, sent.duration, sent.bytes);
+        let Sent {
+            status,
+            duration,
+            bytes,
+            error,
+            ..
+        } = *sent;
+        route.metrics.record(outcome, status, duration, bytes, error);
     }
-    let wanted = recorder.wanted(sent.now, sent.status, sent.duration);
+    let wanted = recorder.wanted(&Ended {
+        now: sent.now,
+        duration: sent.duration,
+        began: sent.began,
+        status: sent.status,
+        failed: sent.error.is_some(),
+        request_id: request.request_id(),
+    });
     if !wanted.is_any() {
         return;
     }

@@ -56,7 +56,7 @@ pub use advice::{Share, Summary};
 pub use explain::{EntryFacts, Explanation, Held, State, Step};
 pub use head::STORED_VERSION;
 pub use metrics::RouteMetrics;
-pub use outcome::CacheOutcome;
+pub use outcome::{CacheOutcome, Tier};
 pub use own::{OwnRequest, Warmed};
 pub use parameters::{PARAMETERS, TENANT_PARAMETERS};
 pub use plane::{Parts, Plane};

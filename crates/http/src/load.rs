@@ -291,6 +291,7 @@ impl Load {
             _ => Retry::Safe,
         };
         let sent = self.asking.route.upstream.send(request, retry).await;
+        self.asking.route.metrics.asked_origin(self.clock.now().since(started));
         let (mut response, exchange) = sent.map_err(Failure::Upstream)?;
         encode::keep_apart(response.headers_mut());
         let times = Times {

@@ -104,6 +104,30 @@ impl CacheOutcome {
     }
 }
 
+/// Where a stored response was that answered. The name is the metric label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// In this node's memory.
+    #[default]
+    Memory,
+    /// In Redis, where another node, or this one before, had put it.
+    Redis,
+}
+
+impl Tier {
+    /// All tiers, in the order of their discriminants.
+    pub const ALL: [Self; 2] = [Self::Memory, Self::Redis];
+
+    /// The word for metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+        }
+    }
+}
+
 /// Seconds of freshness left; negative once stale. An entry that an invalidation made stale says zero: it does not tell when.
 fn freshness_left_s(hit: &Hit, now: Instant) -> i64 {
     if hit.softened() {
@@ -139,6 +163,10 @@ pub(crate) struct Outcome {
     pub(crate) stored: bool,
     /// Seconds of freshness left; negative once stale.
     pub(crate) ttl_s: Option<i64>,
+    /// Where the stored response was that answered.
+    pub(crate) tier: Tier,
+    /// How long the load of what answered had taken, where the origin was not asked in its place.
+    pub(crate) saved: Option<Duration>,
     /// What the way to the origin was like.
     pub(crate) exchange: Option<Exchange>,
     /// The word of the error that the client sees.
@@ -162,6 +190,8 @@ impl Outcome {
             forward_status: None,
             stored: false,
             ttl_s: None,
+            tier: Tier::Memory,
+            saved: None,
             exchange: None,
             error: None,
             permit: None,
@@ -171,6 +201,9 @@ impl Outcome {
     /// The stored response of `hit` answered.
     pub(crate) fn answered_by(&mut self, hit: &Hit, how: CacheOutcome, route: &Route, now: Instant) {
         self.cache = how;
+        // A stale answer in place of a failed or slow one saved nothing: the origin was asked.
+        let is_instead = how.is_hit() && !matches!(how, CacheOutcome::StaleIfError | CacheOutcome::StaleWhileSlow);
+        self.saved = (is_instead || how == CacheOutcome::Collapsed).then(|| hit.cost());
         self.ttl_s = Some(freshness_left_s(hit, now));
         if how == CacheOutcome::Unverified {
             self.detail = Some(how.as_str());

@@ -33,7 +33,9 @@ pub(crate) async fn forward(
         Retry::Never
     };
     let (write, posted) = (Write::begin(plane, facts, route), Posted::begin(plane, facts, route));
+    let started = plane.parts.clock.now();
     let sent = route.upstream.send(outgoing::forward(facts, route, body), retry).await;
+    route.metrics.asked_origin(plane.parts.clock.now().since(started));
     let (response, exchange) = sent.map_err(Failure::Upstream)?;
     let posted = posted.and_then(|posted| posted.answered(&response));
     let invalidations = write.answered(response.status(), response.headers());

@@ -10,7 +10,7 @@ use crate::finish::Sealing;
 use crate::head_update::Checking;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
-use crate::outcome::{CacheOutcome, Outcome};
+use crate::outcome::{CacheOutcome, Outcome, Tier};
 use crate::parted::Parted;
 use crate::policy::{Decision, Forward, Reason};
 use crate::reasons;
@@ -276,6 +276,7 @@ impl Plane {
     fn recalled(&self, asking: &Asking, hit: Hit, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
         (outcome.decision, outcome.forward) = (None, None);
         let response = self.hit(asking, hit, CacheOutcome::Hit, outcome);
+        outcome.tier = Tier::Redis;
         outcome.detail = outcome.detail.or(Some("redis"));
         response
     }

@@ -110,6 +110,7 @@ impl Plane {
             now,
             // It took less than what the histogram tells apart.
             duration: Duration::ZERO,
+            began: Duration::ZERO,
             error: None,
         };
         // Hits are not among the recent decisions that `explain` is asked about.

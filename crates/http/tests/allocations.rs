@@ -166,6 +166,8 @@ fn plane(origin: SocketAddr) -> Plane {
         format: LogFormat::Text,
         access: AccessFormat::Off,
         access_path: "-".to_owned(),
+        access_sample: 1.0,
+        slow: None,
         redact: Vec::new(),
     };
     let recorder = Recorder::start(&log).unwrap();

@@ -1,9 +1,10 @@
 //! The typed form of `[log]`. Every default stands in [`crate::PARAMETERS`].
 
+use peregrine_base::Span;
 use serde::{Deserialize, Serialize};
 
 /// What is logged, how, and where to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
     /// The least important events that are logged.
@@ -14,6 +15,10 @@ pub struct LogConfig {
     pub access: AccessFormat,
     /// Where the access log goes: `stdout`, `stderr` or a file.
     pub access_path: String,
+    /// How many of the requests that went well and fast are logged: 1 is all of them.
+    pub access_sample: f64,
+    /// From what time to the answer's head on a request is slow: it is always logged, and warned of.
+    pub slow: Option<Span>,
     /// Query parameters whose values are not logged, beside those that never are.
     pub redact: Vec<String>,
 }

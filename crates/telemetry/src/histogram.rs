@@ -1,7 +1,8 @@
 //! A histogram of latencies: log-linear buckets, eight to each power of two, so that a quantile is off by at most 12.5%.
 //! From 1 µs (everything below counts as that) to 2^36 µs (19 hours).
 
-use crate::counter::{add_to, own_cells, slot};
+use crate::counter::add_to;
+use crate::sharded::Sharded;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,14 +16,22 @@ const BUCKETS: usize = (OCTAVES + 1) << SUB_BITS;
 /// Counts durations into buckets.
 #[derive(Debug)]
 pub struct Histogram {
-    shards: Box<[Shard]>,
+    shards: Sharded<Shard>,
 }
 
 #[derive(Debug)]
-#[repr(align(128))]
 struct Shard {
     buckets: [AtomicU64; BUCKETS],
     sum_micros: AtomicU64,
+}
+
+impl Shard {
+    const fn new() -> Self {
+        Self {
+            buckets: [const { AtomicU64::new(0) }; BUCKETS],
+            sum_micros: AtomicU64::new(0),
+        }
+    }
 }
 
 /// What a histogram held when it was read.
@@ -39,22 +48,14 @@ impl Histogram {
     /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
-        let shard = || Shard {
-            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
-            sum_micros: AtomicU64::new(0),
-        };
-        Self {
-            shards: (0..=own_cells()).map(|_| shard()).collect(),
-        }
+        Self { shards: Sharded::new() }
     }
 
     /// Counts `duration`.
     #[inline]
     pub fn record(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let slot = slot();
-        let own = slot + 1 < self.shards.len();
-        let Some(shard) = self.shards.get(slot) else {
+        let Some((shard, own)) = self.shards.mine(Shard::new) else {
             return;
         };
         if let Some(bucket) = shard.buckets.get(bucket_of(micros)) {
@@ -68,7 +69,7 @@ impl Histogram {
     pub fn snapshot(&self) -> HistogramSnapshot {
         let mut buckets = vec![0u64; BUCKETS];
         let mut sum_micros = 0u64;
-        for shard in &self.shards {
+        for shard in self.shards.iter() {
             for (total, bucket) in buckets.iter_mut().zip(&shard.buckets) {
                 *total += bucket.load(Ordering::Relaxed);
             }

@@ -13,9 +13,11 @@ pub mod logs;
 pub mod parameters;
 pub mod prometheus;
 pub mod recorder;
+pub mod sharded;
 pub mod system;
 pub mod tail;
 pub mod time;
+pub mod top;
 
 pub use access::{Access, AccessLog};
 pub use config::LogConfig;
@@ -24,4 +26,6 @@ pub use histogram::{Histogram, HistogramSnapshot};
 pub use parameters::PARAMETERS;
 pub use prometheus::Exposition;
 pub use recorder::Recorder;
+pub use sharded::Counters;
 pub use tail::Tail;
+pub use top::TopKeys;

@@ -34,6 +34,22 @@ pub const PARAMETERS: &[Parameter] = &[
         about: "Where the access log goes: `stdout`, `stderr`, or a file, which SIGHUP opens anew.",
     },
     Parameter {
+        name: "log.access_sample",
+        kind: Kind::Number { min: 0.0, max: 1.0 },
+        fallback: Fallback::Toml("1.0"),
+        reload: true,
+        about: "How many of all requests the access log holds, from 0 to 1; those that failed (5xx or an error) or were slow \
+                are always in it. The choice hangs on the request id, so that nodes that share ids log the same requests.",
+    },
+    Parameter {
+        name: "log.slow",
+        kind: Kind::Duration { min: "1ms", max: "1h" },
+        fallback: Fallback::Absent,
+        reload: true,
+        about: "Warns in the program's log of requests whose answer takes so long to begin, at most ten times a second; the \
+                rest is counted. Without it there are no such warnings.",
+    },
+    Parameter {
         name: "log.redact",
         kind: Kind::Texts,
         fallback: Fallback::Toml("[]"),

@@ -15,11 +15,11 @@ mod tests;
 
 pub use event::RequestEvent;
 pub use filter::{Filter, StatusFilter};
+pub(crate) use pace::Pace;
 
 use crate::access::{Access, Redaction};
 use crate::{Counter, Exposition};
 use arc_swap::ArcSwap;
-use pace::Pace;
 use peregrine_base::Instant;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -342,6 +342,8 @@ fn log_to(file: &NamedTempFile) -> LogConfig {
         format: LogFormat::Text,
         access: AccessFormat::Json,
         access_path: file.path().to_str().unwrap().to_owned(),
+        access_sample: 1.0,
+        slow: None,
         redact: Vec::new(),
     }
 }

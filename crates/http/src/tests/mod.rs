@@ -4,6 +4,7 @@ mod bench;
 
 mod conditions;
 mod contents;
+mod counting;
 mod decoding;
 mod doubt;
 mod encoding;

@@ -249,6 +249,9 @@ fn counted(bench: &Bench) -> (Vec<u64>, u64, u64) {
             metrics.duration.snapshot().count,
         ];
         let encoded = metrics.encodings().map(|(_, count)| count);
+        let encoded = encoded
+            .chain(metrics.tiers().map(|(_, count)| count))
+            .chain([metrics.saved_requests()]);
         outcomes.chain(statuses).chain(bytes).chain(encoded).collect::<Vec<_>>()
     });
     let total = bench.engine.statistics().total;

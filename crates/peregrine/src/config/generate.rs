@@ -85,6 +85,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("upstream[].targets", "[\"http://127.0.0.1:3000\"]"),
     ("route[].upstream", "\"api\""),
     ("route[].name", "\"products\""),
+    ("log.slow", "\"1s\""),
     ("upstream[].host", "\"keep\""),
     ("upstream[].total_timeout", "\"5m\""),
     ("upstream[].health.path", "\"/healthz\""),

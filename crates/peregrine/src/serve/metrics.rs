@@ -6,7 +6,7 @@ mod sharing;
 mod tier;
 
 use super::program::Program;
-use peregrine_cache::NamespaceStatistics;
+use peregrine_cache::{NamespaceStatistics, TenantStatistics};
 use peregrine_http::Route;
 use peregrine_net::tls::TlsStatus;
 use peregrine_net::upstream::{Health, TargetStatus};
@@ -31,10 +31,14 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     );
     for route in program.plane.table().iter() {
         of_route(route, out);
+        of_route_info(route, out);
     }
     let statistics = program.engine.statistics();
     for (namespace, statistics) in &statistics.namespaces {
         of_namespace(namespace, statistics, out);
+    }
+    for (tenant, is) in &statistics.tenants {
+        of_tenant(tenant, is, out);
     }
     if let Some(redis) = &statistics.redis {
         tier::expose(redis, out);
@@ -72,8 +76,7 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     if let Some(sharing) = &program.sharing {
         sharing::expose(sharing, out);
     }
-    program.recorder.access_log.expose(out);
-    program.recorder.tail.expose(out);
+    program.recorder.expose(out);
 }
 
 /// The metrics of one thing, under its labels.
@@ -146,6 +149,60 @@ fn of_route(route: &Route, out: &mut Exposition) {
         help,
         &metrics.upstream.snapshot(),
     );
+    of_origin(route, &mut of);
+}
+
+/// What a route spares the origin and still asks of it.
+fn of_origin(route: &Route, of: &mut Of<'_>) {
+    let metrics = &route.metrics;
+    let tiers = metrics.tiers().map(|(tier, count)| (tier.as_str(), count));
+    let help = "Answers from the cache by the tier that had them.";
+    of.counters("peregrine_hits_total", help, "tier", tiers);
+    let help = "Requests by what went wrong with them, clients that left included.";
+    of.counters("peregrine_request_failures_total", help, "kind", metrics.error_kinds());
+    let help = "Requests that the origin got, renewals in the background included.";
+    of.counter("peregrine_origin_requests_total", help, metrics.origin_requests());
+    let help = "Time until the origin answered, or failed, together.";
+    of.counter("peregrine_origin_seconds_total", help, metrics.origin_time());
+    let help = "Requests that the origin did not get because something stored, or another's load, answered.";
+    of.counter("peregrine_origin_saved_requests_total", help, metrics.saved_requests());
+    let help = "Time that the loads of what answered in place of the origin had taken.";
+    of.counter("peregrine_origin_saved_seconds_total", help, metrics.saved_time());
+    let help = "How long requests waited for a connection to the origin.";
+    of.histogram("peregrine_upstream_wait_seconds", help, &metrics.wait.snapshot());
+}
+
+/// Which strategy, upstream and namespace a route has, to group its other metrics by.
+fn of_route_info(route: &Route, out: &mut Exposition) {
+    let labels = [
+        ("route", &*route.name),
+        ("strategy", route.strategy.name()),
+        ("upstream", route.upstream.name()),
+        ("namespace", route.namespace.name()),
+    ];
+    let help = "Always 1; its labels say which strategy, upstream and namespace a route has.";
+    out.gauge("peregrine_route_info", help, &labels, true);
+}
+
+/// What a tenant holds and did.
+fn of_tenant(tenant: &str, is: &TenantStatistics, out: &mut Exposition) {
+    let labels = [("tenant", tenant)];
+    let mut of = Of { out, labels: &labels };
+    of.counter(
+        "peregrine_tenant_hits_total",
+        "Answers from the cache for a tenant.",
+        is.hits,
+    );
+    let help = "Lookups for a tenant that found nothing to serve at once.";
+    of.counter("peregrine_tenant_misses_total", help, is.misses);
+    let help = "Entries of a tenant that left because it held as much as it may.";
+    of.counter("peregrine_tenant_evicted_total", help, is.evicted);
+    of.gauge(
+        "peregrine_tenant_bytes",
+        "Bytes that a tenant's entries occupy.",
+        is.bytes,
+    );
+    of.gauge("peregrine_tenant_entries", "Entries of a tenant.", is.entries);
 }
 
 fn of_namespace(namespace: &str, is: &NamespaceStatistics, out: &mut Exposition) {

@@ -71,7 +71,7 @@ impl Redaction {
     }
 
     /// Hands out `target` in pieces, those to hide replaced.
-    pub(super) fn pieces(&self, target: &str, mut emit: impl FnMut(&str)) {
+    pub(crate) fn pieces(&self, target: &str, mut emit: impl FnMut(&str)) {
         let Some((path, query)) = target.split_once('?') else {
             return emit(target);
         };

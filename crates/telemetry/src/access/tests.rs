@@ -16,6 +16,8 @@ fn config(access: AccessFormat, path: &Path) -> LogConfig {
         format: LogFormat::Text,
         access,
         access_path,
+        access_sample: 1.0,
+        slow: None,
         redact: vec!["Customer-ID".to_owned()],
     }
 }

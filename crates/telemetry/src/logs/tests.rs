@@ -32,6 +32,8 @@ fn config(level: Level, format: LogFormat) -> LogConfig {
         format,
         access: AccessFormat::Off,
         access_path: "stdout".to_owned(),
+        access_sample: 1.0,
+        slow: None,
         redact: Vec::new(),
     }
 }

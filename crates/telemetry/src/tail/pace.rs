@@ -9,14 +9,14 @@ const BURST: u64 = 1_000_000_000;
 
 /// Lets so many pass each second, and as many at once after a pause.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     step: u64,
     due: AtomicU64,
 }
 
 impl Pace {
     /// So many a second.
-    pub(super) const fn new(per_s: u32) -> Self {
+    pub(crate) const fn new(per_s: u32) -> Self {
         Self {
             step: 1_000_000_000 / per_s as u64,
             due: AtomicU64::new(0),
@@ -25,12 +25,12 @@ impl Pace {
 
     /// Whether one may pass now.
     #[inline]
-    pub(super) fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.due.load(Ordering::Relaxed) + self.step <= now.as_nanos().saturating_add(BURST)
     }
 
     /// Lets one pass, if it may.
-    pub(super) fn take(&self, now: Instant) -> bool {
+    pub(crate) fn take(&self, now: Instant) -> bool {
         let limit = now.as_nanos().saturating_add(BURST);
         let moved = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| {
             let next = due.max(now.as_nanos()).saturating_add(self.step);
