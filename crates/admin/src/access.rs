@@ -1,6 +1,7 @@
 //! Who asks, and what they may do: a role, the namespaces that it is limited to, the tenant that it is limited to.
 
 pub(crate) mod codes;
+pub(crate) mod keys;
 pub(crate) mod sessions;
 
 use crate::calls::{Call, Need, Reach};

@@ -4,6 +4,7 @@ mod change;
 mod read;
 
 use crate::access::Who;
+use crate::access::keys::Keys;
 use crate::answer::{Answer, protect, protect_page, refuse, without_body};
 use crate::calls::{CALLS, Call, Need};
 use crate::config::AdminConfig;
@@ -11,12 +12,14 @@ use crate::control::Control;
 use crate::dashboard::Dashboard;
 use crate::guard::Guard;
 use crate::refusal::{Barred, Refusal};
+use crate::state::StateError;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, header};
 use peregrine_base::{Clock, Secret};
 use peregrine_net::http::{Body, BodyFault, Handler, Peer};
 use peregrine_telemetry::Counter;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What an admin API is made of.
@@ -29,12 +32,15 @@ pub struct AdminParts {
     pub tenants: Vec<(String, Secret)>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where what outlives a restart is kept; nothing for a program that is to leave no trace.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// The admin API.
 pub struct Admin {
     control: Arc<dyn Control>,
     guard: Guard,
+    clock: Arc<dyn Clock>,
     dashboard: Dashboard,
     metrics_open: bool,
     body_max: u64,
@@ -69,23 +75,28 @@ impl Handler for Admin {
 
 impl Admin {
     /// An admin API as `config` says.
-    #[must_use]
-    pub fn new(config: &AdminConfig, parts: AdminParts) -> Self {
+    ///
+    /// # Errors
+    /// When a file in `state_dir` cannot be used.
+    pub fn new(config: &AdminConfig, parts: AdminParts) -> Result<Self, StateError> {
         let AdminParts {
             control,
             token,
             tenants,
             clock,
+            state_dir,
         } = parts;
-        Self {
+        let keys = Keys::open(state_dir.as_deref())?;
+        Ok(Self {
             control,
-            guard: Guard::new(config, token, tenants, clock),
+            guard: Guard::new(config, token, tenants, keys, Arc::clone(&clock)),
+            clock,
             dashboard: Dashboard::embedded(),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),
             called: std::array::from_fn(|_| Counter::new()),
             barred: std::array::from_fn(|_| Counter::new()),
-        }
+        })
     }
 
     /// A code with which a browser logs in once, within ten minutes; nothing when the system gives no random bytes.

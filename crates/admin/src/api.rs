@@ -12,12 +12,19 @@ pub mod reload;
 pub mod statistics;
 
 use crate::refusal::fault;
+use peregrine_base::WallTime;
 use peregrine_net::http::Fault;
+use peregrine_telemetry::time::Rfc3339;
 
 /// The most names of one kind (keys, tags, patterns, URLs) in one request.
 pub const NAMES_MAX: usize = 1000;
 /// The longest name, in bytes.
 pub const NAME_MAX_BYTES: usize = 4096;
+
+/// A time as it is written.
+pub(crate) fn time(time: WallTime) -> String {
+    Rfc3339(time).to_string()
+}
 
 /// A request that knows what is wrong with it beyond its shape.
 pub(crate) trait Checked {

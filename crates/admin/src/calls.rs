@@ -45,6 +45,12 @@ pub(crate) enum Call {
     Logout,
     /// Who one is.
     Me,
+    /// The API keys.
+    ApiKeys,
+    /// A new one.
+    CreateKey,
+    /// Taking one back.
+    RevokeKey,
 }
 
 /// What it takes to make a call.
@@ -116,6 +122,9 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/access/login", Method::POST, Call::Login, "access_login", Need::Nothing, Reach::Own),
     row("/api/performance/access/logout", Method::POST, Call::Logout, "access_logout", VIEWER, Reach::Own),
     row("/api/performance/access/me", Method::GET, Call::Me, "access_me", VIEWER, Reach::Own),
+    row("/api/performance/access/apikeys", Method::GET, Call::ApiKeys, "access_apikeys", ADMIN, Reach::Whole),
+    row("/api/performance/access/apikeys", Method::POST, Call::CreateKey, "access_apikeys_create", ADMIN, Reach::Whole),
+    row("/api/performance/access/apikeys", Method::DELETE, Call::RevokeKey, "access_apikeys_revoke", ADMIN, Reach::Whole),
 ];
 
 impl Call {

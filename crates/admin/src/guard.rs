@@ -4,7 +4,7 @@
 //!    that it made point here (DNS rebinding);
 //! 2. its `Origin`, if it has one, is the API's own, so that no other page's script can use a browser as its hand;
 //! 3. it carries a token (the admin's, with which everything may be done; or a tenant's, with which that tenant's statistics
-//!    may be read and its entries invalidated, and nothing else), or the cookie of a session that began with one. An address
+//!    may be read and its entries invalidated, and nothing else; or an API key), or the cookie of a session that began with one. An address
 //!    that tries several wrong ones has to wait. A cookie, which a browser sends by itself, counts only for requests of our
 //!    own pages.
 
@@ -12,6 +12,7 @@ mod attempts;
 
 use crate::access::Who;
 use crate::access::codes::Codes;
+use crate::access::keys::Keys;
 use crate::access::sessions::{self, Sessions};
 use crate::api::access::LoginRequest;
 use crate::config::AdminConfig;
@@ -35,6 +36,7 @@ pub(crate) struct Guard {
     attempts: Mutex<Attempts>,
     sessions: Sessions,
     codes: Codes,
+    keys: Keys,
     clock: Arc<dyn Clock>,
 }
 
@@ -43,6 +45,7 @@ impl Guard {
         config: &AdminConfig,
         token: Secret,
         tenants: Vec<(String, Secret)>,
+        keys: Keys,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let attempts = Attempts::new(config.token_attempts_max, config.token_attempts_window.get());
@@ -53,6 +56,7 @@ impl Guard {
             attempts: Mutex::new(attempts),
             sessions: Sessions::new(config.session_idle.get(), config.session_lifetime.get()),
             codes: Codes::default(),
+            keys,
             clock,
         }
     }
@@ -90,7 +94,9 @@ impl Guard {
         if !request.headers.contains_key(header::AUTHORIZATION) {
             let mut ids = sessions::ids(request).peekable();
             if ids.peek().is_some() {
-                let who = ids.find_map(|id| self.sessions.find(id, now));
+                let who = ids
+                    .find_map(|id| self.sessions.find(id, now))
+                    .filter(|who| self.is_good(who));
                 let over = || Refusal::barred(Barred::Session, "This session is over: log in again.");
                 let who = who.ok_or_else(over)?;
                 return check_same_page(request).map(|()| who);
@@ -115,9 +121,18 @@ impl Guard {
             attempts.right(address);
             return Ok(Who::tenant(tenant));
         }
+        if Keys::is_key(token)
+            && let Some(who) = self.keys.recognise(token, self.clock.wall())
+        {
+            attempts.right(address);
+            return Ok(who);
+        }
         attempts.wrong(address, token, now);
         let challenge = HeaderValue::from_static("Bearer realm=\"peregrine\", error=\"invalid_token\"");
-        let refusal = Refusal::barred(Barred::TokenWrong, "This is not the admin token of this Peregrine.");
+        let refusal = Refusal::barred(
+            Barred::TokenWrong,
+            "This is neither the admin token of this Peregrine nor a key that it knows.",
+        );
         Err(refusal.header(header::WWW_AUTHENTICATE, challenge))
     }
 
@@ -173,6 +188,17 @@ impl Guard {
     /// A code to log in with.
     pub(crate) fn issue_code(&self) -> Result<String, Refusal> {
         self.codes.issue(self.clock.now())
+    }
+
+    /// Whether what let `who` in still would.
+    pub(crate) fn is_good(&self, who: &Who) -> bool {
+        let now = self.clock.wall();
+        who.expires.is_none_or(|expires| now < expires) && who.key.as_ref().is_none_or(|id| self.keys.is_good(id, now))
+    }
+
+    /// The API keys.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// How many sessions there are.

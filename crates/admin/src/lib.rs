@@ -20,6 +20,7 @@ pub mod parameters;
 mod query;
 pub mod refusal;
 mod secrets;
+pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod token;

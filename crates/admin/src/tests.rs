@@ -4,5 +4,6 @@ mod answers;
 mod fake;
 mod gates;
 mod inputs;
+mod roles;
 mod sessions;
 mod socket;

@@ -1,6 +1,8 @@
 //! The command line: what can be asked of the program, and the way from the arguments to the exit code.
 
-use crate::commands::{bench, check, completions, config, demo, explain, invalidate, keys, serve, stats, verify, warm};
+use crate::commands::{
+    apikeys, bench, check, completions, config, demo, explain, invalidate, keys, serve, stats, verify, warm,
+};
 use crate::config::Environment;
 use crate::{Failure, print};
 use clap::{Args, Parser, Subcommand};
@@ -47,6 +49,8 @@ pub enum Command {
     Invalidate(invalidate::Arguments),
     /// Make, list, rotate and destroy the keys of encryption.
     Keys(keys::Arguments),
+    /// Make, list and revoke keys to the admin API.
+    Apikeys(apikeys::Arguments),
     /// Load pages into the cache before anybody asks for them.
     Warm(warm::Arguments),
     /// What the cache holds and did, and why it did not do more.
@@ -99,6 +103,7 @@ fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
         Command::Explain(arguments) => explain::run(&arguments, environment),
         Command::Invalidate(arguments) => invalidate::run(&arguments, environment),
         Command::Keys(arguments) => keys::run(&arguments, environment),
+        Command::Apikeys(arguments) => apikeys::run(&arguments, environment),
         Command::Warm(arguments) => warm::run(&arguments, environment),
         Command::Stats(arguments) => stats::run(&arguments, environment),
         Command::Bench(arguments) => bench::run(&arguments),

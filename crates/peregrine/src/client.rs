@@ -95,6 +95,14 @@ impl Client {
         self.call(Method::POST, path, Body::full(value.to_string())).await
     }
 
+    /// DELETEs `path` under the API.
+    ///
+    /// # Errors
+    /// When nobody answers, or not with success.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::DELETE, path, Body::empty()).await
+    }
+
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Body) -> Result<T, Failure> {
         let mut request = Request::builder()
             .method(method)

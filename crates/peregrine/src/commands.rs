@@ -1,5 +1,6 @@
 //! The commands, one per file: its arguments and what it does.
 
+pub mod apikeys;
 pub mod bench;
 pub mod check;
 pub mod completions;

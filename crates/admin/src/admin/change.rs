@@ -3,14 +3,14 @@
 use super::Admin;
 use crate::access::Who;
 use crate::answer::Answer;
-use crate::api::access::{LoggedOut, LoginRequest, Me};
+use crate::api::access::{CreateKey, LoggedOut, LoginRequest, Me};
 use crate::api::invalidation::{ClearRequest, PatternRequest};
 use crate::api::keys::{EraseRequest, RotateRequest};
 use crate::api::operation::{Act, OperationRequest, Outcome, WrittenOutcome};
 use crate::api::preload::PreloadRequest;
 use crate::calls::Call;
 use crate::json;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, fault};
 use http::header;
 use http::request::Parts;
 use peregrine_cache::Invalidation;
@@ -32,6 +32,15 @@ impl Admin {
                 let asked: LoginRequest = json::read(body)?;
                 let (who, cookie) = self.guard.log_in(&asked, request, peer)?;
                 return Ok(Answer::json(&Me::from(&who))?.header(header::SET_COOKIE, cookie));
+            }
+            Call::CreateKey => {
+                let asked: CreateKey = json::read(body)?;
+                self.check_namespaces(asked.namespaces.as_deref().unwrap_or_default())?;
+                return Answer::json(&self.guard.keys().create(asked, who, self.clock.wall())?);
+            }
+            Call::RevokeKey => {
+                let id = crate::api::access::id(request.uri.query())?;
+                return Answer::json(&self.guard.keys().revoke(&id)?);
             }
             Call::Logout => {
                 let ended = self.guard.log_out(request);
@@ -60,6 +69,26 @@ impl Admin {
         let receipt = self.control.invalidate(who.limit(invalidation)?).await?;
         let answer = Answer::json(&receipt)?;
         Ok(answer.unless_pending(&receipt))
+    }
+
+    /// A key for a namespace that is misspelt would let nobody in, and nobody would know why.
+    fn check_namespaces(&self, names: &[String]) -> Result<(), Refusal> {
+        let known = self.control.statistics().cache.namespaces;
+        let unknown = names.iter().filter(|name| !known.contains_key(*name));
+        let faults: Vec<_> = unknown
+            .map(|name| {
+                let known: Vec<&str> = known.keys().map(String::as_str).collect();
+                fault(
+                    "namespaces",
+                    format!("there is no `{name}`; there are: {}", known.join(", ")),
+                )
+            })
+            .collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::invalid(faults))
+        }
     }
 
     async fn operation(&self, body: &[u8], who: &Who) -> Result<Answer, Refusal> {

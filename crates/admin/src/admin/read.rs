@@ -3,7 +3,7 @@
 use super::Admin;
 use crate::access::Who;
 use crate::answer::Answer;
-use crate::api::access::Me;
+use crate::api::access::{ApiKeys, Me};
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
 use crate::api::statistics::TenantReport;
@@ -39,6 +39,9 @@ impl Admin {
                 let cursor = crate::api::keys::cursor(request.uri.query())?;
                 Answer::json(&self.control.keys(cursor).await?)
             }
+            Call::ApiKeys => Answer::json(&ApiKeys {
+                keys: self.guard.keys().list(),
+            }),
             Call::Me => Answer::json(&Me::from(who)),
             _ => self.statistics(who),
         }

@@ -91,7 +91,9 @@ impl Control for Fake {
             tenants: BTreeMap::new(),
             other_tenants: TenantStatistics::default(),
             total: NamespaceStatistics::default(),
-            namespaces: BTreeMap::new(),
+            namespaces: ["default", "images", "other"]
+                .map(|name| (name.to_owned(), NamespaceStatistics::default()))
+                .into(),
             memory_max: 1 << 20,
             in_flight_bytes: 0,
             loads_under_way: 0,
@@ -262,8 +264,9 @@ impl Bench {
             token: Secret::new(TOKEN),
             tenants: vec![("acme".to_owned(), Secret::new(ACME_TOKEN))],
             clock: Arc::<ManualClock>::clone(&clock),
+            state_dir: None,
         };
-        let admin = Admin::new(config, parts);
+        let admin = Admin::new(config, parts).unwrap();
         Self {
             admin: Arc::new(admin),
             fake,

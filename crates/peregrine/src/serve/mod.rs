@@ -261,22 +261,23 @@ async fn start_after(
     for ((config, listener), spoken) in listeners.into_iter().zip(spoken) {
         program.serve(config, listener, spoken);
     }
-    let token = admin.map(|(listener, token)| {
+    let admin = admin.map(|(listener, token)| {
         let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
         let admin_parts = AdminParts {
             control,
             token: token.secret.clone(),
             tenants: settings.tenant_tokens(),
             clock: Program::clock(),
+            state_dir: program.snapshots.as_ref().map(|kept| kept.directory().to_owned()),
         };
-        let handler = Admin::new(&settings.admin, admin_parts);
+        let handler = Admin::new(&settings.admin, admin_parts).map_err(|error| Failure::Failed(error.to_string()))?;
         let code = handler.login_code();
         let server = Server::new(ServerLimits::default(), parts);
         let handle = server.serve(listener, Arc::new(handler), admin_watch);
         program.listeners.set_admin(settings.admin.address.to_string(), handle);
-        (token, code)
+        Ok::<_, Failure>((token, code))
     });
-    let (token, login_code) = token.unzip();
+    let (token, login_code) = admin.transpose()?.unzip();
     if let Some(takeover) = takeover {
         takeover.ready().await;
     }

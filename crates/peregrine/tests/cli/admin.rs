@@ -312,3 +312,50 @@ fn warm_follows_a_sitemap_index() {
         ["/index.xml", "/one.xml", "/two.xml"].map(|path| format!("GET {path} HTTP/1.1\r\n"))
     );
 }
+
+#[test]
+fn apikeys_are_made_listed_and_revoked() {
+    let key = json!({ "id": "0a1b", "name": "deploy", "role": "operator", "namespaces": ["shop"],
+                      "created": "2026-01-02T03:04:05.000Z", "created_by": "admin token", "expires": null, "last_used": null });
+    let mut made = key.clone();
+    made["key"] = json!("pgk_0a1b_secret");
+    let create = [
+        "apikeys",
+        "create",
+        "deploy",
+        "--role",
+        "operator",
+        "--namespace",
+        "shop",
+        "--expires",
+        "1d",
+    ];
+    let (said, asked) = ask(&create, vec![(200, made)]);
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, "pgk_0a1b_secret\n"),
+        "only the key is printed, for scripts"
+    );
+    assert_says(&said.err, &["shown once"]);
+    assert_eq!(
+        asked[0].body,
+        json!({ "name": "deploy", "role": "operator", "namespaces": ["shop"], "expires_in_s": 86_400 })
+    );
+    let (said, _) = ask(&["apikeys", "list"], vec![(200, json!({ "keys": [key] }))]);
+    assert_says(
+        &said.out,
+        &["deploy", "0a1b", "operator", "shop", "admin token", "never"],
+    );
+    let (said, asked) = ask(&["apikeys", "revoke", "a b"], vec![(200, key)]);
+    assert_says(&said.out, &["deploy (0a1b) lets nobody in any more"]);
+    assert_eq!(
+        asked[0].line,
+        "DELETE /api/performance/access/apikeys?id=a%20b HTTP/1.1\r\n"
+    );
+    let problem = json!({ "type": "urn:peregrine:problem:role_too_low", "title": "Forbidden", "status": 403,
+                          "detail": "This takes the role `admin`; yours is `viewer`." });
+    let (said, _) = ask(&["apikeys", "list"], vec![(403, problem)]);
+    assert_eq!(said.code, 1);
+    assert_says(&said.err, &["This takes the role `admin`; yours is `viewer`."]);
+    assert_eq!(run(&["apikeys", "create", "x"]).code, 2, "a role is needed");
+}

@@ -15,6 +15,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "explain",
         "invalidate",
         "keys",
+        "apikeys",
         "warm",
         "stats",
         "bench",
@@ -81,6 +82,11 @@ fn the_help_of_every_command_names_its_options_and_has_an_example() {
         (&["keys", "list"], &["--admin", "--json"]),
         (&["keys", "rotate"], &["--data-keys", "--json"]),
         (&["keys", "erase"], &["--tenant", "--namespace", "--json"]),
+        (
+            &["apikeys", "create"],
+            &["--role", "--namespace", "--expires", "--json"],
+        ),
+        (&["apikeys", "revoke"], &["--admin", "--json"]),
         (&["warm"], &["<SOURCE>", "--rate", "--concurrency", "--json"]),
         (&["stats"], &["--admin", "--token-file", "--json"]),
         (
