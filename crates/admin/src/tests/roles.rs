@@ -66,7 +66,8 @@ async fn every_call_takes_the_role_that_is_written_here() {
     let bench = Bench::new();
     let mut words: Vec<&str> = CALLS.iter().map(|row| row.word).collect();
     let mut wanted: Vec<&str> = WANTED.iter().map(|(word, ..)| *word).collect();
-    (words.sort_unstable(), wanted.sort_unstable());
+    words.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(words, wanted, "a call is missing in the table of this test");
     let rank = |role: &str| {
         ["anybody", "viewer", "operator", "admin"]

@@ -1,6 +1,7 @@
 //! The wiring: from settings to a running Peregrine. What is decided about traffic is decided in the rooms; here they are
 //! made, joined, told of reloads and drained.
 
+mod admin;
 mod advice;
 mod clock;
 mod control;
@@ -24,7 +25,7 @@ use crate::config::{Environment, Loaded, Origin, Overrides};
 use crate::print;
 use cores::{Cores, Threads};
 use handover::{Inherited, Offer, Predecessor, Role, Takeover};
-use peregrine_admin::{Admin, AdminParts, Control, token};
+use peregrine_admin::token;
 use peregrine_base::{Complaint, Runtime, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
@@ -262,15 +263,7 @@ async fn start_after(
         program.serve(config, listener, spoken);
     }
     let admin = admin.map(|(listener, token)| {
-        let control: Arc<dyn Control> = Arc::clone(&program) as Arc<dyn Control>;
-        let admin_parts = AdminParts {
-            control,
-            token: token.secret.clone(),
-            tenants: settings.tenant_tokens(),
-            clock: Program::clock(),
-            state_dir: program.snapshots.as_ref().map(|kept| kept.directory().to_owned()),
-        };
-        let handler = Admin::new(&settings.admin, admin_parts).map_err(|error| Failure::Failed(error.to_string()))?;
+        let handler = admin::open(&program, &settings, token.secret.clone())?;
         let code = handler.login_code();
         let server = Server::new(ServerLimits::default(), parts);
         let handle = server.serve(listener, Arc::new(handler), admin_watch);
