@@ -8,11 +8,15 @@
 //! What is not known is `None`, never 0: a second without a request has no latency, a machine that does not say how much
 //! memory it has has no ratio.
 
+pub mod alerts;
 pub mod config;
+pub mod desk;
 pub mod events;
 pub mod model;
+pub mod notify;
 pub mod parameters;
 pub mod reading;
+pub mod slo;
 pub mod store;
 pub mod time;
 pub mod values;

@@ -10,7 +10,8 @@ mod summary;
 mod traffic;
 
 pub use alerts::{
-    Acknowledgement, Alert, AlertRule, AlertState, AlertsReport, Burn, Severity, Silence, SloKind, SloState, SloStatus,
+    Acknowledgement, Alert, AlertRule, AlertState, AlertsReport, Burn, Missing, Severity, Silence, SloKind, SloState,
+    SloStatus,
 };
 pub use figures::{Figures, HitRatio, Latency, RouteFigures, StrategyFigures, TenantFigures};
 pub use history::{Heat, History, Sample};

@@ -18,8 +18,8 @@ pub trait Values {
 
     /// How many requests there were within `window` until now and how many of them were good: answered without an error
     /// and, with a `threshold`, within it (rounded down to the edge of a bucket of the histogram, 12.5% at most, unless
-    /// the threshold was made known beforehand). Of one route, or of all. Nothing when less than half of the window was
-    /// seen.
+    /// the threshold was made known beforehand). Of one route, or of all; and how much of the window was seen at all.
+    /// Nothing when there is no such route, or none of the window was seen.
     fn counts(&self, route: Option<&str>, window: Duration, threshold: Option<Duration>) -> Option<Counts>;
 }
 
@@ -30,4 +30,6 @@ pub struct Counts {
     pub good: u64,
     /// All of them.
     pub total: u64,
+    /// How much of the window was seen: less than all of it after a start, and where the program did not run.
+    pub seen: Duration,
 }

@@ -41,10 +41,16 @@ impl Severity {
             Self::Low => "low",
         }
     }
+
+    /// Whether it is at least as bad as `other`.
+    #[must_use]
+    pub fn is_at_least(self, other: Self) -> bool {
+        self <= other
+    }
 }
 
 /// How an alert is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// Its condition holds, but not yet for long enough.
@@ -53,6 +59,31 @@ pub enum AlertState {
     Firing,
     /// It fired.
     Resolved,
+}
+
+impl AlertState {
+    /// The word for logs and metric labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// What it means to a rule when there is no number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// Nothing: an alert stays as it is.
+    #[default]
+    Keep,
+    /// That all is well.
+    Ok,
+    /// That it is past the threshold.
+    Breach,
 }
 
 /// An alert.
@@ -108,7 +139,7 @@ pub struct AlertRule {
     pub name: String,
     /// The series that it looks at.
     pub metric: String,
-    /// Of those series only the ones with these labels; all of them when there are none.
+    /// Whose: of a route, of an upstream, of each of them (`*`); that of all together when there are none.
     #[serde(default)]
     pub labels: Labels,
     /// The alert's condition holds above this.
@@ -123,11 +154,23 @@ pub struct AlertRule {
     pub keep_firing_s: f64,
     /// How bad it is.
     pub severity: Severity,
-    /// With fewer requests for each window it says nothing.
+    /// With fewer requests within that time a number that is computed from requests says nothing.
     pub min_events: f64,
-    /// Who is told.
+    /// What it means when there is no number.
+    #[serde(default)]
+    pub missing: Missing,
+    /// What its alerts are told together with; those of the same rule when there is none.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Who is told; everybody when nobody is named.
     #[serde(default)]
     pub notify: Vec<String>,
+    /// What it says instead of the usual sentence.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// What to do, instead of the usual.
+    #[serde(default)]
+    pub next_step: Option<String>,
     /// Whether it is looked at.
     pub enabled: bool,
     /// Whether it is one of those that are there by themselves.
