@@ -10,6 +10,9 @@ mod outbox;
 pub mod parameters;
 mod sign;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::Letter;
 pub use config::{NotifyConfig, NotifyKind};
 pub use outbox::{Delivery, Outbox, Posted, QUEUE_MAX, ReceiverStatus, TABLE};

@@ -14,6 +14,9 @@
 pub mod config;
 pub mod parameters;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{SLOS_MAX, SloConfig, objectives};
 pub use parameters::PARAMETERS;
 
