@@ -9,21 +9,41 @@
 //! memory it has has no ratio.
 
 pub mod alerts;
+mod answers;
+mod codec;
 pub mod config;
 pub mod desk;
 pub mod events;
+mod figures;
+mod insight;
+mod keeping;
+mod ladder;
 pub mod model;
 pub mod notify;
 pub mod parameters;
+pub mod query;
 pub mod reading;
+mod report;
+mod ring;
+mod rings;
+pub mod score;
+pub mod series;
 pub mod slo;
+pub mod spread;
 pub mod store;
+pub mod tally;
 pub mod time;
 pub mod values;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::InsightConfig;
 pub use events::{Event, Events};
+pub use insight::Insight;
+pub use keeping::Restored;
 pub use parameters::PARAMETERS;
+pub use query::HistoryQuery;
 pub use reading::Reading;
 pub use time::Time;
 pub use values::{Counts, Labels, Values};

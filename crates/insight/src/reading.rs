@@ -57,7 +57,7 @@ pub struct RouteReading {
     /// Requests that ended in an error of the upstream's or Peregrine's own.
     pub errors: u64,
     /// Decisions by reason.
-    pub reasons: Arc<[(&'static str, u64)]>,
+    pub reasons: Arc<[ReasonReading]>,
     /// From the parsed request to the end of the answer.
     pub duration: Arc<HistogramSnapshot>,
     /// From the request to the origin until its first byte.
@@ -66,6 +66,27 @@ pub struct RouteReading {
     pub bytes_sent: u64,
     /// Bytes of bodies that the origin did not send.
     pub bytes_saved: u64,
+    /// Answers that came from Redis.
+    pub redis_hits: u64,
+    /// Requests that the origin got, renewals in the background and failed ones included.
+    pub origin_requests: u64,
+    /// Time that it took for them, in microseconds.
+    pub origin_micros: u64,
+    /// Requests that it was spared.
+    pub saved_requests: u64,
+    /// Time that it was spared, in microseconds: for each of them what the load of that very entry took.
+    pub saved_micros: u64,
+}
+
+/// How often a caching decision was made for a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReasonReading {
+    /// The reason's name.
+    pub word: &'static str,
+    /// What it means.
+    pub sentence: &'static str,
+    /// How often it was given.
+    pub count: u64,
 }
 
 /// Requests by how the cache took part.
@@ -136,10 +157,6 @@ pub struct CacheReading {
     pub entries: u64,
     /// Loads under way.
     pub loads_under_way: u64,
-    /// Lookups that Redis answered.
-    pub redis_hits: Option<u64>,
-    /// Lookups for which Redis was asked.
-    pub redis_asked: Option<u64>,
     /// Invalidations that were told to this node or by it.
     pub invalidations: u64,
 }

@@ -9,17 +9,25 @@ pub type Labels = BTreeMap<String, String>;
 /// The newest numbers there are.
 pub trait Values {
     /// The newest value of the series `metric` with exactly these labels; nothing when it is not known now. Gauges are of
-    /// the newest second, rates and ratios and quantiles of the last ten.
+    /// the newest second, rates, ratios and quantiles of the last ten.
     fn value(&self, metric: &str, labels: &Labels) -> Option<f64>;
 
     /// The labels under which `metric` is known: one empty set for a global series, one set for each route or upstream for
     /// a series of routes or upstreams; both where a name is both.
     fn label_sets(&self, metric: &str) -> Vec<Labels>;
 
+<<<<<<< HEAD
     /// How many requests there were within `window` until now and how many of them were good: answered without an error
     /// and, with a `threshold`, within it (rounded down to the edge of a bucket of the histogram, 12.5% at most, unless
     /// the threshold was made known beforehand). Of one route, or of all; and how much of the window was seen at all.
     /// Nothing when there is no such route, or none of the window was seen.
+=======
+    /// How many requests there were within `window` until now, and how many of them were good: with a `threshold` those
+    /// that took at most so long (rounded down to the edge of a bucket of the histogram: by an eighth at most), without one
+    /// those that did not end in an answer of class 5xx. Of one route, or of all. A window of up to an hour is as long as
+    /// asked for or up to a minute longer, one of up to a day up to 15 minutes, any other up to three hours. Nothing when
+    /// the program did not run for half of the window.
+>>>>>>> 764fdd1 (insight: history in rings, figures of any range, the score, what was saved, and what is kept)
     fn counts(&self, route: Option<&str>, window: Duration, threshold: Option<Duration>) -> Option<Counts>;
 }
 

@@ -1,0 +1,351 @@
+//! How things are: the summary, the metrics, and what was saved.
+
+use crate::figures;
+use crate::insight::{Insight, State};
+use crate::model::{
+    ApplicationMetrics, CacheMetrics, Figures, HitRatio, Metrics, NamespaceMetrics, ReasonCount, RouteFigures, Saved,
+    SavedOfRoute, Status, StrategyFigures, Summary, SystemMetrics, TargetReport, TenantFigures, UpstreamReport,
+};
+use crate::reading::{NamespaceReading, Reading};
+use crate::rings::About;
+use crate::score;
+use crate::series::{UPSTREAM, widen};
+use crate::tally::{RouteTally, Tally, Tracked};
+use crate::time::Time;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many routes a summary and a report name.
+pub(crate) const ROUTES_SHOWN: usize = 10;
+/// How many changes a summary shows.
+const CHANGES_SHOWN: usize = 50;
+/// How many bytes a gigabyte has, as networks are paid for.
+const GIGABYTE: f64 = 1e9;
+
+/// All routes and upstreams of a reading, whether or not they have a history.
+struct Everything;
+
+impl Tracked for Everything {
+    fn route(&mut self, _: &Arc<str>) -> bool {
+        true
+    }
+
+    fn upstream(&mut self, _: &Arc<str>) -> bool {
+        false
+    }
+}
+
+impl Insight {
+    /// How things are, with the figures of the last `range`. Objectives and alerts are not filled in: they are handed in by
+    /// whoever keeps them.
+    #[must_use]
+    pub fn summary(&self, range: Duration) -> Summary {
+        let state = self.lock();
+        let at = state.at();
+        let total = state.ladder.total(at.as_secs(), range);
+        let none = Reading::default();
+        let reading = state.reading.as_deref().unwrap_or(&none);
+        let mut top_routes = figures::of_routes(&total, reading);
+        top_routes.truncate(ROUTES_SHOWN);
+        Summary {
+            at,
+            range_s: range.as_secs(),
+            version: self.version.to_owned(),
+            node: self.node.clone(),
+            uptime_s: reading.uptime.as_secs(),
+            status: match (reading.failing, reading.complaints.is_empty()) {
+                (true, _) => Status::Failing,
+                (false, false) => Status::Degraded,
+                (false, true) => Status::Ok,
+            },
+            complaints: reading.complaints.clone(),
+            score: score::score(&total, state.threshold()),
+            apdex: score::apdex(&total.all, state.threshold()),
+            now: figures::of_all(&state.now),
+            range: figures::of_all(&total),
+            saved: state.saved(&total, at.before(range)),
+            slos: Vec::new(),
+            alerts: Vec::new(),
+            top_routes,
+            changes: state.changes.iter().rev().take(CHANGES_SHOWN).cloned().collect(),
+        }
+    }
+
+    /// What the cache saved within the last `range`.
+    #[must_use]
+    pub fn saved(&self, range: Duration) -> Saved {
+        let state = self.lock();
+        let at = state.at();
+        state.saved(&state.ladder.total(at.as_secs(), range), at.before(range))
+    }
+
+    /// Everything that is measured: now and since the start.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        let state = self.lock();
+        let none = Reading::default();
+        let reading = state.reading.as_deref().unwrap_or(&none);
+        Metrics {
+            at: state.at(),
+            system: reading.system.as_deref().cloned().unwrap_or_default(),
+            application: state.application(reading),
+            cache: state.cache(reading),
+        }
+    }
+
+    /// The process and its machine.
+    #[must_use]
+    pub fn system(&self) -> SystemMetrics {
+        let state = self.lock();
+        let system = state
+            .reading
+            .as_ref()
+            .and_then(|reading| reading.system.as_deref().cloned());
+        system.unwrap_or_default()
+    }
+
+    /// Each route since the start, those that cost origins the most time first.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteFigures> {
+        let state = self.lock();
+        let reading = state.reading.clone();
+        drop(state);
+        reading.map_or_else(Vec::new, |reading| every_route(&reading))
+    }
+
+    /// Each upstream with its targets.
+    #[must_use]
+    pub fn upstreams(&self) -> Vec<UpstreamReport> {
+        let state = self.lock();
+        let reading = state.reading.as_deref();
+        let upstreams = reading.map_or(&[] as &[_], |reading| &reading.upstreams);
+        let report = |upstream: &crate::reading::UpstreamReading| {
+            let newest = state.newest(&About::Upstream(Arc::clone(&upstream.name)));
+            let since = |url: &Arc<str>| {
+                let known = state.healths.get(&(Arc::clone(&upstream.name), Arc::clone(url)));
+                known.map(|(_, since)| *since)
+            };
+            UpstreamReport {
+                name: upstream.name.to_string(),
+                balance: upstream.balance.clone(),
+                targets: upstream
+                    .targets
+                    .iter()
+                    .map(|target| TargetReport {
+                        url: target.url.to_string(),
+                        health: target.health.to_owned(),
+                        share: Some(target.share),
+                        latency_ms: target.latency_ms,
+                        in_flight: target.in_flight,
+                        requests: target.requests,
+                        errors: target.errors,
+                        retries: target.retries,
+                        last_error: target.last_error.as_deref().map(str::to_owned),
+                        since: since(&target.url),
+                    })
+                    .collect(),
+                figures: UPSTREAM
+                    .iter()
+                    .zip(newest)
+                    .map(|(series, value)| (series.name.to_owned(), widen(value)))
+                    .collect(),
+            }
+        };
+        upstreams.iter().map(report).collect()
+    }
+
+    /// Each node of the cluster, this one alone where nothing is shared.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<crate::model::NodeReport> {
+        let state = self.lock();
+        let sharing = state.reading.as_ref().and_then(|reading| reading.sharing.as_ref());
+        match sharing.filter(|sharing| !sharing.nodes.is_empty()) {
+            Some(sharing) => sharing.nodes.clone(),
+            None => vec![crate::model::NodeReport {
+                name: self.node.clone(),
+                own: true,
+                state: if sharing.is_some() { "away" } else { "alone" }.to_owned(),
+                ..Default::default()
+            }],
+        }
+    }
+}
+
+/// Each route of a reading since the start.
+fn every_route(reading: &Reading) -> Vec<RouteFigures> {
+    figures::of_routes(&Tally::between(reading, None, &mut Everything), reading)
+}
+
+/// Texts in place of words, for JSON.
+fn by_text(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts
+        .iter()
+        .map(|(word, count)| ((*word).to_owned(), *count))
+        .collect()
+}
+
+impl State {
+    fn application(&self, reading: &Reading) -> ApplicationMetrics {
+        let total = Tally::between(reading, None, &mut Everything);
+        let mut strategies: BTreeMap<&str, RouteTally> = BTreeMap::new();
+        let (mut errors, mut reasons) = (BTreeMap::new(), BTreeMap::<&str, (u64, &str)>::new());
+        for route in &reading.routes {
+            if let Some(did) = total.routes.get(&route.name) {
+                strategies.entry(&route.strategy).or_default().merge(did);
+            }
+            for reason in &*route.reasons {
+                reasons.entry(reason.word).or_insert((0, reason.sentence)).0 += reason.count;
+            }
+        }
+        for (kind, count) in reading
+            .upstreams
+            .iter()
+            .flat_map(|upstream| &upstream.targets)
+            .flat_map(|of| &of.errors_by_kind)
+        {
+            *errors.entry((*kind).to_owned()).or_insert(0) += count;
+        }
+        let mut reasons: Vec<ReasonCount> = reasons
+            .into_iter()
+            .map(|(reason, (count, sentence))| ReasonCount {
+                reason: reason.to_owned(),
+                count,
+                sentence: sentence.to_owned(),
+            })
+            .collect();
+        reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
+        ApplicationMetrics {
+            now: figures::of_all(&self.now),
+            routes: figures::of_routes(&total, reading),
+            strategies: strategies
+                .into_iter()
+                .map(|(strategy, did)| StrategyFigures {
+                    strategy: strategy.to_owned(),
+                    figures: figures::of_route(&did, total.seconds),
+                })
+                .collect(),
+            tenants: reading
+                .tenants
+                .iter()
+                .map(|(tenant, did)| of_tenant(tenant, *did))
+                .collect(),
+            statuses: classes.into_iter().zip(total.all.statuses).collect(),
+            errors,
+            reasons,
+            connections: by_text(&reading.connections.counts),
+            top_keys: Vec::new(),
+            total: figures::of_all(&total),
+        }
+    }
+
+    fn cache(&self, reading: &Reading) -> CacheMetrics {
+        let cache = &reading.cache;
+        let namespace = |(name, of): (&String, &NamespaceReading)| NamespaceMetrics {
+            namespace: name.clone(),
+            bytes: of.bytes,
+            memory_max: of.memory_max,
+            entries: of.entries,
+            hits: of.hits,
+            misses: of.misses,
+            stale_served: of.stale_served,
+            coalesced: of.coalesced,
+            loads: of.loads,
+            load_failures: of.load_failures,
+            misses_by_reason: by_text(&of.misses_by_reason),
+            evictions_by_cause: by_text(&of.evictions_by_cause),
+        };
+        CacheMetrics {
+            bytes: cache.bytes,
+            memory_max: cache.memory_max,
+            used_ratio: figures::ratio(cache.bytes as f64, cache.memory_max as f64),
+            entries: cache.entries,
+            hit_ratio: figures::of_all(&self.now).hit_ratio,
+            loads_under_way: cache.loads_under_way,
+            namespaces: cache.namespaces.iter().map(namespace).collect(),
+        }
+    }
+
+    /// What the cache saved within `total`, which began at `since`.
+    pub(crate) fn saved(&self, total: &Tally, since: Time) -> Saved {
+        let config = &self.config;
+        let has_price = config.origin_second_cost.is_some() || config.gigabyte_cost.is_some();
+        let money = |seconds: f64, bytes: u64| {
+            let time = config.origin_second_cost.map(|cost| seconds * cost);
+            let volume = config.gigabyte_cost.map(|cost| bytes as f64 / GIGABYTE * cost);
+            has_price.then(|| time.unwrap_or(0.0) + volume.unwrap_or(0.0))
+        };
+        let seconds = total.all.seconds_saved();
+        let mut routes: Vec<SavedOfRoute> = total
+            .routes
+            .iter()
+            .map(|(name, did)| {
+                let seconds = did.seconds_saved();
+                SavedOfRoute {
+                    route: name.to_string(),
+                    origin_requests: did.saved_requests,
+                    origin_seconds: seconds,
+                    bytes: did.bytes_saved,
+                    money: money(seconds, did.bytes_saved),
+                }
+            })
+            .collect();
+        routes.sort_by(|one, other| other.origin_seconds.total_cmp(&one.origin_seconds));
+        Saved {
+            // Nothing was counted before the program began.
+            since,
+            origin_requests: total.all.saved_requests,
+            origin_seconds: seconds,
+            bytes: total.all.bytes_saved,
+            money: money(seconds, total.all.bytes_saved),
+            currency: has_price.then(|| config.currency.clone()),
+            how: self.how(has_price),
+            routes,
+        }
+    }
+
+    fn how(&self, has_price: bool) -> Vec<String> {
+        let mut how = vec![
+            "Origin requests: answers from a stored response, fresh or stale, and answers by another request's load. A \
+             confirmation by the origin (304) is a request to it and not counted as saved."
+                .to_owned(),
+            "Origin seconds: for each of these answers the time that the load of that very entry took."
+                .to_owned(),
+            "Bytes: the bodies of answers for which the origin sent none.".to_owned(),
+        ];
+        let config = &self.config;
+        if has_price {
+            let prices = [
+                ("origin second", config.origin_second_cost),
+                ("gigabyte (10^9 bytes)", config.gigabyte_cost),
+            ];
+            let terms = prices
+                .iter()
+                .filter_map(|(what, price)| Some(format!("{} {} for each {what}", (*price)?, config.currency)));
+            how.push(format!(
+                "Money: {}, by [insight] of the configuration.",
+                terms.collect::<Vec<_>>().join(" and ")
+            ));
+        } else {
+            how.push("Money is shown once insight.origin_second_cost or insight.gigabyte_cost is set.".to_owned());
+        }
+        how
+    }
+}
+
+/// A tenant since the start: of tenants only what the cache did is counted.
+fn of_tenant(tenant: &str, did: crate::reading::TenantReading) -> TenantFigures {
+    let asked = did.hits + did.misses;
+    TenantFigures {
+        tenant: tenant.to_owned(),
+        figures: Figures {
+            requests: Some(asked as f64),
+            hit_ratio: HitRatio {
+                total: figures::ratio(did.hits as f64, asked as f64),
+                ..HitRatio::default()
+            },
+            ..Figures::default()
+        },
+    }
+}
