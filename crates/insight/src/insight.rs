@@ -55,8 +55,6 @@ pub(crate) struct State {
     nodes: Option<Vec<String>>,
     /// Reports, oldest first.
     pub(crate) reports: VecDeque<Arc<Report>>,
-    /// The reading at the last report, for what is counted by reason.
-    pub(crate) reported: Option<Arc<Reading>>,
     /// What is to be written.
     pub(crate) keeping: Keeping,
 }
@@ -85,7 +83,6 @@ impl Insight {
                 healths: BTreeMap::new(),
                 nodes: None,
                 reports: VecDeque::new(),
-                reported: None,
                 keeping,
             }),
         }

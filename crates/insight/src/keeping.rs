@@ -106,12 +106,6 @@ impl Keeping {
         self.due = true;
     }
 
-    pub(crate) fn report(&mut self, report: &Report) {
-        let key = report.at.as_millis().to_be_bytes().to_vec();
-        self.put(REPORTS, key, serde_json::to_vec(report).unwrap_or_default());
-        self.due = true;
-    }
-
     /// A second is over.
     pub(crate) fn second(&mut self, at: u64, busy: bool, interval: Duration) {
         self.due |= busy || self.written.saturating_add(interval.as_secs()) <= at || self.written > at;

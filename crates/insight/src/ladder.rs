@@ -153,17 +153,6 @@ impl Ladder {
         self.within(now, range, &mut |tally| total.merge(tally));
         total
     }
-
-    /// All from `from` (excluded) to `until` (included), by whole minutes; only of what is kept by the minute.
-    pub(crate) fn minutes(&self, from: u64, until: u64) -> Tally {
-        let mut total = Tally::default();
-        let done = self.steps[0]
-            .done
-            .iter()
-            .filter(|(end, _)| *end > from && *end <= until);
-        done.for_each(|(_, tally)| total.merge(tally));
-        total
-    }
 }
 
 #[cfg(test)]
@@ -205,7 +194,6 @@ mod tests {
             assert!(found >= range && found <= range + grain, "{range}: {found}");
         }
         assert_eq!(hits(&ladder, now, 30 * 86_400), seconds);
-        assert_eq!(ladder.minutes(now - 600, now - 300).all.outcomes.hit, 300);
     }
 
     #[test]

@@ -163,6 +163,15 @@ impl Values for State {
                 None => total.saturating_sub(did.failed()),
             };
         });
-        (seconds >= window.as_secs_f64() / 2.0).then_some(counts)
+        if let Some(route) = route
+            && !self
+                .rings
+                .subjects()
+                .any(|known| matches!(known, About::Route(name) if **name == *route))
+        {
+            return None;
+        }
+        counts.seen = Duration::try_from_secs_f64(seconds).unwrap_or_default().min(window);
+        (seconds > 0.0).then_some(counts)
     }
 }

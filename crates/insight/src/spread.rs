@@ -157,6 +157,7 @@ mod tests {
         ) {
             let found = spread_of(&micros).quantile_ms(quantile).unwrap() * 1000.0;
             micros.sort_unstable();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
             let rank = ((micros.len() as f64 * quantile).ceil() as usize).clamp(1, micros.len());
             let exact = micros[rank - 1] as f64;
             prop_assert!(found >= exact - 0.5 && found <= exact * 1.125 + 1.0, "{found} for {exact}");

@@ -16,18 +16,11 @@ pub trait Values {
     /// a series of routes or upstreams; both where a name is both.
     fn label_sets(&self, metric: &str) -> Vec<Labels>;
 
-<<<<<<< HEAD
-    /// How many requests there were within `window` until now and how many of them were good: answered without an error
-    /// and, with a `threshold`, within it (rounded down to the edge of a bucket of the histogram, 12.5% at most, unless
-    /// the threshold was made known beforehand). Of one route, or of all; and how much of the window was seen at all.
-    /// Nothing when there is no such route, or none of the window was seen.
-=======
     /// How many requests there were within `window` until now, and how many of them were good: with a `threshold` those
     /// that took at most so long (rounded down to the edge of a bucket of the histogram: by an eighth at most), without one
-    /// those that did not end in an answer of class 5xx. Of one route, or of all. A window of up to an hour is as long as
-    /// asked for or up to a minute longer, one of up to a day up to 15 minutes, any other up to three hours. Nothing when
-    /// the program did not run for half of the window.
->>>>>>> 764fdd1 (insight: history in rings, figures of any range, the score, what was saved, and what is kept)
+    /// those that did not end in an answer of class 5xx. Of one route, or of all; and how much of the window was seen at
+    /// all. A window of up to an hour is as long as asked for or up to a minute longer, one of up to a day up to 15
+    /// minutes, any other up to three hours. Nothing when there is no such route, or none of the window was seen.
     fn counts(&self, route: Option<&str>, window: Duration, threshold: Option<Duration>) -> Option<Counts>;
 }
 

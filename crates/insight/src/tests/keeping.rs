@@ -42,10 +42,7 @@ fn a_program_that_is_killed_loses_nothing_that_it_had_seen() {
         let after = run(&kept, START + seconds, 0, true);
         for resolution in [1, 10, 60, 900] {
             for route in [None, Some("shop")] {
-                let (old, new) = (
-                    history(&before, resolution, route),
-                    history(&after, resolution, route),
-                );
+                let (old, new) = (history(&before, resolution, route), history(&after, resolution, route));
                 // A span that ended with the program is finished by the next.
                 assert!(new.at.len() <= old.at.len() + 1, "{seconds} {resolution} {route:?}");
                 assert_eq!(new.at[..old.at.len()], old.at, "{seconds} {resolution} {route:?}");
