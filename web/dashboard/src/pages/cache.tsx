@@ -1,0 +1,148 @@
+import type { Entry, Row } from "@peregrine/sdk";
+import { useDeferredValue, useState } from "react";
+import { ExportMenu } from "@/charts/chartcard";
+import { Parts } from "@/charts/spark";
+import { client, useAsk, useMay } from "@/lib/api";
+import { bytes, count, duration, percent } from "@/lib/format";
+import { download } from "@/lib/export";
+import { useParam } from "@/lib/url";
+import { Badge, stateTone } from "@/ui/badge";
+import { Button } from "@/ui/button";
+import { Card, PageHead } from "@/ui/card";
+import { Dialog } from "@/ui/dialog";
+import { Choice, Search, Tabs } from "@/ui/field";
+import { Answer, Empty } from "@/ui/states";
+import { Table } from "@/ui/table";
+import { Explain } from "./parts/explain";
+import { InvalidateDialog, type Kind } from "./parts/invalidate";
+import { columnsOf, flat, nameKey } from "./parts/rows";
+
+const LIMIT = 200;
+const TABS = [["entries", "Find an entry"], ["namespaces", "Namespaces"], ["strategies", "Strategies"], ["tags", "Tags"], ["reasons", "Why not more"]] as const;
+
+/** What is stored, why, and how to get rid of it. */
+export default function Cache() {
+  const [view, setView] = useParam("view", "entries");
+  const [wanted, setWanted] = useState<{ kind: Kind; names: string } | null>(null);
+  const may = useMay("operator");
+  return (
+    <>
+      <PageHead title="Cache" about="What is stored and why it is there. An invalidation is counted first, and its receipt says which tiers and nodes have confirmed it." actions={
+        <Button kind="danger" icon="bolt" disabled={!may} title={may ? "" : "Takes the role operator"} onClick={() => setWanted({ kind: "tags", names: "" })}>Invalidate…</Button>
+      } />
+      <Tabs label="Cache" value={view} onChange={setView} tabs={TABS} />
+      {view === "entries" && <Entries onInvalidate={may ? setWanted : null} />}
+      {view === "namespaces" && <Rows field="namespaces" onInvalidate={may ? (names) => setWanted({ kind: "namespaces", names }) : null} />}
+      {view === "strategies" && <Rows field="strategies" onInvalidate={null} />}
+      {view === "tags" && <Tags onInvalidate={may ? (names) => setWanted({ kind: "tags", names }) : null} />}
+      {view === "reasons" && <Reasons />}
+      {wanted && <InvalidateDialog {...wanted} onClose={() => setWanted(null)} />}
+    </>
+  );
+}
+
+function Entries({ onInvalidate }: { onInvalidate: ((what: { kind: Kind; names: string }) => void) | null }) {
+  const [contains, setContains] = useParam("contains");
+  const [namespace, setNamespace] = useParam("namespace");
+  const [tag, setTag] = useParam("tag");
+  const [state, setState] = useParam("state");
+  const [open, setOpen] = useState<Entry | null>(null);
+  const query = useDeferredValue({ contains, namespace, tag, state: state as "fresh" | "stale" | "", limit: LIMIT });
+  const names = useAsk(["cache", "namespaces"], (signal) => client.namespaces(signal));
+  const key = nameKey(names.data ?? [], "namespace", "name");
+  const page = useAsk(["cache", "entries", query], (signal) => client.entries({ ...query, state: query.state || undefined }, signal), 10_000);
+  const rows = page.data?.entries ?? [];
+  return (
+    <Card flush title="Entries" note={page.data ? `${count(rows.length)} found, ${count(page.data.looked_at)} looked at${page.data.complete ? "" : "; the time for looking was up: narrow the search"}` : ""} actions={
+      <ExportMenu label="Entries" write={(format) => download("peregrine-entries", format, ["key", "namespace", "tenant", "state", "age_s", "ttl_s", "size", "hits", "tags", "tier"],
+        rows.map((one) => [one.key, one.namespace, one.tenant, one.state, one.age_s, one.ttl_s, one.size, one.hits, one.tags.join(" "), one.tier]))} />
+    }>
+      <div className="flex flex-wrap gap-2 px-3.5 pb-2.5">
+        <Search label="Part of the key" value={contains} onChange={setContains} className="w-full sm:w-72" />
+        <Choice label="Namespace" value={namespace} onChange={setNamespace} options={[["", "All namespaces"], ...(names.data ?? []).map((row) => [String(row[key]), String(row[key])] as const)]} />
+        <Search label="Tag" value={tag} onChange={setTag} className="w-36" />
+        <Choice label="State" value={state} onChange={setState} options={[["", "Fresh and stale"], ["fresh", "Fresh"], ["stale", "Stale"]]} />
+      </div>
+      <Answer of={page}>
+        {() => (
+          <Table caption="Entries" rows={rows} id={(one, at) => one.key + one.tenant + at} onRow={setOpen}
+            empty={<Empty icon="cache" title="No entry fits">{contains || namespace || tag || state ? "Try fewer filters." : "Nothing is stored yet. Entries appear with the first cacheable answers."}</Empty>} columns={[
+              { key: "key", label: "Key", sort: (one) => one.key, show: (one) => <button type="button" className="mono block max-w-[28rem] truncate text-left hover:underline" title={one.key} onClick={() => setOpen(one)}>{one.key}</button> },
+              { key: "state", label: "State", sort: (one) => one.state, show: (one) => <Badge tone={stateTone(one.state)} dot>{one.state}</Badge> },
+              { key: "namespace", label: "Namespace", sort: (one) => one.namespace, show: (one) => one.namespace + (one.tenant ? ` · ${one.tenant}` : "") },
+              { key: "tier", label: "Tier", sort: (one) => one.tier, show: (one) => one.tier },
+              { key: "age", label: "Age", numeric: true, sort: (one) => one.age_s, show: (one) => duration(one.age_s) },
+              { key: "ttl", label: "Fresh for", numeric: true, sort: (one) => one.ttl_s, show: (one) => duration(one.ttl_s) },
+              { key: "size", label: "Size", numeric: true, sort: (one) => one.size, show: (one) => bytes(one.size) },
+              { key: "hits", label: "Served", numeric: true, sort: (one) => one.hits, show: (one) => count(one.hits) },
+            ]} />
+        )}
+      </Answer>
+      {open && (
+        <Dialog side title="Why it is there" onClose={() => setOpen(null)} footer={onInvalidate && <Button kind="danger" onClick={() => { onInvalidate({ kind: "keys", names: open.url ?? open.key }); setOpen(null); }}>Invalidate it…</Button>}>
+          {open.url ? <Explain url={open.url} /> : <p className="text-muted">This is a value that was set by its name, not the answer to a URL; there is no way of a request to explain.</p>}
+        </Dialog>
+      )}
+    </Card>
+  );
+}
+
+function Rows({ field, onInvalidate }: { field: "namespaces" | "strategies"; onInvalidate: ((names: string) => void) | null }) {
+  const answer = useAsk(["cache", field], (signal) => client[field](signal), 5_000);
+  return (
+    <Answer of={answer}>
+      {(data) => {
+        const rows = data.map((row) => flat(row));
+        const first = nameKey(rows, field === "namespaces" ? "namespace" : "strategy", "name");
+        const columns = columnsOf(rows, first, 10);
+        if (onInvalidate) columns.push({ key: "do", label: "", numeric: true, show: (row: Row) => <Button kind="ghost" onClick={() => onInvalidate(String(row[first]))}>Invalidate…</Button> });
+        return <Card flush><Table caption={field} rows={rows} id={(row, at) => `${String(row[first])}${at}`} columns={columns} empty={<Empty icon="cache" title={`No ${field}`}>They appear when the configuration names some.</Empty>} /></Card>;
+      }}
+    </Answer>
+  );
+}
+
+function Tags({ onInvalidate }: { onInvalidate: ((names: string) => void) | null }) {
+  const [text, setText] = useParam("find");
+  const answer = useAsk(["cache", "tags"], (signal) => client.tags(500, signal), 10_000);
+  return (
+    <Card flush title="Tags" actions={<Search label="Find a tag" value={text} onChange={setText} className="w-52" />}>
+      <Answer of={answer}>
+        {(data) => {
+          const shown = data.filter((one) => one.tag.includes(text));
+          const most = Math.max(...shown.map((one) => one.entries), 1);
+          return (
+            <Table caption="Tags" rows={shown} id={(one, at) => one.tag + at} sorted={["entries", "down"]}
+              empty={<Empty icon="cache" title="No tags">Origins name them in a response field, or a strategy sets them.</Empty>} columns={[
+                { key: "tag", label: "Tag", sort: (one) => one.tag, show: (one) => <span className="mono">{one.tag}</span> },
+                { key: "bar", label: "Share of the largest", show: (one) => <span className="block w-40"><Parts className="h-1.5" parts={[{ key: "s", share: one.entries / most, color: "--memory" }]} /></span> },
+                { key: "entries", label: "Entries", numeric: true, sort: (one) => one.entries, show: (one) => count(one.entries) },
+                ...(onInvalidate ? [{ key: "do", label: "", numeric: true, show: (one: { tag: string }) => <Button kind="ghost" onClick={() => onInvalidate(one.tag)}>Invalidate…</Button> }] : []),
+              ]} />
+          );
+        }}
+      </Answer>
+    </Card>
+  );
+}
+
+function Reasons() {
+  const stats = useAsk(["cache", "stats"], (signal) => client.cacheStats(signal), 5_000);
+  return (
+    <Card title="Why requests were not answered from the cache" note="since the start">
+      <Answer of={stats}>
+        {(data) => data.reasons.length === 0 ? <Empty icon="check" title="There was no such request yet" /> : (
+          <ul className="flex flex-col divide-y divide-line">
+            {data.reasons.map((one) => (
+              <li key={one.reason} className="grid gap-x-4 gap-y-1 py-2.5 sm:grid-cols-[10rem_8rem_1fr]">
+                <span className="mono font-medium">{one.reason}</span>
+                <span className="flex items-center gap-2"><span className="w-16"><Parts className="h-1.5" parts={[{ key: "s", share: one.share, color: "--origin" }]} /></span>{percent(one.share)}</span>
+                <span><span className="text-muted">{one.sentence}</span>{one.advice && <span className="mt-0.5 block text-info">{one.advice}</span>}</span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Answer>
+    </Card>
+  );
+}
