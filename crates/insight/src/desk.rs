@@ -4,12 +4,13 @@
 //! letters fetched by [`Desk::due`]. That an alert was told and the letter that tells it are written together, so that a kill
 //! between them loses neither and makes no third.
 
-use crate::alerts::{AlertCounts, Alerts, Moment, Refused, SavedAlerts};
+use crate::alerts::{AlertConfig, AlertCounts, Alerts, Moment, RULES_GIVEN_MAX, RULES_MAX, Refused, SavedAlerts};
 use crate::model::{Alert, AlertRule, AlertState, AlertsReport, Silence, SloStatus};
 use crate::notify::{self, Delivery, NotifyConfig, Outbox, Posted, ReceiverStatus};
-use crate::slo::{SloConfig, Slos};
+use crate::slo::{SLOS_MAX, SloConfig, Slos};
 use crate::store::{Store, StoreFault, Write};
 use crate::values::{Labels, Values};
+use peregrine_base::Complaint;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,6 +32,30 @@ pub struct DeskConfig {
     pub objectives: Vec<SloConfig>,
     /// Who is told.
     pub receivers: BTreeMap<String, NotifyConfig>,
+}
+
+/// The most receivers; each has a line of letters.
+pub const RECEIVERS_MAX: usize = 32;
+
+/// Whether there are more rules, objectives or receivers configured than there can be.
+///
+/// # Errors
+/// With what there is too much of.
+pub fn limits(
+    alerts: &[AlertConfig],
+    objectives: &[SloConfig],
+    receivers: &BTreeMap<String, NotifyConfig>,
+) -> Result<(), Vec<Complaint>> {
+    let counts = [
+        ("alert", alerts.len(), RULES_MAX - RULES_GIVEN_MAX),
+        ("slo", objectives.len(), SLOS_MAX),
+        ("notify", receivers.len(), RECEIVERS_MAX),
+    ];
+    let too_many = counts.into_iter().filter(|(_, count, max)| count > max);
+    let complaints: Vec<Complaint> = too_many
+        .map(|(field, count, max)| Complaint::new(field, format!("there are {count}"), format!("there can be {max}")))
+        .collect();
+    if complaints.is_empty() { Ok(()) } else { Err(complaints) }
 }
 
 /// What a tick brought about.
@@ -151,12 +176,6 @@ impl Desk {
             slo.alerts = own.map(|alert| alert.id.clone()).collect();
         }
         all
-    }
-
-    /// The thresholds that history had better count exactly: [`Slos::thresholds`].
-    #[must_use]
-    pub fn thresholds(&self) -> Vec<(Option<String>, Duration)> {
-        self.slos.thresholds()
     }
 
     /// How it stands, for metrics.

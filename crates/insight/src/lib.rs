@@ -8,6 +8,7 @@
 //! What is not known is `None`, never 0: a second without a request has no latency, a machine that does not say how much
 //! memory it has has no ratio.
 
+pub mod alerting;
 pub mod alerts;
 mod answers;
 mod codec;
@@ -38,7 +39,9 @@ pub mod values;
 #[cfg(test)]
 mod tests;
 
+pub use alerting::Alerting;
 pub use config::InsightConfig;
+pub use desk::{DeskConfig, limits};
 pub use events::{Event, Events};
 pub use insight::Insight;
 pub use keeping::Restored;

@@ -4,6 +4,7 @@ use super::RULES_MAX;
 use super::telling::NOBODY;
 use super::words;
 use crate::model::AlertRule;
+use crate::series::{GLOBAL, ROUTE, Series, UPSTREAM};
 use peregrine_base::Complaint;
 
 /// The longest name.
@@ -14,80 +15,6 @@ const TEXT_LENGTH_MAX: usize = 1000;
 const TIME_MAX_S: f64 = 86_400.0;
 /// How alike a name must be to be meant.
 const SIMILARITY_MIN: f64 = 0.6;
-
-/// The series that exist without labels.
-pub(crate) const GLOBAL: &[&str] = &[
-    "requests_per_s",
-    "error_ratio",
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "latency_mean_ms",
-    "upstream_p50_ms",
-    "upstream_p95_ms",
-    "upstream_p99_ms",
-    "hit_ratio",
-    "hit_ratio_memory",
-    "hit_ratio_redis",
-    "stale_ratio",
-    "bypass_ratio",
-    "coalesced_per_s",
-    "origin_requests_per_s",
-    "origin_seconds_saved_per_s",
-    "bytes_sent_per_s",
-    "bytes_saved_per_s",
-    "evictions_per_s",
-    "invalidations_per_s",
-    "invalidation_lag_ms",
-    "cache_bytes",
-    "cache_entries",
-    "cache_used_ratio",
-    "connections_open",
-    "tunnels_open",
-    "http2_connections",
-    "in_flight",
-    "origin_in_flight",
-    "retries_per_s",
-    "targets_unhealthy",
-    "dependencies_down",
-    "apdex",
-    "score",
-    "cpu_ratio",
-    "machine_cpu_ratio",
-    "load_1m",
-    "memory_bytes",
-    "memory_ratio",
-    "machine_memory_ratio",
-    "disk_used_ratio",
-    "disk_read_per_s",
-    "disk_written_per_s",
-    "network_in_per_s",
-    "network_out_per_s",
-    "open_files",
-    "open_files_ratio",
-];
-/// Those of each route.
-pub(crate) const OF_ROUTES: &[&str] = &[
-    "requests_per_s",
-    "error_ratio",
-    "latency_p50_ms",
-    "latency_p95_ms",
-    "latency_p99_ms",
-    "hit_ratio",
-    "origin_requests_per_s",
-    "origin_seconds_per_s",
-    "bytes_sent_per_s",
-    "upstream_p95_ms",
-];
-/// Those of each upstream.
-pub(crate) const OF_UPSTREAMS: &[&str] = &[
-    "requests_per_s",
-    "latency_ms",
-    "errors_per_s",
-    "retries_per_s",
-    "in_flight",
-    "healthy_ratio",
-];
 
 /// The known name that is most like `name`, if one is like it at all.
 pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -205,8 +132,8 @@ fn check_series(rule: &AlertRule, wrong: &mut impl FnMut(&str, String, String)) 
     let labels: Vec<&str> = rule.labels.keys().map(String::as_str).collect();
     let known = match labels.as_slice() {
         [] => GLOBAL,
-        ["route"] => OF_ROUTES,
-        ["upstream"] => OF_UPSTREAMS,
+        ["route"] => ROUTE,
+        ["upstream"] => UPSTREAM,
         _ => {
             let help = "a series has the label `route`, the label `upstream`, or none";
             return wrong(
@@ -227,26 +154,28 @@ fn check_series(rule: &AlertRule, wrong: &mut impl FnMut(&str, String, String)) 
             "name one, or write \"*\" for each".to_owned(),
         );
     }
-    if known.contains(&rule.metric.as_str()) {
+    let names = |known: &'static [Series]| known.iter().map(|series| series.name);
+    let is_in = |known| names(known).any(|name| name == rule.metric);
+    if is_in(known) {
         return;
     }
     let elsewhere = [
         (GLOBAL, "no labels"),
-        (OF_ROUTES, "the label `route`"),
-        (OF_UPSTREAMS, "the label `upstream`"),
+        (ROUTE, "the label `route`"),
+        (UPSTREAM, "the label `upstream`"),
     ];
     let elsewhere: Vec<&str> = elsewhere
         .iter()
-        .filter(|(names, _)| names.contains(&rule.metric.as_str()))
+        .filter(|(known, _)| is_in(known))
         .map(|(_, labels)| *labels)
         .collect();
     if !elsewhere.is_empty() {
         let help = format!("it has {}", elsewhere.join(", or "));
         return wrong("metric", format!("\"{}\" has no such labels", rule.metric), help);
     }
-    let help = match nearest(&rule.metric, known.iter().copied()) {
+    let help = match nearest(&rule.metric, names(known)) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("there are: {}", known.join(", ")),
+        None => format!("there are: {}", names(known).collect::<Vec<_>>().join(", ")),
     };
     wrong("metric", format!("no series is called \"{}\"", rule.metric), help);
 }

@@ -42,6 +42,8 @@ use telling::Telling;
 
 /// The most rules; each costs a question at every look.
 pub const RULES_MAX: usize = 200;
+/// So many of them may come with Peregrine.
+pub(crate) const RULES_GIVEN_MAX: usize = 20;
 /// The most alerts that are pending or firing at a time: a rule for each route of a large configuration, all of them slow.
 pub const LIVE_MAX: usize = 500;
 /// The most alerts that are over and still shown.

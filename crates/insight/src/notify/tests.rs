@@ -134,7 +134,7 @@ fn letters_go_one_after_the_other_and_stay_until_they_arrived() {
     assert_eq!(bench.ids(), [first.clone(), other]);
     assert_eq!(bench.ids(), [""; 0], "one at a time");
     bench.done("chat", &first, Posted::Delivered);
-    assert_eq!(bench.ids(), [second.clone()]);
+    assert_eq!(bench.ids(), [second.as_str()]);
     assert_eq!(bench.kept.len(), 2);
     bench.done("chat", &second, Posted::Delivered);
     let status = &bench.outbox.status()["chat"];
@@ -154,14 +154,14 @@ fn a_receiver_that_fails_is_asked_again_ever_more_rarely() {
         (Posted::Status(404, None), 32),
     ];
     for (posted, pause) in failures {
-        assert_eq!(bench.ids(), [id.clone()], "{posted:?}");
+        assert_eq!(bench.ids(), [id.as_str()], "{posted:?}");
         bench.done("chat", &id, posted);
         bench.pass(pause - 1);
         assert_eq!(bench.ids(), [""; 0], "{posted:?}");
         bench.pass(1);
     }
     assert_eq!(bench.outbox.status()["chat"].failures, 6);
-    assert_eq!(bench.ids(), [id.clone()]);
+    assert_eq!(bench.ids(), [id.as_str()]);
     bench.done("chat", &id, Posted::Delivered);
     assert_eq!(bench.outbox.status()["chat"].failures, 0);
     assert!(bench.kept.is_empty());
@@ -171,13 +171,13 @@ fn a_receiver_that_fails_is_asked_again_ever_more_rarely() {
 fn what_cannot_be_taken_what_is_too_old_and_what_is_too_much_is_dropped_and_counted() {
     let mut bench = Bench::new(&["chat"]);
     let id = bench.put("chat");
-    assert_eq!(bench.ids(), [id.clone()]);
+    assert_eq!(bench.ids(), [id.as_str()]);
     bench.done("chat", &id, Posted::Status(400, None));
     bench.put("chat");
     bench.pass(3601);
     assert_eq!(bench.ids(), [""; 0]);
     let first = bench.put("chat");
-    assert_eq!(bench.ids(), [first.clone()]);
+    assert_eq!(bench.ids(), [first.as_str()]);
     for _ in 0..QUEUE_MAX {
         bench.put("chat");
     }
@@ -204,7 +204,7 @@ fn what_was_kept_is_sent_by_the_next_program_in_order() {
     after.keep(writes);
     assert_eq!(after.kept.len(), 12, "those to nobody are dropped");
     for id in &ids {
-        assert_eq!(after.ids(), [id.clone()]);
+        assert_eq!(after.ids(), [id.as_str()]);
         after.done("chat", id, Posted::Delivered);
         after.pass(60);
     }

@@ -112,15 +112,6 @@ impl Slos {
         self.objectives = configs.into_iter().map(objective).collect();
     }
 
-    /// The thresholds that history had better count exactly.
-    #[must_use]
-    pub fn thresholds(&self) -> Vec<(Option<String>, Duration)> {
-        let latency = self.objectives.iter().filter(|slo| slo.config.kind == SloKind::Latency);
-        latency
-            .map(|slo| (slo.config.route.clone(), slo.config.threshold.get()))
-            .collect()
-    }
-
     /// Computes what is due. What alerts are to make of it: of every objective, also of those that were not due.
     pub fn look(&mut self, moment: Moment, values: &dyn Values) -> Vec<Judged> {
         for objective in &mut self.objectives {

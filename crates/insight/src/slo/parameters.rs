@@ -30,7 +30,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "slo[].kind",
         Kind::Choice(&["latency", "availability"]),
         Fallback::Toml("\"latency\""),
-        "What makes an answer good: that it came without a server error, and for `latency` within `threshold` too.",
+        "What makes an answer good: that it came within `threshold`, or (`availability`) that it is no server error.",
     ),
     row(
         "slo[].objective",

@@ -239,7 +239,6 @@ fn objectives_are_computed_as_often_as_their_window_asks_for() {
         "still the judgement of before"
     );
     assert_eq!(slos.look(at(11), &seconds)[0].verdict, Verdict::Breach);
-    assert_eq!(slos.thresholds(), [(None, Duration::from_secs(5))]);
     // A reload that leaves it as it is forgets nothing.
     slos.configure(vec![config(0.95)]);
     assert_eq!(slos.status()[0].state, SloState::Exhausted);

@@ -115,6 +115,19 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("redis.tls.certificate", "\"/etc/peregrine/tls/redis.pem\""),
     ("redis.tls.key", "\"/etc/peregrine/tls/redis.key\""),
     ("cache.replicas_min", "1"),
+    ("alert[].name", "\"slow_products\""),
+    ("alert[].metric", "\"latency_p95_ms\""),
+    ("alert[].above", "800.0"),
+    ("alert[].below", "1.0"),
+    ("alert[].clear", "600.0"),
+    ("alert[].group", "\"latency\""),
+    ("alert[].text", "\"{labels} answers slowly: {value}\""),
+    ("alert[].next_step", "\"https://wiki.example/runbooks/slow\""),
+    ("slo[].name", "\"products_fast\""),
+    ("slo[].route", "\"products\""),
+    ("notify.*.url", "\"https://hooks.example/peregrine\""),
+    ("notify.*.secret", "\"a-secret-of-32-characters-or-more\""),
+    ("notify.*.ca", "\"/etc/peregrine/tls/hooks-ca.pem\""),
 ];
 
 /// A value of `row` to show: its default, or else an example.

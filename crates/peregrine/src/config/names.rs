@@ -38,6 +38,8 @@ pub(crate) fn problem(name: &str) -> Option<&'static str> {
 pub(crate) fn check(root: &Node, faults: &mut Vec<Fault>) {
     unique(root, "upstream", "name", faults);
     unique(root, "listener", "address", faults);
+    unique(root, "alert", "name", faults);
+    unique(root, "slo", "name", faults);
     let upstreams: Vec<&str> = elements(root, "upstream")
         .iter()
         .filter_map(|node| node.get("name")?.text())

@@ -10,6 +10,9 @@ use peregrine_cache::{
 };
 use peregrine_http::TenantRules;
 use peregrine_http::config::{RouteConfig, TenantsConfig};
+use peregrine_insight::alerts::{AlertConfig, AlertsConfig};
+use peregrine_insight::notify::NotifyConfig;
+use peregrine_insight::slo::SloConfig;
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
 use peregrine_store::RedisConfig;
 use peregrine_telemetry::LogConfig;
@@ -52,6 +55,14 @@ pub struct Settings {
     pub redis: RedisConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[alerts]`.
+    pub alerts: AlertsConfig,
+    /// `[[alert]]`, in order.
+    pub alert: Vec<AlertConfig>,
+    /// `[[slo]]`, in order.
+    pub slo: Vec<SloConfig>,
+    /// `[notify.NAME]`.
+    pub notify: BTreeMap<String, NotifyConfig>,
 }
 
 impl Settings {
@@ -184,6 +195,12 @@ impl Reader<'_> {
         let quotas = self.part("tenants", peregrine_cache::TENANT_PARAMETERS);
         let tenant = self.named("tenant");
         let redis = self.one("redis");
+        let (alerts, alert, slo, notify) = (
+            self.one("alerts"),
+            self.array("alert"),
+            self.array("slo"),
+            self.named("notify"),
+        );
         let settings = Settings {
             server: server?,
             limits: limits?,
@@ -200,6 +217,10 @@ impl Reader<'_> {
             tenant,
             redis: redis?,
             log: log?,
+            alerts: alerts?,
+            alert,
+            slo,
+            notify,
         };
         if self.faults.is_empty() {
             self.check(&settings);
@@ -221,6 +242,7 @@ impl Reader<'_> {
         self.complain("tenants", TenantRules::new(&settings.tenants).map(drop));
         self.check_tenants(settings);
         self.check_circles(settings);
+        self.check_watching(settings);
         let needed = [
             ("listener", settings.listeners.is_empty(), "nobody could ask"),
             ("upstream", settings.upstreams.is_empty(), "nobody could answer"),
@@ -279,6 +301,29 @@ impl Reader<'_> {
             ))
         });
         self.complain("", Err(twice.collect()));
+    }
+
+    /// Alerts, objectives and who is told of them.
+    fn check_watching(&mut self, settings: &Settings) {
+        let receivers: Vec<&str> = settings.notify.keys().map(String::as_str).collect();
+        let routes: Vec<&str> = settings
+            .routes
+            .iter()
+            .filter_map(|route| route.name.as_deref())
+            .collect();
+        for (name, receiver) in &settings.notify {
+            self.complain(&node::field("notify", name), receiver.check());
+        }
+        for (index, alert) in settings.alert.iter().enumerate() {
+            self.complain(&node::element("alert", index), alert.check(&receivers));
+        }
+        for (index, slo) in settings.slo.iter().enumerate() {
+            self.complain(&node::element("slo", index), slo.check(&routes, &receivers));
+        }
+        self.complain(
+            "",
+            peregrine_insight::limits(&settings.alert, &settings.slo, &settings.notify),
+        );
     }
 
     /// An upstream that is this Peregrine itself would be asked by its own requests until they give up.

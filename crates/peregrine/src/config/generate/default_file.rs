@@ -20,6 +20,9 @@ const HEAD: &str = "\
 /// How wide comments are.
 const WIDTH: usize = 110;
 
+/// Sections that are there only when somebody wants one, and that have no example which could hold as it is.
+const OPTIONAL: [&str; 3] = ["alert", "slo", "notify"];
+
 /// The complete file with every row of `table` in it.
 #[must_use]
 pub fn default_file(table: &[&'static [Parameter]]) -> String {
@@ -31,8 +34,10 @@ pub fn default_file(table: &[&'static [Parameter]]) -> String {
             Shape::Named(inside) => (format!("[{name}.default]"), &**inside),
             other => (format!("[{name}]"), other),
         };
-        let _ = write!(file, "\n{title}\n");
-        fields(&mut file, inside, "", true);
+        let is_active = !OPTIONAL.contains(name);
+        let mark = if is_active { "" } else { "# " };
+        let _ = write!(file, "\n{mark}{title}\n");
+        fields(&mut file, inside, "", is_active);
     }
     file
 }

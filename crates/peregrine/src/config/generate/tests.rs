@@ -39,10 +39,16 @@ fn every_line_of_the_default_file_is_valid_when_its_mark_is_taken_off() {
             .iter()
             .find(|pair| pair.iter().any(|begin| line.starts_with(begin)));
         let belongs = |other: &str| pair.is_some_and(|pair| pair.iter().any(|begin| other.starts_with(begin)));
-        let section = |at: usize| lines[..at].iter().rposition(|line| line.starts_with('['));
+        let is_title = |line: &&str| line.trim_start_matches("# ").starts_with('[') && line.ends_with(']');
+        let section = |at: usize| lines[..=at].iter().rposition(is_title);
+        // A section that is not there comes with what it must have; an objective of a route with the route's name.
+        let is_absent = section(index).is_some_and(|title| lines[title].starts_with('#'));
+        let needed = ["# [", "# name = ", "# metric = ", "# above = ", "# url = "];
+        let comes_along = |text: &str| is_absent && needed.iter().any(|begin| text.starts_with(begin));
+        let names_route = |text: &str| line.starts_with("# route = ") && text == "# name = \"products\"";
         for (other, text) in lines.iter().enumerate() {
             let same = section(other) == section(index);
-            if other == index || same && belongs(text) {
+            if other == index || same && (belongs(text) || comes_along(text)) || names_route(text) {
                 changed[other] = text.trim_start_matches("# ").to_owned();
             } else if same && text.starts_with("# url = \"redis://") {
                 // Of use only with a server, and some with one kind of them.

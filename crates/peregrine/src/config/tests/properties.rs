@@ -74,13 +74,15 @@ fn file(fields: &[(String, String)]) -> String {
         let (first, rest) = field.split_once('.').unwrap();
         let (title, rest) = match first.strip_suffix("[0]") {
             Some(array) => (format!("[[{array}]]"), rest),
-            None if ["strategy", "namespace", "tenant"].contains(&first) => {
+            None if ["strategy", "namespace", "tenant", "notify"].contains(&first) => {
                 (format!("[{first}.own]"), rest.split_once('.').unwrap().1)
             }
             None => (format!("[{first}]"), rest),
         };
         if title != section {
             text.push_str(&format!("{title}\n"));
+            // A secret that must be there, and is not shown.
+            text.push_str(if first == "notify" { "url = \"https://hooks.example\"\n" } else { "" });
             section = title;
         }
         text.push_str(&format!("{rest} = {value}\n"));
