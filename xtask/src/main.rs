@@ -2,6 +2,7 @@
 //! right` and exits 1 on a fault, 2 on wrong usage. Nothing here is part of the program.
 
 mod fault;
+mod metrics;
 mod reference;
 mod rust;
 mod tidy;
@@ -13,8 +14,10 @@ use tree::Tree;
 
 const USAGE: &str = "usage: cargo xtask CHORE
   tidy                check the house rules over every file that is tracked or about to be
-  reference           write docs/reference/configuration.md anew from the program's parameter table
-  reference --check   only say whether it is up to date
+  reference           write docs/reference/configuration.md anew from the program's parameter table, and from the table of
+                      metrics its page, the dashboard for Grafana and the rules for Prometheus
+  reference --check   only say whether they are up to date, and fit the tables
+  metrics             write only what is made from the table of metrics
 ";
 
 fn main() -> ExitCode {
@@ -22,8 +25,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["tidy"] => run_tidy(),
-        ["reference"] => reference::write(),
-        ["reference", "--check"] => reference::check(),
+        ["reference"] => both(reference::write(), metrics::write()),
+        ["reference", "--check"] => both(reference::check(), metrics::check()),
+        ["metrics"] => metrics::write(),
         _ => {
             tell(USAGE);
             return ExitCode::from(2);
@@ -38,6 +42,15 @@ fn main() -> ExitCode {
             tell(&words);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What both say; a fault of one is one of both.
+fn both(one: Result<String, String>, other: Result<String, String>) -> Result<String, String> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok(one + &other),
+        (Err(one), Err(other)) => Err(one + &other),
+        (Err(fault), Ok(_)) | (Ok(_), Err(fault)) => Err(fault),
     }
 }
 

@@ -51,7 +51,7 @@ fn generate(root: &Path) -> Result<String, String> {
 }
 
 /// The first line, from 1, on which two texts part; `None` if they are the same.
-fn first_difference(found: &str, wanted: &str) -> Option<usize> {
+pub(crate) fn first_difference(found: &str, wanted: &str) -> Option<usize> {
     if found == wanted {
         return None;
     }

@@ -193,15 +193,9 @@ impl AccessLog {
             ("dropped", statistics.dropped),
             ("failed", statistics.failed),
         ] {
-            let help = "Lines of the access log: written, dropped because the buffer was full, or failed.";
-            exposition.counter("peregrine_access_log_lines_total", help, &[("outcome", outcome)], lines);
+            exposition.counter("peregrine_access_log_lines_total", &[("outcome", outcome)], lines);
         }
         let buffered = self.writer.buffered_bytes();
-        exposition.gauge(
-            "peregrine_access_log_buffered_bytes",
-            "Bytes that wait to be written.",
-            &[],
-            buffered,
-        );
+        exposition.gauge("peregrine_access_log_buffered_bytes", &[], buffered);
     }
 }

@@ -15,6 +15,7 @@ pub mod prometheus;
 pub mod recorder;
 pub mod sharded;
 pub mod system;
+pub mod table;
 pub mod tail;
 pub mod time;
 pub mod top;

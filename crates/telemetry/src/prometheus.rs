@@ -1,17 +1,21 @@
-//! Metrics as text for a scraper: Prometheus' exposition format 0.0.4 and OpenMetrics 1.0.
+//! Metrics for a scraper: Prometheus' text exposition format 0.0.4, OpenMetrics 1.0, and Prometheus' protobuf format, which
+//! alone has native histograms ([ADR 0011](../../../docs/adr/0011-native-histograms-in-protobuf.md)).
 //!
+//! What a metric is and what it says stands in the [table](crate::table); one that is not in it is left out as a fault.
 //! Whoever keeps handles puts what they read into an [`Exposition`]; the order of the calls does not matter, every family
 //! is written once and in one piece. Whatever a label's value holds, it is escaped. A name that the formats do not allow,
 //! a family with two types and a sample that is there twice would each spoil the whole scrape: they are left out and
 //! listed in [`Exposition::faults`], and the rest is delivered.
 
 mod format;
+mod protobuf;
 #[cfg(test)]
 mod tests;
 
 pub use format::Format;
 
 use crate::HistogramSnapshot;
+use crate::table::{self, Metric, MetricKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -25,6 +29,7 @@ const BOUND_EXPONENTS: std::ops::RangeInclusive<u32> = 6..=26;
 pub struct Exposition {
     families: Vec<Family>,
     index: BTreeMap<String, usize>,
+    table: BTreeMap<&'static str, &'static Metric>,
     faults: Vec<Fault>,
 }
 
@@ -33,21 +38,17 @@ pub struct Exposition {
 struct Family {
     name: String,
     help: String,
-    kind: FamilyKind,
+    kind: MetricKind,
     samples: Vec<Sample>,
     seen: BTreeSet<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FamilyKind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-/// One set of labels (rendered, without braces) with its value.
+/// One set of labels with its value.
 #[derive(Debug)]
 struct Sample {
+    /// Sorted by name.
+    pairs: Vec<(String, String)>,
+    /// The same as text, without braces.
     labels: String,
     value: Value,
 }
@@ -55,11 +56,7 @@ struct Sample {
 #[derive(Debug)]
 enum Value {
     Number(Number),
-    Histogram {
-        buckets: Vec<(String, u64)>,
-        count: u64,
-        sum_seconds: String,
-    },
+    Histogram(HistogramSnapshot),
 }
 
 /// A sample's value.
@@ -80,6 +77,12 @@ pub enum Fault {
     /// A counter's name lacks its ending.
     #[error("the counter `{0}` must end in `_total`")]
     CounterName(String),
+    /// The metric is not in the table.
+    #[error("`{0}` is not in the table of metrics")]
+    Unknown(String),
+    /// The metric is another one in the table.
+    #[error("`{0}` has another type or other labels in the table of metrics")]
+    NotAsInTable(String),
     /// A label's name is not one, or is taken (`le`, `quantile`, `__…`).
     #[error("`{label}` of `{metric}` is no name for a label")]
     LabelName {
@@ -100,34 +103,25 @@ impl Exposition {
     /// A set without metrics.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            table: table::all().map(|metric| (metric.name, metric)).collect(),
+            ..Self::default()
+        }
     }
 
-    /// Adds a number that only grows. `name` ends in `_total`.
-    pub fn counter(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: impl Into<Number>) {
-        if !name.ends_with("_total") || name.len() == "_total".len() {
-            return self.faults.push(Fault::CounterName(name.to_owned()));
-        }
-        self.add(name, help, FamilyKind::Counter, labels, Value::Number(value.into()));
+    /// Adds a number that only grows.
+    pub fn counter(&mut self, name: &str, labels: &[(&str, &str)], value: impl Into<Number>) {
+        self.add_known(name, MetricKind::Counter, labels, Value::Number(value.into()));
     }
 
     /// Adds a number that grows and shrinks.
-    pub fn gauge(&mut self, name: &str, help: &str, labels: &[(&str, &str)], value: impl Into<Number>) {
-        self.add(name, help, FamilyKind::Gauge, labels, Value::Number(value.into()));
+    pub fn gauge(&mut self, name: &str, labels: &[(&str, &str)], value: impl Into<Number>) {
+        self.add_known(name, MetricKind::Gauge, labels, Value::Number(value.into()));
     }
 
-    /// Adds a distribution of durations, in seconds. `name` ends in `_seconds`.
-    pub fn histogram(&mut self, name: &str, help: &str, labels: &[(&str, &str)], snapshot: &HistogramSnapshot) {
-        let buckets = BOUND_EXPONENTS
-            .map(|exponent| 1u64 << exponent)
-            .map(|micros| (seconds(micros), snapshot.count_at_most(Duration::from_micros(micros))))
-            .collect();
-        let value = Value::Histogram {
-            buckets,
-            count: snapshot.count,
-            sum_seconds: seconds(snapshot.sum_micros),
-        };
-        self.add(name, help, FamilyKind::Histogram, labels, value);
+    /// Adds a distribution of durations, in seconds.
+    pub fn histogram(&mut self, name: &str, labels: &[(&str, &str)], snapshot: &HistogramSnapshot) {
+        self.add_known(name, MetricKind::Histogram, labels, Value::Histogram(snapshot.clone()));
     }
 
     /// What was left out, and why.
@@ -136,9 +130,17 @@ impl Exposition {
         &self.faults
     }
 
-    /// The text in `format`.
+    /// The bytes in `format`.
     #[must_use]
-    pub fn finish(&self, format: Format) -> String {
+    pub fn finish(&self, format: Format) -> Vec<u8> {
+        match format {
+            Format::Protobuf => protobuf::write(&self.families),
+            Format::Prometheus | Format::OpenMetrics => self.text(format).into_bytes(),
+        }
+    }
+
+    /// The text in `format`, one of text.
+    fn text(&self, format: Format) -> String {
         let mut out = String::with_capacity(self.families.len() * 512);
         for family in &self.families {
             family.write(format, &mut out);
@@ -149,7 +151,21 @@ impl Exposition {
         out
     }
 
-    fn add(&mut self, name: &str, help: &str, kind: FamilyKind, labels: &[(&str, &str)], value: Value) {
+    /// Adds what the table has under `name`.
+    fn add_known(&mut self, name: &str, kind: MetricKind, labels: &[(&str, &str)], value: Value) {
+        let Some(metric) = self.table.get(name).copied() else {
+            return self.faults.push(Fault::Unknown(name.to_owned()));
+        };
+        let is_same = metric.labels.len() == labels.len()
+            && labels.iter().all(|(label, _)| metric.labels.contains(label))
+            && metric.kind == kind;
+        if !is_same {
+            return self.faults.push(Fault::NotAsInTable(name.to_owned()));
+        }
+        self.add(name, metric.help, kind, labels, value);
+    }
+
+    fn add(&mut self, name: &str, help: &str, kind: MetricKind, labels: &[(&str, &str)], value: Value) {
         if let Err(fault) = self.try_add(name, help, kind, labels, value) {
             self.faults.push(fault);
         }
@@ -159,14 +175,17 @@ impl Exposition {
         &mut self,
         name: &str,
         help: &str,
-        kind: FamilyKind,
+        kind: MetricKind,
         labels: &[(&str, &str)],
         value: Value,
     ) -> Result<(), Fault> {
         if !is_name(name, true) {
             return Err(Fault::MetricName(name.to_owned()));
         }
-        let rendered = render_labels(name, labels)?;
+        if kind == MetricKind::Counter && (!name.ends_with("_total") || name.len() == "_total".len()) {
+            return Err(Fault::CounterName(name.to_owned()));
+        }
+        let (pairs, rendered) = render_labels(name, labels)?;
         let index = match self.index.get(name) {
             Some(index) => *index,
             None => self.open(name, help, kind),
@@ -181,6 +200,7 @@ impl Exposition {
             return Err(Fault::Twice(format!("{name}{{{rendered}}}")));
         }
         family.samples.push(Sample {
+            pairs,
             labels: rendered,
             value,
         });
@@ -188,7 +208,7 @@ impl Exposition {
     }
 
     /// Begins a family and says where it stands.
-    fn open(&mut self, name: &str, help: &str, kind: FamilyKind) -> usize {
+    fn open(&mut self, name: &str, help: &str, kind: MetricKind) -> usize {
         let index = self.families.len();
         let (samples, seen) = (Vec::new(), BTreeSet::new());
         self.families.push(Family {
@@ -207,7 +227,7 @@ impl Family {
     fn write(&self, format: Format, out: &mut String) {
         // OpenMetrics names a counter's family without the ending that its samples have.
         let family = match (format, self.kind) {
-            (Format::OpenMetrics, FamilyKind::Counter) => self.name.strip_suffix("_total").unwrap_or(&self.name),
+            (Format::OpenMetrics, MetricKind::Counter) => self.name.strip_suffix("_total").unwrap_or(&self.name),
             _ => &self.name,
         };
         let _ = write!(out, "# HELP {family} ");
@@ -226,37 +246,38 @@ impl Family {
                 number.write(out);
                 out.push('\n');
             }
-            Value::Histogram {
-                buckets,
-                count,
-                sum_seconds,
-            } => {
-                for (bound, count) in buckets {
-                    write_series(out, name, "_bucket", labels, Some(bound));
-                    let _ = writeln!(out, "{count}");
+            Value::Histogram(snapshot) => {
+                let mut write = |suffix: &str, bound: Option<&str>, number: &dyn std::fmt::Display| {
+                    write_series(out, name, suffix, labels, bound);
+                    let _ = writeln!(out, "{number}");
+                };
+                for (bound, count) in buckets(snapshot) {
+                    write("_bucket", Some(&seconds(bound)), &count);
                 }
-                write_series(out, name, "_bucket", labels, Some("+Inf"));
-                let _ = writeln!(out, "{count}");
-                write_series(out, name, "_sum", labels, None);
-                let _ = writeln!(out, "{sum_seconds}");
-                write_series(out, name, "_count", labels, None);
-                let _ = writeln!(out, "{count}");
+                write("_bucket", Some("+Inf"), &snapshot.count);
+                write("_sum", None, &seconds(snapshot.sum_micros));
+                write("_count", None, &snapshot.count);
             }
         }
     }
 }
 
-impl FamilyKind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
+/// The buckets that a histogram is written with: upper bounds in microseconds, and how many durations lie below.
+fn buckets(snapshot: &HistogramSnapshot) -> impl Iterator<Item = (u64, u64)> {
+    let bounds = BOUND_EXPONENTS.map(|exponent| 1u64 << exponent);
+    bounds.map(|micros| (micros, snapshot.count_at_most(Duration::from_micros(micros))))
 }
 
 impl Number {
+    /// The nearest number with a fraction.
+    #[expect(clippy::cast_precision_loss, reason = "a scraper keeps every number with 53 bits")]
+    fn real(self) -> f64 {
+        match self {
+            Self::Whole(number) => number as f64,
+            Self::Real(number) => number,
+        }
+    }
+
     fn write(self, out: &mut String) {
         let _ = match self {
             Self::Whole(number) => write!(out, "{number}"),
@@ -318,13 +339,15 @@ fn write_series(out: &mut String, name: &str, suffix: &str, labels: &str, bound:
     out.push(' ');
 }
 
-/// The labels as `a="x",b="y"`, sorted by name, so that the same set is recognised in any order.
-fn render_labels(metric: &str, labels: &[(&str, &str)]) -> Result<String, Fault> {
+/// Labels sorted by name, so that the same set is recognised in any order: as pairs, and as `a="x",b="y"`.
+type Labels = (Vec<(String, String)>, String);
+
+fn render_labels(metric: &str, labels: &[(&str, &str)]) -> Result<Labels, Fault> {
     let mut sorted = labels.to_vec();
     sorted.sort_unstable();
     let mut out = String::new();
     let mut before = None;
-    for (label, value) in sorted {
+    for &(label, value) in &sorted {
         let taken = label == "le" || label == "quantile" || label.starts_with("__") || before == Some(label);
         if taken || !is_name(label, false) {
             return Err(Fault::LabelName {
@@ -337,7 +360,8 @@ fn render_labels(metric: &str, labels: &[(&str, &str)]) -> Result<String, Fault>
         out.push('"');
         before = Some(label);
     }
-    Ok(out)
+    let owned = |&(label, value): &(&str, &str)| (label.to_owned(), value.to_owned());
+    Ok((sorted.iter().map(owned).collect(), out))
 }
 
 fn is_name(text: &str, colon: bool) -> bool {

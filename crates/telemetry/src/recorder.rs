@@ -207,15 +207,8 @@ impl Recorder {
     pub fn expose(&self, exposition: &mut Exposition) {
         self.access_log.expose(exposition);
         self.tail.expose(exposition);
-        let help = "Requests that the sampling of the access log left out.";
-        exposition.counter(
-            "peregrine_access_log_sampled_out_total",
-            help,
-            &[],
-            self.left_out.value(),
-        );
-        let help = "Requests whose answer took longer than log.slow to begin.";
-        exposition.counter("peregrine_slow_requests_total", help, &[], self.slow_requests.value());
+        exposition.counter("peregrine_access_log_sampled_out_total", &[], self.left_out.value());
+        exposition.counter("peregrine_slow_requests_total", &[], self.slow_requests.value());
     }
 }
 

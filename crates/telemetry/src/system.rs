@@ -11,6 +11,8 @@ mod tests;
 
 pub use cgroup::CgroupMetrics;
 
+use crate::Exposition;
+use crate::prometheus::Number;
 use crate::time::Rfc3339;
 use peregrine_base::{Instant, WallTime};
 use serde::{Deserialize, Serialize};
@@ -240,4 +242,72 @@ fn is_stacked(device: &Path) -> bool {
     let name = device.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     ["loop", "ram", "zram"].iter().any(|prefix| name.starts_with(prefix))
         || fs::read_dir(device.join("slaves")).is_ok_and(|mut slaves| slaves.next().is_some())
+}
+
+impl SystemMetrics {
+    /// Adds what was read.
+    pub fn expose(&self, out: &mut Exposition) {
+        let (process, machine) = (&self.process, &self.machine);
+        let disk = machine.disk.as_ref();
+        let cgroup = self.cgroup.unwrap_or_default();
+        let whole = |number: Option<u64>| number.map(Number::from);
+        let real = |number: Option<f64>| number.map(Number::from);
+        for (name, number) in [
+            ("process_resident_memory_bytes", whole(process.memory_bytes)),
+            ("process_threads", whole(process.threads)),
+            ("process_open_fds", whole(process.open_files)),
+            ("process_max_fds", whole(process.open_files_max)),
+            ("peregrine_cgroup_memory_bytes", whole(cgroup.memory_bytes)),
+            ("peregrine_cgroup_memory_max_bytes", whole(cgroup.memory_max_bytes)),
+            ("peregrine_cgroup_cpu_max", real(cgroup.cpu_max_cores)),
+            ("peregrine_machine_cpus", whole(machine.cores)),
+            ("peregrine_machine_load1", real(machine.load.m1)),
+            ("peregrine_machine_load5", real(machine.load.m5)),
+            ("peregrine_machine_load15", real(machine.load.m15)),
+            ("peregrine_machine_memory_bytes", whole(machine.memory_bytes)),
+            (
+                "peregrine_machine_memory_available_bytes",
+                whole(machine.memory_available_bytes),
+            ),
+            (
+                "peregrine_state_disk_used_bytes",
+                whole(disk.and_then(|disk| disk.used_bytes)),
+            ),
+            (
+                "peregrine_state_disk_free_bytes",
+                whole(disk.and_then(|disk| disk.free_bytes)),
+            ),
+        ] {
+            if let Some(number) = number {
+                out.gauge(name, &[], number);
+            }
+        }
+        for (name, number) in [
+            ("process_cpu_seconds_total", real(process.cpu_seconds)),
+            (
+                "peregrine_cgroup_throttled_seconds_total",
+                real(cgroup.throttled_seconds),
+            ),
+            (
+                "peregrine_machine_disk_read_bytes_total",
+                whole(machine.disk_read_bytes),
+            ),
+            (
+                "peregrine_machine_disk_written_bytes_total",
+                whole(machine.disk_written_bytes),
+            ),
+            (
+                "peregrine_machine_network_received_bytes_total",
+                whole(machine.network_in_bytes),
+            ),
+            (
+                "peregrine_machine_network_sent_bytes_total",
+                whole(machine.network_out_bytes),
+            ),
+        ] {
+            if let Some(number) = number {
+                out.counter(name, &[], number);
+            }
+        }
+    }
 }

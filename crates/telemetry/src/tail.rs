@@ -206,16 +206,10 @@ impl Tail {
     /// Its metrics.
     pub fn expose(&self, exposition: &mut Exposition) {
         let is = self.statistics();
-        let help = "Finished requests by whether the live tail kept them, left them out, or a watcher missed them.";
         for (outcome, count) in [("kept", is.kept), ("skipped", is.skipped), ("missed", is.missed)] {
-            exposition.counter("peregrine_tail_requests_total", help, &[("outcome", outcome)], count);
+            exposition.counter("peregrine_tail_requests_total", &[("outcome", outcome)], count);
         }
-        exposition.gauge(
-            "peregrine_tail_watchers",
-            "Who watches requests live.",
-            &[],
-            is.watchers,
-        );
+        exposition.gauge("peregrine_tail_watchers", &[], is.watchers);
     }
 
     /// What is kept. A thread that panicked left it whole.

@@ -93,24 +93,15 @@ impl Admin {
     /// The API's own metrics.
     fn expose(&self, exposition: &mut Exposition) {
         for (row, count) in CALLS.iter().zip(&self.called) {
-            let help = "Calls of the admin API that were let in.";
-            exposition.counter(
-                "peregrine_admin_calls_total",
-                help,
-                &[("call", row.word)],
-                count.value(),
-            );
+            exposition.counter("peregrine_admin_calls_total", &[("call", row.word)], count.value());
         }
         for (gate, count) in Barred::ALL.iter().zip(&self.barred) {
-            let help = "Requests to the admin API that were turned away.";
             exposition.counter(
                 "peregrine_admin_refused_total",
-                help,
                 &[("reason", gate.as_str())],
                 count.value(),
             );
         }
-        let help = "Sessions of browsers that go on.";
-        exposition.gauge("peregrine_admin_sessions", help, &[], self.guard.sessions() as u64);
+        exposition.gauge("peregrine_admin_sessions", &[], self.guard.sessions() as u64);
     }
 }

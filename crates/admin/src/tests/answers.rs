@@ -59,7 +59,7 @@ async fn metrics_come_in_the_format_that_was_asked_for() {
     assert!(
         answer
             .text()
-            .contains("# TYPE peregrine_requests_total counter\nperegrine_requests_total 100\n")
+            .contains("# TYPE peregrine_unrouted_requests_total counter\nperegrine_unrouted_requests_total 100\n")
     );
     assert!(
         answer

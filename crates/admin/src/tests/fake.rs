@@ -120,7 +120,7 @@ impl Control for Fake {
     }
 
     fn metrics(&self, exposition: &mut Exposition) {
-        exposition.counter("peregrine_requests_total", "Requests.", &[], 100u64);
+        exposition.counter("peregrine_unrouted_requests_total", &[], 100u64);
     }
 
     fn explain(&self, request: ExplainRequest) -> Answering<'_, Explanation> {

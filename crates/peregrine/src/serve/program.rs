@@ -22,6 +22,7 @@ use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::Recorder;
 use peregrine_telemetry::config::LogConfig;
 use peregrine_telemetry::logs::LogHandle;
+use peregrine_telemetry::system::SystemReader;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -41,6 +42,8 @@ pub(super) struct Program {
     pub(super) upstreams: ArcSwap<Upstreams>,
     /// Who takes finished requests.
     pub(super) recorder: Arc<Recorder>,
+    /// What the system says, for who asks for metrics.
+    pub(super) system: Mutex<SystemReader>,
     pub(super) log: Option<LogHandle>,
     pub(super) source: Option<Source>,
     /// What holds now. Held while a reload is under way, so that two cannot cross.
@@ -125,6 +128,7 @@ impl Program {
             .as_ref()
             .map(|source| Notify::of(|name| source.environment.get(name)));
         let notify = notify.unwrap_or_default();
+        let system = Mutex::new(SystemReader::new(directory));
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
         let read = super::watch::fingerprint(loaded.resolved.written().as_bytes());
         Ok(Arc::new_cyclic(|this| Self {
@@ -133,6 +137,7 @@ impl Program {
             server,
             upstreams: ArcSwap::from_pointee(upstreams),
             recorder,
+            system,
             log,
             source,
             loaded: Mutex::new(loaded),

@@ -233,7 +233,7 @@ fn what_does_not_fit_is_dropped_and_counted_while_nobody_waits() {
     assert_eq!(statistics.written + statistics.dropped, recorded);
     let mut exposition = Exposition::new();
     log.expose(&mut exposition);
-    let text = exposition.finish(crate::prometheus::Format::Prometheus);
+    let text = String::from_utf8(exposition.finish(crate::prometheus::Format::Prometheus)).unwrap();
     assert!(
         text.contains(&format!("lines_total{{outcome=\"dropped\"}} {}", statistics.dropped)),
         "{text}"

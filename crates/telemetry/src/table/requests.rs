@@ -1,0 +1,97 @@
+//! Requests, by route.
+
+use super::{Metric, counter, gauge, histogram};
+
+/// The rows.
+pub(super) const ROWS: &[Metric] = &[
+    counter(
+        "peregrine_unrouted_requests_total",
+        &[],
+        "Requests that no route takes.",
+    ),
+    counter(
+        "peregrine_requests_total",
+        &["route", "cache"],
+        "Requests by how the cache took part.",
+    ),
+    counter(
+        "peregrine_responses_total",
+        &["route", "class"],
+        "Responses by class of status.",
+    ),
+    counter(
+        "peregrine_encoded_responses_total",
+        &["route", "coding"],
+        "Responses in a content coding that was made here.",
+    ),
+    counter(
+        "peregrine_decisions_total",
+        &["route", "reason"],
+        "Caching decisions by reason.",
+    ),
+    counter(
+        "peregrine_request_errors_total",
+        &["route"],
+        "Requests that ended in an error.",
+    ),
+    counter(
+        "peregrine_sent_bytes_total",
+        &["route"],
+        "Bytes of bodies sent to clients.",
+    ),
+    counter(
+        "peregrine_saved_bytes_total",
+        &["route"],
+        "Bytes of bodies that the origin did not send.",
+    ),
+    histogram(
+        "peregrine_request_duration_seconds",
+        &["route"],
+        "From the parsed request to the end of the answer.",
+    ),
+    histogram(
+        "peregrine_upstream_first_byte_seconds",
+        &["route"],
+        "From the request to the origin until its first byte.",
+    ),
+    counter(
+        "peregrine_hits_total",
+        &["route", "tier"],
+        "Answers from the cache by the tier that had them.",
+    ),
+    counter(
+        "peregrine_request_failures_total",
+        &["route", "kind"],
+        "Requests by what went wrong with them, clients that left included.",
+    ),
+    counter(
+        "peregrine_origin_requests_total",
+        &["route"],
+        "Requests that the origin got, renewals in the background included.",
+    ),
+    counter(
+        "peregrine_origin_seconds_total",
+        &["route"],
+        "Time until the origin answered, or failed, together.",
+    ),
+    counter(
+        "peregrine_origin_saved_requests_total",
+        &["route"],
+        "Requests that the origin did not get because something stored, or another's load, answered.",
+    ),
+    counter(
+        "peregrine_origin_saved_seconds_total",
+        &["route"],
+        "Time that the loads of what answered in place of the origin had taken.",
+    ),
+    histogram(
+        "peregrine_upstream_wait_seconds",
+        &["route"],
+        "How long requests waited for a connection to the origin.",
+    ),
+    gauge(
+        "peregrine_route_info",
+        &["route", "strategy", "upstream", "namespace"],
+        "Always 1; its labels say which strategy, upstream and namespace a route has.",
+    ),
+];
