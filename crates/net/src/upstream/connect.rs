@@ -3,13 +3,14 @@
 use super::UpstreamParts;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::outgoing::SentBody;
+use super::streams::{self, Streams};
 use super::target::Target;
 use super::tls::{ALPN_H2, Connectors};
 use super::wire::{Checked, HeadRule, Watch};
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use peregrine_base::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -20,12 +21,6 @@ use tokio::net::TcpStream;
 
 /// The read buffer of an HTTP/1.1 connection, unless heads may be larger: bounds what is read ahead of a body.
 const BUFFER_BYTES_MAX: usize = 128 << 10;
-/// How much of one HTTP/2 response may be on its way before it is read.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// The same for all responses of a connection.
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// How often an HTTP/2 connection in use is asked whether it still lives.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A connection ready for requests.
 pub(crate) enum Dialed {
@@ -33,7 +28,7 @@ pub(crate) enum Dialed {
         sender: http1::SendRequest<SentBody>,
         watch: Arc<Watch>,
     },
-    Http2(http2::SendRequest<SentBody>),
+    Http2(Streams),
 }
 
 /// How to connect to a target.
@@ -159,20 +154,9 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_INTERVAL)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_header_list_size(u32::try_from(self.heads.bytes_max).unwrap_or(u32::MAX));
-        let (sender, connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(handshake_failed)?;
-        self.run(connection);
-        Ok(Dialed::Http2(sender))
+        let begun = streams::begin(stream, self.heads, Arc::clone(&self.parts.runtime)).await;
+        let failed = |error| UpstreamError::because(UpstreamErrorKind::Protocol, error);
+        begun.map(Dialed::Http2).map_err(failed)
     }
 
     /// Runs a connection until nobody holds its sending half any more. Its errors reach whoever uses it.

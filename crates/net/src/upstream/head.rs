@@ -2,6 +2,7 @@
 //! and what it means when there is none.
 
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::pool::Cause;
 use super::sending::Sending;
 use super::wire::HeadFault;
 use ::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING, UPGRADE};
@@ -13,11 +14,21 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 /// How much earlier than the target we close, so that a request does not meet it closing.
 const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 
-/// What an error of hyper before the head of a response says.
-pub(crate) fn classify(error: &hyper::Error, sending: Option<&Sending>) -> UpstreamError {
+/// What an error before the head of a response says.
+pub(crate) fn classify(cause: &Cause, sending: Option<&Sending>) -> UpstreamError {
     let fault = sending.and_then(Sending::fault).map(UpstreamErrorKind::RequestBody);
-    let chain = Chain(error).to_string();
-    let kind = fault.unwrap_or_else(|| match head_fault(error) {
+    let (kind, chain) = match cause {
+        Cause::Http1(error) => {
+            let chain = Chain(error).to_string();
+            (fault.unwrap_or_else(|| kind_of(error, &chain)), chain)
+        }
+        Cause::Http2(error) => (fault.unwrap_or_else(|| error.kind()), Chain(error).to_string()),
+    };
+    UpstreamError::because(kind, chain)
+}
+
+fn kind_of(error: &hyper::Error, chain: &str) -> UpstreamErrorKind {
+    match head_fault(error) {
         Some(HeadFault::TooLarge) => UpstreamErrorKind::HeadTooLarge,
         Some(HeadFault::TooManyInterim) => UpstreamErrorKind::TooManyInterim,
         Some(HeadFault::Unsolicited) => UpstreamErrorKind::Unsolicited,
@@ -28,8 +39,7 @@ pub(crate) fn classify(error: &hyper::Error, sending: Option<&Sending>) -> Upstr
         }
         None if error.is_parse() => UpstreamErrorKind::Protocol,
         None => UpstreamErrorKind::Broken,
-    });
-    UpstreamError::because(kind, chain)
+    }
 }
 
 /// What our own watch over the connection found.

@@ -4,20 +4,53 @@
 use super::head::Trust;
 use super::pool::Connection;
 use super::sending::Holding;
+use super::streams::StreamBody;
 use super::ticket::Ticket;
 use super::trailers;
 use crate::http::{BodyError, BodyFault};
 use crate::timer::Timer;
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use peregrine_base::{Instant, Party};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+/// The bytes of a response as its connection brings them.
+pub(crate) enum Arriving {
+    Http1(Incoming),
+    Http2(StreamBody),
+}
+
+impl Arriving {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Http1(incoming) => {
+                let polled = Pin::new(incoming).poll_frame(cx);
+                polled.map_err(|error| BodyError::from_hyper(&error, Party::Upstream))
+            }
+            Self::Http2(stream) => stream.poll_frame(cx),
+        }
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Http1(incoming) => incoming.is_end_stream(),
+            Self::Http2(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Http1(incoming) => incoming.size_hint(),
+            Self::Http2(stream) => stream.size_hint(),
+        }
+    }
+}
+
 pub(crate) struct ResponseBody {
-    incoming: Incoming,
+    incoming: Arriving,
     /// `None` once the body is over, one way or the other.
     held: Option<Held>,
     timer: Timer,
@@ -55,7 +88,7 @@ impl Held {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(incoming: Incoming, held: Held, timer: Timer, idle_timeout: Duration, deadline: Instant) -> Self {
+    pub(crate) fn new(incoming: Arriving, held: Held, timer: Timer, idle_timeout: Duration, deadline: Instant) -> Self {
         Self {
             incoming,
             held: Some(held),
@@ -88,7 +121,7 @@ impl http_body::Body for ResponseBody {
         if self.held.is_none() {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        match self.incoming.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waiting_since = None;
                 let frame = match frame.into_trailers() {
@@ -104,10 +137,7 @@ impl http_body::Body for ResponseBody {
                 self.finish();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => {
-                let fault = BodyError::from_hyper(&error, Party::Upstream).fault;
-                self.fail(fault)
-            }
+            Poll::Ready(Some(Err(error))) => self.fail(error.fault),
             Poll::Pending => {
                 let now = self.timer.now();
                 let idle = self.waiting_since.get_or_insert(now).after(self.idle_timeout);

@@ -5,10 +5,10 @@ use super::ejection::{Admission, Ejection, Need, Standing};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::head::{check, classify, keep_alive};
 use super::health::{Change, Checker, Checks, Verdict};
-use super::incoming::{Held, ResponseBody};
+use super::incoming::{Arriving, Held, ResponseBody};
 use super::latency::Latency;
 use super::outgoing::Outgoing;
-use super::pool::{Connection, Lane, Pool};
+use super::pool::{Connection, Lane, Pool, Unanswered};
 use super::sending::{Holding, Sending};
 use super::status::{ChecksStatus, Health, TargetStatistics, TargetStatus};
 use super::target::Target;
@@ -21,8 +21,6 @@ use crate::config::{HealthConfig, HostRule, HttpVersion, TargetConfig, UpstreamC
 use crate::http::Body;
 use crate::timer::Timer;
 use ::http::{Response, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
 use peregrine_base::Instant;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -331,7 +329,7 @@ impl Member {
         deadline: Instant,
     ) -> (
         Option<Arc<Sending>>,
-        Result<Response<Incoming>, (UpstreamError, Option<Box<Outgoing>>)>,
+        Result<Response<Arriving>, (UpstreamError, Option<Box<Outgoing>>)>,
     ) {
         let clock = &self.parts.clock;
         let message = match &connection.lane {
@@ -349,11 +347,10 @@ impl Member {
         };
         let result = match result {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(mut unanswered)) => {
-                let unsent = unanswered
-                    .take_message()
-                    .map(|message| Box::new(Outgoing::unsent(message)));
-                let mut error = classify(unanswered.error(), sending.as_deref());
+            Ok(Err(unanswered)) => {
+                let Unanswered { cause, message } = *unanswered;
+                let unsent = message.map(|message| Box::new(Outgoing::unsent(message)));
+                let mut error = classify(&cause, sending.as_deref());
                 if connection.was_unsolicited() && error.kind == UpstreamErrorKind::Broken {
                     error.kind = UpstreamErrorKind::Unsolicited;
                 }
@@ -392,7 +389,7 @@ impl Member {
     }
 
     /// The response for whoever asked: its body holds the connection until it was read.
-    fn deliver(&self, response: Response<Incoming>, held: Held, deadline: Instant) -> Response<Body> {
+    fn deliver(&self, response: Response<Arriving>, held: Held, deadline: Instant) -> Response<Body> {
         response.map(|incoming| {
             if incoming.is_end_stream() {
                 held.finish();

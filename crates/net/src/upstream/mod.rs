@@ -19,6 +19,7 @@ mod outgoing;
 mod pool;
 mod sending;
 mod status;
+mod streams;
 mod target;
 mod ticket;
 mod tls;

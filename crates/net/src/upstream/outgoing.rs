@@ -186,15 +186,19 @@ impl Outgoing {
                     // The client gets its own 100 when its body is asked for.
                     sending.iter().for_each(|sending| sending.release());
                 } else if let Some(interim) = &interim {
-                    let mut headers = response.headers().clone();
-                    strip_hop_by_hop(&mut headers);
-                    headers.remove(CONTENT_LENGTH);
-                    interim.send(response.status(), headers);
+                    pass_on_interim(interim, response.status(), response.headers().clone());
                 }
             });
         }
         request
     }
+}
+
+/// Hands an interim response on to whoever asked.
+pub(crate) fn pass_on_interim(interim: &Interim, status: StatusCode, mut headers: HeaderMap) {
+    strip_hop_by_hop(&mut headers);
+    headers.remove(CONTENT_LENGTH);
+    interim.send(status, headers);
 }
 
 /// The request body as the connection takes it.
@@ -208,6 +212,11 @@ pub(crate) struct SentBody {
 }
 
 impl SentBody {
+    /// Where interim responses go.
+    pub(crate) fn interim(&self) -> Option<Interim> {
+        self.interim.clone()
+    }
+
     /// `None` when there is nothing to send.
     pub(crate) fn sending(&self) -> Option<Arc<Sending>> {
         self.sending.clone()

@@ -8,16 +8,17 @@
 use super::UpstreamParts;
 use super::connect::{Dialed, Dialer};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::incoming::Arriving;
 use super::limit::{Limit, Permit};
 use super::outgoing::SentBody;
 use super::status::TargetStatistics;
+use super::streams::{StreamError, Streams};
 use super::target::Target;
 use super::wire::Watch;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
 use ::http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::http1;
 use parking_lot::Mutex;
 use peregrine_base::Instant;
 use std::sync::Arc;
@@ -73,7 +74,7 @@ struct Idle {
 }
 
 struct Shared {
-    sender: http2::SendRequest<SentBody>,
+    sender: Streams,
     load: Arc<Load>,
 }
 
@@ -98,7 +99,7 @@ pub(crate) enum Lane {
         watch: Arc<Watch>,
     },
     Http2 {
-        sender: http2::SendRequest<SentBody>,
+        sender: Streams,
         _stream: Stream,
     },
 }
@@ -124,12 +125,23 @@ impl Connection {
 
 impl Lane {
     /// Sends `message` and waits for the head of the response. The error holds the message if not a byte of it was sent.
-    pub(crate) async fn send(&mut self, message: Request<SentBody>) -> Result<Response<Incoming>, Box<Unanswered>> {
-        let result = match self {
-            Self::Http1 { sender, .. } => sender.try_send_request(message).await,
-            Self::Http2 { sender, .. } => sender.try_send_request(message).await,
-        };
-        result.map_err(Box::new)
+    pub(crate) async fn send(&mut self, message: Request<SentBody>) -> Result<Response<Arriving>, Box<Unanswered>> {
+        match self {
+            Self::Http1 { sender, .. } => match sender.try_send_request(message).await {
+                Ok(response) => Ok(response.map(Arriving::Http1)),
+                Err(mut unsent) => Err(Box::new(Unanswered {
+                    message: unsent.take_message(),
+                    cause: Cause::Http1(unsent.into_error()),
+                })),
+            },
+            Self::Http2 { sender, .. } => match sender.send(message).await {
+                Ok(response) => Ok(response.map(Arriving::Http2)),
+                Err(failed) => Err(Box::new(Unanswered {
+                    message: failed.message,
+                    cause: Cause::Http2(failed.error),
+                })),
+            },
+        }
     }
 }
 
@@ -149,7 +161,16 @@ fn take_idle(idle: &mut Vec<Idle>) -> Option<Idle> {
 }
 
 /// Why there is no response, and the message if it was not sent.
-pub(crate) type Unanswered = TrySendError<Request<SentBody>>;
+pub(crate) struct Unanswered {
+    pub(crate) cause: Cause,
+    pub(crate) message: Option<Request<SentBody>>,
+}
+
+/// Why there is no response, by the version of HTTP.
+pub(crate) enum Cause {
+    Http1(hyper::Error),
+    Http2(StreamError),
+}
 
 /// A request on a shared connection, counted until it is dropped.
 pub(crate) struct Stream {
@@ -319,7 +340,7 @@ impl Pool {
         Some(self.stream(least.sender.clone(), &least.load))
     }
 
-    fn stream(&self, sender: http2::SendRequest<SentBody>, load: &Arc<Load>) -> Lane {
+    fn stream(&self, sender: Streams, load: &Arc<Load>) -> Lane {
         load.streams.fetch_add(1, Ordering::AcqRel);
         Lane::Http2 {
             sender,
@@ -457,7 +478,9 @@ impl Pool {
     /// Whether every connection without a request is known to be closed.
     #[cfg(test)]
     pub(crate) fn idle_is_closed(&self) -> bool {
-        self.common.kept.lock().idle.iter().all(|idle| idle.sender.is_closed())
+        let kept = self.common.kept.lock();
+        kept.idle.iter().all(|idle| idle.sender.is_closed())
+            && kept.shared.iter().all(|shared| shared.sender.is_closed())
     }
 
     /// Requests in line, to be shown.

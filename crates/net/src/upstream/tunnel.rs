@@ -2,12 +2,12 @@
 //! business but the two ends'. It counts as a request under way, towards every limit, until both ends are done.
 
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::incoming::Arriving;
 use super::pool::Connection;
 use super::ticket::{Failed, Ticket};
 use crate::http::{Body, Tunnel};
 use crate::timer::Timer;
 use ::http::Response;
-use hyper::body::Incoming;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use peregrine_base::Instant;
@@ -25,7 +25,7 @@ struct Far {
 
 /// Makes the [`Tunnel`] of a 101.
 pub(crate) async fn open(
-    mut response: Response<Incoming>,
+    mut response: Response<Arriving>,
     connection: Connection,
     ticket: Ticket,
     timer: &mut Timer,

@@ -8,6 +8,7 @@ use crate::upstream::UpstreamError;
 use crate::upstream::connect::{Dialed, Dialer};
 use crate::upstream::head::classify;
 use crate::upstream::outgoing::Outgoing;
+use crate::upstream::pool::Cause;
 use crate::upstream::target::Target;
 use ::http::header::{ACCEPT, CONNECTION, USER_AGENT};
 use ::http::{HeaderValue, Request, StatusCode};
@@ -107,14 +108,16 @@ impl Checker {
                 message
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
-                sender.send_request(message).await
+                let sent = sender.send_request(message).await;
+                sent.map(|answer| answer.status()).map_err(Cause::Http1)
             }
-            Dialed::Http2(mut sender) => {
-                sender
-                    .send_request(outgoing.into_http2(&self.target, &self.host, clock))
-                    .await
+            Dialed::Http2(sender) => {
+                let message = outgoing.into_http2(&self.target, &self.host, clock);
+                let sent = sender.send(message).await;
+                sent.map(|answer| answer.status())
+                    .map_err(|failed| Cause::Http2(failed.error))
             }
         };
-        Ok(sent.map_err(|error| classify(&error, None))?.status())
+        sent.map_err(|cause| classify(&cause, None))
     }
 }

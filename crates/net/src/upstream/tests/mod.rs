@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod passing;
 mod secure;
+mod streams;
 
 use super::*;
 use crate::config::{Balance, HttpVersion};
