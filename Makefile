@@ -2,7 +2,7 @@
 #   make run UPSTREAM=http://127.0.0.1:3000     in front of a real API
 #   make run ARGS="--help"                      anything else for the program
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fuzz lint tidy reference clean setup
+.PHONY: help run build test bench fuzz lint tidy reference clean setup dashboard
 
 UPSTREAM ?=
 ARGS ?=
@@ -14,19 +14,21 @@ help: ## List the targets
 	@echo "Peregrine. Targets of make:"
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
-run: setup ## Install what is missing, build, run the demo (UPSTREAM=http://host:port: serve that instead; ARGS=…)
+run: dashboard ## Install what is missing, build, run the demo (UPSTREAM=http://host:port: serve that instead; ARGS=…)
 	@$(CARGO) run --release -p peregrine -- $(if $(UPSTREAM),serve --upstream '$(UPSTREAM)',demo) $(ARGS)
 
-build: setup ## Build the program, optimised
+build: dashboard ## Build the program, optimised
 	@$(CARGO) build --release -p peregrine
 
 test: ## Run all tests, those that explore thread interleavings and those with real clients too
 	@scripts/setup test
+	@scripts/web build
 	@$(CARGO) test --workspace
 	@$(CARGO) test -p peregrine-cache --features shuttle
 
 bench: ## Measure against the budgets and the peers (installs them; ARGS=… for the bench)
 	@scripts/setup bench
+	@scripts/web build
 	@$(CARGO) run --release -p peregrine-bench -- $(ARGS)
 
 fuzz: ## Fuzz every parser at an edge (SECONDS=60 each; TARGETS=… for some)
@@ -47,3 +49,6 @@ clean: ## Remove what was built (the folder of cargo's in this user's cache)
 
 setup:
 	@scripts/setup build
+
+dashboard: setup
+	@scripts/web build

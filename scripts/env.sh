@@ -22,6 +22,10 @@ kubernetes_validate_version=1.37.0
 tools="$peregrine_cache/tools"
 # What checks the files under deploy/ against the schemas of Compose and Kubernetes.
 manifest_checkers="$tools/manifests-check-jsonschema-$check_jsonschema_version-kubernetes-validate-$kubernetes_validate_version"
+# What builds the dashboard: the oldest Node that will do, and the one that is fetched where there is none such.
+# shellcheck disable=SC2034  # read by scripts/setup
+node_wanted=20.19.0
+node_version=22.20.0
 # The Python clients of the end-to-end tests.
 httpx_version=0.28.1
 websockets_version=15.0.1
@@ -31,6 +35,7 @@ PATH="$tools/typos-$typos_version/bin:$tools/shellcheck-$shellcheck_version/bin:
 PATH="$tools/cargo-fuzz-$cargo_fuzz_version/bin:$PATH"
 PATH="$tools/cargo-deny-$cargo_deny_version/bin:$tools/cargo-machete-$cargo_machete_version/bin:$PATH"
 PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+[ ! -x "$tools/node-$node_version/bin/node" ] || PATH="$tools/node-$node_version/bin:$PATH"
 export CARGO_TARGET_DIR PATH PEREGRINE_PYTHON_CLIENTS
 cd "$root"
 
