@@ -1,11 +1,13 @@
 //! The way of a request through the admin API, from top to bottom in [`Admin::answer`].
 
 mod change;
+mod noting;
 mod read;
 
 use crate::access::Who;
 use crate::access::keys::Keys;
 use crate::answer::{Answer, protect, protect_page, refuse, without_body};
+use crate::audit::Audit;
 use crate::calls::{CALLS, Call, Need};
 use crate::config::AdminConfig;
 use crate::control::Control;
@@ -16,6 +18,7 @@ use crate::state::StateError;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, header};
+use noting::{Note, Noting};
 use peregrine_base::{Clock, Secret};
 use peregrine_net::http::{Body, BodyFault, Handler, Peer};
 use peregrine_telemetry::Counter;
@@ -32,6 +35,8 @@ pub struct AdminParts {
     pub tenants: Vec<(String, Secret)>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where what is changed is noted.
+    pub audit: Arc<Audit>,
     /// Where what outlives a restart is kept; nothing for a program that is to leave no trace.
     pub state_dir: Option<PathBuf>,
 }
@@ -41,6 +46,7 @@ pub struct Admin {
     control: Arc<dyn Control>,
     guard: Guard,
     clock: Arc<dyn Clock>,
+    audit: Arc<Audit>,
     dashboard: Dashboard,
     metrics_open: bool,
     body_max: u64,
@@ -84,6 +90,7 @@ impl Admin {
             token,
             tenants,
             clock,
+            audit,
             state_dir,
         } = parts;
         let keys = Keys::open(state_dir.as_deref())?;
@@ -91,6 +98,7 @@ impl Admin {
             control,
             guard: Guard::new(config, token, tenants, keys, Arc::clone(&clock)),
             clock,
+            audit,
             dashboard: Dashboard::embedded(),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),
@@ -133,9 +141,10 @@ impl Admin {
 
     async fn answer(&self, request: &Parts, body: Body, peer: &Peer) -> Result<Answer, Refusal> {
         let path = request.uri.path();
+        let note = |who| move |refusal: &Refusal| noting::refused(&self.audit, refusal, request, peer, who);
         let call = Call::find(path, &request.method);
         if !Call::is_probe(path) {
-            self.guard.screen(request, peer)?;
+            self.guard.screen(request, peer).inspect_err(note(None))?;
         }
         let open = call.as_ref().is_ok_and(|call| call.need() == Need::Nothing)
             || Call::is_probe(path)
@@ -143,17 +152,17 @@ impl Admin {
         let who = match open {
             true => Who::anybody(),
             // Who is not known learns not even which paths there are.
-            false => self.guard.authenticate(request, peer)?,
+            false => self.guard.authenticate(request, peer).inspect_err(note(None))?,
         };
         let call = call?;
-        who.allow(call)?;
+        who.allow(call).inspect_err(note(Some(&who)))?;
         self.called[call.index()].increment();
         if !call.changes() {
             return self.read(call, request, &who).await;
         }
         check_content_type(request)?;
         let body = self.take_body(body).await?;
-        let answered = self.change(call, request, &body, &who, peer).await;
+        let answered = self.carry_out(call, request, &body, &who, peer).await;
         let status = answered.as_ref().map_or_else(Refusal::status, |answer| answer.status);
         let (word, client, status) = (call.as_str(), peer.address, status.as_u16());
         if call == Call::Operation {
@@ -161,6 +170,27 @@ impl Admin {
             tracing::debug!(call = word, %client, status, "admin call");
         } else {
             tracing::info!(call = word, %client, status, who = who.name, tenant = who.tenant, "admin call");
+        }
+        answered
+    }
+
+    /// Carries out a call that changes something, and notes it.
+    async fn carry_out(
+        &self,
+        call: Call,
+        request: &Parts,
+        body: &[u8],
+        who: &Who,
+        peer: &Peer,
+    ) -> Result<Answer, Refusal> {
+        let noting = Noting::begin(&self.audit, call, who, peer);
+        let mut note = Note::default();
+        let answered = self.change(call, request, body, who, peer, &mut note).await;
+        let outcome = answered.as_ref().map_or_else(Refusal::kind, |_| "done");
+        if call == Call::Operation && note.target.is_empty() {
+            noting.unneeded();
+        } else {
+            noting.end(note, outcome);
         }
         answered
     }

@@ -52,7 +52,7 @@ fn check_tenant(field: &str, name: &str, faults: &mut Vec<Fault>) {
     }
 }
 
-fn check_name(field: &str, name: &str, faults: &mut Vec<Fault>) {
+pub(crate) fn check_name(field: &str, name: &str, faults: &mut Vec<Fault>) {
     if name.is_empty() {
         faults.push(fault(field, "is empty"));
     } else if name.len() > NAME_MAX_BYTES {

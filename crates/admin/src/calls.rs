@@ -51,6 +51,8 @@ pub(crate) enum Call {
     CreateKey,
     /// Taking one back.
     RevokeKey,
+    /// Who changed what.
+    Audit,
 }
 
 /// What it takes to make a call.
@@ -125,6 +127,7 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/access/apikeys", Method::GET, Call::ApiKeys, "access_apikeys", ADMIN, Reach::Whole),
     row("/api/performance/access/apikeys", Method::POST, Call::CreateKey, "access_apikeys_create", ADMIN, Reach::Whole),
     row("/api/performance/access/apikeys", Method::DELETE, Call::RevokeKey, "access_apikeys_revoke", ADMIN, Reach::Whole),
+    row("/api/performance/audit", Method::GET, Call::Audit, "audit", ADMIN, Reach::Whole),
 ];
 
 impl Call {

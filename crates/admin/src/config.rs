@@ -26,4 +26,8 @@ pub struct AdminConfig {
     pub session_idle: Span,
     /// The longest that a session lasts.
     pub session_lifetime: Span,
+    /// The largest file of the audit log.
+    pub audit_file_max: ByteSize,
+    /// How many of them are kept.
+    pub audit_files: u32,
 }

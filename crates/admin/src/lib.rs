@@ -10,6 +10,7 @@ mod access;
 mod admin;
 mod answer;
 pub mod api;
+pub mod audit;
 mod calls;
 pub mod config;
 pub mod control;
@@ -27,6 +28,7 @@ pub mod token;
 
 pub use access::Role;
 pub use admin::{Admin, AdminParts};
+pub use audit::Audit;
 pub use config::AdminConfig;
 pub use control::{Answering, Control};
 pub use parameters::PARAMETERS;

@@ -78,4 +78,21 @@ pub const PARAMETERS: &[Parameter] = &[
         reload: false,
         about: "The longest that a session of the dashboard lasts; then one logs in again.",
     },
+    Parameter {
+        name: "admin.audit_file_max",
+        kind: Kind::Size {
+            min: "64KiB",
+            max: "1GiB",
+        },
+        fallback: Fallback::Toml("\"16MiB\""),
+        reload: false,
+        about: "The largest file of the audit log; then a new one is begun.",
+    },
+    Parameter {
+        name: "admin.audit_files",
+        kind: Kind::Integer { min: 1, max: 1000 },
+        fallback: Fallback::Toml("8"),
+        reload: false,
+        about: "How many files of the audit log are kept; the oldest goes.",
+    },
 ];

@@ -27,6 +27,16 @@ impl Query {
         Self(parameters)
     }
 
+    /// The whole number that `name` was given.
+    pub(crate) fn number(&mut self, name: &str, faults: &mut Vec<Fault>) -> Option<u64> {
+        let value = self.take(name)?;
+        let number = value.parse().ok();
+        if number.is_none() {
+            faults.push(fault(name, "is not a whole number"));
+        }
+        number
+    }
+
     /// The value of `name`, if it was given.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)

@@ -11,6 +11,7 @@ pub struct Refusal(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     problem: Problem,
+    kind: &'static str,
     headers: Vec<(HeaderName, HeaderValue)>,
     barred: Option<Barred>,
 }
@@ -80,6 +81,7 @@ impl Refusal {
         let problem = Problem::new(status, kind).detail(detail);
         Self(Box::new(Inner {
             problem,
+            kind,
             headers: Vec::new(),
             barred: None,
         }))
@@ -175,6 +177,11 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.0.problem.status
+    }
+
+    /// The word at the end of the problem's type.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.0.kind
     }
 
     pub(crate) fn gate(&self) -> Option<Barred> {

@@ -22,6 +22,18 @@ impl Digest {
     pub(crate) fn hex(&self) -> String {
         hex(&self.0)
     }
+
+    /// What [`Digest::hex`] wrote.
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
 }
 
 /// A text that nobody can guess: `COUNT` random bytes in hex.
@@ -54,6 +66,10 @@ mod tests {
             digest.hex(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+        assert_eq!(Digest::from_hex(&digest.hex()), Some(digest));
+        for wrong in ["", "ba78", &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(Digest::from_hex(wrong), None, "{wrong}");
+        }
         assert_ne!(unguessable::<32>().unwrap(), unguessable::<32>().unwrap());
         assert_eq!(unguessable::<32>().unwrap().len(), 64);
     }

@@ -1,9 +1,10 @@
 //! The API as a client meets it: through its handler, and over a socket.
 
 mod answers;
-mod fake;
+pub(crate) mod fake;
 mod gates;
 mod inputs;
+mod noted;
 mod roles;
 mod sessions;
 mod socket;

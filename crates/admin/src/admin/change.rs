@@ -1,6 +1,7 @@
 //! Calls that change something.
 
 use super::Admin;
+use super::noting::Note;
 use crate::access::Who;
 use crate::answer::Answer;
 use crate::api::access::{CreateKey, LoggedOut, LoginRequest, Me};
@@ -15,6 +16,7 @@ use http::header;
 use http::request::Parts;
 use peregrine_cache::Invalidation;
 use peregrine_net::http::Peer;
+use serde_json::json;
 
 impl Admin {
     /// A call that changes something.
@@ -25,22 +27,30 @@ impl Admin {
         body: &[u8],
         who: &Who,
         peer: &Peer,
+        note: &mut Note,
     ) -> Result<Answer, Refusal> {
         let invalidation = match call {
-            Call::Operation => return self.operation(body, who).await,
+            Call::Operation => return self.operation(body, who, note).await,
             Call::Login => {
                 let asked: LoginRequest = json::read(body)?;
                 let (who, cookie) = self.guard.log_in(&asked, request, peer)?;
+                note.who = Some(who.clone());
                 return Ok(Answer::json(&Me::from(&who))?.header(header::SET_COOKIE, cookie));
             }
             Call::CreateKey => {
                 let asked: CreateKey = json::read(body)?;
                 self.check_namespaces(asked.namespaces.as_deref().unwrap_or_default())?;
-                return Answer::json(&self.guard.keys().create(asked, who, self.clock.wall())?);
+                note.target(&asked.name);
+                let made = self.guard.keys().create(asked, who, self.clock.wall())?;
+                note.after(&made.about);
+                return Answer::json(&made);
             }
             Call::RevokeKey => {
                 let id = crate::api::access::id(request.uri.query())?;
-                return Answer::json(&self.guard.keys().revoke(&id)?);
+                note.target(&id);
+                let revoked = self.guard.keys().revoke(&id)?;
+                note.before(&revoked);
+                return Answer::json(&revoked);
             }
             Call::Logout => {
                 let ended = self.guard.log_out(request);
@@ -49,24 +59,39 @@ impl Admin {
             }
             Call::Preload => {
                 let asked: PreloadRequest = json::read(body)?;
-                return Answer::json(&self.control.preload(asked).await?);
+                note.target(&format!("{} URLs", asked.urls.len()));
+                let report = self.control.preload(asked).await?;
+                note.after(&report);
+                return Answer::json(&report);
             }
             Call::RotateKeys => {
                 let asked: RotateRequest = json::read(body)?;
-                return Answer::json(&self.control.rotate_keys(asked).await?);
+                note.target(&asked);
+                let done = self.control.rotate_keys(asked).await?;
+                note.after(&done);
+                return Answer::json(&done);
             }
             Call::EraseKeys => {
                 let asked: EraseRequest = json::read(body)?;
-                return Answer::json(&self.control.erase_keys(asked).await?);
+                note.target(&asked);
+                let done = self.control.erase_keys(asked).await?;
+                note.after(&done);
+                return Answer::json(&done);
             }
-            Call::Reload => return Answer::json(&self.control.reload().await?),
+            Call::Reload => {
+                let reloaded = self.control.reload().await?;
+                note.after(&reloaded);
+                return Answer::json(&reloaded);
+            }
             Call::Invalidate => json::read::<Invalidation>(body)?,
             Call::ClearPattern if body.is_empty() => PatternRequest::from_query(request.uri.query())?.into(),
             Call::ClearPattern => json::read::<PatternRequest>(body)?.into(),
             Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
             _ => ClearRequest::default().into(),
         };
+        note.target(&invalidation);
         let receipt = self.control.invalidate(who.limit(invalidation)?).await?;
+        note.after(&json!({ "id": receipt.id, "matched": receipt.matched, "confirmed": receipt.is_confirmed() }));
         let answer = Answer::json(&receipt)?;
         Ok(answer.unless_pending(&receipt))
     }
@@ -91,11 +116,15 @@ impl Admin {
         }
     }
 
-    async fn operation(&self, body: &[u8], who: &Who) -> Result<Answer, Refusal> {
+    async fn operation(&self, body: &[u8], who: &Who, note: &mut Note) -> Result<Answer, Refusal> {
         let asked: OperationRequest = json::parse(body)?;
         let op = asked.op;
         let operation = asked.into_operation().map_err(Refusal::invalid)?;
         who.check_namespace(&operation.namespace)?;
+        // Values that a program reads and writes are what the cache is for; clearing is what somebody does to it.
+        if operation.act == Act::Clear {
+            note.target(&format!("namespace {}", operation.namespace));
+        }
         let keys: Vec<String> = match &operation.act {
             Act::GetMany(keys) => keys.clone(),
             Act::Set(values, _) => values.iter().map(|(key, _)| key.clone()).collect(),

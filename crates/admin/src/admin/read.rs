@@ -7,6 +7,7 @@ use crate::api::access::{ApiKeys, Me};
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
 use crate::api::statistics::TenantReport;
+use crate::audit::read::AuditQuery;
 use crate::calls::{CALLS, Call};
 use crate::refusal::{Barred, Refusal};
 use http::request::Parts;
@@ -38,6 +39,10 @@ impl Admin {
             Call::Keys => {
                 let cursor = crate::api::keys::cursor(request.uri.query())?;
                 Answer::json(&self.control.keys(cursor).await?)
+            }
+            Call::Audit => {
+                let asked = AuditQuery::from_query(request.uri.query())?;
+                Answer::json(&self.audit.page(asked).await?)
             }
             Call::ApiKeys => Answer::json(&ApiKeys {
                 keys: self.guard.keys().list(),
@@ -102,6 +107,7 @@ impl Admin {
                 count.value(),
             );
         }
+        self.audit.expose(exposition);
         exposition.gauge("peregrine_admin_sessions", &[], self.guard.sessions() as u64);
     }
 }

@@ -7,12 +7,12 @@ use crate::api::operation::{Act, Item, Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::{ReasonShare, StatisticsReport};
-use crate::{Admin, AdminConfig, AdminParts, Answering, Control, Refusal};
+use crate::{Admin, AdminConfig, AdminParts, Answering, Audit, Control, Refusal};
 use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use parking_lot::Mutex;
-use peregrine_base::{ByteSize, ManualClock, Secret, Span};
+use peregrine_base::{ByteSize, ManualClock, Secret, Span, TokioRuntime};
 use peregrine_cache::{
     Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics, TenantStatistics,
 };
@@ -20,6 +20,7 @@ use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(super) const ACME_TOKEN: &str = "the-token-of-acme-alone";
 pub(super) struct Fake {
     asked: Mutex<Vec<String>>,
     pub(super) starting: Mutex<bool>,
+    /// Whether what it is asked never ends.
+    pub(super) hangs: Mutex<bool>,
     pub(super) refuses: Mutex<Option<Refusal>>,
 }
 
@@ -43,8 +46,13 @@ impl Fake {
 
     fn note<T: Send + 'static>(&self, what: &impl Debug, answer: T) -> Answering<'_, T> {
         self.asked.lock().push(format!("{what:?}"));
-        let refusal = self.refuses.lock().take();
-        Box::pin(async move { refusal.map_or(Ok(answer), Err) })
+        let (refusal, hangs) = (self.refuses.lock().take(), *self.hangs.lock());
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            refusal.map_or(Ok(answer), Err)
+        })
     }
 }
 
@@ -237,7 +245,7 @@ pub(super) struct Bench {
     pub(super) clock: Arc<ManualClock>,
 }
 
-pub(super) fn config() -> AdminConfig {
+pub(crate) fn config() -> AdminConfig {
     AdminConfig {
         enabled: true,
         address: "127.0.0.1:0".parse().unwrap(),
@@ -248,6 +256,8 @@ pub(super) fn config() -> AdminConfig {
         token_attempts_window: Span::new(Duration::from_secs(60)),
         session_idle: Span::new(Duration::from_secs(600)),
         session_lifetime: Span::new(Duration::from_secs(3600)),
+        audit_file_max: ByteSize::kib(64),
+        audit_files: 3,
     }
 }
 
@@ -257,6 +267,11 @@ impl Bench {
     }
 
     pub(super) fn with(config: &AdminConfig) -> Self {
+        Self::keeping(config, None)
+    }
+
+    /// One that keeps what outlives a restart in `state_dir`.
+    pub(super) fn keeping(config: &AdminConfig, state_dir: Option<PathBuf>) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
         let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
         let parts = AdminParts {
@@ -264,7 +279,14 @@ impl Bench {
             token: Secret::new(TOKEN),
             tenants: vec![("acme".to_owned(), Secret::new(ACME_TOKEN))],
             clock: Arc::<ManualClock>::clone(&clock),
-            state_dir: None,
+            audit: Audit::open(
+                config,
+                state_dir.clone(),
+                Arc::<ManualClock>::clone(&clock),
+                Arc::new(TokioRuntime),
+            )
+            .unwrap(),
+            state_dir,
         };
         let admin = Admin::new(config, parts).unwrap();
         Self {

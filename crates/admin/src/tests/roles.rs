@@ -27,6 +27,7 @@ const WANTED: &[(&str, &str, bool)] = &[
     ("keys_rotate", "admin", false),
     ("keys_erase", "admin", false),
     ("config_reload", "admin", false),
+    ("audit", "admin", false),
     ("access_apikeys", "admin", false),
     ("access_apikeys_create", "admin", false),
     ("access_apikeys_revoke", "admin", false),
