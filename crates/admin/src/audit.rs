@@ -46,7 +46,7 @@ const REFUSED_MAX: u32 = 60;
 const REFUSED_WINDOW: Duration = Duration::from_secs(60);
 
 /// Who hears of each record.
-type Listener = Box<dyn Fn(&AuditRecord) + Send + Sync>;
+pub type Listener = Box<dyn Fn(&AuditRecord) + Send + Sync>;
 
 /// The audit log.
 pub struct Audit {
@@ -171,7 +171,7 @@ impl Audit {
     }
 
     /// Lets `listener` hear of each record from now on.
-    pub(crate) fn tell(&self, listener: Listener) {
+    pub fn tell(&self, listener: Listener) {
         let _ = self.listener.set(listener);
     }
 

@@ -73,17 +73,26 @@ impl Dashboard {
 
     /// The answer to a GET of `path`, which [`Dashboard::has`].
     pub(crate) fn answer(&self, path: &str, request: &Parts) -> Response<Body> {
-        let name = path.strip_prefix(DASHBOARD).unwrap_or_default().trim_start_matches('/');
+        let name = path.strip_prefix(DASHBOARD).unwrap_or_default().strip_prefix('/');
+        let name = name.unwrap_or_default();
         let found = self.files.get(name).or_else(|| {
             // Every other path is one of the single page's own; but a file that is not there is not the page.
-            let is_file = name.rsplit('/').next().is_some_and(|last| last.contains('.'));
-            (!is_file).then(|| self.files.get("index.html")).flatten()
+            is_page(name).then(|| self.files.get("index.html")).flatten()
         });
         match found {
             Some((file, tag)) => serve(file, tag, &request.headers),
             None => nothing_here(),
         }
     }
+}
+
+/// Whether `name` may be a path of the single page: no file's name, and nothing that would be another path to somebody else.
+fn is_page(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !name.starts_with('/')
+        && !["%2e", "%2f", "%5c", "%00", "\\", ".", "//"]
+            .iter()
+            .any(|odd| name.contains(odd))
 }
 
 fn nothing_here() -> Response<Body> {

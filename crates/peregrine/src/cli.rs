@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the program, and the way from the arguments to the exit code.
 
 use crate::commands::{
-    apikeys, bench, check, completions, config, demo, explain, invalidate, keys, serve, stats, verify, warm,
+    apikeys, audit, bench, check, completions, config, demo, explain, invalidate, keys, serve, stats, verify, warm,
 };
 use crate::config::Environment;
 use crate::{Failure, print};
@@ -51,6 +51,8 @@ pub enum Command {
     Keys(keys::Arguments),
     /// Make, list and revoke keys to the admin API.
     Apikeys(apikeys::Arguments),
+    /// Who changed what, and whether the record of it is whole.
+    Audit(audit::Arguments),
     /// Load pages into the cache before anybody asks for them.
     Warm(warm::Arguments),
     /// What the cache holds and did, and why it did not do more.
@@ -104,6 +106,7 @@ fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
         Command::Invalidate(arguments) => invalidate::run(&arguments, environment),
         Command::Keys(arguments) => keys::run(&arguments, environment),
         Command::Apikeys(arguments) => apikeys::run(&arguments, environment),
+        Command::Audit(arguments) => audit::run(&arguments, environment),
         Command::Warm(arguments) => warm::run(&arguments, environment),
         Command::Stats(arguments) => stats::run(&arguments, environment),
         Command::Bench(arguments) => bench::run(&arguments),

@@ -53,6 +53,15 @@ impl Address {
             config: None,
         }
     }
+
+    /// Of whatever `config` configures.
+    #[must_use]
+    pub fn in_file(config: Option<PathBuf>) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
 }
 
 /// A client of one admin API.
@@ -163,6 +172,14 @@ async fn send(upstream: &Upstream, request: Request<Body>, size_max: usize) -> R
     let (head, body) = response.into_parts();
     let bytes = body.collect(size_max).await.map_err(|error| error.to_string())?;
     Ok((head.status, bytes.into()))
+}
+
+/// The state directory of the Peregrine that `address` and the environment describe.
+///
+/// # Errors
+/// When its configuration cannot be read.
+pub fn state_dir(address: &Address, environment: &Environment) -> Result<PathBuf, Failure> {
+    Ok(settings(address, environment)?.server.state_dir)
 }
 
 /// The settings that the running Peregrine probably has. A file that merely lies here and is faulty is passed over.

@@ -1,6 +1,7 @@
 //! The commands, one per file: its arguments and what it does.
 
 pub mod apikeys;
+pub mod audit;
 pub mod bench;
 pub mod check;
 pub mod completions;

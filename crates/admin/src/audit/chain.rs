@@ -114,6 +114,10 @@ impl Chain {
             _lock: lock,
         };
         chain.mend(torn, head, at);
+        // There is a head before there is a record, so that one that is missing was taken away.
+        if let Some(unsynced) = chain.unsynced() {
+            unsynced.sync()?;
+        }
         Ok(Some(chain))
     }
 

@@ -19,7 +19,9 @@ fn log(directory: &Path, limits: Limits, count: u64) {
     for n in 0..count {
         chain.append(AT.to_owned(), entry(&format!("call_{n}"))).unwrap();
     }
-    chain.unsynced().unwrap().sync().unwrap();
+    if let Some(unsynced) = chain.unsynced() {
+        unsynced.sync().unwrap();
+    }
 }
 
 fn lines(directory: &Path) -> Vec<String> {

@@ -40,7 +40,7 @@ async fn body(response: Response<Body>) -> String {
 
 #[tokio::test]
 async fn every_path_of_the_single_page_is_the_page_and_no_missing_file_is() {
-    for path in ["", "/", "/cache", "/alerts/rules", "/assets", "/routes/%2e%2e"] {
+    for path in ["", "/", "/cache", "/alerts/rules", "/assets", "/routes/a%20b"] {
         let answer = get(&format!("{DASHBOARD}{path}"), &[]);
         assert_eq!(answer.status(), 200, "{path}");
         assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
@@ -54,6 +54,9 @@ async fn every_path_of_the_single_page_is_the_page_and_no_missing_file_is() {
         "/assets/../index.html",
         "/%2e%2e/index.html",
         "/assets\\main.js",
+        "/routes/%2E%2e",
+        "/../../etc/passwd",
+        "//etc/passwd",
     ] {
         assert_eq!(get(&format!("{DASHBOARD}{path}"), &[]).status(), 404, "{path}");
     }

@@ -262,6 +262,8 @@ async fn start_after(
     for ((config, listener), spoken) in listeners.into_iter().zip(spoken) {
         program.serve(config, listener, spoken);
     }
+    let audit = admin::open_audit(&program, &settings)?;
+    let _ = program.audit.set(audit);
     let admin = admin.map(|(listener, token)| {
         let handler = admin::open(&program, &settings, token.secret.clone())?;
         let code = handler.login_code();
@@ -426,6 +428,7 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
         offer.withdraw();
     }
     program.recorder.access_log.flush(FLUSH_LIMIT);
+    program.close_audit();
     if drained.open == 0 {
         tracing::info!("stopped");
         Ok(())

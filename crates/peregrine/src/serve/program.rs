@@ -9,6 +9,7 @@ use crate::Failure;
 use crate::config::{Loaded, Settings};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use peregrine_admin::Audit;
 use peregrine_admission::Permissive;
 use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemRandom, TokioRuntime};
 use peregrine_cache::{Engine, Files, KeyRing};
@@ -25,7 +26,7 @@ use peregrine_telemetry::logs::LogHandle;
 use peregrine_telemetry::system::SystemReader;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// Upstreams by name.
@@ -60,6 +61,8 @@ pub(super) struct Program {
     pub(super) notify: Notify,
     /// What is shared with other nodes; nothing without Redis.
     pub(super) sharing: Option<Sharing>,
+    /// Who changed what.
+    pub(super) audit: OnceLock<Arc<Audit>>,
     /// Whether another process has taken over.
     pub(super) succeeded: AtomicBool,
     /// What the chores run on.
@@ -148,6 +151,7 @@ impl Program {
             listeners: Listeners::default(),
             notify,
             sharing,
+            audit: OnceLock::new(),
             succeeded: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
             this: this.clone(),

@@ -100,9 +100,11 @@ impl Program {
         Ok(Reloaded::of(changes))
     }
 
-    /// As [`Program::reload_now`], for a signal: says what came of it in the log.
-    pub(super) fn reload_and_log(&self) {
-        match self.reload_now() {
+    /// As [`Program::reload_now`], for `cause`: says what came of it in the logs.
+    pub(super) fn reload_and_log(&self, cause: &str) {
+        let reloaded = self.reload_now();
+        self.note_reload(cause, &reloaded);
+        match reloaded {
             Ok(reloaded) => {
                 tracing::info!(applied = reloaded.applied.join(", "), "reloaded");
                 if !reloaded.needs_restart.is_empty() {

@@ -62,7 +62,7 @@ impl Signals {
                     }
                     // Reading files and building pools may take a moment, which the requests need not wait for.
                     let program = Arc::clone(program);
-                    tokio::task::spawn_blocking(move || program.reload_and_log());
+                    tokio::task::spawn_blocking(move || program.reload_and_log("signal SIGHUP"));
                 }
             }
         }

@@ -80,7 +80,7 @@ pub(super) fn watch(program: &Arc<Program>) {
             let reload = move || {
                 if program.watches() && program.is_news(content(&path)) {
                     tracing::info!(path = %path.display(), "the configuration file has changed");
-                    program.reload_and_log();
+                    program.reload_and_log("change of the file");
                 }
             };
             // It says itself what went wrong.

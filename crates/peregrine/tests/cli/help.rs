@@ -16,6 +16,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "invalidate",
         "keys",
         "apikeys",
+        "audit",
         "warm",
         "stats",
         "bench",
