@@ -49,7 +49,12 @@ export function App({ code }: { code: string | null }) {
     return <main className="grid min-h-dvh place-items-center"><Failure problem={me.error} retry={() => void me.refetch()} /></main>;
   }
   if (me.isError) {
-    return <Login refused={refused} onDone={(who) => { setRefused(null); queries.clear(); queries.setQueryData(["me"], who); }} />;
+    return <Login refused={refused} onDone={(who) => {
+      setRefused(null);
+      // Whoever was here before may have seen other things. `me` itself stays: this component watches it.
+      queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "me" });
+      queries.setQueryData(["me"], who);
+    }} />;
   }
   return (
     <main className="grid min-h-dvh place-items-center" aria-busy="true">

@@ -83,7 +83,11 @@ export default function Plot(props: Props) {
       scales: {
         x: { time: true },
         y: { range: (_plot, _low, high) => [0, latest.current.top ?? (high && high > 0 ? high * 1.12 : 1)] },
-        r: { range: (_plot, _low, high) => [0, Math.min(1, Math.max(0.01, (high || 0) * 1.5))] },
+        r: { range: (_plot, _low, high) => {
+          const most = Math.max(0.01, (high || 0) * 1.5);
+          // A ratio goes to 1 and no further.
+          return [0, (high || 0) <= 1 ? Math.min(1, most) : most];
+        } },
       },
       series: [{}, ...shown.lines.map((one) => ({
         label: one.label, scale: one.right ? "r" : "y", stroke: colour(one.color), width: one.width ?? 1.35,

@@ -42,7 +42,7 @@ export function Ring({ share, color, size = 64, children }: { share: number | nu
   return (
     <div className="relative grid shrink-0 place-items-center" style={{ width: size, height: size }}>
       <svg viewBox="0 0 64 64" className="absolute inset-0 -rotate-90" aria-hidden="true">
-        <circle cx="32" cy="32" r="26" fill="none" stroke="var(--sunken)" strokeWidth="7" />
+        <circle cx="32" cy="32" r="26" fill="none" stroke="var(--track)" strokeWidth="7" />
         {share !== null && <circle cx="32" cy="32" r="26" fill="none" stroke={`var(${color})`} strokeWidth="7" strokeLinecap="round"
           strokeDasharray={`${Math.max(0, Math.min(1, share)) * length} ${length}`} />}
       </svg>
@@ -54,7 +54,7 @@ export function Ring({ share, color, size = 64, children }: { share: number | nu
 /** A bar of parts of one whole. */
 export function Parts({ parts, className = "h-2" }: { parts: { key: string; share: number; color: string }[]; className?: string }) {
   return (
-    <div className={`flex w-full gap-px overflow-hidden rounded-full bg-sunken ${className}`} aria-hidden="true">
+    <div className={`flex w-full gap-px overflow-hidden rounded-full bg-track ${className}`} aria-hidden="true">
       {parts.filter((part) => part.share > 0).map((part) => (
         <span key={part.key} style={{ width: `${Math.min(1, part.share) * 100}%`, background: `var(${part.color})` }} />
       ))}

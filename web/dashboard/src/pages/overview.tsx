@@ -119,7 +119,7 @@ function Percentiles({ now, data }: { now: (name: string, fallback: N | undefine
           <div key={name} className="grid grid-cols-[1.75rem_1fr_4.25rem] items-center gap-2">
             <dt className="text-2xs text-muted">{name}</dt>
             <dd className="col-start-3 row-start-1 text-right font-semibold whitespace-nowrap">{milliseconds(value)}</dd>
-            <span className="col-start-2 row-start-1 h-1.5 overflow-hidden rounded-full bg-sunken" aria-hidden="true">
+            <span className="col-start-2 row-start-1 h-1.5 overflow-hidden rounded-full bg-track" aria-hidden="true">
               <span className="block h-full rounded-full" style={{ width: `${Math.max(2, (Math.log1p(value ?? 0) / Math.log1p(most)) * 100)}%`, background: `var(${color})` }} />
             </span>
           </div>

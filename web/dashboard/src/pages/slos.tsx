@@ -43,7 +43,7 @@ function Slo({ of: one }: { of: SloStatus }) {
       </div>
       {one.burn.length > 0 && (
         <div className="mt-4">
-          <h3 className="mb-1.5 text-2xs font-medium text-muted">How fast the budget burns, in windows of {duration(one.window_s)}</h3>
+          <h3 className="mb-1.5 text-2xs font-medium text-muted">How fast the budget of {duration(one.window_s)} burns, over the last</h3>
           <ul className="flex flex-col gap-1.5">
             {[...one.burn].sort((left, right) => left.window_s - right.window_s).map((burn) => {
               const rate = burn.rate;

@@ -30,7 +30,7 @@ export function Table<R>({ caption, columns, rows, id, sorted, onRow, empty, cla
   if (rows.length === 0 && empty) return <>{empty}</>;
   const pad = compact ? "py-1" : "py-1.5";
   return (
-    <div className={`min-w-0 overflow-x-auto ${className}`} role="region" aria-label={caption} tabIndex={0}>
+    <div className={`min-w-0 overflow-x-auto ${className}`} role="group" aria-label={caption} tabIndex={0}>
       <table className="w-full border-collapse text-left">
         <caption className="sr-only">{caption}</caption>
         <thead>
@@ -43,7 +43,7 @@ export function Table<R>({ caption, columns, rows, id, sorted, onRow, empty, cla
                   {column.sort ? (
                     <button type="button" className="inline-flex items-center gap-1 hover:text-text"
                       onClick={() => setOrder([column.key, direction === "down" ? "up" : "down"])}>
-                      {column.label}<span aria-hidden="true" className={direction ? "" : "opacity-0"}>{direction === "up" ? "↑" : "↓"}</span>
+                      {column.label}<span aria-hidden="true" className={`${column.numeric ? "order-first" : ""} ${direction ? "" : "opacity-0"}`}>{direction === "up" ? "↑" : "↓"}</span>
                     </button>
                   ) : column.label || <span className="sr-only">Actions</span>}
                 </th>
