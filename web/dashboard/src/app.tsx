@@ -27,7 +27,7 @@ export function App({ code }: { code: string | null }) {
   }, [code, tried, queries]);
   useEffect(() => {
     if (!me.data) return;
-    live.start();
+    live.start(me.data.role);
     return () => live.stop();
   }, [me.data]);
   useEffect(() => {

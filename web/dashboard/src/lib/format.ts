@@ -61,10 +61,10 @@ export function duration(seconds: Value): string {
   return rest > 0 && next && whole < 10 ? `${whole} ${unit} ${rest} ${next[1]}` : `${whole} ${unit}`;
 }
 
-export function money(value: Value, currency: string | null): string {
+export function money(value: Value, currency: string | null, whole = false): string {
   if (!known(value) || !currency) return UNKNOWN;
   try {
-    return value.toLocaleString("en-GB", { style: "currency", currency });
+    return value.toLocaleString("en-GB", { style: "currency", currency, ...(whole && value >= 100 ? { maximumFractionDigits: 0 } : {}) });
   } catch {
     return `${grouped(value, 2)} ${currency}`;
   }

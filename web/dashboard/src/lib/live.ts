@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from "react";
-import type { Connection, PerformanceClient, RequestEvent, Sample, Subscription, Topics } from "@peregrine/sdk";
+import type { Connection, PerformanceClient, RequestEvent, Role, Sample, Subscription, Topics } from "@peregrine/sdk";
 import { Problem } from "@peregrine/sdk";
 
 /** An hour of seconds: as long as the server keeps them. */
@@ -17,6 +17,8 @@ export interface LiveState {
   skipped: number;
   /** When the last sample came, by this page's clock. */
   heard: number | null;
+  /** Who sends the stream. */
+  node: string | null;
 }
 
 type Hears = (topic: keyof Topics, data: unknown) => void;
@@ -35,7 +37,7 @@ export class Live {
   #dirty = false;
   #frame = 0;
   #state: LiveState = {
-    connection: "closed", problem: null, paused: false, version: 0, latest: null, requests: [], skipped: 0, heard: null,
+    connection: "closed", problem: null, paused: false, version: 0, latest: null, requests: [], skipped: 0, heard: null, node: null,
   };
 
   constructor(client: PerformanceClient) {
@@ -58,10 +60,11 @@ export class Live {
     };
   }
 
-  start() {
+  /** Begins; who may not read the audit log asks for no news of it, which would be refused. */
+  start(role: Role) {
     if (this.#stream) return;
     this.#stream = this.#client.events({
-      topics: ["sample", "alert", "request", "change", "audit", "report", "invalidation"],
+      topics: ["sample", "alert", "request", "change", "report", "invalidation", ...(role === "admin" ? ["audit" as const] : [])],
       on: (topic, data) => this.#take(topic, data),
       onConnection: (connection, problem) => {
         this.#state = { ...this.#state, connection, problem };
@@ -106,6 +109,7 @@ export class Live {
       this.#skipped += request.skipped ?? 0;
       this.#requests = [request, ...this.#requests.slice(0, REQUESTS_MAX - 1)];
     }
+    if (topic === "hello") this.#state = { ...this.#state, node: (data as Topics["hello"]).node };
     for (const hears of this.#hears) hears(topic, data);
     if (topic === "sample" || topic === "request") {
       this.#dirty = true;

@@ -81,7 +81,7 @@ function Health({ data, score }: { data: Summary | undefined; score: N }) {
       <div className="min-w-0">
         <p className="flex items-center gap-2 text-base font-semibold tracking-[-0.01em]"><Dot tone={tone} />{status ? words[status] : <span className="skeleton h-5 w-24" />}</p>
         <p className="line-clamp-2 text-xs text-muted" title={data?.complaints.join(" ")}>{data && (data.complaints[0] ?? weakest(data))}</p>
-        <p className="mt-0.5 truncate text-2xs text-faint">{data && `${data.node} · ${data.version} · up ${duration(data.uptime_s)} · Apdex ${data.apdex.value === null ? "–" : data.apdex.value.toFixed(2)}`}</p>
+        <p className="mt-0.5 truncate text-2xs text-faint" title={data && `${data.node}, version ${data.version}`}>{data && `Apdex ${data.apdex.value === null ? "–" : data.apdex.value.toFixed(2)} · up ${duration(data.uptime_s)}`}</p>
       </div>
     </section>
   );
@@ -138,11 +138,11 @@ function Tiers({ now, data }: { now: (name: string, fallback: N | undefined) => 
   return (
     <section aria-label="Hit ratio now" className={`${box} h-[6.75rem] lg:col-span-5`}>
       <h2 className="text-xs text-muted">Hit ratio</h2>
-      <p className="text-2xl leading-8 font-semibold tracking-[-0.025em]">{percent(total)}</p>
+      <p className="text-2xl leading-7 font-semibold tracking-[-0.025em]">{percent(total)}</p>
       <Parts className="mt-1 h-2" parts={rows.map(([key, color, value]) => ({ key, color, share: value ?? 0 }))} />
-      <p className="mt-auto flex justify-between gap-x-1.5 overflow-hidden text-2xs whitespace-nowrap text-muted">
+      <p className="mt-auto flex flex-wrap justify-between gap-x-1.5 text-2xs leading-4 whitespace-nowrap text-muted sm:flex-nowrap">
         {rows.map(([name, color, value]) => (
-          <span key={name} className="inline-flex items-center gap-1"><span className="size-1.5 rounded-full" style={{ background: `var(${color})` }} aria-hidden="true" />{name}<span className="text-text">{percent(value, 0)}</span></span>
+          <span key={name} className="inline-flex items-center gap-0.5"><span className="mr-0.5 size-1.5 rounded-full" style={{ background: `var(${color})` }} aria-hidden="true" />{name}<span className="ml-0.5 text-text">{percent(value, 0)}</span></span>
         ))}
       </p>
     </section>
@@ -154,8 +154,9 @@ function SavedTile({ data, history }: { data: Summary | undefined; history: Hist
   return (
     <section aria-label="Saved" className={`${box} h-[6.75rem] lg:col-span-4`}>
       <h2 className="text-xs text-muted">Saved at the origin</h2>
-      <p className="truncate text-2xl leading-8 font-semibold tracking-[-0.025em] text-good" title={saved?.how.join(" ")}>{saved ? duration(saved.origin_seconds) : "–"}</p>
-      <p className="truncate text-2xs text-faint">{saved && `${count(saved.origin_requests)} requests · ${bytes(saved.bytes)}${saved.money !== null ? ` · ${money(saved.money, saved.currency)}` : ""}`}</p>
+      <p className="truncate text-2xl leading-8 font-semibold tracking-[-0.025em] text-good" title={saved?.how.join(" ")}>{saved ? duration(saved.origin_seconds) : "–"}
+        {saved && saved.money !== null && <span className="ml-1.5 text-base font-medium tracking-normal">{money(saved.money, saved.currency, true)}</span>}</p>
+      <p className="truncate text-2xs text-faint">{saved && `${count(saved.origin_requests)} requests · ${bytes(saved.bytes)}`}</p>
       <div className="mt-auto"><Spark values={history?.series.origin_seconds_saved_per_s ?? []} color="--good" className="h-5 w-full" /></div>
     </section>
   );

@@ -121,7 +121,7 @@ function Topbar({ title, onMenu }: { title: string; onMenu: () => void }) {
             <span className="hidden sm:inline">{clock(range.from, false)} – {clock(range.to, false)}</span><span className="sr-only">, back to the present</span>
           </Button>
         )}
-        <select aria-label="Time range" value={range.live ? range.preset : "past"} onChange={(event) => choose(event.target.value)} className="field w-24 pr-1 sm:w-32">
+        <select aria-label="Time range" value={range.live ? range.preset : "past"} onChange={(event) => choose(event.target.value)} className="field w-30 pr-1 sm:w-32">
           {!range.live && <option value="past">a stretch</option>}
           {RANGES.map(([key, text]) => <option key={key} value={key}>{key === DEFAULT_RANGE ? text : text}</option>)}
         </select>
@@ -136,7 +136,7 @@ function Topbar({ title, onMenu }: { title: string; onMenu: () => void }) {
 }
 
 function Connected() {
-  const { connection, paused, latest } = useLive();
+  const { connection, paused, latest, node } = useLive();
   const [tone, text]: [Tone, string] = paused ? ["warn", "Paused"]
     : connection === "open" ? ["good", "Live"]
       : connection === "connecting" ? ["info", "Connecting"]
@@ -145,7 +145,8 @@ function Connected() {
     <p role="status" className="flex items-center gap-2 text-sm text-muted" data-connection={connection}>
       <Dot tone={tone} className={tone === "good" ? "live-dot" : ""} />
       <span className="font-medium text-text">{text}</span>
-      {latest && <span className="text-xs" aria-hidden="true">{clock(latest.at)}</span>}
+      {latest && <span className="text-xs" aria-hidden="true" data-clock>{clock(latest.at)}</span>}
+      {node && <span className="mono ml-2 text-faint">{node}</span>}
     </p>
   );
 }
