@@ -1,6 +1,7 @@
 //! The way of a request through the admin API, from top to bottom in [`Admin::answer`].
 
 mod change;
+mod live;
 mod noting;
 mod read;
 
@@ -12,6 +13,7 @@ use crate::calls::{CALLS, Call, Need};
 use crate::config::AdminConfig;
 use crate::control::Control;
 use crate::dashboard::Dashboard;
+use crate::events::{Hub, Topic};
 use crate::guard::Guard;
 use crate::refusal::{Barred, Refusal};
 use crate::state::StateError;
@@ -19,9 +21,11 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, header};
 use noting::{Note, Noting};
-use peregrine_base::{Clock, Secret};
+use peregrine_base::{Clock, Runtime, Secret};
+use peregrine_net::drain::DrainWatch;
 use peregrine_net::http::{Body, BodyFault, Handler, Peer};
 use peregrine_telemetry::Counter;
+use peregrine_telemetry::tail::Tail;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +37,8 @@ pub struct AdminParts {
     pub token: Secret,
     /// Tenants, and the tokens with which less may be done.
     pub tenants: Vec<(String, Secret)>,
+    /// What it tells as it happens.
+    pub live: Live,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where what is changed is noted.
@@ -41,10 +47,24 @@ pub struct AdminParts {
     pub state_dir: Option<PathBuf>,
 }
 
+/// Where what happens now comes from.
+pub struct Live {
+    /// The finished requests.
+    pub tail: Arc<Tail>,
+    /// What this node is called.
+    pub node: String,
+    /// Streams end with it.
+    pub drain: DrainWatch,
+    /// What streams run on.
+    pub runtime: Arc<dyn Runtime>,
+}
+
 /// The admin API.
 pub struct Admin {
     control: Arc<dyn Control>,
-    guard: Guard,
+    guard: Arc<Guard>,
+    live: Live,
+    hub: Arc<Hub>,
     clock: Arc<dyn Clock>,
     audit: Arc<Audit>,
     dashboard: Dashboard,
@@ -89,14 +109,24 @@ impl Admin {
             control,
             token,
             tenants,
+            live,
             clock,
             audit,
             state_dir,
         } = parts;
+        let hub = Hub::new(&*clock, Arc::clone(&live.runtime), live.drain.clone());
+        let heard = Arc::downgrade(&hub);
+        audit.tell(Box::new(move |record| {
+            if let Some(hub) = heard.upgrade() {
+                hub.publish(Topic::Audit, record);
+            }
+        }));
         let keys = Keys::open(state_dir.as_deref())?;
         Ok(Self {
             control,
-            guard: Guard::new(config, token, tenants, keys, Arc::clone(&clock)),
+            guard: Arc::new(Guard::new(config, token, tenants, keys, Arc::clone(&clock))),
+            hub,
+            live,
             clock,
             audit,
             dashboard: Dashboard::embedded(),

@@ -10,6 +10,7 @@ pub mod operation;
 pub mod preload;
 pub mod reload;
 pub mod statistics;
+pub mod traffic;
 
 use crate::refusal::fault;
 use peregrine_base::WallTime;

@@ -45,6 +45,10 @@ pub(crate) enum Call {
     Logout,
     /// Who one is.
     Me,
+    /// What happens, as it happens.
+    Events,
+    /// The last requests.
+    Traffic,
     /// The API keys.
     ApiKeys,
     /// A new one.
@@ -121,6 +125,8 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/keys/rotate", Method::POST, Call::RotateKeys, "keys_rotate", ADMIN, Reach::Whole),
     row("/api/performance/keys/erase", Method::POST, Call::EraseKeys, "keys_erase", ADMIN, Reach::Whole),
     row("/api/performance/config/reload", Method::POST, Call::Reload, "config_reload", ADMIN, Reach::Whole),
+    row("/api/performance/events", Method::GET, Call::Events, "events", VIEWER, Reach::Whole),
+    row("/api/performance/traffic", Method::GET, Call::Traffic, "traffic", VIEWER, Reach::Whole),
     row("/api/performance/access/login", Method::POST, Call::Login, "access_login", Need::Nothing, Reach::Own),
     row("/api/performance/access/logout", Method::POST, Call::Logout, "access_logout", VIEWER, Reach::Own),
     row("/api/performance/access/me", Method::GET, Call::Me, "access_me", VIEWER, Reach::Own),

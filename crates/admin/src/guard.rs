@@ -17,6 +17,7 @@ use crate::access::sessions::{self, Sessions};
 use crate::api::access::LoginRequest;
 use crate::config::AdminConfig;
 use crate::refusal::{Barred, Refusal};
+use crate::secrets::Digest;
 use attempts::Attempts;
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
@@ -194,6 +195,18 @@ impl Guard {
     pub(crate) fn is_good(&self, who: &Who) -> bool {
         let now = self.clock.wall();
         who.expires.is_none_or(|expires| now < expires) && who.key.as_ref().is_none_or(|id| self.keys.is_good(id, now))
+    }
+
+    /// The session by which `request` came, if it came by one.
+    pub(crate) fn session_of(&self, request: &Parts) -> Option<Digest> {
+        let by_token = request.headers.contains_key(header::AUTHORIZATION);
+        let mut ids = sessions::ids(request).filter(|_| !by_token).map(Digest::of);
+        ids.find(|id| self.goes_on(id))
+    }
+
+    /// Whether `session` goes on, which looking at it does not prolong.
+    pub(crate) fn goes_on(&self, session: &Digest) -> bool {
+        self.sessions.is_open(session, self.clock.now())
     }
 
     /// The API keys.

@@ -15,6 +15,7 @@ mod calls;
 pub mod config;
 pub mod control;
 mod dashboard;
+mod events;
 mod guard;
 mod json;
 pub mod parameters;
@@ -27,7 +28,7 @@ mod tests;
 pub mod token;
 
 pub use access::Role;
-pub use admin::{Admin, AdminParts};
+pub use admin::{Admin, AdminParts, Live};
 pub use audit::Audit;
 pub use config::AdminConfig;
 pub use control::{Answering, Control};

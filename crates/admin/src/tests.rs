@@ -1,6 +1,7 @@
 //! The API as a client meets it: through its handler, and over a socket.
 
 mod answers;
+mod events;
 pub(crate) mod fake;
 mod gates;
 mod inputs;

@@ -74,6 +74,14 @@ impl Sessions {
         None
     }
 
+    /// Whether the session with this digest goes on.
+    pub(crate) fn is_open(&self, id: &Digest, now: Instant) -> bool {
+        self.open
+            .lock()
+            .get(id)
+            .is_some_and(|session| self.goes_on(session, now))
+    }
+
     /// Ends `id`; whether there was one.
     pub(crate) fn end(&self, id: &str) -> bool {
         self.open.lock().remove(&Digest::of(id)).is_some()

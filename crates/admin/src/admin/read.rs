@@ -40,6 +40,8 @@ impl Admin {
                 let cursor = crate::api::keys::cursor(request.uri.query())?;
                 Answer::json(&self.control.keys(cursor).await?)
             }
+            Call::Events => self.events(request, who),
+            Call::Traffic => self.traffic(request),
             Call::Audit => {
                 let asked = AuditQuery::from_query(request.uri.query())?;
                 Answer::json(&self.audit.page(asked).await?)
@@ -108,6 +110,7 @@ impl Admin {
             );
         }
         self.audit.expose(exposition);
+        self.hub.expose(exposition);
         exposition.gauge("peregrine_admin_sessions", &[], self.guard.sessions() as u64);
     }
 }

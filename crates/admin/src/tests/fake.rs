@@ -7,7 +7,7 @@ use crate::api::operation::{Act, Item, Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::{ReasonShare, StatisticsReport};
-use crate::{Admin, AdminConfig, AdminParts, Answering, Audit, Control, Refusal};
+use crate::{Admin, AdminConfig, AdminParts, Answering, Audit, Control, Live, Refusal};
 use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
@@ -18,6 +18,8 @@ use peregrine_cache::{
 };
 use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
+use peregrine_telemetry::access::Redaction;
+use peregrine_telemetry::tail::Tail;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -278,6 +280,12 @@ impl Bench {
             control,
             token: Secret::new(TOKEN),
             tenants: vec![("acme".to_owned(), Secret::new(ACME_TOKEN))],
+            live: Live {
+                tail: Arc::new(Tail::new(Redaction::default())),
+                node: "node-1".to_owned(),
+                drain: peregrine_net::drain::channel().1,
+                runtime: Arc::new(TokioRuntime),
+            },
             clock: Arc::<ManualClock>::clone(&clock),
             audit: Audit::open(
                 config,

@@ -5,8 +5,9 @@ use super::reload::Reloaded;
 use crate::Failure;
 use crate::config::Settings;
 use peregrine_admin::audit::Entry;
-use peregrine_admin::{Admin, AdminParts, Audit, Control};
+use peregrine_admin::{Admin, AdminParts, Audit, Control, Live};
 use peregrine_base::{Secret, TokioRuntime};
+use peregrine_net::drain::DrainWatch;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -30,7 +31,12 @@ pub(super) fn open_audit(program: &Program, settings: &Settings) -> Result<Arc<A
 ///
 /// # Errors
 /// When a file of its state cannot be used.
-pub(super) fn open(program: &Arc<Program>, settings: &Settings, token: Secret) -> Result<Admin, Failure> {
+pub(super) fn open(
+    program: &Arc<Program>,
+    settings: &Settings,
+    token: Secret,
+    drain: DrainWatch,
+) -> Result<Admin, Failure> {
     let audit = match program.audit.get() {
         Some(audit) => Arc::clone(audit),
         None => open_audit(program, settings)?,
@@ -39,6 +45,12 @@ pub(super) fn open(program: &Arc<Program>, settings: &Settings, token: Secret) -
         control: Arc::clone(program) as Arc<dyn Control>,
         token,
         tenants: settings.tenant_tokens(),
+        live: Live {
+            tail: Arc::clone(&program.recorder.tail),
+            node: super::node::machine(),
+            drain,
+            runtime: Arc::new(TokioRuntime),
+        },
         clock: Program::clock(),
         audit,
         state_dir: program.snapshots.as_ref().map(|kept| kept.directory().to_owned()),

@@ -265,7 +265,7 @@ async fn start_after(
     let audit = admin::open_audit(&program, &settings)?;
     let _ = program.audit.set(audit);
     let admin = admin.map(|(listener, token)| {
-        let handler = admin::open(&program, &settings, token.secret.clone())?;
+        let handler = admin::open(&program, &settings, token.secret.clone(), admin_watch.clone())?;
         let code = handler.login_code();
         let server = Server::new(ServerLimits::default(), parts);
         let handle = server.serve(listener, Arc::new(handler), admin_watch);

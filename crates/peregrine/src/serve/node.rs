@@ -89,7 +89,7 @@ fn new_part() -> String {
 }
 
 /// How the machine is called, without its domain, in the letters that a name may have.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let system = rustix::system::uname();
     let name = system.nodename().to_string_lossy();
     let first = name.split('.').next().unwrap_or_default();

@@ -16,6 +16,16 @@ pub(super) const ROWS: &[Metric] = &[
         "Requests to the admin API that were turned away.",
     ),
     gauge("peregrine_admin_sessions", &[], "Sessions of browsers that go on."),
+    gauge(
+        "peregrine_admin_event_streams",
+        &[],
+        "Who listens to the events of the admin API.",
+    ),
+    counter(
+        "peregrine_admin_events_missed_total",
+        &[],
+        "Events that somebody who listens was too slow for.",
+    ),
     counter(
         "peregrine_audit_records_total",
         &[],

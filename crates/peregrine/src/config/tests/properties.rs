@@ -82,7 +82,11 @@ fn file(fields: &[(String, String)]) -> String {
         if title != section {
             text.push_str(&format!("{title}\n"));
             // A secret that must be there, and is not shown.
-            text.push_str(if first == "notify" { "url = \"https://hooks.example\"\n" } else { "" });
+            text.push_str(if first == "notify" {
+                "url = \"https://hooks.example\"\n"
+            } else {
+                ""
+            });
             section = title;
         }
         text.push_str(&format!("{rest} = {value}\n"));
