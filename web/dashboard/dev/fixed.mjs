@@ -12,12 +12,12 @@ export const changes = () => [
   { at: ago(790), kind: "invalidation", text: "softly invalidated prefix /images/lamp", by: "shop-admin", id: "b" },
 ];
 export const score = (value) => ({
-  value, grade: value >= 90 ? "A" : value >= 80 ? "B" : value >= 70 ? "C" : value >= 60 ? "D" : "F", formula: "100 × Σ weight × part / Σ weight; a part is 1 at its good value, 0 at its bad one, linear between",
+  value, grade: value >= 90 ? "A" : value >= 80 ? "B" : value >= 70 ? "C" : value >= 60 ? "D" : "F", formula: "Each part makes 100 at its good value, 0 at its bad one and in between by the straight line through both; the score is the mean of the parts by their weights.",
   parts: [
-    { name: "latency", weight: 0.3, measured: 42, unit: "ms", good: 100, bad: 2000, score: 1, why: "p95 of 42 ms is under 100 ms." },
-    { name: "errors", weight: 0.3, measured: 0.0021, unit: "ratio", good: 0.001, bad: 0.05, score: 0.98, why: "0.21% of answers failed; 0.1% would be good." },
-    { name: "hit ratio", weight: 0.25, measured: 0.941, unit: "ratio", good: 0.95, bad: 0.3, score: 0.93, why: "94.1% of cacheable requests were hits; 95% would be good." },
-    { name: "headroom", weight: 0.15, measured: 0.38, unit: "ratio", good: 0.6, bad: 0.95, score: 1, why: "CPU and memory are at 38% and 41%." },
+    { name: "latency", weight: 0.3, measured: 42, unit: "ms", good: 100, bad: 2000, score: 100, why: "p95 of 42 ms is under 100 ms." },
+    { name: "errors", weight: 0.3, measured: 0.0021, unit: "ratio", good: 0.001, bad: 0.05, score: 98, why: "0.21% of answers failed; 0.1% would be good." },
+    { name: "hit ratio", weight: 0.25, measured: 0.941, unit: "ratio", good: 0.95, bad: 0.3, score: 72, why: "94.1% of cacheable requests were hits; 95% would be good." },
+    { name: "headroom", weight: 0.15, measured: 0.38, unit: "ratio", good: 0.6, bad: 0.95, score: 100, why: "CPU and memory are at 38% and 41%." },
   ],
 });
 export const saved = (now) => ({

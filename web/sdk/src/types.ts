@@ -59,8 +59,15 @@ export interface ApplicationMetrics {
   reasons: { reason: string; count: number; sentence: string }[]; connections: Record<string, number>;
   top_keys: { key: string; count: number; error: number }[];
 }
-/** What only this version of the engine counts; see the reference. */
-export type CacheMetrics = Record<string, unknown>;
+export interface NamespaceMetrics {
+  namespace: string; bytes: number; memory_max: N; entries: number; hits: number; misses: number; stale_served: number;
+  coalesced: number; loads: number; load_failures: number; misses_by_reason: Record<string, number>;
+  evictions_by_cause: Record<string, number>;
+}
+export interface CacheMetrics {
+  bytes: number; memory_max: number; used_ratio: N; entries: number; hit_ratio: Figures["hit_ratio"];
+  loads_under_way: number; namespaces: NamespaceMetrics[];
+}
 export interface Metrics { at: Time; system: SystemMetrics; application: ApplicationMetrics; cache: CacheMetrics }
 
 export interface ReasonShare { reason: string; count: number; share: number; sentence: string; advice: string | null }
@@ -127,6 +134,9 @@ export interface Alert {
 export interface AlertRule {
   name: string; metric: string; labels: Record<string, string>; above: N; below: N; clear: N; for_s: number;
   keep_firing_s: number; severity: Severity; min_events: number; notify: string[]; enabled: boolean; default: boolean;
+  /** What holds while nothing is measured: the state stays, it counts as well, or it counts as a breach. */
+  missing?: "keep" | "ok" | "breach";
+  group?: string | null; text?: string | null; next_step?: string | null;
 }
 export interface Silence {
   id: string; rule: string | null; labels: Record<string, string>; until: Time; by: string; reason: string;

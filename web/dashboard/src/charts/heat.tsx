@@ -11,7 +11,7 @@ import { Table } from "@/ui/table";
 import { ExportMenu } from "./chartcard";
 
 const Plot = lazy(() => import("./plot"));
-const ROWS = 14;
+const ROWS = 20;
 const COLUMNS = 120;
 
 export interface Cells {

@@ -112,10 +112,11 @@ export function unit(value: Value, name: string): string {
   switch (name) {
     case "ratio": return percent(value);
     case "ms": return milliseconds(value);
+    case "%": return known(value) ? percent(value / 100) : UNKNOWN;
     case "s": return duration(value);
-    case "bytes": return bytes(value);
-    case "bytes/s": return known(value) ? `${bytes(value)}/s` : UNKNOWN;
-    case "/s": return known(value) ? `${count(value)}/s` : UNKNOWN;
+    case "bytes": case "B": return bytes(value);
+    case "bytes/s": case "B/s": return known(value) ? `${bytes(value)}/s` : UNKNOWN;
+    case "/s": case "1/s": return known(value) ? `${count(value)}/s` : UNKNOWN;
     case "": case "count": return count(value);
     default: return known(value) ? `${count(value)} ${name}` : UNKNOWN;
   }

@@ -65,6 +65,11 @@ export function info(name: string): SeriesInfo {
   return table.get(name) ?? { name, label: name.replaceAll("_", " "), unit: "", color: "--p50", about: "" };
 }
 
+/** A figure of a report: by its series where it is one, else by the unit that it names. */
+export function figure(name: string, value: number | null | undefined, kind: string): string {
+  return table.has(name) ? show(name, value) : unit(value, kind);
+}
+
 export function show(name: string, value: number | null | undefined): string {
   return unit(value, info(name).unit);
 }

@@ -1,11 +1,11 @@
-import type { Alert, ChangeNote, History, N, SloStatus, Summary } from "@peregrine/sdk";
-import { useMemo } from "react";
+import type { Alert, ChangeNote, History, N, ScorePart, SloStatus, Summary } from "@peregrine/sdk";
+import { useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { ChartCard } from "@/charts/chartcard";
 import { HeatCard } from "@/charts/heat";
 import { Parts, Ring, Spark } from "@/charts/spark";
 import { client, useAsk, useLive } from "@/lib/api";
-import { ago, bytes, clock, count, duration, milli, milliseconds, money, percent } from "@/lib/format";
+import { ago, bytes, clock, count, duration, milli, milliseconds, money, percent, unit } from "@/lib/format";
 import { useHistory } from "@/lib/history";
 import { useRange } from "@/lib/range";
 import { Badge, Dot, severityTone, type Tone } from "@/ui/badge";
@@ -13,6 +13,7 @@ import { Card } from "@/ui/card";
 import { Empty, Failure, Skeleton } from "@/ui/states";
 import { Table } from "@/ui/table";
 import { changeColor } from "./parts/changes";
+import { ScoreDialog } from "./parts/score";
 
 const SERIES = [
   "requests_per_s", "error_ratio", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "hit_ratio", "hit_ratio_memory", "hit_ratio_redis",
@@ -35,7 +36,7 @@ export default function Overview() {
   if (summary.isError && !summary.data) return <><h1 className="sr-only">Overview</h1><Failure problem={summary.error} retry={() => void summary.refetch()} /></>;
   const data = summary.data;
   return (
-    <div className="grid grid-cols-2 gap-2.5 lg:grid-cols-24">
+    <div className="grid grid-cols-2 gap-2.5 md:grid-cols-4 xl:grid-cols-24">
       <h1 className="sr-only">Overview</h1>
       <Health data={data} score={now("score", data?.score.value)} />
       <Tile title="Requests" value={rate(now("requests_per_s", data?.now.requests_per_s))} unit="/s" history={history.data} series="requests_per_s" color="--text"
@@ -46,13 +47,13 @@ export default function Overview() {
       <Tiers now={now} data={data} />
       <SavedTile data={data} history={history.data} />
       <Ribbon changes={data?.changes} history={history.data} seconds={range.seconds} />
-      <ChartCard className="col-span-2 lg:col-span-8" title="Requests and errors" history={history.data} problem={history.error} height={138} marks={marks}
+      <ChartCard className="col-span-2 xl:col-span-8" title="Requests and errors" history={history.data} problem={history.error} height={138} marks={marks}
         series={[{ name: "requests_per_s", fill: true }, { name: "origin_requests_per_s" }, { name: "error_ratio", right: true }]} />
-      <ChartCard className="col-span-2 lg:col-span-8" title="Latency" history={history.data} problem={history.error} height={138} marks={marks}
+      <ChartCard className="col-span-2 xl:col-span-8" title="Latency" history={history.data} problem={history.error} height={138} marks={marks}
         series={[{ name: "latency_p99_ms" }, { name: "latency_p95_ms" }, { name: "latency_p50_ms", fill: true }]} />
-      <ChartCard className="col-span-2 lg:col-span-8" title="Hit ratio by tier" history={history.data} problem={history.error} height={138} marks={marks} top={1} stacked
+      <ChartCard className="col-span-2 xl:col-span-8" title="Hit ratio by tier" history={history.data} problem={history.error} height={138} marks={marks} top={1} stacked
         series={[{ name: "hit_ratio_memory", fill: true }, { name: "hit_ratio_redis", fill: true }]} />
-      <HeatCard className="col-span-2 lg:col-span-10" history={heat.data} height={138} />
+      <HeatCard className="col-span-2 xl:col-span-10" history={heat.data} height={138} />
       <Objectives slos={data?.slos} />
       <Alerts alerts={data?.alerts} />
       <TopRoutes data={data} />
@@ -68,16 +69,20 @@ const box = "flex min-w-0 flex-col rounded-xl border border-line bg-surface px-3
 
 function Health({ data, score }: { data: Summary | undefined; score: N }) {
   const status = data?.status;
+  const [open, setOpen] = useState(false);
   const tone: Tone = status === "ok" ? "good" : status === "degraded" ? "warn" : status === "failing" ? "bad" : "quiet";
   const points = score ?? null;
   const color = points === null ? "--quiet" : points >= 80 ? "--good" : points >= 60 ? "--warn" : "--bad";
   const words = { ok: "All is well", degraded: "Degraded", failing: "Failing" };
   return (
-    <section aria-label="Status and score" className={`${box} col-span-2 h-[6.75rem] !flex-row items-center gap-3 lg:col-span-5`}>
+    <section aria-label="Status and score" className={`${box} col-span-2 h-[6.75rem] !flex-row items-center gap-3 xl:col-span-5`}>
+      <button type="button" className="rounded-full" title="How the score is made" disabled={!data} onClick={() => setOpen(true)}>
       <Ring share={points === null ? null : points / 100} color={color} size={76}>
         <p className="text-xl leading-6 font-semibold">{points === null ? "–" : Math.round(points)}</p>
-        <p className="text-2xs leading-3 text-muted">{data?.score.grade ? <><span className="sr-only">of 100, grade </span>{data.score.grade}</> : "score"}</p>
+        <p className="text-2xs leading-3 text-muted">{data?.score.grade ? <><span className="sr-only">of 100, grade </span>{data.score.grade}</> : "score"}<span className="sr-only">, how the score is made</span></p>
       </Ring>
+      </button>
+      {open && data && <ScoreDialog score={data.score} onClose={() => setOpen(false)} />}
       <div className="min-w-0">
         <p className="flex items-center gap-2 text-base font-semibold tracking-[-0.01em]"><Dot tone={tone} />{status ? words[status] : <span className="skeleton h-5 w-24" />}</p>
         <p className="line-clamp-2 text-xs text-muted" title={data?.complaints.join(" ")}>{data && (data.complaints[0] ?? weakest(data))}</p>
@@ -86,17 +91,20 @@ function Health({ data, score }: { data: Summary | undefined; score: N }) {
     </section>
   );
 }
-/** What costs the score the most, in the API's own words. */
+/** What costs the score the most. */
 function weakest(data: Summary): string {
-  const part = data.score.parts.filter((one) => one.score !== null).sort((left, right) => ((left.score ?? 1) - (right.score ?? 1)) * 1 || right.weight - left.weight)[0];
-  return part?.why ?? "Nothing to complain about.";
+  const lost = (part: ScorePart) => part.weight * (100 - (part.score ?? 100));
+  const part = [...data.score.parts].sort((left, right) => lost(right) - lost(left))[0];
+  if (!part || data.score.value === null) return "Nothing was measured yet.";
+  if (lost(part) < 1) return "Nothing costs points.";
+  return `${part.name} costs the most: ${unit(part.measured, part.unit)}, ${unit(part.good, part.unit)} would be good`;
 }
 
 function Tile({ title, value, unit, note, history, series, color, tone = "quiet" }: {
   title: string; value: string; unit?: string; note: string; history: History | undefined; series: string; color: string; tone?: Tone;
 }) {
   return (
-    <section aria-label={title} className={`${box} h-[6.75rem] lg:col-span-3`}>
+    <section aria-label={title} className={`${box} h-[6.75rem] xl:col-span-3`}>
       <h2 className="text-xs text-muted">{title}</h2>
       <p className={`text-2xl leading-8 font-semibold tracking-[-0.025em] ${TEXT[tone]}`} data-value={series}>{value}{unit && <span className="ml-0.5 text-sm font-medium text-muted">{unit}</span>}</p>
       <p className="truncate text-2xs text-faint">{note}</p>
@@ -112,7 +120,7 @@ function Percentiles({ now, data }: { now: (name: string, fallback: N | undefine
   ];
   const most = Math.max(...rows.map(([, , value]) => value ?? 0), 0.001);
   return (
-    <section aria-label="Latency now" className={`${box} col-span-2 h-[6.75rem] lg:col-span-4`}>
+    <section aria-label="Latency now" className={`${box} col-span-2 h-[6.75rem] xl:col-span-4`}>
       <h2 className="text-xs text-muted">Latency</h2>
       <dl className="my-auto flex flex-col gap-1">
         {rows.map(([name, color, value]) => (
@@ -136,7 +144,7 @@ function Tiers({ now, data }: { now: (name: string, fallback: N | undefined) => 
   const origin = total === null ? null : Math.max(0, 1 - total);
   const rows: [string, string, N][] = [["memory", "--memory", memory], ["Redis", "--redis", redis], ["origin", "--origin", origin]];
   return (
-    <section aria-label="Hit ratio now" className={`${box} h-[6.75rem] lg:col-span-5`}>
+    <section aria-label="Hit ratio now" className={`${box} h-[6.75rem] xl:col-span-5`}>
       <h2 className="text-xs text-muted">Hit ratio</h2>
       <p className="text-2xl leading-7 font-semibold tracking-[-0.025em]">{percent(total)}</p>
       <Parts className="mt-1 h-2" parts={rows.map(([key, color, value]) => ({ key, color, share: value ?? 0 }))} />
@@ -152,7 +160,7 @@ function Tiers({ now, data }: { now: (name: string, fallback: N | undefined) => 
 function SavedTile({ data, history }: { data: Summary | undefined; history: History | undefined }) {
   const saved = data?.saved;
   return (
-    <section aria-label="Saved" className={`${box} h-[6.75rem] lg:col-span-4`}>
+    <section aria-label="Saved" className={`${box} h-[6.75rem] xl:col-span-4`}>
       <h2 className="text-xs text-muted">Saved at the origin</h2>
       <p className="truncate text-2xl leading-8 font-semibold tracking-[-0.025em] text-good" title={saved?.how.join(" ")}>{saved ? duration(saved.origin_seconds) : "–"}
         {saved && saved.money !== null && <span className="ml-1.5 text-base font-medium tracking-normal">{money(saved.money, saved.currency, true)}</span>}</p>
@@ -171,7 +179,7 @@ function Ribbon({ changes, history, seconds }: { changes: ChangeNote[] | undefin
     return at >= begin && at <= end + 2 ? [{ note, place: Math.min(1, (at - begin) / Math.max(end - begin, 1)) }] : [];
   });
   return (
-    <section aria-label="Changes over time" className="col-span-2 flex h-7 items-center gap-3 rounded-xl border border-line bg-surface px-3 lg:col-span-24">
+    <section aria-label="Changes over time" className="col-span-full flex h-7 items-center gap-3 rounded-xl border border-line bg-surface px-3">
       <span className="shrink-0 text-2xs text-faint">{clock(begin, false)}</span>
       <div className="relative h-full min-w-0 flex-1">
         <span className="absolute inset-x-0 top-1/2 h-px bg-line" aria-hidden="true" />
@@ -190,7 +198,7 @@ const sloTone = (state: SloStatus["state"]): Tone => (state === "ok" ? "good" : 
 
 function Objectives({ slos }: { slos: SloStatus[] | undefined }) {
   return (
-    <Card className="col-span-2 lg:col-span-8" title="Objectives" note="error budget left" actions={<More to="/slos" text="All objectives" />}>
+    <Card className="col-span-2 xl:col-span-8" title="Objectives" note="error budget left" actions={<More to="/slos" text="All objectives" />}>
       {!slos ? <Skeleton lines={4} /> : slos.length === 0 ? <Empty icon="slos" title="No objectives">Set <code className="mono">slo</code> in the configuration.</Empty> : (
         <ul className="flex flex-col gap-1 pt-0.5">
           {slos.slice(0, 4).map((slo) => {
@@ -214,7 +222,7 @@ function Objectives({ slos }: { slos: SloStatus[] | undefined }) {
 
 function Alerts({ alerts }: { alerts: Alert[] | undefined }) {
   return (
-    <Card className="col-span-2 lg:col-span-6" title="Alerts" note={alerts && alerts.length > 0 ? `${alerts.length} firing` : ""} actions={<More to="/alerts" text="All alerts" />}>
+    <Card className="col-span-2 xl:col-span-6" title="Alerts" note={alerts && alerts.length > 0 ? `${alerts.length} firing` : ""} actions={<More to="/alerts" text="All alerts" />}>
       {!alerts ? <Skeleton lines={3} /> : alerts.length === 0 ? (
         <div className="m-auto flex flex-col items-center gap-1 py-4 text-center">
           <span className="grid size-9 place-items-center rounded-full bg-good-soft text-good" aria-hidden="true">✓</span>
@@ -236,7 +244,7 @@ function Alerts({ alerts }: { alerts: Alert[] | undefined }) {
 
 function TopRoutes({ data }: { data: Summary | undefined }) {
   return (
-    <Card flush className="col-span-2 lg:col-span-15" title="Top routes" note="by origin time" actions={<More to="/metrics" text="All routes" />}>
+    <Card flush className="col-span-full xl:col-span-15" title="Top routes" note="by origin time" actions={<More to="/metrics" text="All routes" />}>
       {!data ? <div className="px-3.5"><Skeleton lines={4} /></div> : (
         <Table compact caption="Routes by origin time" rows={data.top_routes.slice(0, 5)} id={(route) => route.route}
           empty={<Empty title="No requests yet">Routes appear with their first request.</Empty>} columns={[
@@ -257,7 +265,7 @@ function TopRoutes({ data }: { data: Summary | undefined }) {
 
 function Changed({ changes }: { changes: ChangeNote[] | undefined }) {
   return (
-    <Card className="col-span-2 lg:col-span-9" title="What changed">
+    <Card className="col-span-full xl:col-span-9" title="What changed">
       {!changes ? <Skeleton lines={4} /> : changes.length === 0 ? <Empty icon="clock" title="Nothing yet">Reloads, invalidations and nodes are told here.</Empty> : (
         <ol className="flex flex-col gap-1.5 pt-1">
           {changes.slice(0, 5).map((note, at) => (

@@ -1,7 +1,7 @@
 import type { Report } from "@peregrine/sdk";
 import { client, useAsk } from "@/lib/api";
-import { bytes, clock, count, date, duration, milliseconds, money, percent, unit } from "@/lib/format";
-import { info } from "@/lib/series";
+import { bytes, clock, count, date, duration, milliseconds, money, percent } from "@/lib/format";
+import { figure, info } from "@/lib/series";
 import { useParam } from "@/lib/url";
 import { Badge } from "@/ui/badge";
 import { Card, PageHead } from "@/ui/card";
@@ -55,9 +55,9 @@ function ReportView({ of: report }: { of: Report }) {
       </Card>
       <Card flush title="What changed" note="against the time before">
         <Table compact caption="What changed" rows={report.changes} id={(one, at) => one.what + at} empty={<Empty icon="check" title="Nothing to speak of" />} columns={[
-          { key: "what", label: "What", show: (one) => one.what },
-          { key: "from", label: "Before", numeric: true, show: (one) => unit(one.from, one.unit) },
-          { key: "to", label: "Now", numeric: true, show: (one) => <span className={`font-semibold ${one.better === true ? "text-good" : one.better === false ? "text-bad" : ""}`}>{unit(one.to, one.unit)}</span> },
+          { key: "what", label: "What", show: (one) => info(one.what).label },
+          { key: "from", label: "Before", numeric: true, show: (one) => figure(one.what, one.from, one.unit) },
+          { key: "to", label: "Now", numeric: true, show: (one) => <span className={`font-semibold ${one.better === true ? "text-good" : one.better === false ? "text-bad" : ""}`}>{figure(one.what, one.to, one.unit)}</span> },
           { key: "sure", label: "Confidence", show: (one) => <Badge>{one.confidence}</Badge> },
         ]} />
       </Card>
