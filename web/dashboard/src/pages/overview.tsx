@@ -148,7 +148,7 @@ function Tiers({ now, data }: { now: (name: string, fallback: N | undefined) => 
       <h2 className="text-xs text-muted">Hit ratio</h2>
       <p className="text-2xl leading-7 font-semibold tracking-[-0.025em]">{percent(total)}</p>
       <Parts className="mt-1 h-2" parts={rows.map(([key, color, value]) => ({ key, color, share: value ?? 0 }))} />
-      <p className="mt-auto flex flex-wrap justify-between gap-x-1.5 text-2xs leading-4 whitespace-nowrap text-muted sm:flex-nowrap">
+      <p className="mt-auto flex flex-wrap justify-between gap-x-1.5 text-2xs leading-4 whitespace-nowrap text-muted xl:flex-nowrap">
         {rows.map(([name, color, value]) => (
           <span key={name} className="inline-flex items-center gap-0.5"><span className="mr-0.5 size-1.5 rounded-full" style={{ background: `var(${color})` }} aria-hidden="true" />{name}<span className="ml-0.5 text-text">{percent(value, 0)}</span></span>
         ))}
