@@ -37,5 +37,7 @@ mod s35_encryption;
 mod s36_redis_tier;
 mod s37_lost_records;
 mod s38_shared_snapshot;
+mod s40_telemetry;
+mod s41_otlp;
 mod s55_audit;
 mod s56_browser;

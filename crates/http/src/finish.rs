@@ -1,6 +1,7 @@
 //! The end of a request: its outcome is sealed into one event, once its answer has been sent or the client has gone, before
 //! its answer began or in the middle of it.
 
+use crate::origin::traceparent;
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Parts;
 use crate::policy::Fields as _;
@@ -14,6 +15,7 @@ use peregrine_net::http::{Body, BodyError};
 use peregrine_telemetry::Recorder;
 use peregrine_telemetry::access::Access;
 use peregrine_telemetry::recorder::Ended;
+use peregrine_telemetry::trace::TraceParent;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -55,7 +57,10 @@ impl Sealing {
     /// The request has been received.
     pub(crate) fn begin(parts: &Parts, facts: &Arc<RequestFacts>) -> Self {
         Self {
-            outcome: Outcome::begin(parts.clock.now(), parts.clock.wall()),
+            outcome: Outcome {
+                trace: facts.trace,
+                ..Outcome::begin(parts.clock.now(), parts.clock.wall())
+            },
             clock: Arc::clone(&parts.clock),
             recorder: Arc::clone(&parts.recorder),
             facts: Arc::clone(facts),
@@ -178,6 +183,7 @@ pub(crate) fn record(
         began: sent.began,
         status: sent.status,
         failed: sent.error.is_some(),
+        traced: outcome.trace.is_some_and(|trace| trace.sampled),
         request_id: request.request_id(),
     });
     if !wanted.is_any() {
@@ -209,8 +215,13 @@ pub(crate) fn record(
         upstream: outcome.exchange.as_ref().map(|exchange| &*exchange.target),
         error: sent.error,
         user_agent: request.fields().first("user-agent").filter(|agent| !agent.is_empty()),
+        // Whoever traces without us finds the request all the same.
+        trace: outcome.trace.map(|trace| trace.id).or_else(|| {
+            let parent = TraceParent::parse(traceparent(request.fields())?)?;
+            Some(parent.trace)
+        }),
     };
-    recorder.record(wanted, sent.now, &access);
+    recorder.record(wanted, sent.now, &access, outcome.trace.as_ref());
 }
 
 /// A body that counts what is sent and knows when it is over.

@@ -28,6 +28,7 @@ mod key;
 mod learned;
 mod load;
 mod metrics;
+mod origin;
 mod outcome;
 mod outgoing;
 mod own;

@@ -6,6 +6,7 @@ use crate::encode;
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
+use crate::origin::Asker;
 use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
 use crate::policy::{self, Decision, Plan, Reason, Renewal, StrongValidator, Times};
@@ -14,10 +15,11 @@ use crate::siblings::{self, Candidate};
 use crate::store;
 use crate::trailers::Trailers;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use peregrine_base::{Clock, Instant};
+use peregrine_base::{Clock, Instant, Random};
 use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
+use peregrine_telemetry::Recorder;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -101,6 +103,8 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
     let load = Load {
         asking: Arc::clone(asking),
         clock: Arc::clone(&parts.clock),
+        random: Arc::clone(&parts.random),
+        recorder: Arc::clone(&parts.recorder),
         engine: Arc::clone(&parts.engine),
     };
     let limit = parts.runtime.sleep(asking.route.strategy.load_hard_limit());
@@ -117,6 +121,8 @@ type Filling = (Fill, Body, Option<(StoredHead, Trailers)>);
 struct Load {
     asking: Arc<Asking>,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    recorder: Arc<Recorder>,
     engine: Arc<Engine>,
 }
 
@@ -290,8 +296,12 @@ impl Load {
             Method::POST => Retry::Never,
             _ => Retry::Safe,
         };
-        let sent = self.asking.route.upstream.send(request, retry).await;
-        self.asking.route.metrics.asked_origin(self.clock.now().since(started));
+        let asker = Asker {
+            clock: &*self.clock,
+            random: &*self.random,
+            recorder: &self.recorder,
+        };
+        let sent = asker.ask(&self.asking.facts, &self.asking.route, request, retry).await;
         let (mut response, exchange) = sent.map_err(Failure::Upstream)?;
         encode::keep_apart(response.headers_mut());
         let times = Times {

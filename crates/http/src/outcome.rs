@@ -8,6 +8,7 @@ use peregrine_admission::Permit;
 use peregrine_base::{Instant, WallTime};
 use peregrine_cache::{Hit, StaleWhy};
 use peregrine_net::upstream::Exchange;
+use peregrine_telemetry::trace::Trace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,6 +170,8 @@ pub(crate) struct Outcome {
     pub(crate) saved: Option<Duration>,
     /// What the way to the origin was like.
     pub(crate) exchange: Option<Exchange>,
+    /// Its part of a trace, where requests are traced.
+    pub(crate) trace: Option<Trace>,
     /// The word of the error that the client sees.
     pub(crate) error: Option<&'static str>,
     /// Its place among the admitted, until its answer has been delivered.
@@ -193,6 +196,7 @@ impl Outcome {
             tier: Tier::Memory,
             saved: None,
             exchange: None,
+            trace: None,
             error: None,
             permit: None,
         }

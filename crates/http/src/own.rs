@@ -86,6 +86,7 @@ impl OwnRequest {
             hop: Hop::default(),
             tenant: String::new(),
             tenant_fault: None,
+            trace: None,
         };
         tenants.settle(&mut facts, by_header);
         facts

@@ -6,6 +6,7 @@ use crate::deliver;
 use crate::encode::tags;
 use crate::failure::Failure;
 use crate::hop::Hop;
+use crate::origin::Asker;
 use crate::outcome::Outcome;
 use crate::outgoing;
 use crate::plane::Plane;
@@ -33,9 +34,13 @@ pub(crate) async fn forward(
         Retry::Never
     };
     let (write, posted) = (Write::begin(plane, facts, route), Posted::begin(plane, facts, route));
-    let started = plane.parts.clock.now();
-    let sent = route.upstream.send(outgoing::forward(facts, route, body), retry).await;
-    route.metrics.asked_origin(plane.parts.clock.now().since(started));
+    let asker = Asker {
+        clock: &*plane.parts.clock,
+        random: &*plane.parts.random,
+        recorder: &plane.parts.recorder,
+    };
+    let request = outgoing::forward(facts, route, body);
+    let sent = asker.ask(facts, route, request, retry).await;
     let (response, exchange) = sent.map_err(Failure::Upstream)?;
     let posted = posted.and_then(|posted| posted.answered(&response));
     let invalidations = write.answered(response.status(), response.headers());
@@ -159,6 +164,7 @@ impl<'a> Write<'a> {
             hop: Hop::default(),
             tenant: self.facts.tenant.clone(),
             tenant_fault: None,
+            trace: None,
         }
     }
 }

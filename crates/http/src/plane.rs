@@ -10,6 +10,7 @@ use crate::finish::Sealing;
 use crate::head_update::Checking;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
+use crate::origin::traceparent;
 use crate::outcome::{CacheOutcome, Outcome, Tier};
 use crate::parted::Parted;
 use crate::policy::{Decision, Forward, Reason};
@@ -26,6 +27,7 @@ use peregrine_base::{Clock, Random, Runtime};
 use peregrine_cache::{Ask, Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Answer, Body, Handler, HeadView, Peer};
+use peregrine_telemetry::trace::Trace;
 use peregrine_telemetry::{Counter, Recorder};
 use std::sync::Arc;
 
@@ -77,7 +79,8 @@ impl Handler for Plane {
             &*self.parts.random,
         );
         match received {
-            Ok((facts, body)) => {
+            Ok((mut facts, body)) => {
+                facts.trace = self.trace(&facts);
                 let facts = Arc::new(facts);
                 let mut sealing = Sealing::begin(&self.parts, &facts);
                 let answer = self.serve(&facts, body, &mut sealing.outcome).await;
@@ -153,6 +156,19 @@ impl Plane {
     /// Who may PURGE.
     pub(crate) fn purgers(&self) -> Arc<TrustedProxies> {
         self.purgers.load_full()
+    }
+
+    /// The part of a request in a trace, where requests are traced.
+    fn trace(&self, facts: &RequestFacts) -> Option<Trace> {
+        let Parts {
+            clock,
+            random,
+            recorder,
+            ..
+        } = &self.parts;
+        let tracer = recorder.tracer()?;
+        let began = (clock.now(), clock.wall());
+        Some(tracer.begin(traceparent(&facts.headers), &**random, began))
     }
 
     /// From `route` to `store`: the way of one request up to its answer.

@@ -111,6 +111,7 @@ impl<'a> Posted<'a> {
             hop: Hop::default(),
             tenant: facts.tenant.clone(),
             tenant_fault: None,
+            trace: facts.trace,
         })
     }
 }

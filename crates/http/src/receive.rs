@@ -68,6 +68,7 @@ pub(crate) fn receive(
         hop,
         tenant: String::new(),
         tenant_fault: None,
+        trace: None,
     };
     tenants.settle(&mut facts, by_header);
     Ok((facts, body))

@@ -5,6 +5,7 @@ use crate::policy::Fields;
 use crate::tenant::TenantFault;
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
+use peregrine_telemetry::trace::Trace;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct RequestFacts {
     pub tenant: String,
     /// Why that is not clear.
     pub(crate) tenant_fault: Option<TenantFault>,
+    /// Its part of a trace, where requests are traced.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// What the rules ask of a received request, whether its head was copied ([`RequestFacts`]) or lies where it was read.
@@ -270,6 +273,7 @@ pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) 
         hop: Hop::default(),
         tenant: String::new(),
         tenant_fault: None,
+        trace: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::finish::{self, Sent};
 use crate::head::{LineWriter, StoredLines};
 use crate::identify::{asked_of, leads, rewrite_key, terms};
 use crate::key::RequestVariants;
+use crate::origin::traceparent;
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::Plane;
 use crate::policy::{self, Condition, EditFields as _, Fields as _};
@@ -101,6 +102,9 @@ impl Plane {
         self.parts.engine.answered(key, &hit);
         representation.offer.prepare(&self.parts.engine, key, &hit);
         outcome.answered_by(&hit, CacheOutcome::Hit, route, now);
+        let tracer = self.parts.recorder.tracer();
+        outcome.trace =
+            tracer.map(|tracer| tracer.begin(traceparent(heard.fields()), &*self.parts.random, (now, wall)));
         hygiene::new_request_id(&*self.parts.random, request_id);
         let heard = heard.named(request_id);
         let (status, bytes) = write(&heard, &hit, &representation, stored.status, writer, &outcome, answer);

@@ -17,6 +17,7 @@ pub(crate) use render::{TARGET_MAX_BYTES, TEXT_MAX_BYTES, cut, without_credentia
 pub use writer::BUFFER_MAX_BYTES;
 
 use crate::config::{AccessFormat, LogConfig};
+use crate::trace::TraceId;
 use crate::{Exposition, config};
 use arc_swap::ArcSwap;
 use peregrine_base::WallTime;
@@ -69,6 +70,8 @@ pub struct Access<'a> {
     pub error: Option<&'a str>,
     /// `User-Agent` as it arrived.
     pub user_agent: Option<&'a [u8]>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceId>,
 }
 
 /// What the access log did so far.

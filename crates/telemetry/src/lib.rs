@@ -10,6 +10,7 @@ pub mod counter;
 mod escape;
 pub mod histogram;
 pub mod logs;
+pub mod otlp;
 pub mod parameters;
 pub mod prometheus;
 pub mod recorder;
@@ -19,6 +20,7 @@ pub mod table;
 pub mod tail;
 pub mod time;
 pub mod top;
+pub mod trace;
 
 pub use access::{Access, AccessLog};
 pub use config::LogConfig;

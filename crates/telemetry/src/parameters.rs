@@ -57,4 +57,69 @@ pub const PARAMETERS: &[Parameter] = &[
         about: "Query parameters whose values are not logged, beside `token`, `key`, `password`, `signature`, `code` and \
                 their like, which never are.",
     },
+    Parameter {
+        name: "otlp.endpoint",
+        kind: Kind::Text,
+        fallback: Fallback::Absent,
+        reload: false,
+        about: "Where an OpenTelemetry collector takes OTLP over HTTP, such as `http://127.0.0.1:4318`; `/v1/traces` and \
+                `/v1/metrics` are added. Without it nothing is sent or traced.",
+    },
+    Parameter {
+        name: "otlp.headers",
+        kind: Kind::TextMap,
+        fallback: Fallback::Toml("{}"),
+        reload: false,
+        about: "Fields of each request to the collector; what is secret belongs into `otlp.authorization`.",
+    },
+    Parameter {
+        name: "otlp.authorization",
+        kind: Kind::Secret,
+        fallback: Fallback::Absent,
+        reload: false,
+        about: "The value of `authorization` in them, such as `Bearer ${OTLP_TOKEN}`.",
+    },
+    Parameter {
+        name: "otlp.interval",
+        kind: Kind::Duration { min: "1s", max: "1h" },
+        fallback: Fallback::Toml("\"10s\""),
+        reload: false,
+        about: "How often metrics are sent. Spans wait no longer than a second unless the collector does not keep up.",
+    },
+    Parameter {
+        name: "otlp.sample",
+        kind: Kind::Number { min: 0.0, max: 1.0 },
+        fallback: Fallback::Toml("0.1"),
+        reload: false,
+        about: "How many of the traces that begin here are recorded, from 0 to 1; for those that a caller began, the caller's \
+                decision holds.",
+    },
+    Parameter {
+        name: "otlp.metrics",
+        kind: Kind::Flag,
+        fallback: Fallback::Toml("true"),
+        reload: false,
+        about: "Whether metrics are sent.",
+    },
+    Parameter {
+        name: "otlp.traces",
+        kind: Kind::Flag,
+        fallback: Fallback::Toml("true"),
+        reload: false,
+        about: "Whether traces are continued or begun, passed on to origins, and sent.",
+    },
+    Parameter {
+        name: "otlp.service_name",
+        kind: Kind::Text,
+        fallback: Fallback::Toml("\"peregrine\""),
+        reload: false,
+        about: "`service.name` of what is sent.",
+    },
+    Parameter {
+        name: "otlp.attributes",
+        kind: Kind::TextMap,
+        fallback: Fallback::Toml("{}"),
+        reload: false,
+        about: "More attributes of the resource, such as `deployment.environment.name`.",
+    },
 ];

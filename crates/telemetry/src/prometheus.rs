@@ -13,6 +13,7 @@ mod protobuf;
 mod tests;
 
 pub use format::Format;
+pub(crate) use protobuf::{SCHEMA, ZERO_THRESHOLD_S, sparse};
 
 use crate::HistogramSnapshot;
 use crate::table::{self, Metric, MetricKind};
@@ -35,26 +36,27 @@ pub struct Exposition {
 
 /// All samples of one name.
 #[derive(Debug)]
-struct Family {
-    name: String,
-    help: String,
-    kind: MetricKind,
-    samples: Vec<Sample>,
+pub(crate) struct Family {
+    pub(crate) name: String,
+    pub(crate) help: String,
+    pub(crate) kind: MetricKind,
+    pub(crate) samples: Vec<Sample>,
     seen: BTreeSet<String>,
 }
 
 /// One set of labels with its value.
 #[derive(Debug)]
-struct Sample {
+pub(crate) struct Sample {
     /// Sorted by name.
-    pairs: Vec<(String, String)>,
+    pub(crate) pairs: Vec<(String, String)>,
     /// The same as text, without braces.
     labels: String,
-    value: Value,
+    pub(crate) value: Value,
 }
 
+/// What a sample says.
 #[derive(Debug)]
-enum Value {
+pub(crate) enum Value {
     Number(Number),
     Histogram(HistogramSnapshot),
 }
@@ -128,6 +130,11 @@ impl Exposition {
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// All that was added.
+    pub(crate) fn families(&self) -> &[Family] {
+        &self.families
     }
 
     /// The bytes in `format`.
@@ -224,6 +231,11 @@ impl Exposition {
 }
 
 impl Family {
+    /// Its unit, as the table says.
+    pub(crate) fn unit(&self) -> &'static str {
+        table::unit(&self.name)
+    }
+
     fn write(&self, format: Format, out: &mut String) {
         // OpenMetrics names a counter's family without the ending that its samples have.
         let family = match (format, self.kind) {
@@ -271,7 +283,7 @@ fn buckets(snapshot: &HistogramSnapshot) -> impl Iterator<Item = (u64, u64)> {
 impl Number {
     /// The nearest number with a fraction.
     #[expect(clippy::cast_precision_loss, reason = "a scraper keeps every number with 53 bits")]
-    fn real(self) -> f64 {
+    pub(crate) fn real(self) -> f64 {
         match self {
             Self::Whole(number) => number as f64,
             Self::Real(number) => number,

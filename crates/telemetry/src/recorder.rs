@@ -6,16 +6,18 @@ mod tests;
 
 use crate::access::{Access, AccessLog, Redaction, TARGET_MAX_BYTES, cut, without_credentials};
 use crate::config::LogConfig;
+use crate::otlp::Tracer;
 use crate::tail::{Pace, Tail};
 use crate::top::TopKeys;
+use crate::trace::Trace;
 use crate::{Counter, Exposition};
 use arc_swap::ArcSwap;
 use peregrine_base::Instant;
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How many slow requests a second are warned of.
@@ -36,6 +38,7 @@ pub struct Recorder {
     pub tail: Arc<Tail>,
     /// What is asked for most.
     pub top_keys: TopKeys,
+    tracer: OnceLock<Tracer>,
     redaction: ArcSwap<Redaction>,
     /// How many requests are logged, in [`SAMPLE_PARTS`].
     sample: AtomicU64,
@@ -59,6 +62,8 @@ pub struct Ended<'a> {
     pub status: u16,
     /// Whether something went wrong.
     pub failed: bool,
+    /// Whether a trace of it is recorded.
+    pub traced: bool,
     /// The request id.
     pub request_id: &'a str,
 }
@@ -70,6 +75,7 @@ pub struct Wanted {
     tail: bool,
     key: bool,
     slow: bool,
+    trace: bool,
 }
 
 impl Wanted {
@@ -77,7 +83,7 @@ impl Wanted {
     #[inline]
     #[must_use]
     pub const fn is_any(self) -> bool {
-        self.log || self.tail || self.key || self.slow
+        self.log || self.tail || self.key || self.slow || self.trace
     }
 }
 
@@ -91,6 +97,7 @@ impl Recorder {
             access_log: AccessLog::start(config)?,
             tail: Arc::new(Tail::new(Redaction::default())),
             top_keys: TopKeys::default(),
+            tracer: OnceLock::new(),
             redaction: ArcSwap::default(),
             sample: AtomicU64::new(SAMPLE_ALL),
             slow: AtomicU64::new(u64::MAX),
@@ -131,6 +138,7 @@ impl Recorder {
             tail: self.tail.wants(ended.now, ended.status, ended.duration),
             key: self.top_keys.is_due(),
             slow,
+            trace: ended.traced,
         }
     }
 
@@ -145,8 +153,26 @@ impl Recorder {
         is_logged
     }
 
-    /// Hands the event to those who want it.
-    pub fn record(&self, wanted: Wanted, now: Instant, access: &Access<'_>) {
+    /// From now on requests are traced, and so many of the traces that begin here recorded. To be said once.
+    pub fn trace(&self, sample: f64) {
+        self.tracer.get_or_init(|| Tracer::new(sample));
+    }
+
+    /// What takes spans, where requests are traced.
+    #[inline]
+    #[must_use]
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.get()
+    }
+
+    /// Hands the event to those who want it; `trace` is the request's, where it is recorded.
+    pub fn record(&self, wanted: Wanted, now: Instant, access: &Access<'_>, trace: Option<&Trace>) {
+        if wanted.trace
+            && let (Some(tracer), Some(trace)) = (self.tracer(), trace)
+        {
+            let target = cut(access.target, TARGET_MAX_BYTES);
+            tracer.finished(trace, access, &self.redaction.load().apply(target));
+        }
         if wanted.log {
             self.access_log.record(access);
         }
@@ -207,6 +233,9 @@ impl Recorder {
     pub fn expose(&self, exposition: &mut Exposition) {
         self.access_log.expose(exposition);
         self.tail.expose(exposition);
+        if let Some(tracer) = self.tracer() {
+            tracer.expose(exposition);
+        }
         exposition.counter("peregrine_access_log_sampled_out_total", &[], self.left_out.value());
         exposition.counter("peregrine_slow_requests_total", &[], self.slow_requests.value());
     }

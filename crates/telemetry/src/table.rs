@@ -73,18 +73,16 @@ impl MetricKind {
     }
 }
 
-impl Metric {
-    /// The unit that its name ends in, as UCUM and OTLP write it; `1` where it counts things.
-    #[must_use]
-    pub fn unit(&self) -> &'static str {
-        let stem = self.name.strip_suffix("_total").unwrap_or(self.name);
-        if stem.ends_with("_seconds") {
-            "s"
-        } else if stem.ends_with("_bytes") {
-            "By"
-        } else {
-            "1"
-        }
+/// The unit that a metric's name ends in, as UCUM and OTLP write it; `1` where it counts things.
+#[must_use]
+pub fn unit(name: &str) -> &'static str {
+    let stem = name.strip_suffix("_total").unwrap_or(name);
+    if stem.ends_with("_seconds") {
+        "s"
+    } else if stem.ends_with("_bytes") {
+        "By"
+    } else {
+        "1"
     }
 }
 

@@ -86,6 +86,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("route[].upstream", "\"api\""),
     ("route[].name", "\"products\""),
     ("log.slow", "\"1s\""),
+    ("otlp.endpoint", "\"http://127.0.0.1:4318\""),
     ("upstream[].host", "\"keep\""),
     ("upstream[].total_timeout", "\"5m\""),
     ("upstream[].health.path", "\"/healthz\""),

@@ -16,6 +16,7 @@ use peregrine_insight::slo::SloConfig;
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
 use peregrine_store::RedisConfig;
 use peregrine_telemetry::LogConfig;
+use peregrine_telemetry::otlp::OtlpConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub redis: RedisConfig,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[otlp]`.
+    pub otlp: OtlpConfig,
     /// `[alerts]`.
     pub alerts: AlertsConfig,
     /// `[[alert]]`, in order.
@@ -190,7 +193,7 @@ impl Reader<'_> {
         let (listeners, upstreams, routes) = (self.array("listener"), self.array("upstream"), self.array("route"));
         let (strategies, namespaces) = (self.named("strategy"), self.named("namespace"));
         let (admin, cache, log) = (self.one("admin"), self.one("cache"), self.one("log"));
-        let encryption = self.one("encryption");
+        let (encryption, otlp) = (self.one("encryption"), self.one("otlp"));
         let tenants = self.part("tenants", peregrine_http::TENANT_PARAMETERS);
         let quotas = self.part("tenants", peregrine_cache::TENANT_PARAMETERS);
         let tenant = self.named("tenant");
@@ -217,6 +220,7 @@ impl Reader<'_> {
             tenant,
             redis: redis?,
             log: log?,
+            otlp: otlp?,
             alerts: alerts?,
             alert,
             slo,
@@ -237,6 +241,7 @@ impl Reader<'_> {
             self.complain(&node::element("upstream", index), upstream.check());
         }
         self.complain("redis", settings.redis.check());
+        self.complain("otlp", crate::serve::check_otlp(&settings.otlp));
         self.complain("", settings.engine().check());
         self.check_encryption(settings);
         self.complain("tenants", TenantRules::new(&settings.tenants).map(drop));

@@ -66,6 +66,9 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
         sharing::expose(sharing, out);
     }
     program.recorder.expose(out);
+    if let Some(collector) = &program.collector {
+        collector.expose(out);
+    }
     let system = program.system.lock().read(Program::clock().now());
     system.expose(out);
 }

@@ -12,6 +12,7 @@ mod listeners;
 mod metrics;
 mod node;
 mod notify;
+mod otlp;
 mod program;
 mod reload;
 mod sharing;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+pub(crate) use otlp::check as check_otlp;
 pub use reload::Source;
 
 /// How long the last lines of the access log may take to be written at the end.
@@ -427,6 +429,8 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     if let Some(offer) = offer {
         offer.withdraw();
     }
+    // A collector that does not answer does not hold up the end.
+    let _ = tokio::time::timeout(FLUSH_LIMIT, program.send_last_spans()).await;
     program.recorder.access_log.flush(FLUSH_LIMIT);
     program.close_audit();
     if drained.open == 0 {

@@ -2,6 +2,7 @@
 
 use super::listeners::Listeners;
 use super::notify::Notify;
+use super::otlp::Collector;
 use super::reload::Source;
 use super::sharing::{self, Sharing};
 use super::snapshot::Snapshots;
@@ -43,6 +44,8 @@ pub(super) struct Program {
     pub(super) upstreams: ArcSwap<Upstreams>,
     /// Who takes finished requests.
     pub(super) recorder: Arc<Recorder>,
+    /// The way to an OpenTelemetry collector.
+    pub(super) collector: Option<Arc<Collector>>,
     /// What the system says, for who asks for metrics.
     pub(super) system: Mutex<SystemReader>,
     pub(super) log: Option<LogHandle>,
@@ -131,6 +134,10 @@ impl Program {
             .as_ref()
             .map(|source| Notify::of(|name| source.environment.get(name)));
         let notify = notify.unwrap_or_default();
+        let collector = Collector::of(settings)?.map(Arc::new);
+        if let Some(sample) = collector.as_ref().and_then(|collector| collector.sample()) {
+            recorder.trace(sample);
+        }
         let system = Mutex::new(SystemReader::new(directory));
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
         let read = super::watch::fingerprint(loaded.resolved.written().as_bytes());
@@ -140,6 +147,7 @@ impl Program {
             server,
             upstreams: ArcSwap::from_pointee(upstreams),
             recorder,
+            collector,
             system,
             log,
             source,
@@ -226,6 +234,7 @@ impl Program {
         take_over(&self.upstreams.load());
         super::advice::watch(Arc::downgrade(self));
         sharing::watch(&self.this);
+        super::otlp::watch(&self.this);
         sharing::compare_keys(&self.this);
         super::watch::watch(self);
     }

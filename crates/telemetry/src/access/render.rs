@@ -38,6 +38,9 @@ pub(super) fn json(access: &Access<'_>, redaction: &Redaction, out: &mut String)
             json_text(out, name, text);
         }
     }
+    if let Some(trace) = access.trace {
+        let _ = write!(out, ",\"trace_id\":\"{trace}\"");
+    }
     if let Some(agent) = access.user_agent {
         json_text(out, "user_agent", &String::from_utf8_lossy(agent));
     }
@@ -72,6 +75,9 @@ pub(super) fn text(access: &Access<'_>, redaction: &Redaction, out: &mut String)
     }
     let _ = write!(out, " received={}B id=", access.received_bytes);
     word(out, access.request_id);
+    if let Some(trace) = access.trace {
+        let _ = write!(out, " trace={trace}");
+    }
     if let Some(agent) = access.user_agent {
         out.push_str(" agent=\"");
         let agent = String::from_utf8_lossy(agent);

@@ -44,6 +44,7 @@ fn access() -> Access<'static> {
         upstream: None,
         error: None,
         user_agent: Some(b"curl/8.5"),
+        trace: None,
     }
 }
 

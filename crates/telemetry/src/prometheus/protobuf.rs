@@ -13,11 +13,11 @@ use prost::Message;
 use std::collections::BTreeMap;
 
 /// Eight buckets to each power of two.
-const SCHEMA: i32 = 3;
+pub(crate) const SCHEMA: i32 = 3;
 /// Buckets to each power of two at that schema.
 const PER_OCTAVE: f64 = 8.0;
 /// What is shorter counts as zero, in seconds: the first bucket.
-const ZERO_THRESHOLD_S: f64 = 1e-6;
+pub(crate) const ZERO_THRESHOLD_S: f64 = 1e-6;
 /// The most empty buckets that are written as such; a wider gap begins a span of its own.
 const GAP_MAX: i32 = 2;
 
@@ -179,7 +179,7 @@ fn histogram(snapshot: &HistogramSnapshot) -> Histogram {
 }
 
 /// How many durations count as zero, and how many each native bucket counts, by its index.
-fn sparse(snapshot: &HistogramSnapshot) -> (u64, BTreeMap<i32, u64>) {
+pub(crate) fn sparse(snapshot: &HistogramSnapshot) -> (u64, BTreeMap<i32, u64>) {
     let (mut zero, mut sparse) = (0, BTreeMap::new());
     for (index, count) in snapshot.buckets().iter().enumerate().filter(|(_, count)| **count > 0) {
         // A bucket counts whole microseconds, so that what it counts lies below the next.

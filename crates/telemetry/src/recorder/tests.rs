@@ -39,6 +39,7 @@ fn access<'a>(request_id: &'a str, target: &'a str, status: u16) -> Access<'a> {
         upstream: None,
         error: None,
         user_agent: None,
+        trace: None,
     }
 }
 
@@ -51,11 +52,12 @@ fn end(recorder: &Recorder, access: &Access<'_>, began: Duration) {
         began,
         status: access.status,
         failed: access.error.is_some(),
+        traced: false,
         request_id: access.request_id,
     };
     let wanted = recorder.wanted(&ended);
     if wanted.is_any() {
-        recorder.record(wanted, now, access);
+        recorder.record(wanted, now, access, None);
     }
 }
 
@@ -98,6 +100,7 @@ fn two_nodes_log_the_same_requests() {
                 began: Duration::ZERO,
                 status: 200,
                 failed: false,
+                traced: false,
                 request_id: id,
             };
             recorder.wanted(&ended).log

@@ -62,4 +62,15 @@ pub(super) const ROWS: &[Metric] = &[
         &[],
         "Requests whose answer took longer than log.slow to begin.",
     ),
+    counter(
+        "peregrine_otlp_spans_total",
+        &["outcome"],
+        "Spans that were queued for the collector, or dropped because too many waited.",
+    ),
+    gauge("peregrine_otlp_spans_waiting", &[], "Spans that wait to be sent."),
+    counter(
+        "peregrine_otlp_exports_total",
+        &["signal", "outcome"],
+        "Requests to the collector by what came of them.",
+    ),
 ];

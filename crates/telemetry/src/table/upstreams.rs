@@ -11,8 +11,8 @@ pub(super) const ROWS: &[Metric] = &[
     ),
     counter(
         "peregrine_upstream_retry_budget_exhausted_total",
-        &["upstream", "reason"],
-        "Entries of a tenant that left because it held as much as it may.",
+        &["upstream"],
+        "Requests that were not sent again because the retry budget was used up.",
     ),
     gauge(
         "peregrine_target_healthy",

@@ -71,7 +71,7 @@ impl RequestEvent {
             reason: access.reason.map(text),
             error: access.error.map(text),
             sent_bytes: access.sent_bytes,
-            trace_id: None,
+            trace_id: access.trace.map(|trace| trace.to_string()),
         }
     }
 }

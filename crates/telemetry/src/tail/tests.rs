@@ -26,6 +26,7 @@ fn access(target: &str) -> Access<'_> {
         upstream: None,
         error: None,
         user_agent: None,
+        trace: None,
     }
 }
 
