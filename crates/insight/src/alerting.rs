@@ -1,6 +1,9 @@
 //! The desk behind a lock, as the program and the admin API share it. What is to be kept gathers here until the program
 //! writes it, once a second; nothing is sent that was not written before.
 
+#[cfg(test)]
+mod tests;
+
 use crate::alerts::{Moment, Refused};
 use crate::desk::{Desk, DeskConfig, DeskStatus};
 use crate::model::{Alert, AlertRule, AlertsReport, Silence, SloStatus};
@@ -18,6 +21,8 @@ pub struct Alerting(Mutex<Inner>);
 struct Inner {
     desk: Desk,
     writes: Vec<Write>,
+    /// Alerts that somebody silenced or acknowledged since the last tick.
+    touched: Vec<Alert>,
 }
 
 impl Inner {
@@ -59,6 +64,12 @@ impl Alerting {
         let mut inner = self.0.lock();
         let ticked = inner.desk.tick(moment, values);
         inner.keep((ticked.changed, ticked.writes))
+    }
+
+    /// The firing alerts that were silenced, or not any more, or acknowledged since the last call, for whoever listens.
+    #[must_use]
+    pub fn take_touched(&self) -> Vec<Alert> {
+        std::mem::take(&mut self.0.lock().touched)
     }
 
     /// What is to be kept since the last call. The caller writes all of it, in order, before it calls [`Alerting::due`].
@@ -130,7 +141,10 @@ impl Alerting {
     ) -> Result<Silence, Refused> {
         let mut inner = self.0.lock();
         let silence = inner.desk.silence(moment, about, time, by_and_reason)?;
-        Ok(inner.keep(silence))
+        let silence = inner.keep(silence);
+        let now_silent = inner.desk.silenced_by(&silence.id);
+        inner.touched.extend(now_silent);
+        Ok(silence)
     }
 
     /// Ends a silence.
@@ -139,8 +153,13 @@ impl Alerting {
     /// When there is none with this id.
     pub fn end_silence(&self, id: &str) -> Result<Silence, Refused> {
         let mut inner = self.0.lock();
+        let were_silent = inner.desk.silenced_by(id);
         let silence = inner.desk.end_silence(id)?;
-        Ok(inner.keep(silence))
+        let silence = inner.keep(silence);
+        let firing = inner.desk.firing().into_iter();
+        let now_heard = firing.filter(|alert| were_silent.iter().any(|before| before.id == alert.id));
+        inner.touched.extend(now_heard);
+        Ok(silence)
     }
 
     /// Notes that `by` looks after an alert.
@@ -150,7 +169,9 @@ impl Alerting {
     pub fn acknowledge(&self, moment: Moment, id: &str, by: &str, note: Option<&str>) -> Result<Alert, Refused> {
         let mut inner = self.0.lock();
         let alert = inner.desk.acknowledge(moment, id, by, note)?;
-        Ok(inner.keep(alert))
+        let alert = inner.keep(alert);
+        inner.touched.push(alert.clone());
+        Ok(alert)
     }
 
     /// Forgets the alerts that are over and that everybody knows to be; how many.

@@ -4,6 +4,9 @@
 //! letters fetched by [`Desk::due`]. That an alert was told and the letter that tells it are written together, so that a kill
 //! between them loses neither and makes no third.
 
+#[cfg(test)]
+mod tests;
+
 use crate::alerts::{AlertConfig, AlertCounts, Alerts, Moment, RULES_GIVEN_MAX, RULES_MAX, Refused, SavedAlerts};
 use crate::model::{Alert, AlertRule, AlertState, AlertsReport, Silence, SloStatus};
 use crate::notify::{self, Delivery, NotifyConfig, Outbox, Posted, ReceiverStatus};
@@ -113,12 +116,12 @@ impl Desk {
         if let Some(state) = state {
             self.alerts.restore(state);
         }
-        let mut letters: Vec<Vec<u8>> = Vec::new();
-        store.scan(notify::TABLE, b"", &[0xff], &mut |_, value| {
-            letters.push(value.to_vec());
+        let mut letters = Vec::new();
+        store.scan(notify::TABLE, b"", &[0xff], &mut |key, value| {
+            letters.push((key.to_vec(), value.to_vec()));
             true
         })?;
-        Ok(self.outbox.restore(letters.iter().map(Vec::as_slice)))
+        Ok(self.outbox.restore(letters))
     }
 
     /// Looks at everything once.
@@ -164,6 +167,15 @@ impl Desk {
     pub fn firing(&self) -> Vec<Alert> {
         let all = self.alerts.shown().into_iter();
         all.filter(|alert| alert.state == AlertState::Firing).collect()
+    }
+
+    /// Those that fire and that the silence `id` holds back.
+    #[must_use]
+    pub fn silenced_by(&self, id: &str) -> Vec<Alert> {
+        let firing = self.firing().into_iter();
+        firing
+            .filter(|alert| alert.silenced_by.as_deref() == Some(id))
+            .collect()
     }
 
     /// How every objective stands, with the alerts that it made.

@@ -8,6 +8,7 @@
 //!
 //! Bounds: [`RULES_MAX`] rules, [`LIVE_MAX`] alerts at a time, [`OVER_MAX`] that are over; what does not fit is counted.
 
+mod changes;
 mod check;
 pub mod config;
 pub(crate) mod defaults;
@@ -21,6 +22,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use changes::SILENCE_TIME_MAX;
 pub use check::check_rules;
 pub(crate) use check::{check_receivers, name_problem, nearest};
 pub use config::{AlertConfig, AlertsConfig, rules};
@@ -29,13 +31,13 @@ pub use parameters::PARAMETERS;
 pub use rule::{Observed, Verdict};
 pub use telling::{Notification, Receiver};
 
-use crate::model::{Acknowledgement, Alert, AlertRule, AlertState, AlertsReport, Silence};
+use crate::model::{Acknowledgement, Alert, AlertRule, AlertState, AlertsReport};
 use crate::time::Time;
 use crate::values::{Labels, Values};
-use live::{Acknowledged, Live, Step};
+use live::{Live, Step};
 use peregrine_base::Complaint;
 use serde::{Deserialize, Serialize};
-use silence::{Quiet, SILENCES_MAX};
+use silence::Quiet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use telling::Telling;
@@ -48,11 +50,6 @@ pub(crate) const RULES_GIVEN_MAX: usize = 20;
 pub const LIVE_MAX: usize = 500;
 /// The most alerts that are over and still shown.
 pub const OVER_MAX: usize = 200;
-/// The longest that a silence may last: one that is forgotten must end by itself.
-pub const SILENCE_TIME_MAX: Duration = Duration::from_secs(90 * 86_400);
-/// The longest text that a call may leave: a reason, a note.
-const TEXT_LENGTH_MAX: usize = 1000;
-
 /// Something that was judged elsewhere: a burn rate, say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
@@ -71,7 +68,7 @@ pub struct Judged {
 /// Why a call did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// There is nothing with this id.
+    /// There is nothing with this id; a sentence that says so.
     Unknown(String),
     /// What was sent cannot be used.
     Unusable(Vec<Complaint>),
@@ -123,6 +120,11 @@ impl Alerts {
     /// From now on these are the rules of the configuration and the receivers; what the API set stays over them.
     pub fn configure(&mut self, rules: Vec<AlertRule>, receivers: Vec<Receiver>, group_wait: Duration) {
         self.configured = rules;
+        // Whoever is gone has nothing to be told of what is over; of what goes on, the next look says who is told.
+        for live in &mut self.over {
+            live.receivers
+                .retain(|name| receivers.iter().any(|known| known.name == *name));
+        }
         self.telling.configure(receivers, group_wait);
         self.join();
     }
@@ -152,6 +154,10 @@ impl Alerts {
             .map(|live| ((live.rule.clone(), live.labels.clone()), live))
             .collect();
         self.over = saved.over.into();
+        let known = self.telling.names();
+        for live in &mut self.over {
+            live.receivers.retain(|name| known.contains(&name.as_str()));
+        }
         self.silences = saved.silences;
         self.serial = saved.serial;
         self.join();
@@ -332,138 +338,6 @@ impl Alerts {
     #[must_use]
     pub fn silences(&self) -> usize {
         self.silences.len()
-    }
-
-    /// Makes `rules` what holds, and keeps what of it differs from the configuration. A rule of the configuration that is not
-    /// among them is switched off.
-    ///
-    /// # Errors
-    /// With everything that is wrong with them; nothing changes then.
-    pub fn set_rules(&mut self, rules: Vec<AlertRule>) -> Result<(), Refused> {
-        let complaints = check_rules(&rules, &self.telling.names());
-        if !complaints.is_empty() {
-            return Err(Refused::Unusable(complaints));
-        }
-        let configured = |name: &str| self.configured.iter().find(|rule| rule.name == name);
-        let mut overrides: Vec<AlertRule> = Vec::new();
-        for mut rule in rules.iter().cloned() {
-            let known = configured(&rule.name);
-            rule.is_default = known.is_some_and(|known| known.is_default);
-            if known != Some(&rule) {
-                overrides.push(rule);
-            }
-        }
-        let missing = self
-            .configured
-            .iter()
-            .filter(|known| rules.iter().all(|rule| rule.name != known.name));
-        overrides.extend(missing.map(|known| AlertRule {
-            enabled: false,
-            ..known.clone()
-        }));
-        self.overrides = overrides;
-        self.is_changed = true;
-        self.join();
-        Ok(())
-    }
-
-    /// Holds back what is told of alerts of `rule` (`*`: any) with `labels` for `time`.
-    ///
-    /// # Errors
-    /// When it says neither a rule nor labels, lasts for too long or not at all, or there are too many.
-    pub fn silence(
-        &mut self,
-        moment: Moment,
-        (rule, labels): (Option<String>, Labels),
-        time: Duration,
-        (by, reason): (&str, &str),
-    ) -> Result<Silence, Refused> {
-        let mut complaints = Vec::new();
-        if rule.is_none() && labels.is_empty() {
-            let help = "name a rule, labels, or the rule `*` for all of them";
-            complaints.push(Complaint::new("rule", "is missing, and so are labels", help));
-        }
-        if let Some(name) = rule.as_deref().filter(|name| *name != "*")
-            && !self.rules.iter().any(|rule| rule.name == name)
-            && !self.live.keys().any(|(rule, _)| rule == name)
-        {
-            let near = check::nearest(name, self.rules.iter().map(|rule| rule.name.as_str()));
-            let help = near.map_or_else(|| "see GET alerts".to_owned(), |near| format!("did you mean `{near}`?"));
-            complaints.push(Complaint::new("rule", format!("no rule is called `{name}`"), help));
-        }
-        if time.is_zero() || time > SILENCE_TIME_MAX {
-            complaints.push(Complaint::new(
-                "for_s",
-                "must be from 1 s to 90 days",
-                "silence it again later",
-            ));
-        }
-        if reason.len() > TEXT_LENGTH_MAX {
-            complaints.push(Complaint::new("reason", "is longer than 1000 bytes", "be brief"));
-        }
-        if !complaints.is_empty() {
-            return Err(Refused::Unusable(complaints));
-        }
-        if self.silences.len() >= SILENCES_MAX {
-            return Err(Refused::Full(format!(
-                "there are {SILENCES_MAX} silences already; end some of them"
-            )));
-        }
-        let id = self.next_id(moment);
-        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let quiet = Quiet {
-            id,
-            rule,
-            labels,
-            until: moment.wall.as_millis().saturating_add(millis),
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let shown = quiet.shown();
-        self.silences.push(quiet);
-        self.is_changed = true;
-        Ok(shown)
-    }
-
-    /// Ends a silence.
-    ///
-    /// # Errors
-    /// When there is none with this id.
-    pub fn end_silence(&mut self, id: &str) -> Result<Silence, Refused> {
-        let position = self.silences.iter().position(|silence| silence.id == id);
-        let position = position.ok_or_else(|| Refused::Unknown(id.to_owned()))?;
-        self.is_changed = true;
-        Ok(self.silences.remove(position).shown())
-    }
-
-    /// Notes that `by` looks after an alert.
-    ///
-    /// # Errors
-    /// When there is none with this id.
-    pub fn acknowledge(&mut self, moment: Moment, id: &str, by: &str, note: Option<&str>) -> Result<Alert, Refused> {
-        if note.is_some_and(|note| note.len() > TEXT_LENGTH_MAX) {
-            let complaint = Complaint::new("note", "is longer than 1000 bytes", "be brief");
-            return Err(Refused::Unusable(vec![complaint]));
-        }
-        let mut all = self.live.values_mut().chain(self.over.iter_mut());
-        let live = all
-            .find(|live| live.id == id)
-            .ok_or_else(|| Refused::Unknown(id.to_owned()))?;
-        live.acknowledged = Some(Acknowledged {
-            by: by.to_owned(),
-            at: moment.wall.as_millis(),
-            note: note.map(str::to_owned),
-        });
-        self.is_changed = true;
-        Ok(shown(live, &self.silences))
-    }
-
-    /// Forgets the alerts that are over and that everybody knows to be; how many.
-    pub fn forget(&mut self) -> usize {
-        let before = self.over.len();
-        self.over.retain(|live| !live.is_told());
-        self.is_changed |= self.over.len() != before;
-        before - self.over.len()
     }
 }
 

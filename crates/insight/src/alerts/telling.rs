@@ -77,28 +77,16 @@ impl Telling {
         alerts: impl Iterator<Item = &'a mut Live>,
         silences: &[Quiet],
     ) -> Vec<Notification> {
-        let mut all: Vec<&'a mut Live> = alerts.collect();
+        let is_held = |live: &Live| {
+            let mut holding = silences.iter().filter(|silence| silence.holds(moment.wall));
+            holding.any(|silence| silence.covers(&live.rule, &live.labels))
+        };
+        let mut all: Vec<&'a mut Live> = alerts.filter(|live| !is_held(live)).collect();
         let mut written = Vec::new();
         self.waiting
             .retain(|(receiver, _), _| self.receivers.iter().any(|known| known.name == *receiver));
         for receiver in &self.receivers {
-            let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-            for (index, live) in all.iter_mut().enumerate() {
-                let is_for = live.receivers.contains(&receiver.name);
-                let is_held = silences
-                    .iter()
-                    .any(|silence| silence.holds(moment.wall) && silence.covers(&live.rule, &live.labels));
-                if !is_for || is_held {
-                    continue;
-                }
-                match live.news_for(&receiver.name) {
-                    Some(Told::Resolved) if !receiver.resolved => {
-                        live.told.insert(receiver.name.clone(), Told::Resolved);
-                    }
-                    Some(_) => groups.entry(live.group.clone()).or_default().push(index),
-                    None => {}
-                }
-            }
+            let groups = news_for(receiver, &mut all);
             self.waiting
                 .retain(|(name, group), _| *name != receiver.name || groups.contains_key(group));
             for (group, indices) in groups {
@@ -129,4 +117,23 @@ impl Telling {
         }
         written
     }
+}
+
+/// The places in `all` of the alerts that `receiver` does not know yet, by group. Of ends that it does not want to hear of it
+/// is told nothing, for good.
+fn news_for(receiver: &Receiver, all: &mut [&mut Live]) -> BTreeMap<String, Vec<usize>> {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, live) in all.iter_mut().enumerate() {
+        if !live.receivers.contains(&receiver.name) {
+            continue;
+        }
+        match live.news_for(&receiver.name) {
+            Some(Told::Resolved) if !receiver.resolved => {
+                live.told.insert(receiver.name.clone(), Told::Resolved);
+            }
+            Some(_) => groups.entry(live.group.clone()).or_default().push(index),
+            None => {}
+        }
+    }
+    groups
 }

@@ -138,20 +138,22 @@ impl Outbox {
         writes
     }
 
-    /// Takes up what a program before kept: the values of [`TABLE`]. To be called after [`Outbox::configure`].
-    pub fn restore<'a>(&mut self, values: impl IntoIterator<Item = &'a [u8]>) -> Vec<Write> {
+    /// Takes up what a program before kept: the keys and values of [`TABLE`]. To be called after [`Outbox::configure`]. The
+    /// writes are of letters to receivers that are no more, and of what cannot be read.
+    pub fn restore(&mut self, kept: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<Write> {
         let mut writes = Vec::new();
-        let read = values
-            .into_iter()
-            .filter_map(|value| serde_json::from_slice::<Kept>(value).ok());
-        let mut all: Vec<Kept> = read.collect();
-        all.sort_by_key(|kept| kept.number);
-        for kept in all {
-            self.number = self.number.max(kept.number);
-            let receiver = kept.notification.receiver.clone();
-            match self.lines.get_mut(&receiver) {
-                Some(line) => line.letters.push_back(kept),
-                None => writes.push(remove(&receiver, kept.number)),
+        let mut all: Vec<Kept> = Vec::new();
+        for (key, value) in kept {
+            match serde_json::from_slice::<Kept>(&value) {
+                Ok(letter) if self.lines.contains_key(&letter.notification.receiver) => all.push(letter),
+                Ok(_) | Err(_) => writes.push(Write::Remove { table: TABLE, key }),
+            }
+        }
+        all.sort_by_key(|letter| letter.number);
+        for letter in all {
+            self.number = self.number.max(letter.number);
+            if let Some(line) = self.lines.get_mut(&letter.notification.receiver) {
+                line.letters.push_back(letter);
             }
         }
         writes

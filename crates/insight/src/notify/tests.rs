@@ -199,10 +199,15 @@ fn what_was_kept_is_sent_by_the_next_program_in_order() {
     bench.put("gone");
     let mut after = Bench::new(&["chat"]);
     after.kept = bench.kept.clone();
-    let values: Vec<Vec<u8>> = bench.kept.values().cloned().chain([b"{".to_vec()]).collect();
-    let writes = after.outbox.restore(values.iter().map(Vec::as_slice));
+    after.kept.insert(b"chat/torn".to_vec(), b"{".to_vec());
+    let kept = after.kept.clone().into_iter().collect();
+    let writes = after.outbox.restore(kept);
     after.keep(writes);
-    assert_eq!(after.kept.len(), 12, "those to nobody are dropped");
+    assert_eq!(
+        after.kept.len(),
+        12,
+        "those to nobody are dropped, and what cannot be read"
+    );
     for id in &ids {
         assert_eq!(after.ids(), [id.as_str()]);
         after.done("chat", id, Posted::Delivered);
