@@ -22,11 +22,11 @@ test("nested values get columns, empty columns get none, the name comes first", 
 });
 
 test("what is typed keeps the kind of the parameter", () => {
-  expect(typed("true", false)).toBe(true);
-  expect(typed("12", 3)).toBe(12);
-  expect(typed("", 3)).toBe("");
-  expect(typed("a, b,", ["x"])).toEqual(["a", "b"]);
-  expect(typed("5m", "1m")).toBe("5m");
+  expect(typed("true", { kind: "flag", value: null })).toBe(true);
+  expect(typed("12", { kind: "integer", value: 3 })).toBe(12);
+  expect(typed("", { kind: "integer", value: 3 })).toBe("");
+  expect(typed("a, b,", { kind: "texts", value: null })).toEqual(["a", "b"]);
+  expect(typed("5m", { kind: "duration", value: "1m" })).toBe("5m");
 });
 
 test("a rule says when it fires in the unit of its metric", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { cells } from "../src/charts/heat";
 import { sums } from "../src/charts/plot";
-import { extend } from "../src/lib/history";
+import { extend, gaps } from "../src/lib/history";
 import { readRange } from "../src/lib/range";
 import { takeLoginCode } from "../src/lib/url";
 
@@ -25,6 +25,12 @@ test("live seconds are put after the history once, and what is older than the ra
   const more: { at: number; values: Record<string, number | null> }[] = [{ at: 12, values: { a: 9 } }, { at: 13, values: { a: 4 } }, { at: 14, values: {} }];
   expect(extend(history, more, 3, 14)).toEqual({ resolution_s: 1, at: [11, 12, 13, 14], series: { a: [2, null, 4, null] }, heat: null });
   expect(extend(history, [], 900, 12)).toBe(history);
+});
+test("where nothing was measured there is a gap, and no line over it", () => {
+  const history = { resolution_s: 1, at: [10, 11, 20, 21], series: { a: [1, 2, 3, 4] }, heat: { bounds_ms: [1], counts: [[1], [2], [3], [4]] } };
+  expect(gaps(history)).toEqual({ resolution_s: 1, at: [10, 11, 12, 20, 21], series: { a: [1, 2, null, 3, 4] }, heat: { bounds_ms: [1], counts: [[1], [2], [], [3], [4]] } });
+  const whole = { resolution_s: 10, at: [10, 20, 30], series: { a: [1, 2, 3] }, heat: null };
+  expect(gaps(whole)).toBe(whole);
 });
 test("a heat map adds up neighbours and loses no request", () => {
   const heat = { bounds_ms: [1, 2, 4, 8, 16, 32], counts: [[0, 1, 2, 0, 0, 0, 0], [0, 3, 0, 0, 0, 0, 0], [0, 0, 0, 5, 0, 0, 1]] };

@@ -25,6 +25,28 @@ export function extend(history: History, more: { at: number; values: Record<stri
   };
 }
 
+/** Puts a point without values where points are missing, so that no line is drawn over a time that nobody measured. */
+export function gaps(history: History): History {
+  const step = history.resolution_s;
+  const places = history.at.flatMap((at, index) => (index > 0 && at - (history.at[index - 1] ?? at) > step * 2.5 ? [index] : []));
+  if (places.length === 0) return history;
+  const insert = <T,>(values: T[], made: (index: number) => T): T[] => {
+    let from = 0;
+    const out: T[] = [];
+    for (const place of places) {
+      out.push(...values.slice(from, place), made(place));
+      from = place;
+    }
+    return [...out, ...values.slice(from)];
+  };
+  return {
+    ...history,
+    at: insert(history.at, (index) => (history.at[index - 1] ?? 0) + step),
+    series: Object.fromEntries(Object.entries(history.series).map(([name, values]) => [name, insert<N>(values, () => null)])),
+    heat: history.heat && { ...history.heat, counts: insert<number[]>(history.heat.counts, () => []) },
+  };
+}
+
 export function useHistory(range: Range, series: string[], options: HistoryOptions = {}) {
   const { route, upstream, heat } = options;
   const labelled = route !== undefined || upstream !== undefined;
@@ -38,8 +60,8 @@ export function useHistory(range: Range, series: string[], options: HistoryOptio
   const { version, latest } = useLive();
   const data = useMemo(() => {
     if (!answer.data) return undefined;
-    if (!range.live || labelled || answer.data.resolution_s > 1) return answer.data;
-    return extend(answer.data, live.since(answer.data.at.at(-1) ?? 0), range.seconds, latest?.at ?? answer.data.at.at(-1) ?? 0);
+    if (!range.live || labelled || answer.data.resolution_s > 1) return gaps(answer.data);
+    return gaps(extend(answer.data, live.since(answer.data.at.at(-1) ?? 0), range.seconds, latest?.at ?? answer.data.at.at(-1) ?? 0));
     // eslint-disable-next-line react-hooks/exhaustive-deps -- `version` stands for what `live` holds
   }, [answer.data, version, range.live, range.seconds, labelled]);
   return { ...answer, data };

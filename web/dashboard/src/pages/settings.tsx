@@ -85,7 +85,7 @@ function Group({ name, rows, writable, onEdit }: { name: string; rows: Parameter
             <code className="mono font-medium break-all">{one.name.slice(name.length + 1) || one.name}</code>
             <p className="text-muted">{one.about}{!one.reload && <span className="text-faint"> Holds after a restart.</span>}</p>
             <p className="flex min-w-0 flex-wrap items-center gap-2 md:justify-end"><code className="mono max-w-full truncate font-semibold" title={one.text}>{one.secret ? "hidden" : one.text || "–"}</code>{one.source !== "default" && <Badge tone={one.source === "file" ? "info" : "warn"} title={one.default === null ? undefined : `Default: ${one.default}`}>{one.source}</Badge>}</p>
-            <div className="md:text-right">{may && writable && !one.secret && <Button kind="ghost" aria-label={`Change ${one.name}`} onClick={() => onEdit(one)}>Change</Button>}</div>
+            <div className="md:text-right">{may && writable && !one.secret && one.kind !== "table" && <Button kind="ghost" aria-label={`Change ${one.name}`} onClick={() => onEdit(one)}>Change</Button>}</div>
           </li>
         ))}
       </ul>
@@ -93,22 +93,31 @@ function Group({ name, rows, writable, onEdit }: { name: string; rows: Parameter
   );
 }
 
-/** What a text means for a parameter: a number, a boolean, a list, or itself. */
-export function typed(text: string, value: unknown): unknown {
-  if (typeof value === "boolean") return text === "true";
-  if (typeof value === "number" && text.trim() !== "" && Number.isFinite(Number(text))) return Number(text);
-  if (Array.isArray(value)) return text.split(",").map((one) => one.trim()).filter(Boolean);
+/** What a text means for a parameter of this kind: a number, a flag, a list, or itself. */
+export function typed(text: string, { kind, value }: Pick<Parameter, "kind" | "value">): unknown {
+  if (kind === "flag" || typeof value === "boolean") return text === "true";
+  if ((kind === "integer" || kind === "number" || typeof value === "number") && text.trim() !== "" && Number.isFinite(Number(text))) return Number(text);
+  if (kind === "texts" || kind === "choices" || Array.isArray(value)) return text.split(",").map((one) => one.trim()).filter(Boolean);
+  if (kind === "integers") return text.split(",").map(Number).filter(Number.isFinite);
   return text;
+}
+/** How a value stands in its field. */
+function written({ value, text }: Parameter): string {
+  if (value === null || value === undefined) return "";
+  return Array.isArray(value) ? value.join(", ") : typeof value === "object" ? text : String(value);
 }
 
 function Edit({ config, of: one, onClose }: { config: ConfigReport; of: Parameter; onClose: () => void }) {
   const queries = useQueryClient();
-  const [text, setText] = useState(Array.isArray(one.value) ? one.value.join(", ") : typeof one.value === "boolean" || typeof one.value === "number" ? String(one.value) : one.text);
+  const [text, setText] = useState(written(one));
   const [reset, setReset] = useState(false);
-  const changes = useMemo(() => ({ [one.name]: reset ? null : typed(text, one.value) }), [one, text, reset]);
-  const dry = useMutation<Patched, Problem>({ mutationFn: () => client.patchConfig(config.etag, changes, true) });
+  const changes = useMemo(() => ({ [one.name]: reset ? null : typed(text, one) }), [one, text, reset]);
+  // Somebody else changed it in the meantime: the next try is against what holds now.
+  const onError = (problem: Problem) => { if (problem.status === 412) void queries.invalidateQueries({ queryKey: ["config"] }); };
+  const dry = useMutation<Patched, Problem>({ mutationFn: () => client.patchConfig(config.etag, changes, true), onError });
   const real = useMutation<Patched, Problem>({
     mutationFn: () => client.patchConfig(config.etag, changes, false),
+    onError,
     onSuccess: (done) => {
       toast(done.needs_restart.length > 0 ? `Written; holds after a restart: ${done.needs_restart.join(", ")}` : "Written and applied.");
       void queries.invalidateQueries({ queryKey: ["config"] });
@@ -116,7 +125,7 @@ function Edit({ config, of: one, onClose }: { config: ConfigReport; of: Paramete
     },
   });
   const change = (next: string) => { setText(next); setReset(false); dry.reset(); real.reset(); };
-  const choices = one.choices ?? (typeof one.value === "boolean" ? ["true", "false"] : null);
+  const choices = one.choices ?? (one.kind === "flag" || typeof one.value === "boolean" ? ["true", "false"] : null);
   const bounds = [one.min && `at least ${one.min}`, one.max && `at most ${one.max}`, one.unit && `in ${one.unit}`, one.default !== null && `default ${one.default}`].filter(Boolean).join(", ");
   return (
     <Dialog wide title={<code className="mono text-sm">{one.name}</code>} onClose={onClose} footer={<>
