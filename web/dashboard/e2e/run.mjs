@@ -8,6 +8,8 @@ import { shrink } from "./png.mjs";
 import { subject, until } from "./subject.mjs";
 
 const PAGES = ["overview", "metrics", "traffic", "upstreams", "nodes", "cache", "alerts", "slos", "reports", "optimization", "audit", "settings"];
+/** What lies behind the tabs of pages. */
+const TABS = ["metrics?view=routes", "metrics?view=answers", "metrics?view=system", "cache?view=namespaces", "cache?view=strategies", "cache?view=tags", "cache?view=reasons", "alerts?view=rules", "alerts?view=silences", "settings?view=keys", "settings?view=log"];
 const PICTURE_BYTES = 150 * 1024;
 const LIVE_MS = 2000;
 const LCP_MS = 1000;
@@ -89,7 +91,7 @@ for (const theme of ["dark", "light"]) {
   await check(`every page: shown, without a fault of its policy or console, accessible (${theme})`, async (faults) => {
     const page = await loggedIn(faults, { theme });
     await page.waitForFunction(() => document.querySelector("[data-connection=open]") !== null);
-    for (const name of PAGES) {
+    for (const name of [...PAGES, ...TABS]) {
       await visit(page, name);
       for (const fault of await page.getByRole("alert").allTextContents()) faults.push(`${name}: ${fault}`);
       for (const fault of await axeFaults(page)) faults.push(`${name}: ${fault}`);
@@ -100,7 +102,7 @@ for (const theme of ["dark", "light"]) {
 
 await check("phone width: no page is wider than the screen, the menu opens", async (faults) => {
   const page = await loggedIn(faults, { width: 390, height: 844 });
-  for (const name of PAGES) {
+  for (const name of [...PAGES, ...TABS]) {
     await visit(page, name);
     const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
     if (wide > room) faults.push(`${name} is ${wide} wide on a screen of ${room}`);

@@ -89,7 +89,7 @@ export function createClient(options: ClientOptions = {}) {
     systemMetrics: (signal?: AbortSignal) => get<T.SystemMetrics>("metrics/system", undefined, signal),
     applicationMetrics: (signal?: AbortSignal) => get<T.ApplicationMetrics>("metrics/application", undefined, signal),
     health: (signal?: AbortSignal) => get<T.Row>("health", undefined, signal),
-    routes: (signal?: AbortSignal) => rows<T.Row>("routes", "routes", undefined, signal),
+    routes: (range?: string, signal?: AbortSignal) => rows<T.RouteFigures>("routes", "routes", { range }, signal),
     upstreams: (signal?: AbortSignal) => rows<T.UpstreamReport>("upstreams", "upstreams", undefined, signal),
     nodes: (signal?: AbortSignal) => rows<T.NodeReport>("nodes", "nodes", undefined, signal),
     traffic: (query: TrafficQuery = {}, signal?: AbortSignal) => rows<T.RequestEvent>("traffic", "requests", query, signal),
@@ -97,7 +97,7 @@ export function createClient(options: ClientOptions = {}) {
     // The cache
     cacheStats: (signal?: AbortSignal) => get<T.CacheStats>("cache/stats", undefined, signal),
     namespaces: (signal?: AbortSignal) => rows<T.Row>("cache/namespaces", "namespaces", undefined, signal),
-    strategies: (signal?: AbortSignal) => rows<T.Row>("cache/strategies", "strategies", undefined, signal),
+    strategies: (signal?: AbortSignal) => rows<T.StrategyReport>("cache/strategies", "strategies", undefined, signal),
     tags: (limit?: number, signal?: AbortSignal) => rows<T.TagCount>("cache/tags", "tags", { limit }, signal),
     entries: (query: EntriesQuery = {}, signal?: AbortSignal) => get<T.EntriesPage>("cache/entries", query, signal),
     explain: ({ headers, fetch: ask, ...query }: ExplainQuery, signal?: AbortSignal) => get<T.Explanation>("explain", {
@@ -127,7 +127,7 @@ export function createClient(options: ClientOptions = {}) {
     optimize: () => json<unknown>("POST", "optimization/run", { body: {} }),
     applyRecommendation: (id: string, dry_run: boolean) =>
       json<T.Patched>("POST", "optimization/force", { body: { id, dry_run } }),
-    optimizationHistory: (signal?: AbortSignal) => rows<T.Row>("optimization/history", "history", undefined, signal),
+    optimizationHistory: (signal?: AbortSignal) => rows<T.AppliedRecommendation>("optimization/history", "applied", undefined, signal),
 
     // Configuration, access, audit
     config: (signal?: AbortSignal) => get<T.ConfigReport>("config", undefined, signal),

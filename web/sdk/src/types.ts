@@ -81,7 +81,8 @@ export interface Entry {
 }
 export interface EntriesPage { entries: Entry[]; looked_at: number; complete: boolean }
 export interface TagCount { tag: string; entries: number; namespace?: string; bytes?: number }
-/** A row whose columns the engine chooses: namespaces, strategies, routes. */
+export type StrategyReport = { strategy: string; settings: Record<string, string> } & Partial<Figures>;
+/** A row whose columns the engine chooses: namespaces. */
 export type Row = Record<string, unknown>;
 
 export interface ExplainStep {
@@ -151,6 +152,9 @@ export interface Recommendation {
   id: string; title: string; why: string; evidence: { what: string; value: number; unit: string }[];
   change: { parameter: string; from: string | null; to: string }[]; toml: string; expected: string;
   confidence: "high" | "medium" | "low"; risk: string; applicable: boolean;
+}
+export interface AppliedRecommendation {
+  at: Time; by: string; id: string; title: string; change: Recommendation["change"]; outcome: string;
 }
 export interface ReportHead { id: string; at: Time; title: string }
 export interface Report extends ReportHead {

@@ -67,7 +67,8 @@ export function info(name: string): SeriesInfo {
 
 /** A figure of a report: by its series where it is one, else by the unit that it names. */
 export function figure(name: string, value: number | null | undefined, kind: string): string {
-  return table.has(name) ? show(name, value) : unit(value, kind);
+  if (table.has(name)) return show(name, value);
+  return unit(value, kind === "" && /ratio|errors|share|past the cache/.test(name) ? "ratio" : kind);
 }
 
 export function show(name: string, value: number | null | undefined): string {

@@ -3,7 +3,7 @@ import { useDeferredValue, useState } from "react";
 import { ExportMenu } from "@/charts/chartcard";
 import { Parts } from "@/charts/spark";
 import { client, useAsk, useMay } from "@/lib/api";
-import { bytes, count, duration, percent } from "@/lib/format";
+import { bytes, count, duration, milliseconds, percent } from "@/lib/format";
 import { download } from "@/lib/export";
 import { useParam } from "@/lib/url";
 import { Badge, stateTone } from "@/ui/badge";
@@ -32,8 +32,8 @@ export default function Cache() {
       } />
       <Tabs label="Cache" value={view} onChange={setView} tabs={TABS} />
       {view === "entries" && <Entries onInvalidate={may ? setWanted : null} />}
-      {view === "namespaces" && <Rows field="namespaces" onInvalidate={may ? (names) => setWanted({ kind: "namespaces", names }) : null} />}
-      {view === "strategies" && <Rows field="strategies" onInvalidate={null} />}
+      {view === "namespaces" && <Namespaces onInvalidate={may ? (names) => setWanted({ kind: "namespaces", names }) : null} />}
+      {view === "strategies" && <Strategies />}
       {view === "tags" && <Tags onInvalidate={may ? (names) => setWanted({ kind: "tags", names }) : null} />}
       {view === "reasons" && <Reasons />}
       {wanted && <InvalidateDialog {...wanted} onClose={() => setWanted(null)} />}
@@ -87,17 +87,38 @@ function Entries({ onInvalidate }: { onInvalidate: ((what: { kind: Kind; names: 
   );
 }
 
-function Rows({ field, onInvalidate }: { field: "namespaces" | "strategies"; onInvalidate: ((names: string) => void) | null }) {
-  const answer = useAsk(["cache", field], (signal) => client[field](signal), 5_000);
+function Namespaces({ onInvalidate }: { onInvalidate: ((names: string) => void) | null }) {
+  const answer = useAsk(["cache", "namespaces"], (signal) => client.namespaces(signal), 5_000);
   return (
     <Answer of={answer}>
       {(data) => {
         const rows = data.map((row) => flat(row));
-        const first = nameKey(rows, field === "namespaces" ? "namespace" : "strategy", "name");
+        const first = nameKey(rows, "namespace", "name");
         const columns = columnsOf(rows, first, 10);
         if (onInvalidate) columns.push({ key: "do", label: "", numeric: true, show: (row: Row) => <Button kind="ghost" onClick={() => onInvalidate(String(row[first]))}>Invalidate…</Button> });
-        return <Card flush><Table caption={field} rows={rows} id={(row, at) => `${String(row[first])}${at}`} columns={columns} empty={<Empty icon="cache" title={`No ${field}`}>They appear when the configuration names some.</Empty>} /></Card>;
+        return <Card flush><Table caption="Namespaces" rows={rows} id={(row, at) => `${String(row[first])}${at}`} columns={columns} empty={<Empty icon="cache" title="No namespaces">They appear when the configuration names some.</Empty>} /></Card>;
       }}
+    </Answer>
+  );
+}
+
+function Strategies() {
+  const answer = useAsk(["cache", "strategies"], (signal) => client.strategies(signal), 5_000);
+  return (
+    <Answer of={answer}>
+      {(rows) => (
+        <Card flush>
+          <Table caption="Strategies" rows={rows} id={(one) => one.strategy} empty={<Empty icon="cache" title="No strategies">They appear when the configuration names some.</Empty>} columns={[
+            { key: "strategy", label: "Strategy", sort: (one) => one.strategy, show: (one) => <span className="mono font-medium">{one.strategy}</span> },
+            { key: "settings", label: "Settings", show: (one) => <span className="flex max-w-[44rem] flex-wrap gap-1">{Object.entries(one.settings ?? {}).map(([name, value]) => <span key={name} className="rounded-md bg-sunken px-1.5 text-xs"><span className="text-muted">{name}</span> {value}</span>)}</span> },
+            { key: "rate", label: "Requests/s", numeric: true, sort: (one) => one.requests_per_s, show: (one) => count(one.requests_per_s) },
+            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio?.total, show: (one) => percent(one.hit_ratio?.total) },
+            { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms?.p95, show: (one) => milliseconds(one.latency_ms?.p95) },
+            { key: "origin", label: "Origin time", numeric: true, sort: (one) => one.origin_seconds, show: (one) => duration(one.origin_seconds) },
+            { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
+          ]} />
+        </Card>
+      )}
     </Answer>
   );
 }

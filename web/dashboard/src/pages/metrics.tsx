@@ -1,4 +1,4 @@
-import type { ApplicationMetrics, SystemMetrics } from "@peregrine/sdk";
+import type { ApplicationMetrics, RouteFigures, SystemMetrics } from "@peregrine/sdk";
 import { ChartCard, ExportMenu, type SeriesChoice } from "@/charts/chartcard";
 import { HeatCard } from "@/charts/heat";
 import { Parts } from "@/charts/spark";
@@ -52,7 +52,9 @@ export default function Metrics() {
   const [view, setView] = useParam("view", "traffic");
   const [route, setRoute] = useParam("route");
   const metrics = useAsk(["metrics"], (signal) => client.metrics(signal), 5_000);
-  const routes = metrics.data?.application.routes ?? [];
+  const { range } = useRange();
+  const ranged = useAsk(["routes", range.preset], (signal) => client.routes(range.preset, signal), 5_000, view !== "system");
+  const routes = ranged.data ?? [];
   return (
     <>
       <PageHead title="Metrics" about="Every number that is kept: a second apart for an hour, ten seconds for a day, a minute for a month. Drag over a chart to look closer." actions={
@@ -60,7 +62,7 @@ export default function Metrics() {
       } />
       <Tabs label="Metrics" value={view} onChange={setView} tabs={[["traffic", "Traffic and cache"], ["routes", "Routes"], ["answers", "Answers"], ["system", "System"]]} />
       {view === "traffic" && (route ? <Charts key={route} charts={ROUTE} route={route} /> : <Charts charts={CHARTS} heat />)}
-      {view === "routes" && <Answer of={metrics}>{(data) => <Routes data={data.application} onRoute={(name) => { setRoute(name); setView("traffic"); }} />}</Answer>}
+      {view === "routes" && <Answer of={ranged}>{(data) => <Routes routes={data} onRoute={(name) => { setRoute(name); setView("traffic"); }} />}</Answer>}
       {view === "answers" && <Answer of={metrics}>{(data) => <Answers data={data.application} />}</Answer>}
       {view === "system" && <><Answer of={metrics}>{(data) => <System data={data.system} />}</Answer><Charts charts={SYSTEM} /></>}
     </>
@@ -79,13 +81,13 @@ function Charts({ charts, route, heat = false }: { charts: Chart[]; route?: stri
   );
 }
 
-function Routes({ data, onRoute }: { data: ApplicationMetrics; onRoute: (name: string) => void }) {
+function Routes({ routes, onRoute }: { routes: RouteFigures[]; onRoute: (name: string) => void }) {
   const write = (format: "csv" | "json") => download("peregrine-routes", format,
     ["route", "strategy", "upstream", "requests_per_s", "error_ratio", "hit_ratio", "p50_ms", "p95_ms", "p99_ms", "origin_seconds", "bytes_sent"],
-    data.routes.map((one) => [one.route, one.strategy, one.upstream, one.requests_per_s, one.error_ratio, one.hit_ratio.total, one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99, one.origin_seconds, one.bytes_sent]));
+    routes.map((one) => [one.route, one.strategy, one.upstream, one.requests_per_s, one.error_ratio, one.hit_ratio.total, one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99, one.origin_seconds, one.bytes_sent]));
   return (
     <Card flush title="Routes" actions={<ExportMenu label="Routes" write={write} />}>
-      <Table caption="Routes" rows={data.routes} id={(one) => one.route} sorted={["share", "down"]} onRow={(one) => onRoute(one.route)}
+      <Table caption="Routes" rows={routes} id={(one) => one.route} sorted={["share", "down"]} onRow={(one) => onRoute(one.route)}
         empty={<Empty icon="traffic" title="No requests yet">Routes appear with their first request.</Empty>} columns={[
           { key: "route", label: "Route", sort: (one) => one.route, show: (one) => <button type="button" className="mono text-left hover:underline" onClick={() => onRoute(one.route)}>{one.route}</button> },
           { key: "strategy", label: "Strategy", sort: (one) => one.strategy, show: (one) => one.strategy },

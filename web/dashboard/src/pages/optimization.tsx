@@ -3,7 +3,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, useAsk, useMay } from "@/lib/api";
 import { copy } from "@/lib/export";
-import { unit } from "@/lib/format";
+import { date } from "@/lib/format";
+import { figure } from "@/lib/series";
 import { Badge, type Tone } from "@/ui/badge";
 import { Button, IconButton } from "@/ui/button";
 import { Card, PageHead } from "@/ui/card";
@@ -12,7 +13,6 @@ import { Answer, Empty, Notice } from "@/ui/states";
 import { Table } from "@/ui/table";
 import { toast } from "@/ui/toast";
 import { Diff } from "./parts/diff";
-import { columnsOf, flat, nameKey } from "./parts/rows";
 
 const SURE: Record<Recommendation["confidence"], Tone> = { high: "good", medium: "info", low: "quiet" };
 
@@ -37,11 +37,17 @@ export default function Optimization() {
           <ul className="flex flex-col gap-2.5">{list.map((one) => <li key={one.id}><One of={one} onApply={() => setWanted(one)} /></li>)}</ul>
         )}
       </Answer>
-      {history.data && history.data.length > 0 && (() => {
-        const rows = history.data.map((row) => flat(row));
-        const first = nameKey(rows, "title", "what", "id", "at");
-        return <Card flush className="mt-4" title="Before"><Table compact caption="What was applied before" rows={rows} id={(_, at) => String(at)} columns={columnsOf(rows, first, 6)} /></Card>;
-      })()}
+      {history.data && history.data.length > 0 && (
+        <Card flush className="mt-4" title="Applied before">
+          <Table compact caption="What was applied before" rows={history.data} id={(one, at) => one.id + at} columns={[
+            { key: "at", label: "When", show: (one) => <span className="text-muted">{date(one.at)}</span> },
+            { key: "title", label: "What", show: (one) => <span className="font-medium">{one.title}</span> },
+            { key: "change", label: "Change", show: (one) => <span className="mono">{one.change.map((each) => `${each.parameter} = ${each.to}`).join(", ")}</span> },
+            { key: "by", label: "By", show: (one) => one.by },
+            { key: "outcome", label: "Outcome", show: (one) => one.outcome },
+          ]} />
+        </Card>
+      )}
       {wanted && <Apply of={wanted} onClose={() => setWanted(null)} />}
     </>
   );
@@ -57,7 +63,7 @@ function One({ of: one, onApply }: { of: Recommendation; onApply: () => void }) 
         <div>
           <p>{one.why}</p>
           <dl className="mt-2.5 grid grid-cols-[1fr_auto] gap-x-6 gap-y-1">
-            {one.evidence.map((each) => <div key={each.what} className="contents"><dt className="text-muted">{each.what}</dt><dd className="text-right font-semibold">{unit(each.value, each.unit)}</dd></div>)}
+            {one.evidence.map((each) => <div key={each.what} className="contents"><dt className="text-muted">{each.what}</dt><dd className="text-right font-semibold">{figure(each.what, each.value, each.unit)}</dd></div>)}
           </dl>
           <p className="mt-2.5"><span className="text-muted">Expected: </span>{one.expected}</p>
           <p className="mt-1"><span className="text-muted">Risk: </span>{one.risk}</p>
