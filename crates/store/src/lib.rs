@@ -1,3 +1,5 @@
+//! What Peregrine keeps outside of itself: the client of Redis and Valkey, and in [`embedded`] a file of its own.
+//!
 //! The client of Redis and Valkey: one server, a primary that sentinels watch, or a cluster. It knows connections, time limits
 //! and who owns which key, and nothing about caching.
 //!
@@ -49,6 +51,7 @@ mod control;
 mod core;
 mod counters;
 mod dial;
+pub mod embedded;
 mod error;
 mod latency;
 mod many;
