@@ -66,6 +66,8 @@ pub struct Engine {
     pub(crate) expecting: AtomicUsize,
     /// Who else is told of invalidations.
     pub(crate) mirror: RwLock<Option<Mirror>>,
+    /// Invalidations that held here.
+    pub(crate) invalidations: AtomicU64,
     /// What seals what leaves memory.
     pub(crate) keys: Arc<Keys>,
     /// Some entries were made before their strategy asked for encryption, and nobody knows which.

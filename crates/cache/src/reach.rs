@@ -101,6 +101,12 @@ impl Engine {
         }
     }
 
+    /// How many invalidations were asked of this node and reached something that is configured.
+    #[must_use]
+    pub fn invalidations(&self) -> u64 {
+        self.invalidations.load(Ordering::Relaxed)
+    }
+
     /// From now on `mirror` hears of every invalidation, also of values that are set and deleted by name; nothing: nobody
     /// does.
     pub fn mirror_invalidations(&self, mirror: Option<Mirror>) {
@@ -137,6 +143,7 @@ impl Engine {
         if reach.is_empty() {
             return;
         }
+        self.invalidations.fetch_add(1, Ordering::Relaxed);
         let mut targets: Vec<Target> = reach.hashes.iter().map(|hash| Target::Hash(*hash)).collect();
         if reach.all {
             targets.push(Target::All);

@@ -53,6 +53,7 @@ impl Engine {
             receipts: AtomicU64::new(0),
             expecting: AtomicUsize::new(0),
             mirror: RwLock::new(None),
+            invalidations: AtomicU64::new(0),
             keys: Arc::new(Keys::new(Arc::clone(&parts.clock))),
             seals_all: AtomicBool::new(false),
             redis: std::sync::OnceLock::new(),
