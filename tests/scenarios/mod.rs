@@ -1,7 +1,5 @@
 //! The scenarios, from simple to hard.
 
-mod s20_clients;
-
 mod s01_passing_on;
 mod s02_caching;
 mod s03_coalescing;
@@ -27,6 +25,7 @@ mod s16_policy;
 mod s16_ranges;
 mod s17_stored_forms;
 mod s18_words_of_the_origin;
+mod s20_clients;
 mod s30_backplane;
 mod s31_freshness;
 mod s32_deployment;
@@ -39,5 +38,6 @@ mod s37_lost_records;
 mod s38_shared_snapshot;
 mod s40_telemetry;
 mod s41_otlp;
+mod s45_history;
 mod s55_audit;
 mod s56_browser;

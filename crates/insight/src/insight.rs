@@ -6,8 +6,9 @@ use crate::events::{Event, Events};
 use crate::figures;
 use crate::keeping::Keeping;
 use crate::ladder::{Ladder, NOW_S};
-use crate::model::{ChangeKind, ChangeNote, Report, Sample};
+use crate::model::{ChangeKind, ChangeNote, Sample};
 use crate::reading::Reading;
+use crate::report::Reporting;
 use crate::rings::{About, Point, Rings};
 use crate::series::{GLOBAL, widen};
 use crate::store::Write;
@@ -53,8 +54,8 @@ pub(crate) struct State {
     pub(crate) healths: BTreeMap<(Arc<str>, Arc<str>), Health>,
     /// Which nodes are there.
     nodes: Option<Vec<String>>,
-    /// Reports, oldest first.
-    pub(crate) reports: VecDeque<Arc<Report>>,
+    /// Reports and recommendations.
+    pub(crate) reporting: Reporting,
     /// What is to be written.
     pub(crate) keeping: Keeping,
 }
@@ -82,7 +83,7 @@ impl Insight {
                 changes: VecDeque::new(),
                 healths: BTreeMap::new(),
                 nodes: None,
-                reports: VecDeque::new(),
+                reporting: Reporting::default(),
                 keeping,
             }),
         }

@@ -15,8 +15,8 @@
 use crate::codec;
 use crate::insight::{CHANGES_MAX, Insight, State};
 use crate::ladder::STEPS;
-use crate::model::{ChangeNote, Report};
-use crate::report::REPORTS_MAX;
+use crate::model::{ChangeNote, ReportTitle};
+use crate::report::KeptReport;
 use crate::rings::{About, Point, Rings};
 use crate::series::{GLOBAL, HEAT, ROUTE, Series, UPSTREAM};
 use crate::store::{Store, StoreFault, Write};
@@ -106,6 +106,16 @@ impl Keeping {
         self.due = true;
     }
 
+    pub(crate) fn report(&mut self, at: Time, json: &str) {
+        self.put(REPORTS, at.as_millis().to_be_bytes().to_vec(), json.as_bytes().to_vec());
+        self.due = true;
+    }
+
+    pub(crate) fn forget_report(&mut self, at: Time) {
+        let key = at.as_millis().to_be_bytes().to_vec();
+        self.add(Write::Remove { table: REPORTS, key });
+    }
+
     /// A second is over.
     pub(crate) fn second(&mut self, at: u64, busy: bool, interval: Duration) {
         self.due |= busy || self.written.saturating_add(interval.as_secs()) <= at || self.written > at;
@@ -119,7 +129,7 @@ impl Keeping {
     }
 
     /// Lets go of what is older than it is to be kept.
-    pub(crate) fn prune(&mut self, at: u64, rings: &Rings, changes_from: Option<Time>, reports_from: Option<Time>) {
+    pub(crate) fn prune(&mut self, at: u64, rings: &Rings, changes_from: Option<Time>) {
         for (resolution, kept_s) in rings.resolutions() {
             let cutoff = u32::try_from(at.saturating_sub(kept_s)).unwrap_or(u32::MAX);
             let key = |at: u32| [resolution.to_be_bytes(), at.to_be_bytes()].concat();
@@ -137,15 +147,13 @@ impl Keeping {
                 until: tally_key(step, cutoff),
             });
         }
-        for (table, from) in [(CHANGES, changes_from), (REPORTS, reports_from)] {
-            if let Some(from) = from {
-                let until = from.as_millis().to_be_bytes().to_vec();
-                self.add(Write::RemoveRange {
-                    table,
-                    from: Vec::new(),
-                    until,
-                });
-            }
+        if let Some(from) = changes_from {
+            let until = from.as_millis().to_be_bytes().to_vec();
+            self.add(Write::RemoveRange {
+                table: CHANGES,
+                from: Vec::new(),
+                until,
+            });
         }
     }
 }
@@ -220,13 +228,9 @@ impl State {
     }
 
     pub(crate) fn prune(&mut self, at: u64) {
-        let changes = (self.changes.len() >= CHANGES_MAX)
-            .then(|| self.changes.front().map(|note| note.at))
-            .flatten();
-        let reports = (self.reports.len() >= REPORTS_MAX)
-            .then(|| self.reports.front().map(|report| report.at))
-            .flatten();
-        self.keeping.prune(at, &self.rings, changes, reports);
+        let is_full = self.changes.len() >= CHANGES_MAX;
+        let oldest = self.changes.front().filter(|_| is_full).map(|note| note.at);
+        self.keeping.prune(at, &self.rings, oldest);
     }
 }
 
@@ -389,9 +393,13 @@ impl State {
             true
         })?;
         store.scan(REPORTS, &[], &[0xff; 9], &mut |_, value| {
-            match serde_json::from_slice::<Report>(value) {
-                Ok(report) => reports.push(Arc::new(report)),
-                Err(_) => restored.unreadable += 1,
+            let title = serde_json::from_slice::<ReportTitle>(value).ok();
+            match title.zip(std::str::from_utf8(value).ok()) {
+                Some((title, json)) => reports.push(KeptReport {
+                    title,
+                    json: json.into(),
+                }),
+                None => restored.unreadable += 1,
             }
             true
         })?;
@@ -401,9 +409,8 @@ impl State {
         while self.changes.len() > CHANGES_MAX {
             self.changes.pop_front();
         }
-        self.reports.extend(reports);
-        while self.reports.len() > REPORTS_MAX {
-            self.reports.pop_front();
+        for at in self.reporting.take_back(reports) {
+            self.keeping.forget_report(at);
         }
         Ok(())
     }

@@ -155,6 +155,22 @@ impl Ladder {
     }
 }
 
+impl Ladder {
+    /// All from `from` until `until`, by whole minutes, of what is kept by the minute: those that end after `from` and at
+    /// `until` at the latest, and the one in which `until` lies if it is not over.
+    pub(crate) fn between(&self, from: u64, until: u64) -> Tally {
+        let [minutes, ..] = &self.steps;
+        let mut total = Tally::default();
+        let done = minutes.done.iter().filter(|(end, _)| *end > from && *end <= until);
+        done.for_each(|(_, tally)| total.merge(tally));
+        let filling = minutes.filling.as_ref();
+        if let Some((_, tally)) = filling.filter(|(end, _)| *end > from && end - STEPS[0].0 < until) {
+            total.merge(tally);
+        }
+        total
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +210,8 @@ mod tests {
             assert!(found >= range && found <= range + grain, "{range}: {found}");
         }
         assert_eq!(hits(&ladder, now, 30 * 86_400), seconds);
+        assert_eq!(ladder.between(now - 600, now - 300).all.outcomes.hit, 300);
+        assert_eq!(ladder.between(now - 300, now).all.outcomes.hit, 300);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod notify;
 pub mod parameters;
 pub mod query;
 pub mod reading;
-mod report;
+pub mod report;
 mod ring;
 mod rings;
 pub mod score;

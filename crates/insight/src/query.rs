@@ -41,14 +41,20 @@ impl Insight {
     /// Points of the past. Of a route or upstream without a history of its own there are none.
     #[must_use]
     pub fn history(&self, query: &HistoryQuery) -> History {
+        self.lock().points(query)
+    }
+}
+
+impl State {
+    /// Points of the past.
+    pub(crate) fn points(&self, query: &HistoryQuery) -> History {
         let about = match (&query.route, &query.upstream) {
             (Some(route), _) => About::Route(route.as_str().into()),
             (None, Some(upstream)) => About::Upstream(upstream.as_str().into()),
             (None, None) => About::All,
         };
-        let state = self.lock();
         let limit = query.limit.unwrap_or(POINTS_DEFAULT).clamp(1, POINTS_MAX);
-        let Some(ring) = choose(state.rings.about(&about), query, limit) else {
+        let Some(ring) = choose(self.rings.about(&about), query, limit) else {
             return History {
                 resolution_s: query.resolution_s.unwrap_or(1),
                 ..History::default()

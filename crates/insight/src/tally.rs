@@ -293,7 +293,7 @@ impl UpstreamTally {
             tally.requests += more(target.requests, before.map_or(0, |before| before.requests));
             tally.errors += more(target.errors, before.map_or(0, |before| before.errors));
             tally.retries += more(target.retries, before.map_or(0, |before| before.retries));
-            healthy += u32::from(target.health == "healthy");
+            healthy += u32::from(matches!(target.health, "healthy" | "unknown"));
         }
         let latencies: Vec<f64> = new.targets.iter().filter_map(|target| target.latency_ms).collect();
         let targets = new.targets.len() as f64;

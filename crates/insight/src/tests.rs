@@ -3,4 +3,4 @@
 
 mod history;
 mod keeping;
-mod world;
+pub(crate) mod world;

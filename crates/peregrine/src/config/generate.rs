@@ -126,6 +126,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("alert[].next_step", "\"https://wiki.example/runbooks/slow\""),
     ("slo[].name", "\"products_fast\""),
     ("slo[].route", "\"products\""),
+    ("insight.origin_second_cost", "0.0001"),
+    ("insight.gigabyte_cost", "0.08"),
     ("notify.*.url", "\"https://hooks.example/peregrine\""),
     ("notify.*.secret", "\"a-secret-of-32-characters-or-more\""),
     ("notify.*.ca", "\"/etc/peregrine/tls/hooks-ca.pem\""),

@@ -38,6 +38,7 @@ pub const TABLE: &[&[Parameter]] = &[
     peregrine_cache::PARAMETERS,
     peregrine_store::PARAMETERS,
     peregrine_telemetry::PARAMETERS,
+    peregrine_insight::PARAMETERS,
     peregrine_insight::alerts::PARAMETERS,
     peregrine_insight::slo::PARAMETERS,
     peregrine_insight::notify::PARAMETERS,

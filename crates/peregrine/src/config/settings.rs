@@ -10,6 +10,7 @@ use peregrine_cache::{
 };
 use peregrine_http::TenantRules;
 use peregrine_http::config::{RouteConfig, TenantsConfig};
+use peregrine_insight::InsightConfig;
 use peregrine_insight::alerts::{AlertConfig, AlertsConfig};
 use peregrine_insight::notify::NotifyConfig;
 use peregrine_insight::slo::SloConfig;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub log: LogConfig,
     /// `[otlp]`.
     pub otlp: OtlpConfig,
+    /// `[insight]`.
+    pub insight: InsightConfig,
     /// `[alerts]`.
     pub alerts: AlertsConfig,
     /// `[[alert]]`, in order.
@@ -198,6 +201,7 @@ impl Reader<'_> {
         let quotas = self.part("tenants", peregrine_cache::TENANT_PARAMETERS);
         let tenant = self.named("tenant");
         let redis = self.one("redis");
+        let insight = self.one("insight");
         let (alerts, alert, slo, notify) = (
             self.one("alerts"),
             self.array("alert"),
@@ -221,6 +225,7 @@ impl Reader<'_> {
             redis: redis?,
             log: log?,
             otlp: otlp?,
+            insight: insight?,
             alerts: alerts?,
             alert,
             slo,
@@ -242,6 +247,7 @@ impl Reader<'_> {
         }
         self.complain("redis", settings.redis.check());
         self.complain("otlp", crate::serve::check_otlp(&settings.otlp));
+        self.complain("insight", settings.insight.check());
         self.complain("", settings.engine().check());
         self.check_encryption(settings);
         self.complain("tenants", TenantRules::new(&settings.tenants).map(drop));

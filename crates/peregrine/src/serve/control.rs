@@ -12,6 +12,7 @@ use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport};
 use peregrine_admin::{Answering, Control, Refusal};
 use peregrine_cache::{Hit, Invalidation, Namespace, Receipt, Rotated, TenantStatistics};
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
+use peregrine_insight::model::ChangeKind;
 use peregrine_net::upstream::{Health as TargetHealth, UpstreamStatus};
 use peregrine_telemetry::Exposition;
 use peregrine_telemetry::time::Rfc3339;
@@ -129,6 +130,11 @@ impl Control for Program {
     fn invalidate(&self, invalidation: Invalidation) -> Answering<'_, Receipt> {
         Box::pin(async move {
             let receipt = self.engine.invalidate(&invalidation).await;
+            if !invalidation.dry_run {
+                let id = Some(receipt.id.to_string());
+                self.watching
+                    .note(ChangeKind::Invalidation, super::insight::in_words(&invalidation), id);
+            }
             tracing::info!(
                 id = receipt.id,
                 dry_run = invalidation.dry_run,

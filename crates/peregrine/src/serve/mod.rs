@@ -7,6 +7,7 @@ mod clock;
 mod control;
 mod cores;
 mod handover;
+mod insight;
 mod keys;
 mod listeners;
 mod metrics;
@@ -422,6 +423,7 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     let drained = requests.finished(limit, &TokioRuntime).await;
     admin.start();
     let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
+    program.watching.finish().await;
     program.fetch_keys().await;
     if let Some(sharing) = &program.sharing {
         sharing.backplane.leave().await;

@@ -88,6 +88,11 @@ fn new_part() -> String {
     digits[..DIGITS].to_owned()
 }
 
+/// What a node is called that shares nothing: what is configured, or how the machine is called.
+pub(super) fn given_or_machine(given: Option<&str>) -> String {
+    given.map_or_else(machine, str::to_owned)
+}
+
 /// How the machine is called, without its domain, in the letters that a name may have.
 pub(super) fn machine() -> String {
     let system = rustix::system::uname();

@@ -1,5 +1,6 @@
 //! The program's one object: it holds the rooms while they serve.
 
+use super::insight::Watching;
 use super::listeners::Listeners;
 use super::notify::Notify;
 use super::otlp::Collector;
@@ -56,6 +57,8 @@ pub(super) struct Program {
     pub(super) draining: DrainWatch,
     /// What memory held before and will hold afterwards; nothing for a program that is to leave no trace.
     pub(super) snapshots: Option<Snapshots>,
+    /// What sees what happens.
+    pub(super) watching: Arc<Watching>,
     /// What the configuration file held when it was read last.
     read: Mutex<Option<u64>>,
     /// Where it listens.
@@ -140,6 +143,7 @@ impl Program {
         }
         let system = Mutex::new(SystemReader::new(directory));
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
+        let watching = Arc::new(Watching::new(&loaded, sharing.as_ref(), source.is_some()));
         let read = super::watch::fingerprint(loaded.resolved.written().as_bytes());
         Ok(Arc::new_cyclic(|this| Self {
             engine,
@@ -155,6 +159,7 @@ impl Program {
             started,
             draining,
             snapshots,
+            watching,
             read: Mutex::new(Some(read)),
             listeners: Listeners::default(),
             notify,
@@ -237,6 +242,7 @@ impl Program {
         super::otlp::watch(&self.this);
         sharing::compare_keys(&self.this);
         super::watch::watch(self);
+        super::insight::watch(self);
     }
 
     /// Notes what the configuration file holds: it is about to be read, so that what is written meanwhile is news.
@@ -263,6 +269,11 @@ impl Program {
             port if address.ip().is_unspecified() => format!("localhost:{port}"),
             _ => address.to_string(),
         })
+    }
+
+    /// The directory for what outlives a restart.
+    pub(super) fn state_dir(&self) -> std::path::PathBuf {
+        self.loaded.lock().settings.server.state_dir.clone()
     }
 
     /// Itself, for work that outlives a call.

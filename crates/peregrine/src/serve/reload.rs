@@ -5,6 +5,7 @@ use super::program::{self, Program};
 use crate::Failure;
 use crate::config::{self, Change, Environment, Origin, Overrides};
 use peregrine_http::{RouteTable, Surroundings};
+use peregrine_insight::model::ChangeKind;
 
 /// Where the configuration came from.
 #[derive(Clone, Debug)]
@@ -30,6 +31,21 @@ impl Program {
         self.notify.reloading();
         self.note_content();
         let reloaded = self.reload();
+        match &reloaded {
+            Ok(reloaded) if reloaded.applied.is_empty() => {
+                self.watching
+                    .note(ChangeKind::Reload, "reloaded: nothing changed", None)
+            }
+            Ok(reloaded) => {
+                let text = format!("reloaded: {}", reloaded.applied.join(", "));
+                self.watching.note(ChangeKind::Reload, text, None);
+            }
+            Err(_) => self.watching.note(
+                ChangeKind::Reload,
+                "not reloaded: the running configuration stays",
+                None,
+            ),
+        }
         self.notify.ready();
         reloaded
     }
@@ -96,6 +112,7 @@ impl Program {
         self.plane.identify_tenants(tenants);
         program::take_over(&upstreams);
         self.upstreams.store(upstreams.into());
+        self.watching.reconfigure(&new);
         *current = new;
         Ok(Reloaded::of(changes))
     }

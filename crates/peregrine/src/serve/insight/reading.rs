@@ -1,0 +1,320 @@
+//! One reading of all rooms. It takes a fraction of a millisecond, and less while nothing happens: what is large about a
+//! route, its histograms and its reasons, is read only when the route has answered since.
+
+use super::super::program::Program;
+use peregrine_admin::Control;
+use peregrine_admin::api::health::HealthStatus;
+use peregrine_cache::NamespaceStatistics;
+use peregrine_cache::backplane::{BackplaneStatus, NodeStatus};
+use peregrine_http::{CacheOutcome, Route, RouteMetrics, Tier};
+use peregrine_insight::model::{self, NodeReport};
+use peregrine_insight::reading::{
+    CacheReading, ConnectionsReading, NamespaceReading, Outcomes, Reading, ReasonReading, RouteReading, SharingReading,
+    TargetReading, TenantReading, UpstreamReading,
+};
+use peregrine_net::config::Balance;
+use peregrine_net::upstream::{Health, TargetStatus, Upstream};
+use peregrine_telemetry::system::{self, SystemReader};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads the rooms again and again.
+pub(super) struct Rooms {
+    system: SystemReader,
+    /// The routes as they were read last, by name.
+    routes: HashMap<Arc<str>, RouteReading>,
+}
+
+impl Rooms {
+    /// A reader that looks at the disk with `state_dir`.
+    pub(super) fn new(state_dir: &Path) -> Self {
+        Self {
+            system: SystemReader::new(state_dir),
+            routes: HashMap::new(),
+        }
+    }
+
+    /// How everything is now.
+    pub(super) fn read(&mut self, program: &Program) -> Reading {
+        let clock = Program::clock();
+        let (now, at) = (clock.now(), clock.wall());
+        let health = program.health();
+        let table = program.plane.table();
+        let routes: Vec<RouteReading> = table.iter().map(|route| self.route(route)).collect();
+        // Routes that a reload took away are not kept.
+        self.routes = routes
+            .iter()
+            .map(|route| (Arc::clone(&route.name), route.clone()))
+            .collect();
+        let statistics = program.engine.statistics();
+        let tenants = statistics.tenants.iter().map(|(name, did)| {
+            let did = TenantReading {
+                hits: did.hits,
+                misses: did.misses,
+                bytes: did.bytes,
+            };
+            (name.clone(), did)
+        });
+        Reading {
+            at,
+            now,
+            uptime: program.uptime(),
+            complaints: health.complaints,
+            failing: health.status == HealthStatus::Failing,
+            unrouted: program.plane.unrouted(),
+            routes,
+            upstreams: program
+                .upstreams
+                .load()
+                .values()
+                .map(|upstream| upstream_of(upstream))
+                .collect(),
+            tenants: tenants.collect(),
+            cache: CacheReading {
+                bytes: statistics.total.bytes,
+                memory_max: statistics.memory_max,
+                entries: statistics.total.entries,
+                loads_under_way: statistics.loads_under_way,
+                invalidations: program.engine.invalidations(),
+                namespaces: statistics.namespaces.into_iter().map(namespace_of).collect(),
+            },
+            sharing: program
+                .sharing
+                .as_ref()
+                .map(|sharing| sharing_of(sharing.redis.is_up(), &sharing.backplane.status())),
+            connections: connections_of(program),
+            system: Some(Arc::new(system_of(self.system.read(now)))),
+        }
+    }
+
+    fn route(&self, route: &Route) -> RouteReading {
+        let metrics = &route.metrics;
+        let outcomes = outcomes_of(metrics);
+        let before = self.routes.get(&route.name);
+        let unchanged =
+            before.filter(|before| before.outcomes == outcomes && before.origin_requests == metrics.origin_requests());
+        let (reasons, duration, upstream_time) = match unchanged {
+            Some(before) => (
+                Arc::clone(&before.reasons),
+                Arc::clone(&before.duration),
+                Arc::clone(&before.upstream_time),
+            ),
+            None => (
+                reasons_of(metrics),
+                Arc::new(metrics.duration.snapshot()),
+                Arc::new(metrics.upstream.snapshot()),
+            ),
+        };
+        let mut statuses = [0; 5];
+        for (place, (_, count)) in statuses.iter_mut().zip(metrics.statuses()) {
+            *place = count;
+        }
+        RouteReading {
+            name: Arc::clone(&route.name),
+            strategy: route.strategy.name().into(),
+            upstream: Arc::from(&*route.upstream.config().name),
+            namespace: route.namespace.name().into(),
+            outcomes,
+            statuses,
+            errors: metrics.errors.value(),
+            reasons,
+            duration,
+            upstream_time,
+            bytes_sent: metrics.bytes_sent.value(),
+            bytes_saved: metrics.bytes_saved.value(),
+            redis_hits: metrics
+                .tiers()
+                .filter(|(tier, _)| *tier == Tier::Redis)
+                .map(|(_, count)| count)
+                .sum(),
+            origin_requests: metrics.origin_requests(),
+            origin_micros: micros(metrics.origin_time()),
+            saved_requests: metrics.saved_requests(),
+            saved_micros: micros(metrics.saved_time()),
+        }
+    }
+}
+
+fn micros(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn outcomes_of(metrics: &RouteMetrics) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for (outcome, count) in metrics.outcomes() {
+        let place = match outcome {
+            CacheOutcome::Untouched => &mut outcomes.untouched,
+            CacheOutcome::Hit => &mut outcomes.hit,
+            CacheOutcome::StaleWhileRevalidate
+            | CacheOutcome::StaleIfError
+            | CacheOutcome::StaleWhileSlow
+            | CacheOutcome::StaleAsked
+            | CacheOutcome::Unverified => &mut outcomes.stale,
+            CacheOutcome::Revalidated => &mut outcomes.revalidated,
+            CacheOutcome::Miss => &mut outcomes.miss,
+            CacheOutcome::Collapsed => &mut outcomes.collapsed,
+            CacheOutcome::Bypass => &mut outcomes.bypass,
+        };
+        *place += count;
+    }
+    outcomes
+}
+
+fn reasons_of(metrics: &RouteMetrics) -> Arc<[ReasonReading]> {
+    let reasons = metrics.reasons().into_iter().map(|(reason, count)| ReasonReading {
+        word: reason.as_str(),
+        sentence: reason.sentence(),
+        count,
+    });
+    reasons.collect()
+}
+
+fn upstream_of(upstream: &Upstream) -> UpstreamReading {
+    let status = upstream.status();
+    let balance = match upstream.config().balance {
+        Balance::RoundRobin => "round_robin",
+        Balance::LeastLatency => "least_latency",
+        Balance::LeastRequests => "least_requests",
+    };
+    UpstreamReading {
+        name: status.name,
+        balance: balance.to_owned(),
+        targets: status.targets.into_iter().map(target_of).collect(),
+    }
+}
+
+fn target_of(target: TargetStatus) -> TargetReading {
+    let health = match target.health {
+        Health::Healthy if target.checks.verdict == "unknown" && target.requests == 0 => "unknown",
+        Health::Healthy => "healthy",
+        Health::Ejected | Health::Probing => "ejected",
+        Health::Failing => "unhealthy",
+    };
+    TargetReading {
+        url: target.target,
+        health,
+        share: target.share,
+        latency_ms: target.latency_ms,
+        in_flight: target.in_flight,
+        requests: target.requests,
+        retries: target.retries,
+        errors: target.errors.values().sum(),
+        last_error: target.checks.last_error,
+        errors_by_kind: target.errors,
+    }
+}
+
+fn namespace_of((name, is): (String, NamespaceStatistics)) -> (String, NamespaceReading) {
+    let is = NamespaceReading {
+        hits: is.hits,
+        misses: is.misses,
+        misses_by_reason: is.misses_by_reason,
+        stale_served: is.stale_served,
+        coalesced: is.coalesced,
+        refreshes: is.refreshes,
+        loads: is.loads,
+        load_failures: is.load_failures,
+        stored: is.stored,
+        evictions_by_cause: is.evictions_by_cause,
+        not_stored_by_reason: is.not_stored_by_reason,
+        bytes_served: is.bytes_served,
+        load_time_ms: is.load_time_ms,
+        load_time_saved_ms: is.load_time_saved_ms,
+        bytes: is.bytes,
+        entries: is.entries,
+        memory_max: is.memory_max,
+    };
+    (name, is)
+}
+
+fn sharing_of(up: bool, status: &BackplaneStatus) -> SharingReading {
+    // Of a shard that never was in step nobody can say how far behind it is.
+    let ages: Option<Vec<u64>> = status.shards.iter().map(|shard| shard.verified_ms_ago).collect();
+    let lag_ms = ages.and_then(|ages| ages.into_iter().max()).map(|age| age as f64);
+    let cursor = status.shards.iter().map(|shard| shard.cursor).max();
+    let node = |node: &NodeStatus| NodeReport {
+        name: node.node.clone(),
+        own: node.own,
+        state: if node.lapsed { "lapsed" } else { "in_step" }.to_owned(),
+        silent_s: Some(node.silent_ms as f64 / 1000.0),
+        behind: node.behind.map(|behind| behind as f64),
+        cursor: cursor.filter(|_| node.own).map(|cursor| cursor as f64),
+        verified_age_ms: lag_ms.filter(|_| node.own),
+    };
+    SharingReading {
+        up,
+        lag_ms,
+        pending: status.pending,
+        nodes: status.nodes.iter().map(node).collect(),
+    }
+}
+
+fn connections_of(program: &Program) -> ConnectionsReading {
+    let is = program.server.status();
+    let counts = [
+        ("accepted", is.connections_accepted),
+        ("http2", is.http2_connections),
+        ("tunnels", is.tunnels),
+        ("tls_handshakes", is.tls_handshakes),
+        ("stalled", is.stalled),
+        ("idle_closed", is.idle),
+        ("cut", is.cut),
+        ("accept_failures", is.accept_failures),
+        ("refused", is.refused.values().sum()),
+        ("arrival_failures", is.arrival_failures.values().sum()),
+    ];
+    ConnectionsReading {
+        open: is.connections_open,
+        tunnels_open: is.tunnels_open,
+        http2_open: None,
+        in_flight: None,
+        counts: counts.into_iter().collect(),
+    }
+}
+
+fn system_of(is: system::SystemMetrics) -> model::SystemMetrics {
+    let wide = |count: Option<u64>| count.map(|count| count as f64);
+    let (process, machine) = (is.process, is.machine);
+    model::SystemMetrics {
+        process: model::ProcessMetrics {
+            cpu_ratio: process.cpu_ratio,
+            cpu_seconds: process.cpu_seconds,
+            memory_bytes: wide(process.memory_bytes),
+            memory_peak_bytes: wide(process.memory_peak_bytes),
+            threads: wide(process.threads),
+            open_files: wide(process.open_files),
+            open_files_max: wide(process.open_files_max),
+            started: process
+                .started
+                .and_then(|started| peregrine_insight::Time::parse(&started))
+                .unwrap_or_default(),
+        },
+        cgroup: is.cgroup.map(|cgroup| model::CgroupMetrics {
+            memory_bytes: wide(cgroup.memory_bytes),
+            memory_max_bytes: wide(cgroup.memory_max_bytes),
+            cpu_max_cores: cgroup.cpu_max_cores,
+            throttled_seconds: cgroup.throttled_seconds,
+        }),
+        machine: model::MachineMetrics {
+            cores: wide(machine.cores),
+            cpu_ratio: machine.cpu_ratio,
+            load: model::Load {
+                m1: machine.load.m1,
+                m5: machine.load.m5,
+                m15: machine.load.m15,
+            },
+            memory_bytes: wide(machine.memory_bytes),
+            memory_available_bytes: wide(machine.memory_available_bytes),
+            disk: machine.disk.map(|disk| model::Disk {
+                path: disk.path,
+                used_bytes: wide(disk.used_bytes),
+                free_bytes: wide(disk.free_bytes),
+            }),
+            disk_read_bytes: wide(machine.disk_read_bytes),
+            disk_written_bytes: wide(machine.disk_written_bytes),
+            network_in_bytes: wide(machine.network_in_bytes),
+            network_out_bytes: wide(machine.network_out_bytes),
+        },
+    }
+}
