@@ -285,7 +285,7 @@ await check("charts: the table behind, an export, a stretch of time in the addre
   await visit(page, "overview");
   await page.locator(".uplot").nth(3).waitFor();
   await page.getByRole("button", { name: "Latency: show as a table" }).click();
-  await page.getByRole("region", { name: /Latency, newest first/ }).waitFor();
+  await page.getByRole("group", { name: /Latency, newest first/ }).waitFor();
   await page.getByRole("button", { name: "Latency: show the chart" }).click();
   const over = page.locator(".uplot .u-over").first();
   const box = await over.boundingBox();

@@ -19,7 +19,7 @@ export function App({ code }: { code: string | null }) {
   const [tried, setTried] = useState(code === null);
   const [refused, setRefused] = useState<Problem | null>(null);
   const me = useQuery<Me, Problem>({ queryKey: ["me"], queryFn: ({ signal }) => client.me(signal), enabled: tried, retry: false, staleTime: 60_000 });
-  const { connection } = useLive();
+  const connection = useLive("connection");
 
   useEffect(() => {
     if (code === null || tried) return;

@@ -2,7 +2,7 @@ import { createClient, Problem, type Role, type Topics } from "@peregrine/sdk";
 import { QueryClient, useQuery, keepPreviousData, type UseQueryResult } from "@tanstack/react-query";
 import { createContext, useContext } from "react";
 import type { Me } from "@peregrine/sdk";
-import { Live, useLiveOf } from "./live";
+import { Live, useLiveOf, type LiveState } from "./live";
 
 export const client = createClient();
 export const live = new Live(client);
@@ -33,11 +33,11 @@ live.hear((topic) => {
   for (const key of TOUCHES[topic] ?? []) void queries.invalidateQueries({ queryKey: [key] });
 });
 
-export const useLive = () => useLiveOf(live);
+export const useLive = <K extends keyof LiveState>(part: K): LiveState[K] => useLiveOf(live, (state) => state[part]);
 
 /** A question to the API that is asked again every so many milliseconds, but not while the page is paused. */
 export function useAsk<T>(key: unknown[], ask: (signal: AbortSignal) => Promise<T>, everyMs = 0, enabled = true): UseQueryResult<T, Problem> {
-  const paused = useLive().paused;
+  const paused = useLive("paused");
   return useQuery<T, Problem>({
     queryKey: key,
     queryFn: ({ signal }) => ask(signal),

@@ -57,7 +57,7 @@ export function useHistory(range: Range, series: string[], options: HistoryOptio
       series, resolution: "auto", ...(route ? { route } : {}), ...(upstream ? { upstream } : {}), ...(heat ? { heat } : {}),
       ...(range.live ? { range: range.preset } : { from: iso(range.from), to: iso(range.to) }),
     }, signal), every);
-  const { version, latest } = useLive();
+  const [version, latest] = [useLive("version"), useLive("latest")];
   const data = useMemo(() => {
     if (!answer.data) return undefined;
     if (!range.live || labelled || answer.data.resolution_s > 1) return gaps(answer.data);

@@ -143,6 +143,7 @@ export class Live {
   }
 }
 
-export function useLiveOf(live: Live): LiveState {
-  return useSyncExternalStore(live.subscribe, live.state);
+/** One part of the state, so that a component is drawn again only when that changes. */
+export function useLiveOf<T>(live: Live, part: (state: LiveState) => T): T {
+  return useSyncExternalStore(live.subscribe, () => part(live.state()));
 }

@@ -26,7 +26,7 @@ export default function Overview() {
   const summary = useAsk(["summary", range.preset], (signal) => client.summary(range.preset, signal), 5_000);
   const history = useHistory(range, SERIES);
   const heat = useHistory(range, ["requests_per_s"], { heat: true });
-  const { latest } = useLive();
+  const latest = useLive("latest");
   const now = (name: string, fallback: N | undefined): N => (range.live && latest ? latest.values[name] ?? null : fallback ?? null);
   const marks = useMemo(() => (summary.data?.changes ?? []).flatMap((note) => {
     const at = milli(note.at);

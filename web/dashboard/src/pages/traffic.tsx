@@ -35,7 +35,7 @@ export default function Traffic() {
   const [route, setRoute] = useParam("route");
   const [slow, setSlow] = useParam("slow");
   const [open, setOpen] = useState<RequestEvent | null>(null);
-  const { requests, skipped, paused } = useLive();
+  const [requests, skipped, paused] = [useLive("requests"), useLive("skipped"), useLive("paused")];
   const before = useAsk(["traffic"], (signal) => client.traffic({ limit: 300 }, signal));
   const all = useMemo(() => {
     const seen = new Set(requests.map((one) => one.request_id));

@@ -109,7 +109,7 @@ function Topbar({ title, onMenu }: { title: string; onMenu: () => void }) {
   const { range, choose } = useRange();
   const queries = useQueryClient();
   const fetching = useIsFetching();
-  const { paused } = useLive();
+  const paused = useLive("paused");
   return (
     <header className="sticky top-0 z-30 flex h-12 items-center gap-1.5 border-b border-line bg-surface/95 px-3 backdrop-blur sm:px-4">
       <IconButton icon="menu" label="Open the menu" className="-ml-1.5 lg:hidden" onClick={onMenu} />
@@ -136,7 +136,7 @@ function Topbar({ title, onMenu }: { title: string; onMenu: () => void }) {
 }
 
 function Connected() {
-  const { connection, paused, latest, node } = useLive();
+  const [connection, paused, latest, node] = [useLive("connection"), useLive("paused"), useLive("latest"), useLive("node")];
   const [tone, text]: [Tone, string] = paused ? ["warn", "Paused"]
     : connection === "open" ? ["good", "Live"]
       : connection === "connecting" ? ["info", "Connecting"]
@@ -153,7 +153,7 @@ function Connected() {
 
 /** What everybody has to know wherever they are: that what is shown is old. */
 function Trouble() {
-  const { connection, problem } = useLive();
+  const [connection, problem] = [useLive("connection"), useLive("problem")];
   if (connection !== "waiting" || !problem) return null;
   return (
     <div role="status" className="border-b border-line bg-warn-soft px-4 py-1.5 text-sm text-warn">
