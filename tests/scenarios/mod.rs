@@ -41,3 +41,6 @@ mod s41_otlp;
 mod s45_history;
 mod s55_audit;
 mod s56_browser;
+
+mod s50_alerts;
+mod s51_notifications;

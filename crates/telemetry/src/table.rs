@@ -2,6 +2,7 @@
 //! help from here and refuses what is not in it; `docs/reference/metrics.md`, the dashboard and the rules under `deploy/` are
 //! made from it and checked against it by `cargo xtask reference`.
 
+mod alerting;
 mod cache;
 mod clients;
 mod program;
@@ -52,6 +53,7 @@ pub const GROUPS: &[Group] = &[
     group("Upstreams and their targets", upstreams::ROWS),
     group("The clients' side", clients::ROWS),
     group("Redis and the other nodes", sharing::ROWS),
+    group("Alerts and objectives", alerting::ROWS),
     group("The program itself", program::ROWS),
     group("The process, its control group and the machine", system::ROWS),
 ];

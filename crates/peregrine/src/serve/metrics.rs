@@ -1,6 +1,7 @@
 //! Every metric there is, gathered from the rooms when somebody asks. What each is stands in the table of
 //! `peregrine_telemetry::table`; one that is not there is left out, and a test of the program fails.
 
+mod alerting;
 mod keys;
 mod sharing;
 mod tier;
@@ -71,6 +72,7 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     }
     let system = program.system.lock().read(Program::clock().now());
     system.expose(out);
+    alerting::expose(&program.watching.alerting, out);
 }
 
 /// The metrics of one thing, under its labels.

@@ -3,6 +3,7 @@
 
 mod admin;
 mod advice;
+mod alerting;
 mod clock;
 mod control;
 mod cores;

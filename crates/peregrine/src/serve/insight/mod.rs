@@ -15,7 +15,7 @@ use peregrine_cache::Invalidation;
 use peregrine_insight::model::{ChangeKind, ChangeNote};
 use peregrine_insight::report::Configured;
 use peregrine_insight::store::{Store, Write};
-use peregrine_insight::{Insight, Time};
+use peregrine_insight::{Alerting, Insight, Time};
 use reading::Rooms;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -35,6 +35,10 @@ const INTO_SECOND: Duration = Duration::from_millis(5);
 pub(super) struct Watching {
     /// The core.
     pub(super) insight: Arc<Insight>,
+    /// What is watched, and who is told.
+    pub(super) alerting: Arc<Alerting>,
+    /// What this node is called.
+    node: String,
     /// Where history is kept; nothing until it is open, and where nothing is kept.
     store: Mutex<Option<Arc<Kept>>>,
     /// The file; nothing for a program that is to leave no trace.
@@ -56,9 +60,12 @@ impl Watching {
             persist: keeps,
             ..config.clone()
         };
+        let watched = super::alerting::config(&loaded.settings, &node);
         Self {
             enabled: config.enabled,
-            insight: Arc::new(Insight::new(config, env!("CARGO_PKG_VERSION"), node)),
+            alerting: Arc::new(Alerting::new(watched)),
+            insight: Arc::new(Insight::new(config, env!("CARGO_PKG_VERSION"), node.clone())),
+            node,
             store: Mutex::new(None),
             path: keeps.then(|| server.state_dir.join(FILE)),
         }
@@ -69,6 +76,8 @@ impl Watching {
         let mut config = loaded.settings.insight.clone();
         config.persist = self.path.is_some();
         self.insight.reconfigure(config);
+        let watched = super::alerting::config(&loaded.settings, &self.node);
+        self.alerting.configure(watched);
     }
 
     /// Notes on the ribbon that something was changed here.
@@ -91,6 +100,7 @@ impl Watching {
         let own = Arc::clone(self);
         let finished = tokio::task::spawn_blocking(move || {
             own.write(&own.insight.take_all_writes());
+            own.write(&own.alerting.take_writes());
             own.store.lock().take();
         });
         // It fails only if it panicked, which was told.
@@ -126,6 +136,7 @@ impl Watching {
                 ),
                 Err(error) => tracing::error!(%error, "history of before cannot be read"),
             }
+            super::alerting::restore(&self.alerting, &**store);
             *self.store.lock() = Some(Arc::clone(store));
         }
         opened
@@ -164,18 +175,21 @@ async fn look(program: &Weak<Program>, watching: &Arc<Watching>, rooms: &mut Roo
         return false;
     }
     watching.insight.tick(rooms.read(&program));
-    let watched = Default::default;
+    super::alerting::look(&watching.alerting, &watching.insight);
+    let watched = || (watching.alerting.slos(), watching.alerting.firing());
     if let Some(report) = watching.insight.report_if_due(|| configured(&program), watched) {
         tracing::debug!(id = report.id, title = report.title, "report");
     }
     drop(program);
-    let writes = watching.insight.take_writes();
+    let mut writes = watching.insight.take_writes();
+    writes.extend(watching.alerting.take_writes());
     if !writes.is_empty() {
         let own = Arc::clone(watching);
         let written = tokio::task::spawn_blocking(move || own.write(&writes));
         // It fails only if it panicked, which was told.
         let _ = written.await;
     }
+    super::alerting::send(&watching.alerting);
     true
 }
 
