@@ -86,14 +86,12 @@ function answer(method, path, query, body, me) {
     case "GET summary": return summary(query);
     case "GET dashboard": return { summary: summary(query), history: history(new URLSearchParams("range=15m&heat=true")) };
     case "GET history": return history(query);
-    case "GET metrics": return { at: iso(now), system: fixed.system(values(now)), application: { now: figures(now, 10), total: figures(now, 259200), routes: routeFigures(now, 900), ...fixed.application(figures(now, 900)) }, cache: {} };
+    case "GET metrics": return { at: iso(now), system: fixed.system(values(now)), application: { now: figures(now, 10), total: figures(now, 259200), routes: routeFigures(now, 900), ...fixed.application(figures(now, 900)) }, cache: fixed.cache() };
     case "GET routes": return { range_s: 900, routes: routeFigures(now, seconds(query.get("range") ?? "15m")) };
     case "GET upstreams": return { upstreams: fixed.upstreams(values(now)) };
     case "GET nodes": return { nodes: fixed.nodes() };
     case "GET traffic": return { skipped: 0, requests: state.requests.slice(0, Number(query.get("limit") ?? 200)) };
     case "GET cache/stats": return fixed.stats();
-    case "GET cache/namespaces": return { namespaces: fixed.namespaces() };
-    case "GET cache/strategies": return { strategies: fixed.strategies().map((one) => ({ ...figures(now, 900, 0.2), ...one })) };
     case "GET cache/tags": return { tags: fixed.tags() };
     case "GET cache/entries": return { entries: fixed.entries().filter((one) => one.key.includes(query.get("contains") ?? "") && one.key.includes(query.get("prefix") ?? "") && (!query.get("namespace") || one.namespace === query.get("namespace")) && (!query.get("tag") || one.tags.includes(query.get("tag"))) && (!query.get("state") || one.state === query.get("state"))).slice(0, Number(query.get("limit") ?? 100)), looked_at: 48210, complete: true };
     case "GET explain": return fixed.explanation(query.get("url") ?? "/");

@@ -31,7 +31,7 @@ async function origin() {
       if (state.failing) return response.writeHead(500, { "cache-control": "no-store" }).end("failing on purpose");
       if (path === "/checkout") return response.writeHead(200, { "cache-control": "no-store" }).end("private");
       response.writeHead(200, {
-        "content-type": "text/html", "cache-control": path.startsWith("/search") ? "max-age=2" : "max-age=60",
+        "content-type": path.endsWith(".webp") ? "image/webp" : path.startsWith("/api") ? "application/json" : "text/html", "cache-control": path.startsWith("/search") ? "max-age=2" : "max-age=60",
         "cache-tag": path.startsWith("/products") ? "products" : "pages",
       });
       return response.end(`<p>${path}</p>`.repeat(60));

@@ -87,6 +87,7 @@ export function createClient(options: ClientOptions = {}) {
     history: (query: HistoryQuery = {}, signal?: AbortSignal) => get<T.History>("history", query, signal),
     metrics: (signal?: AbortSignal) => get<T.Metrics>("metrics", undefined, signal),
     systemMetrics: (signal?: AbortSignal) => get<T.SystemMetrics>("metrics/system", undefined, signal),
+    cacheMetrics: (signal?: AbortSignal) => get<T.CacheMetrics>("metrics/cache", undefined, signal),
     applicationMetrics: (signal?: AbortSignal) => get<T.ApplicationMetrics>("metrics/application", undefined, signal),
     health: (signal?: AbortSignal) => get<T.Row>("health", undefined, signal),
     routes: (range?: string, signal?: AbortSignal) => rows<T.RouteFigures>("routes", "routes", { range }, signal),
@@ -96,8 +97,6 @@ export function createClient(options: ClientOptions = {}) {
 
     // The cache
     cacheStats: (signal?: AbortSignal) => get<T.CacheStats>("cache/stats", undefined, signal),
-    namespaces: (signal?: AbortSignal) => rows<T.Row>("cache/namespaces", "namespaces", undefined, signal),
-    strategies: (signal?: AbortSignal) => rows<T.StrategyReport>("cache/strategies", "strategies", undefined, signal),
     tags: (limit?: number, signal?: AbortSignal) => rows<T.TagCount>("cache/tags", "tags", { limit }, signal),
     entries: (query: EntriesQuery = {}, signal?: AbortSignal) => get<T.EntriesPage>("cache/entries", query, signal),
     explain: ({ headers, fetch: ask, ...query }: ExplainQuery, signal?: AbortSignal) => get<T.Explanation>("explain", {

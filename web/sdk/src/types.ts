@@ -81,8 +81,7 @@ export interface Entry {
 }
 export interface EntriesPage { entries: Entry[]; looked_at: number; complete: boolean }
 export interface TagCount { tag: string; entries: number; namespace?: string; bytes?: number }
-export type StrategyReport = { strategy: string; settings: Record<string, string> } & Partial<Figures>;
-/** A row whose columns the engine chooses: namespaces. */
+/** A part of an answer that is not spelled out here. */
 export type Row = Record<string, unknown>;
 
 export interface ExplainStep {

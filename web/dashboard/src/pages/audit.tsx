@@ -27,7 +27,7 @@ export default function Audit() {
   const records = answer.data?.records ?? [];
   return (
     <>
-      <PageHead title="Audit" about="Who did what, with the values before and after. Each record holds the hash of the one before it, so that none can be changed or taken out unseen; `peregrine audit verify` checks the file itself." actions={
+      <PageHead title="Audit" about="Who did what, with the values before and after. Each record holds the hash of the one before it, so that none can be changed or taken out unseen; peregrine audit verify checks the file itself." actions={
         verified && <span role="status"><Badge tone={verified.ok ? "good" : "bad"} dot>{verified.ok ? `chain whole, ${count(verified.records)} records` : `chain broken: ${verified.fault ?? ""}`}</Badge></span>
       } />
       <Card flush title="Records" actions={<ExportMenu label="Audit records" write={(format) => download("peregrine-audit", format, ["seq", "at", "who", "role", "address", "what", "target", "before", "after", "outcome", "hash"],

@@ -1,5 +1,6 @@
-import type { Entry, Row } from "@peregrine/sdk";
+import type { Entry, NamespaceMetrics } from "@peregrine/sdk";
 import { useDeferredValue, useState } from "react";
+import { Link } from "wouter";
 import { ExportMenu } from "@/charts/chartcard";
 import { Parts } from "@/charts/spark";
 import { client, useAsk, useMay } from "@/lib/api";
@@ -15,10 +16,9 @@ import { Answer, Empty } from "@/ui/states";
 import { Table } from "@/ui/table";
 import { Explain } from "./parts/explain";
 import { InvalidateDialog, type Kind } from "./parts/invalidate";
-import { columnsOf, flat, nameKey } from "./parts/rows";
 
 const LIMIT = 200;
-const TABS = [["entries", "Find an entry"], ["namespaces", "Namespaces"], ["strategies", "Strategies"], ["tags", "Tags"], ["reasons", "Why not more"]] as const;
+const TABS = [["entries", "Find an entry"], ["explain", "Explain"], ["namespaces", "Namespaces"], ["strategies", "Strategies"], ["tags", "Tags"], ["reasons", "Why not more"]] as const;
 
 /** What is stored, why, and how to get rid of it. */
 export default function Cache() {
@@ -32,6 +32,7 @@ export default function Cache() {
       } />
       <Tabs label="Cache" value={view} onChange={setView} tabs={TABS} />
       {view === "entries" && <Entries onInvalidate={may ? setWanted : null} />}
+      {view === "explain" && <ExplainUrl />}
       {view === "namespaces" && <Namespaces onInvalidate={may ? (names) => setWanted({ kind: "namespaces", names }) : null} />}
       {view === "strategies" && <Strategies />}
       {view === "tags" && <Tags onInvalidate={may ? (names) => setWanted({ kind: "tags", names }) : null} />}
@@ -48,8 +49,7 @@ function Entries({ onInvalidate }: { onInvalidate: ((what: { kind: Kind; names: 
   const [state, setState] = useParam("state");
   const [open, setOpen] = useState<Entry | null>(null);
   const query = useDeferredValue({ contains, namespace, tag, state: state as "fresh" | "stale" | "", limit: LIMIT });
-  const names = useAsk(["cache", "namespaces"], (signal) => client.namespaces(signal));
-  const key = nameKey(names.data ?? [], "namespace", "name");
+  const names = useAsk(["metrics"], (signal) => client.metrics(signal));
   const page = useAsk(["cache", "entries", query], (signal) => client.entries({ ...query, state: query.state || undefined }, signal), 10_000);
   const rows = page.data?.entries ?? [];
   return (
@@ -59,7 +59,7 @@ function Entries({ onInvalidate }: { onInvalidate: ((what: { kind: Kind; names: 
     }>
       <div className="flex flex-wrap gap-2 px-3.5 pb-2.5">
         <Search label="Part of the key" value={contains} onChange={setContains} className="w-full sm:w-72" />
-        <Choice label="Namespace" value={namespace} onChange={setNamespace} options={[["", "All namespaces"], ...(names.data ?? []).map((row) => [String(row[key]), String(row[key])] as const)]} />
+        <Choice label="Namespace" value={namespace} onChange={setNamespace} options={[["", "All namespaces"], ...(names.data?.cache.namespaces ?? []).map((one) => [one.namespace, one.namespace] as const)]} />
         <Search label="Tag" value={tag} onChange={setTag} className="w-36" />
         <Choice label="State" value={state} onChange={setState} options={[["", "Fresh and stale"], ["fresh", "Fresh"], ["stale", "Stale"]]} />
       </div>
@@ -88,38 +88,67 @@ function Entries({ onInvalidate }: { onInvalidate: ((what: { kind: Kind; names: 
 }
 
 function Namespaces({ onInvalidate }: { onInvalidate: ((names: string) => void) | null }) {
-  const answer = useAsk(["cache", "namespaces"], (signal) => client.namespaces(signal), 5_000);
+  const answer = useAsk(["metrics"], (signal) => client.metrics(signal), 5_000);
+  const of = (one: NamespaceMetrics) => one.hits / Math.max(1, one.hits + one.misses);
   return (
     <Answer of={answer}>
-      {(data) => {
-        const rows = data.map((row) => flat(row));
-        const first = nameKey(rows, "namespace", "name");
-        const columns = columnsOf(rows, first, 10);
-        if (onInvalidate) columns.push({ key: "do", label: "", numeric: true, show: (row: Row) => <Button kind="ghost" onClick={() => onInvalidate(String(row[first]))}>Invalidate…</Button> });
-        return <Card flush><Table caption="Namespaces" rows={rows} id={(row, at) => `${String(row[first])}${at}`} columns={columns} empty={<Empty icon="cache" title="No namespaces">They appear when the configuration names some.</Empty>} /></Card>;
-      }}
+      {({ cache }) => (
+        <Card flush title="Namespaces" note={`${bytes(cache.bytes)} of ${bytes(cache.memory_max)} in use, ${count(cache.entries)} entries`}>
+          <Table caption="Namespaces" rows={cache.namespaces} id={(one) => one.namespace} sorted={["bytes", "down"]} empty={<Empty icon="cache" title="No namespaces">They appear with the first entries.</Empty>} columns={[
+            { key: "namespace", label: "Namespace", sort: (one) => one.namespace, show: (one) => <span className="mono font-medium">{one.namespace}</span> },
+            { key: "bytes", label: "Memory", sort: (one) => one.bytes, show: (one) => <span className="flex items-center gap-2 whitespace-nowrap"><span className="w-20"><Parts className="h-1.5" parts={[{ key: "b", share: one.bytes / Math.max(1, one.memory_max ?? cache.memory_max), color: "--memory" }]} /></span>{bytes(one.bytes)}</span> },
+            { key: "entries", label: "Entries", numeric: true, sort: (one) => one.entries, show: (one) => count(one.entries) },
+            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hits, show: (one) => count(one.hits) },
+            { key: "misses", label: "Misses", numeric: true, sort: (one) => one.misses, show: (one) => <span title={causes(one.misses_by_reason)}>{count(one.misses)}</span> },
+            { key: "ratio", label: "Hit ratio", numeric: true, sort: of, show: (one) => one.hits + one.misses === 0 ? "–" : percent(of(one)) },
+            { key: "stale", label: "Stale", numeric: true, sort: (one) => one.stale_served, show: (one) => count(one.stale_served) },
+            { key: "coalesced", label: "Coalesced", numeric: true, sort: (one) => one.coalesced, show: (one) => count(one.coalesced) },
+            { key: "failures", label: "Failed loads", numeric: true, sort: (one) => one.load_failures, show: (one) => count(one.load_failures) },
+            { key: "why", label: "Evictions", show: (one) => <span className="text-muted">{causes(one.evictions_by_cause) || "none"}</span> },
+            ...(onInvalidate ? [{ key: "do", label: "", numeric: true, show: (one: NamespaceMetrics) => <Button kind="ghost" onClick={() => onInvalidate(one.namespace)}>Invalidate…</Button> }] : []),
+          ]} />
+        </Card>
+      )}
     </Answer>
   );
 }
+const causes = (counts: Record<string, number>) => Object.entries(counts).filter(([, value]) => value > 0).map(([name, value]) => `${name.replaceAll("_", " ")} ${count(value)}`).join(", ");
 
 function Strategies() {
-  const answer = useAsk(["cache", "strategies"], (signal) => client.strategies(signal), 5_000);
+  const answer = useAsk(["metrics"], (signal) => client.metrics(signal), 5_000);
   return (
     <Answer of={answer}>
-      {(rows) => (
-        <Card flush>
-          <Table caption="Strategies" rows={rows} id={(one) => one.strategy} empty={<Empty icon="cache" title="No strategies">They appear when the configuration names some.</Empty>} columns={[
-            { key: "strategy", label: "Strategy", sort: (one) => one.strategy, show: (one) => <span className="mono font-medium">{one.strategy}</span> },
-            { key: "settings", label: "Settings", show: (one) => <span className="flex max-w-[44rem] flex-wrap gap-1">{Object.entries(one.settings ?? {}).map(([name, value]) => <span key={name} className="rounded-md bg-sunken px-1.5 text-xs"><span className="text-muted">{name}</span> {value}</span>)}</span> },
+      {({ application }) => (
+        <Card flush title="Strategies" note="in the last minutes; their settings are on the page Settings">
+          <Table caption="Strategies" rows={application.strategies} id={(one) => one.strategy} empty={<Empty icon="cache" title="No strategies">They appear when the configuration names some.</Empty>} columns={[
+            { key: "strategy", label: "Strategy", sort: (one) => one.strategy, show: (one) => <Link className="mono font-medium hover:underline" href={`/settings?find=strategy.${encodeURIComponent(one.strategy)}`}>{one.strategy}</Link> },
             { key: "rate", label: "Requests/s", numeric: true, sort: (one) => one.requests_per_s, show: (one) => count(one.requests_per_s) },
-            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio?.total, show: (one) => percent(one.hit_ratio?.total) },
-            { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms?.p95, show: (one) => milliseconds(one.latency_ms?.p95) },
+            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
+            { key: "stale", label: "Stale", numeric: true, sort: (one) => one.stale_ratio, show: (one) => percent(one.stale_ratio) },
+            { key: "bypass", label: "Past the cache", numeric: true, sort: (one) => one.bypass_ratio, show: (one) => percent(one.bypass_ratio) },
+            { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
+            { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
             { key: "origin", label: "Origin time", numeric: true, sort: (one) => one.origin_seconds, show: (one) => duration(one.origin_seconds) },
             { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
           ]} />
         </Card>
       )}
     </Answer>
+  );
+}
+
+/** Why a URL is served as it is, stored or not. */
+function ExplainUrl() {
+  const [url, setUrl] = useParam("url");
+  const [text, setText] = useState(url);
+  return (
+    <Card title="Explain a URL" className="max-w-4xl">
+      <form className="mb-4 flex gap-2" onSubmit={(event) => { event.preventDefault(); setUrl(text.trim()); }}>
+        <Search label="A URL, or a path on the address that Peregrine listens on" placeholder="https://shop.example/products?page=2" value={text} onChange={setText} className="mono w-full" />
+        <Button type="submit" kind="primary" disabled={!text.trim()}>Explain</Button>
+      </form>
+      {url === "" ? <Empty title="Which one?">What it maps to, what lies there, each step with its reason, and what to change so that it would be cached.</Empty> : <Explain key={url} url={url} />}
+    </Card>
   );
 }
 

@@ -84,7 +84,7 @@ function Group({ name, rows, writable, onEdit }: { name: string; rows: Parameter
           <li key={one.name} className="grid items-center gap-x-4 gap-y-0.5 py-2 md:grid-cols-[minmax(0,17rem)_minmax(0,1fr)_minmax(8rem,14rem)_4rem]">
             <code className="mono font-medium break-all">{one.name.slice(name.length + 1) || one.name}</code>
             <p className="text-muted">{one.about}{!one.reload && <span className="text-faint"> Holds after a restart.</span>}</p>
-            <p className="flex min-w-0 flex-wrap items-center gap-2 md:justify-end"><code className="mono max-w-full truncate font-semibold" title={one.text}>{one.secret ? "hidden" : one.text || "–"}</code>{one.source !== "default" && <Badge tone={one.source === "file" ? "info" : "warn"} title={one.default === null ? undefined : `Default: ${one.default}`}>{one.source}</Badge>}</p>
+            <p className="flex min-w-0 flex-wrap items-center gap-2 md:justify-end"><code className="mono max-w-full truncate font-semibold" title={one.text}>{one.secret ? "hidden" : written(one) || (one.value === null ? "not set" : "none")}</code>{one.source !== "default" && <Badge tone={one.source === "file" ? "info" : "warn"} title={one.default === null ? undefined : `Default: ${one.default}`}>{one.source}</Badge>}</p>
             <div className="md:text-right">{may && writable && !one.secret && one.kind !== "table" && <Button kind="ghost" aria-label={`Change ${one.name}`} onClick={() => onEdit(one)}>Change</Button>}</div>
           </li>
         ))}

@@ -1,25 +1,8 @@
 import { expect, test, vi } from "vitest";
-import { columnsOf, flat, nameKey, valueOf } from "../src/pages/parts/rows";
 import { condition } from "../src/pages/parts/rule";
 import { typed } from "../src/pages/settings";
 
 vi.mock("../src/lib/theme", () => ({ useTheme: () => "dark", colour: () => "", setTheme: () => undefined, theme: () => "dark" }));
-
-test("values of unknown rows are told by the names of their columns", () => {
-  expect(valueOf("hit_ratio", 0.5)).toBe("50.0%");
-  expect(valueOf("bytes", 2048)).toBe("2.0 KiB");
-  expect(valueOf("took_ms", 1500)).toBe("1.50 s");
-  expect(valueOf("ttl_s", 90)).toBe("1 min 30 s");
-  expect(valueOf("entries", 12_345)).toBe("12.3k");
-  expect(valueOf("tiers", ["memory", "redis"])).toBe("memory, redis");
-  expect(valueOf("ttl", null)).toBe("–");
-});
-
-test("nested values get columns, empty columns get none, the name comes first", () => {
-  const rows = [{ hits: 1, namespace: "a", misses_by_reason: { absent: 2 }, quota: null }].map((row) => flat(row));
-  expect(nameKey(rows, "name", "namespace")).toBe("namespace");
-  expect(columnsOf(rows, "namespace").map((column) => column.key)).toEqual(["namespace", "hits", "misses_by_reason absent"]);
-});
 
 test("what is typed keeps the kind of the parameter", () => {
   expect(typed("true", { kind: "flag", value: null })).toBe(true);
