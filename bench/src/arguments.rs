@@ -47,6 +47,8 @@ pub(crate) enum Subject {
     Idle,
     /// What sharing a Redis costs.
     Redis,
+    /// What recording a request costs, and what all telemetry together does.
+    Telemetry,
     /// Everything.
     All,
 }
@@ -77,6 +79,7 @@ impl Subject {
             Self::Matrix => &[Self::Matrix],
             Self::Idle => &[Self::Idle],
             Self::Redis => &[Self::Redis],
+            Self::Telemetry => &[Self::Telemetry],
             Self::All => &[
                 Self::Engine,
                 Self::Memory,
@@ -85,6 +88,7 @@ impl Subject {
                 Self::Matrix,
                 Self::Idle,
                 Self::Redis,
+                Self::Telemetry,
             ],
         }
     }

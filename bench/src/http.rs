@@ -12,6 +12,7 @@ mod mixed;
 mod process;
 mod servers;
 mod start;
+pub(crate) mod telemetry;
 
 pub(crate) use floor::Floor;
 pub(crate) use process::{free_address, get};

@@ -16,6 +16,7 @@ mod redis;
 mod render;
 mod report;
 mod soak;
+mod telemetry;
 mod zipf;
 
 use arguments::{Arguments, Part, Subject};
@@ -68,6 +69,7 @@ fn measure(subject: Subject, arguments: &Arguments) -> Section {
         Subject::Matrix => http::matrix::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::Idle => http::idle::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::Redis => redis::measure(arguments.quick),
+        Subject::Telemetry => telemetry::measure(arguments.quick, arguments.binary.as_deref()),
         Subject::All => unreachable!("`each` gives the subjects one by one"),
     }
 }

@@ -27,6 +27,8 @@ mod identify;
 mod key;
 mod learned;
 mod load;
+#[doc(hidden)]
+pub mod measuring;
 mod metrics;
 mod origin;
 mod outcome;

@@ -79,6 +79,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) memory_mib: u32,
     /// For a second listener that speaks TLS, with HTTP/1.1 and HTTP/2.
     pub(crate) certificate: Option<&'a Certificate>,
+    /// More lines of `[log]`, for Peregrine.
+    pub(crate) log: &'a str,
+    /// More sections, for Peregrine.
+    pub(crate) more: &'a str,
 }
 
 impl<'a> Setup<'a> {
@@ -89,6 +93,8 @@ impl<'a> Setup<'a> {
             cores,
             memory_mib: MEMORY_AMPLE_MIB,
             certificate: None,
+            log: "",
+            more: "",
         }
     }
 }
@@ -166,7 +172,7 @@ impl Servers {
         for (cache, found) in &self.programs {
             let Ok(program) = found else { continue };
             if able(*cache) {
-                match self.cache(*cache, program, setup) {
+                match self.cache(cache.name(), *cache, program, setup) {
                     Ok(server) => running.push(server),
                     Err(problem) => notes.push(format!("left out: {problem}")),
                 }
@@ -187,7 +193,14 @@ impl Servers {
         self.start(name, &mut command, cores, address, None)
     }
 
-    fn cache(&self, cache: Cache, program: &Path, setup: &Setup<'_>) -> Result<Server, String> {
+    /// Starts Peregrine alone, under `name`.
+    pub(crate) fn peregrine(&self, name: &'static str, setup: &Setup<'_>) -> Result<Server, String> {
+        let found = self.programs.iter().find(|(cache, _)| *cache == Cache::Peregrine);
+        let program = found.ok_or("there is no Peregrine")?.1.as_ref()?;
+        self.cache(name, Cache::Peregrine, program, setup)
+    }
+
+    fn cache(&self, name: &'static str, cache: Cache, program: &Path, setup: &Setup<'_>) -> Result<Server, String> {
         let [plain, secure, third] = three_free_addresses()?;
         let addresses = Addresses { plain, secure, third };
         self.made.set(self.made.get() + 1);
@@ -206,7 +219,7 @@ impl Servers {
         }
         .map_err(|error| format!("{} cannot be configured: {error}", cache.name()))?;
         let secure = setup.certificate.map(|_| secure);
-        self.start(cache.name(), &mut command, setup.cores, plain, secure)
+        self.start(name, &mut command, setup.cores, plain, secure)
     }
 
     /// Starts a server whose words go to a file, and into the error when it does not come up.
@@ -241,14 +254,16 @@ fn peregrine(command: &mut Command, folder: &Path, at: Addresses, setup: &Setup<
         )
     });
     let text = format!(
-        "[server]\nstate_dir = {state:?}\nworkers = {workers}\nconnections_max = 60000\n\n[admin]\naddress = \"{admin}\"\n\n[log]\nlevel = \"warn\"\n\n\
-         [cache]\nmemory = \"{memory}MiB\"\n\n[[listener]]\naddress = \"{plain}\"\n\n{secure}\
+        "[server]\nstate_dir = {state:?}\nworkers = {workers}\nconnections_max = 60000\n\n[admin]\naddress = \"{admin}\"\n\n[log]\nlevel = \"warn\"\n{log}\n\
+         {more}[cache]\nmemory = \"{memory}MiB\"\n\n[[listener]]\naddress = \"{plain}\"\n\n{secure}\
          [[upstream]]\nname = \"origin\"\ntargets = [\"http://{origin}\"]\n\n\
          [[route]]\nmatch = {{ path = \"/*\" }}\nupstream = \"origin\"\nstrategy = \"plain\"\n\n\
          [strategy.plain]\nencode = []\n",
         workers = setup.cores.len(),
         admin = at.third,
         memory = setup.memory_mib,
+        log = setup.log,
+        more = setup.more,
         plain = at.plain,
         origin = setup.origin,
     );
