@@ -2,6 +2,7 @@
 //! everything that is wrong with them at once.
 
 pub mod access;
+pub mod config;
 pub mod explain;
 pub mod health;
 pub mod invalidation;

@@ -45,6 +45,14 @@ pub(crate) enum Call {
     Logout,
     /// Who one is.
     Me,
+    /// What is configured.
+    Config,
+    /// Changing it.
+    PatchConfig,
+    /// The log's level.
+    LogLevel,
+    /// Changing that.
+    SetLogLevel,
     /// What happens, as it happens.
     Events,
     /// The last requests.
@@ -127,6 +135,10 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/config/reload", Method::POST, Call::Reload, "config_reload", ADMIN, Reach::Whole),
     row("/api/performance/events", Method::GET, Call::Events, "events", VIEWER, Reach::Whole),
     row("/api/performance/traffic", Method::GET, Call::Traffic, "traffic", VIEWER, Reach::Whole),
+    row("/api/performance/config", Method::GET, Call::Config, "config", ADMIN, Reach::Whole),
+    row("/api/performance/config", Method::PATCH, Call::PatchConfig, "config_patch", ADMIN, Reach::Whole),
+    row("/api/performance/log", Method::GET, Call::LogLevel, "log", VIEWER, Reach::Whole),
+    row("/api/performance/log", Method::PUT, Call::SetLogLevel, "log_set", ADMIN, Reach::Whole),
     row("/api/performance/access/login", Method::POST, Call::Login, "access_login", Need::Nothing, Reach::Own),
     row("/api/performance/access/logout", Method::POST, Call::Logout, "access_logout", VIEWER, Reach::Own),
     row("/api/performance/access/me", Method::GET, Call::Me, "access_me", VIEWER, Reach::Own),

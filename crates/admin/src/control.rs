@@ -1,6 +1,7 @@
 //! What the admin API needs of the program. The API reads requests, checks them and writes answers; the program, which
 //! alone knows the engine, the planes and the configuration, carries them out.
 
+use crate::api::config::{ConfigReport, LogLevel, PatchRequest, Patched};
 use crate::api::explain::{ExplainRequest, Explanation};
 use crate::api::health::{Health, Readiness};
 use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
@@ -55,6 +56,19 @@ pub trait Control: Send + Sync + 'static {
 
     /// Destroys an owner's data keys.
     fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased>;
+
+    /// What is configured.
+    fn config(&self) -> Answering<'_, ConfigReport>;
+
+    /// Changes the configuration file and reads it again, if the configuration is still known by `etag`; where it is nothing,
+    /// whatever it is known by.
+    fn patch_config(&self, request: PatchRequest, etag: Option<String>) -> Answering<'_, Patched>;
+
+    /// The log's level.
+    fn log_level(&self) -> LogLevel;
+
+    /// Another level, until the next restart or reload.
+    fn set_log_level(&self, level: LogLevel) -> Result<LogLevel, Refusal>;
 
     /// Reads the configuration again and applies what a reload can.
     fn reload(&self) -> Answering<'_, Reloaded>;

@@ -109,6 +109,18 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, "conflict", detail)
     }
 
+    /// What is to be changed is not what the client saw: 412.
+    #[must_use]
+    pub fn precondition_failed(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+    }
+
+    /// The client must say what it saw: 428.
+    #[must_use]
+    pub fn precondition_required(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", detail)
+    }
+
     /// It cannot be done now; later it may.
     #[must_use]
     pub fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -159,6 +171,25 @@ impl Refusal {
 
     pub(crate) fn body_failed(error: peregrine_net::http::BodyError) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error.fault.as_str(), format!("{error}."))
+    }
+
+    /// With a member of its own in the problem.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        let Inner {
+            problem,
+            kind,
+            headers,
+            barred,
+        } = *self.0;
+        let problem = problem.with(name, value);
+        self.0 = Box::new(Inner {
+            problem,
+            kind,
+            headers,
+            barred,
+        });
+        self
     }
 
     /// With faults of the input.

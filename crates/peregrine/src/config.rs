@@ -7,6 +7,7 @@
 
 mod check;
 mod doubts;
+pub(crate) mod edit;
 mod effective;
 mod environment;
 mod fault;
@@ -15,6 +16,7 @@ mod names;
 mod node;
 mod parameters;
 mod parse;
+pub(crate) mod settable;
 mod settings;
 mod shape;
 mod text;

@@ -5,6 +5,7 @@ use super::noting::Note;
 use crate::access::Who;
 use crate::answer::Answer;
 use crate::api::access::{CreateKey, LoggedOut, LoginRequest, Me};
+use crate::api::config::{LogLevel, PatchRequest, if_match};
 use crate::api::invalidation::{ClearRequest, PatternRequest};
 use crate::api::keys::{EraseRequest, RotateRequest};
 use crate::api::operation::{Act, OperationRequest, Outcome, WrittenOutcome};
@@ -31,31 +32,11 @@ impl Admin {
     ) -> Result<Answer, Refusal> {
         let invalidation = match call {
             Call::Operation => return self.operation(body, who, note).await,
-            Call::Login => {
-                let asked: LoginRequest = json::read(body)?;
-                let (who, cookie) = self.guard.log_in(&asked, request, peer)?;
-                note.who = Some(who.clone());
-                return Ok(Answer::json(&Me::from(&who))?.header(header::SET_COOKIE, cookie));
+            Call::Login | Call::Logout | Call::CreateKey | Call::RevokeKey => {
+                return self.change_access(call, request, body, who, peer, note);
             }
-            Call::CreateKey => {
-                let asked: CreateKey = json::read(body)?;
-                self.check_namespaces(asked.namespaces.as_deref().unwrap_or_default())?;
-                note.target(&asked.name);
-                let made = self.guard.keys().create(asked, who, self.clock.wall())?;
-                note.after(&made.about);
-                return Answer::json(&made);
-            }
-            Call::RevokeKey => {
-                let id = crate::api::access::id(request.uri.query())?;
-                note.target(&id);
-                let revoked = self.guard.keys().revoke(&id)?;
-                note.before(&revoked);
-                return Answer::json(&revoked);
-            }
-            Call::Logout => {
-                let ended = self.guard.log_out(request);
-                let answer = Answer::json(&LoggedOut { ended })?;
-                return Ok(answer.header(header::SET_COOKIE, self.guard.no_cookie(peer)));
+            Call::Reload | Call::PatchConfig | Call::SetLogLevel => {
+                return self.change_config(call, request, body, note).await;
             }
             Call::Preload => {
                 let asked: PreloadRequest = json::read(body)?;
@@ -78,11 +59,6 @@ impl Admin {
                 note.after(&done);
                 return Answer::json(&done);
             }
-            Call::Reload => {
-                let reloaded = self.control.reload().await?;
-                note.after(&reloaded);
-                return Answer::json(&reloaded);
-            }
             Call::Invalidate => json::read::<Invalidation>(body)?,
             Call::ClearPattern if body.is_empty() => PatternRequest::from_query(request.uri.query())?.into(),
             Call::ClearPattern => json::read::<PatternRequest>(body)?.into(),
@@ -94,6 +70,78 @@ impl Admin {
         note.after(&json!({ "id": receipt.id, "matched": receipt.matched, "confirmed": receipt.is_confirmed() }));
         let answer = Answer::json(&receipt)?;
         Ok(answer.unless_pending(&receipt))
+    }
+
+    /// Calls about who may what.
+    fn change_access(
+        &self,
+        call: Call,
+        request: &Parts,
+        body: &[u8],
+        who: &Who,
+        peer: &Peer,
+        note: &mut Note,
+    ) -> Result<Answer, Refusal> {
+        match call {
+            Call::Login => {
+                let asked: LoginRequest = json::read(body)?;
+                let (who, cookie) = self.guard.log_in(&asked, request, peer)?;
+                note.who = Some(who.clone());
+                Ok(Answer::json(&Me::from(&who))?.header(header::SET_COOKIE, cookie))
+            }
+            Call::Logout => {
+                let ended = self.guard.log_out(request);
+                let answer = Answer::json(&LoggedOut { ended })?;
+                Ok(answer.header(header::SET_COOKIE, self.guard.no_cookie(peer)))
+            }
+            Call::CreateKey => {
+                let asked: CreateKey = json::read(body)?;
+                self.check_namespaces(asked.namespaces.as_deref().unwrap_or_default())?;
+                note.target(&asked.name);
+                let made = self.guard.keys().create(asked, who, self.clock.wall())?;
+                note.after(&made.about);
+                Answer::json(&made)
+            }
+            _ => {
+                let id = crate::api::access::id(request.uri.query())?;
+                note.target(&id);
+                let revoked = self.guard.keys().revoke(&id)?;
+                note.before(&revoked);
+                Answer::json(&revoked)
+            }
+        }
+    }
+
+    /// Calls about the configuration.
+    async fn change_config(
+        &self,
+        call: Call,
+        request: &Parts,
+        body: &[u8],
+        note: &mut Note,
+    ) -> Result<Answer, Refusal> {
+        match call {
+            Call::PatchConfig => {
+                let asked: PatchRequest = json::read(body)?;
+                let etag = if_match(request)?;
+                note.target(&asked.changes.keys().cloned().collect::<Vec<_>>().join(", "));
+                let patched = self.control.patch_config(asked, etag).await?;
+                note.after(&patched);
+                Answer::json(&patched)
+            }
+            Call::SetLogLevel => {
+                let asked: LogLevel = json::read(body)?;
+                note.before(&self.control.log_level());
+                let level = self.control.set_log_level(asked)?;
+                note.after(&level);
+                Answer::json(&level)
+            }
+            _ => {
+                let reloaded = self.control.reload().await?;
+                note.after(&reloaded);
+                Answer::json(&reloaded)
+            }
+        }
     }
 
     /// A key for a namespace that is misspelt would let nobody in, and nobody would know why.

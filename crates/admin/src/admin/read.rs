@@ -11,7 +11,7 @@ use crate::audit::read::AuditQuery;
 use crate::calls::{CALLS, Call};
 use crate::refusal::{Barred, Refusal};
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use peregrine_telemetry::Exposition;
 use peregrine_telemetry::prometheus::Format;
 
@@ -40,6 +40,13 @@ impl Admin {
                 let cursor = crate::api::keys::cursor(request.uri.query())?;
                 Answer::json(&self.control.keys(cursor).await?)
             }
+            Call::Config => {
+                let report = self.control.config().await?;
+                let tag = HeaderValue::from_str(&format!("\"{}\"", report.etag));
+                let tag = tag.map_err(|_| Refusal::failed("The configuration has no entity tag."))?;
+                Ok(Answer::json(&report)?.header(header::ETAG, tag))
+            }
+            Call::LogLevel => Answer::json(&self.control.log_level()),
             Call::Events => self.events(request, who),
             Call::Traffic => self.traffic(request),
             Call::Audit => {

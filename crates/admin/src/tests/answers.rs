@@ -274,3 +274,37 @@ async fn what_the_program_refuses_reaches_the_client_as_a_problem() {
         assert_eq!((answer.status.as_u16(), answer.kind().as_str()), (status, kind));
     }
 }
+
+#[tokio::test]
+async fn the_configuration_changes_only_for_who_says_what_they_saw() {
+    let bench = Bench::new();
+    let config = bench.get("/api/performance/config").await;
+    assert_eq!(config.headers["etag"], "\"e1\"");
+    bench.fake.asked();
+    let body = "{\"changes\":{\"cache.memory\":\"1GiB\",\"log.level\":null},\"dry_run\":true}";
+    let patch = |tag: Option<&str>| {
+        let request =
+            super::fake::request("PATCH", "/api/performance/config").header("content-type", "application/json");
+        match tag {
+            Some(tag) => request.header("if-match", tag),
+            None => request,
+        }
+    };
+    let answer = bench.send(patch(None), body).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.kind().as_str()),
+        (428, "precondition_required")
+    );
+    assert!(bench.fake.asked().is_empty());
+    for (tag, told) in [("\"e1\"", "Some(\"e1\")"), ("*", "None")] {
+        let answer = bench.send(patch(Some(tag)), body).await;
+        assert_eq!(
+            answer.json()["applied"],
+            serde_json::json!(["cache.memory", "log.level"])
+        );
+        let asked = bench.fake.asked().concat();
+        assert!(asked.ends_with(&format!(", {told})")), "{asked}");
+    }
+    let answer = bench.send(patch(Some("*")), "{\"changes\":{}}").await;
+    assert_eq!(answer.kind(), "invalid_request");
+}

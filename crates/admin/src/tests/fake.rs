@@ -1,5 +1,6 @@
 //! A program that notes what it is asked to do, and a client that talks to the handler.
 
+use crate::api::config::{ConfigReport, LogLevel, PatchRequest, Patched};
 use crate::api::explain::{EntryState, ExplainRequest, Explanation};
 use crate::api::health::{Health, HealthStatus, Readiness};
 use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
@@ -199,6 +200,32 @@ impl Control for Fake {
             receipt: receipt(),
         };
         self.note(&request, erased)
+    }
+
+    fn config(&self) -> Answering<'_, ConfigReport> {
+        let report = ConfigReport {
+            etag: "e1".to_owned(),
+            ..ConfigReport::default()
+        };
+        self.note(&"config", report)
+    }
+
+    fn patch_config(&self, request: PatchRequest, etag: Option<String>) -> Answering<'_, Patched> {
+        let patched = Patched {
+            applied: request.changes.keys().cloned().collect(),
+            ..Patched::default()
+        };
+        self.note(&(request, etag), patched)
+    }
+
+    fn log_level(&self) -> LogLevel {
+        LogLevel {
+            level: "info".to_owned(),
+        }
+    }
+
+    fn set_log_level(&self, level: LogLevel) -> Result<LogLevel, Refusal> {
+        Ok(level)
     }
 
     fn reload(&self) -> Answering<'_, Reloaded> {

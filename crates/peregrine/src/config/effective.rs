@@ -88,7 +88,7 @@ pub(crate) fn changes(old: &Node, new: &Node, shape: &Shape) -> Vec<Change> {
         .collect()
 }
 
-fn leaves<'a>(root: &'a Node, shape: &Shape) -> Vec<(String, &'a Node, &'static Parameter)> {
+pub(super) fn leaves<'a>(root: &'a Node, shape: &Shape) -> Vec<(String, &'a Node, &'static Parameter)> {
     let mut found = Vec::new();
     collect(root, shape, String::new(), &mut found);
     found
@@ -119,7 +119,7 @@ fn collect<'a>(node: &'a Node, shape: &Shape, path: String, found: &mut Vec<(Str
 }
 
 /// A value as TOML writes it.
-fn written(node: &Node) -> String {
+pub(super) fn written(node: &Node) -> String {
     toml_value(node).map(|value| value.to_string()).unwrap_or_default()
 }
 

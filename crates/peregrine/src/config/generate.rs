@@ -35,6 +35,56 @@ fn type_in_words(kind: Kind) -> String {
     }
 }
 
+/// The parts of a type, for a form.
+pub(super) struct TypeWords {
+    pub(super) kind: &'static str,
+    pub(super) unit: Option<&'static str>,
+    pub(super) min: Option<String>,
+    pub(super) max: Option<String>,
+    pub(super) choices: Option<Vec<String>>,
+}
+
+/// What a form has to know of a type.
+pub(super) fn type_words(kind: Kind) -> TypeWords {
+    let plain = |kind| TypeWords {
+        kind,
+        unit: None,
+        min: None,
+        max: None,
+        choices: None,
+    };
+    let within = |kind, min: &dyn ToString, max: &dyn ToString| TypeWords {
+        min: Some(min.to_string()),
+        max: Some(max.to_string()),
+        ..plain(kind)
+    };
+    let of = |kind, words: &[&str]| TypeWords {
+        choices: Some(words.iter().map(ToString::to_string).collect()),
+        ..plain(kind)
+    };
+    match kind {
+        Kind::Flag => plain("flag"),
+        Kind::Integer { min, max } => within("integer", &min, &max),
+        Kind::Number { min, max } => within("number", &min, &max),
+        Kind::Duration { min, max } => TypeWords {
+            unit: Some("duration"),
+            ..within("duration", &min, &max)
+        },
+        Kind::Size { min, max } => TypeWords {
+            unit: Some("bytes"),
+            ..within("size", &min, &max)
+        },
+        Kind::Text => plain("text"),
+        Kind::Secret => plain("secret"),
+        Kind::Choice(words) => of("choice", words),
+        Kind::Texts => plain("texts"),
+        Kind::TextsOrTables(_) => plain("texts_or_tables"),
+        Kind::Choices(words) => of("choices", words),
+        Kind::Integers { min, max } => within("integers", &min, &max),
+        Kind::TextMap => plain("text_map"),
+    }
+}
+
 /// The fields of a table within a list.
 fn fields_in_words(rows: &[Parameter]) -> String {
     let field = |row: &Parameter| match row.fallback {

@@ -2,6 +2,7 @@
 
 use super::program::Program;
 use super::sharing::Sharing;
+use peregrine_admin::api::config::{ConfigReport, LogLevel, PatchRequest, Patched};
 use peregrine_admin::api::explain::{EntryState, ExplainRequest, Explanation, Held, LastOutcome, Step};
 use peregrine_admin::api::health::{Health, HealthStatus, Readiness};
 use peregrine_admin::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
@@ -160,6 +161,28 @@ impl Control for Program {
 
     fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased> {
         Box::pin(async move { self.erase(request).await })
+    }
+
+    fn config(&self) -> Answering<'_, ConfigReport> {
+        Box::pin(async move { Ok(self.config_report()) })
+    }
+
+    fn patch_config(&self, request: PatchRequest, etag: Option<String>) -> Answering<'_, Patched> {
+        Box::pin(async move {
+            let stopping = || Refusal::failed("the program is being stopped");
+            let program = self.shared().ok_or_else(stopping)?;
+            // Files are written and pools built; and what has begun is done, whether or not the client stays.
+            let patched = tokio::task::spawn_blocking(move || program.patch_now(&request, etag.as_deref())).await;
+            patched.map_err(|_| stopping())?
+        })
+    }
+
+    fn log_level(&self) -> LogLevel {
+        self.level_report()
+    }
+
+    fn set_log_level(&self, level: LogLevel) -> Result<LogLevel, Refusal> {
+        self.change_level(&level)
     }
 
     fn reload(&self) -> Answering<'_, Reloaded> {

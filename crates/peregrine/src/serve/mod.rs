@@ -21,6 +21,7 @@ mod sharing;
 mod signals;
 mod snapshot;
 pub(crate) mod spoken;
+mod steer;
 mod watch;
 
 use crate::Failure;

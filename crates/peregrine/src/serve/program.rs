@@ -23,7 +23,7 @@ use peregrine_net::http::{ServeHandle, Server, Spoken};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
 use peregrine_telemetry::Recorder;
-use peregrine_telemetry::config::LogConfig;
+use peregrine_telemetry::config::{Level, LogConfig};
 use peregrine_telemetry::logs::LogHandle;
 use peregrine_telemetry::system::SystemReader;
 use std::collections::BTreeMap;
@@ -69,6 +69,10 @@ pub(super) struct Program {
     pub(super) sharing: Option<Sharing>,
     /// Who changed what.
     pub(super) audit: OnceLock<Arc<Audit>>,
+    /// Held while the configuration file is changed, so that two changes cannot cross.
+    pub(super) steering: Mutex<()>,
+    /// The log's level, where somebody changed it.
+    pub(super) level: Mutex<Option<Level>>,
     /// Whether another process has taken over.
     pub(super) succeeded: AtomicBool,
     /// What the chores run on.
@@ -165,6 +169,8 @@ impl Program {
             notify,
             sharing,
             audit: OnceLock::new(),
+            steering: Mutex::new(()),
+            level: Mutex::new(None),
             succeeded: AtomicBool::new(false),
             runtime: tokio::runtime::Handle::current(),
             this: this.clone(),

@@ -100,6 +100,7 @@ impl Program {
         };
         if let Some(log) = &self.log {
             log.set_level(settings.log.level);
+            *self.level.lock() = None;
         }
         self.listeners
             .carry_out(plan, |listener, spoken| self.listen(listener, spoken));
