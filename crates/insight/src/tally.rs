@@ -48,7 +48,7 @@ pub mod counter {
 /// How many counters there are.
 pub const COUNTERS: usize = 7;
 
-/// Gauges of the whole program, in the order of [`gauges`].
+/// Gauges of the whole program, in the order of `gauges`.
 pub const GAUGE_NAMES: [&str; GAUGES] = [
     "invalidation_lag_ms",
     "cache_bytes",

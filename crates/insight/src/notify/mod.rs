@@ -1,4 +1,4 @@
-//! Telling somebody outside: what is written ([`body`]), how it is signed, and the outbox that keeps it until it arrived.
+//! Telling somebody outside: what is written (`body.rs`), how it is signed, and the outbox that keeps it until it arrived.
 //!
 //! A notification is written once, kept where it survives a kill, and sent until its receiver answers with success: at least
 //! once, then, with an id by which a receiver throws a second copy away. Nothing here opens a socket: [`Outbox::due`] says
