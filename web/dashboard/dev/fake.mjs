@@ -114,8 +114,6 @@ function answer(method, path, query, body, me) {
     case "GET reports": return { reports: Array.from({ length: 24 }, (_, n) => ({ id: `r${n}`, at: iso(now - (now % 300) - n * 300), title: `Report of ${iso(now - (now % 300) - n * 300).slice(11, 16)}` })) };
     case "GET report": return { ...fixed.report(), figures: figures(now, 300), before: figures(now - 600, 300), top_routes: routeFigures(now, 300), saved: fixed.saved(now), slos: fixed.slos(), alerts: state.alerts, notes: state.changes.slice(0, 6) };
     case "GET optimization/recommendations": case "POST optimization/run": return { recommendations: fixed.recommendations() };
-    case "POST optimization/force": return { dry_run: body.dry_run, applied: ["strategy.search.ttl"], needs_restart: [], diff: fixed.DIFF, etag: "b" };
-    case "GET optimization/history": return { applied: [{ at: iso(now - 86400), by: "admin", id: "images-ttl", title: "A longer life for images", change: [{ parameter: "strategy.images.ttl", from: "1d", to: "30d" }], outcome: "applied" }] };
     case "GET config": return state.config;
     case "PATCH config": {
       const applied = Object.keys(body.changes);

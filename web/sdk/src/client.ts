@@ -124,9 +124,6 @@ export function createClient(options: ClientOptions = {}) {
     recommendations: (signal?: AbortSignal) =>
       rows<T.Recommendation>("optimization/recommendations", "recommendations", undefined, signal),
     optimize: () => json<unknown>("POST", "optimization/run", { body: {} }),
-    applyRecommendation: (id: string, dry_run: boolean) =>
-      json<T.Patched>("POST", "optimization/force", { body: { id, dry_run } }),
-    optimizationHistory: (signal?: AbortSignal) => rows<T.AppliedRecommendation>("optimization/history", "applied", undefined, signal),
 
     // Configuration, access, audit
     config: (signal?: AbortSignal) => get<T.ConfigReport>("config", undefined, signal),

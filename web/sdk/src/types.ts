@@ -152,9 +152,6 @@ export interface Recommendation {
   change: { parameter: string; from: string | null; to: string }[]; toml: string; expected: string;
   confidence: "high" | "medium" | "low"; risk: string; applicable: boolean;
 }
-export interface AppliedRecommendation {
-  at: Time; by: string; id: string; title: string; change: Recommendation["change"]; outcome: string;
-}
 export interface ReportHead { id: string; at: Time; title: string }
 export interface Report extends ReportHead {
   from: Time; to: Time; headline: string[]; figures: Figures; before: Figures;

@@ -1,16 +1,15 @@
 import type { Patched, Problem, Recommendation } from "@peregrine/sdk";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "wouter";
 import { client, useAsk, useMay } from "@/lib/api";
 import { copy } from "@/lib/export";
-import { date } from "@/lib/format";
 import { figure } from "@/lib/series";
 import { Badge, type Tone } from "@/ui/badge";
 import { Button, IconButton } from "@/ui/button";
 import { Card, PageHead } from "@/ui/card";
 import { Dialog } from "@/ui/dialog";
 import { Answer, Empty, Notice } from "@/ui/states";
-import { Table } from "@/ui/table";
 import { toast } from "@/ui/toast";
 import { Diff } from "./parts/diff";
 
@@ -20,7 +19,6 @@ const SURE: Record<Recommendation["confidence"], Tone> = { high: "good", medium:
 export default function Optimization() {
   const queries = useQueryClient();
   const answer = useAsk(["recommendations"], (signal) => client.recommendations(signal), 30_000);
-  const history = useAsk(["recommendations", "history"], (signal) => client.optimizationHistory(signal));
   const [wanted, setWanted] = useState<Recommendation | null>(null);
   const may = useMay("operator");
   const run = useMutation<unknown, Problem>({
@@ -37,17 +35,7 @@ export default function Optimization() {
           <ul className="flex flex-col gap-2.5">{list.map((one) => <li key={one.id}><One of={one} onApply={() => setWanted(one)} /></li>)}</ul>
         )}
       </Answer>
-      {history.data && history.data.length > 0 && (
-        <Card flush className="mt-4" title="Applied before">
-          <Table compact caption="What was applied before" rows={history.data} id={(one, at) => one.id + at} columns={[
-            { key: "at", label: "When", show: (one) => <span className="text-muted">{date(one.at)}</span> },
-            { key: "title", label: "What", show: (one) => <span className="font-medium">{one.title}</span> },
-            { key: "change", label: "Change", show: (one) => <span className="mono">{one.change.map((each) => `${each.parameter} = ${each.to}`).join(", ")}</span> },
-            { key: "by", label: "By", show: (one) => one.by },
-            { key: "outcome", label: "Outcome", show: (one) => one.outcome },
-          ]} />
-        </Card>
-      )}
+      <p className="mt-4 text-muted">What was applied before is in the <Link className="underline hover:text-text" href="/audit?what=config_patch">audit log</Link>, with the values before and after.</p>
       {wanted && <Apply of={wanted} onClose={() => setWanted(null)} />}
     </>
   );
@@ -77,11 +65,28 @@ function One({ of: one, onApply }: { of: Recommendation; onApply: () => void }) 
   );
 }
 
+/** The change as PATCH config takes it. The values are written as TOML, whose texts, numbers, flags and lists JSON reads too. */
+export function changesOf({ change }: Pick<Recommendation, "change">): Record<string, unknown> {
+  return Object.fromEntries(change.map(({ parameter, to }) => {
+    try {
+      return [parameter, JSON.parse(to) as unknown];
+    } catch {
+      return [parameter, to];
+    }
+  }));
+}
+
 function Apply({ of: one, onClose }: { of: Recommendation; onClose: () => void }) {
   const queries = useQueryClient();
-  const dry = useAsk<Patched>(["apply", one.id], () => client.applyRecommendation(one.id, true));
+  const changes = changesOf(one);
+  // The tag is of the configuration that the difference was shown for: what somebody else changed since is not written over.
+  const dry = useAsk<Patched & { seen: string }>(["apply", one.id], async (signal) => {
+    const { etag } = await client.config(signal);
+    return { ...(await client.patchConfig(etag, changes, true)), seen: etag };
+  });
   const real = useMutation<Patched, Problem>({
-    mutationFn: () => client.applyRecommendation(one.id, false),
+    mutationFn: () => client.patchConfig(dry.data?.seen ?? "", changes, false),
+    onError: (problem) => { if (problem.status === 412) void dry.refetch(); },
     onSuccess: () => { toast("Applied."); void queries.invalidateQueries(); onClose(); },
   });
   return (
