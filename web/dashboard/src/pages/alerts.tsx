@@ -13,6 +13,7 @@ import { Choice, Field, Tabs } from "@/ui/field";
 import { Answer, Empty, Notice } from "@/ui/states";
 import { Table } from "@/ui/table";
 import { toast } from "@/ui/toast";
+import { Prose } from "@/ui/prose";
 import { RuleDialog, condition } from "./parts/rule";
 
 const TONE: Record<Alert["state"], Tone> = { firing: "bad", pending: "warn", resolved: "good" };
@@ -52,13 +53,13 @@ function List({ data, again }: { data: AlertsReport; again: () => void }) {
             <div className="flex flex-wrap items-center gap-x-3 gap-y-1.5">
               <Badge tone={TONE[alert.state]} dot>{alert.state}</Badge>
               <Badge tone={severityTone(alert.severity)}>{alert.severity}</Badge>
-              <h2 className="text-sm font-semibold">{alert.text}</h2>
+              <h2 className="text-sm font-semibold"><Prose text={alert.text} /></h2>
               <div className="ml-auto flex gap-1.5">
                 {may && alert.state !== "resolved" && !alert.acknowledged && <Button onClick={() => setAcknowledge(alert)}>Acknowledge…</Button>}
                 {may && alert.state !== "resolved" && !alert.silenced_by && <Button onClick={() => setSilence(alert)}>Silence…</Button>}
               </div>
             </div>
-            <p className="mt-1.5 text-muted">{alert.next_step}</p>
+            <p className="mt-1.5 text-muted"><Prose text={alert.next_step} /></p>
             <p className="mt-1.5 flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted">
               <span className="mono">{alert.rule}{Object.keys(alert.labels).length > 0 ? ` · ${labelsOf(alert.labels)}` : ""}</span>
               <span>{show(alert.metric, alert.value)} now, limit {show(alert.metric, alert.threshold)}</span>

@@ -14,6 +14,7 @@ import { Dialog } from "@/ui/dialog";
 import { Choice, Search, Tabs } from "@/ui/field";
 import { Answer, Empty } from "@/ui/states";
 import { Table } from "@/ui/table";
+import { Prose } from "@/ui/prose";
 import { Explain } from "./parts/explain";
 import { InvalidateDialog, type Kind } from "./parts/invalidate";
 
@@ -187,7 +188,7 @@ function Reasons() {
               <li key={one.reason} className="grid gap-x-4 gap-y-1 py-2.5 sm:grid-cols-[10rem_8rem_1fr]">
                 <span className="mono font-medium">{one.reason}</span>
                 <span className="flex items-center gap-2"><span className="w-16"><Parts className="h-1.5" parts={[{ key: "s", share: one.share, color: "--origin" }]} /></span>{percent(one.share)}</span>
-                <span><span className="text-muted">{one.sentence}</span>{one.advice && <span className="mt-0.5 block text-info">{one.advice}</span>}</span>
+                <span><span className="text-muted"><Prose text={one.sentence} /></span>{one.advice && <span className="mt-0.5 block text-info"><Prose text={one.advice} /></span>}</span>
               </li>
             ))}
           </ul>

@@ -13,6 +13,7 @@ import { Card, PageHead } from "@/ui/card";
 import { Choice, Facts, Tabs } from "@/ui/field";
 import { Answer, Empty } from "@/ui/states";
 import { Table } from "@/ui/table";
+import { Prose } from "@/ui/prose";
 
 interface Chart { title: string; series: SeriesChoice[]; top?: number; stacked?: boolean }
 const CHARTS: Chart[] = [
@@ -128,7 +129,7 @@ function Answers({ data }: { data: ApplicationMetrics }) {
       <Card title="Why not from the cache" className="lg:col-span-2">
         {data.reasons.length === 0 ? <Empty icon="cache" title="Nothing missed yet" /> : (
           <ul className="flex flex-col divide-y divide-line">
-            {data.reasons.slice(0, 12).map((one) => <li key={one.reason} className="grid grid-cols-[9rem_4.5rem_1fr] gap-3 py-1.5"><span className="mono">{one.reason}</span><span className="text-right font-semibold">{count(one.count)}</span><span className="text-muted">{one.sentence}</span></li>)}
+            {data.reasons.slice(0, 12).map((one) => <li key={one.reason} className="grid grid-cols-[9rem_4.5rem_1fr] gap-3 py-1.5"><span className="mono">{one.reason}</span><span className="text-right font-semibold">{count(one.count)}</span><span className="text-muted"><Prose text={one.sentence} /></span></li>)}
           </ul>
         )}
       </Card>

@@ -11,6 +11,7 @@ import { Card, PageHead } from "@/ui/card";
 import { Dialog } from "@/ui/dialog";
 import { Answer, Empty, Notice } from "@/ui/states";
 import { toast } from "@/ui/toast";
+import { Prose } from "@/ui/prose";
 import { Diff } from "./parts/diff";
 
 const SURE: Record<Recommendation["confidence"], Tone> = { high: "good", medium: "info", low: "quiet" };
@@ -49,12 +50,12 @@ function One({ of: one, onApply }: { of: Recommendation; onApply: () => void }) 
     }>
       <div className="grid gap-x-8 gap-y-3 pt-1 lg:grid-cols-[1.2fr_1fr]">
         <div>
-          <p>{one.why}</p>
+          <p><Prose text={one.why} /></p>
           <dl className="mt-2.5 grid grid-cols-[1fr_auto] gap-x-6 gap-y-1">
             {one.evidence.map((each) => <div key={each.what} className="contents"><dt className="text-muted">{each.what}</dt><dd className="text-right font-semibold">{figure(each.what, each.value, each.unit)}</dd></div>)}
           </dl>
-          <p className="mt-2.5"><span className="text-muted">Expected: </span>{one.expected}</p>
-          <p className="mt-1"><span className="text-muted">Risk: </span>{one.risk}</p>
+          <p className="mt-2.5"><span className="text-muted">Expected: </span><Prose text={one.expected} /></p>
+          <p className="mt-1"><span className="text-muted">Risk: </span><Prose text={one.risk} /></p>
         </div>
         <div className="relative min-w-0">
           <pre className="mono overflow-x-auto rounded-lg bg-sunken p-3 pr-10" tabIndex={0} aria-label="The change">{one.toml.trim()}</pre>

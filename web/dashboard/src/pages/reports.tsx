@@ -8,6 +8,7 @@ import { Card, PageHead } from "@/ui/card";
 import { Icon } from "@/ui/icons";
 import { Answer, Empty } from "@/ui/states";
 import { Table } from "@/ui/table";
+import { Prose } from "@/ui/prose";
 import { changeColor } from "./parts/changes";
 
 /** What changed in five minutes, told in sentences. */
@@ -51,7 +52,7 @@ function ReportView({ of: report }: { of: Report }) {
   return (
     <div className="grid gap-2.5 xl:grid-cols-2">
       <Card className="xl:col-span-2" title={report.title} note={`${date(report.from)} to ${clock(report.to)}`}>
-        <ul className="flex flex-col gap-1.5 pt-1 text-base leading-6">{report.headline.map((line) => <li key={line} className="flex gap-2.5"><span className="mt-2.5 size-1.5 shrink-0 rounded-full bg-brand-solid" aria-hidden="true" />{line}</li>)}</ul>
+        <ul className="flex flex-col gap-1.5 pt-1 text-base leading-6">{report.headline.map((line) => <li key={line} className="flex gap-2.5"><span className="mt-2.5 size-1.5 shrink-0 rounded-full bg-brand-solid" aria-hidden="true" /><span><Prose text={line} /></span></li>)}</ul>
       </Card>
       <Card flush title="What changed" note="against the time before">
         <Table compact caption="What changed" rows={report.changes} id={(one, at) => one.what + at} empty={<Empty icon="check" title="Nothing to speak of" />} columns={[
@@ -63,7 +64,7 @@ function ReportView({ of: report }: { of: Report }) {
       </Card>
       <Card title="Where it leads">
         {report.trends.length === 0 ? <Empty icon="metrics" title="No trend stands out" /> : (
-          <ul className="flex flex-col gap-2 pt-1">{report.trends.map((one) => <li key={one.series + one.text}><p>{one.text}</p><p className="text-2xs text-faint">{info(one.series).label} · confidence {percent(one.confidence, 0)}</p></li>)}</ul>
+          <ul className="flex flex-col gap-2 pt-1">{report.trends.map((one) => <li key={one.series + one.text}><p><Prose text={one.text} /></p><p className="text-2xs text-faint">{info(one.series).label} · confidence {percent(one.confidence, 0)}</p></li>)}</ul>
         )}
       </Card>
       <Card flush className="xl:col-span-2" title="Routes by origin time">
@@ -78,7 +79,7 @@ function ReportView({ of: report }: { of: Report }) {
       <Card title="Saved" note={`since ${date(report.saved.since)}`}>
         <p className="pt-1 text-2xl font-semibold tracking-tight text-good">{duration(report.saved.origin_seconds)} <span className="text-sm font-normal text-muted">of origin time</span></p>
         <p className="text-muted">{count(report.saved.origin_requests)} requests, {bytes(report.saved.bytes)}{report.saved.money !== null ? `, ${money(report.saved.money, report.saved.currency)}` : ""}</p>
-        <ul className="mt-2 list-disc pl-4 text-xs text-muted">{report.saved.how.map((line) => <li key={line}>{line}</li>)}</ul>
+        <ul className="mt-2 list-disc pl-4 text-xs text-muted">{report.saved.how.map((line) => <li key={line}><Prose text={line} /></li>)}</ul>
       </Card>
       <Card title="What happened">
         {report.notes.length === 0 ? <Empty icon="clock" title="Nothing was changed" /> : (

@@ -10,6 +10,7 @@ import { Dialog } from "@/ui/dialog";
 import { Choice, Field, Search, Tabs } from "@/ui/field";
 import { Answer, Empty, Notice } from "@/ui/states";
 import { toast } from "@/ui/toast";
+import { Prose } from "@/ui/prose";
 import { Diff } from "./parts/diff";
 import { ApiKeys } from "./parts/apikeys";
 
@@ -61,7 +62,7 @@ function Configuration() {
               <Choice label="Which" value={only} onChange={setOnly} options={[["", "All parameters"], ["set", "Only what is set"], ["live", "Only what holds without a restart"]]} />
               <p className="text-muted sm:ml-auto">{config.file ? <><code className="mono">{config.file}</code>{config.writable ? "" : ", read only"}</> : "no file: only defaults"}</p>
             </div>
-            {config.warnings.length > 0 && <ul className="mb-3 rounded-lg bg-warn-soft px-4 py-2 text-warn">{config.warnings.map((one) => <li key={one}>{one}</li>)}</ul>}
+            {config.warnings.length > 0 && <ul className="mb-3 rounded-lg bg-warn-soft px-4 py-2 text-warn">{config.warnings.map((one) => <li key={one}><Prose text={one} /></li>)}</ul>}
             {fitting.length === 0 && <Card><Empty title="No parameter fits">Try a part of its name, such as ttl.</Empty></Card>}
             <div className="flex flex-col gap-2.5">
               {groups.map((group) => <Group key={group} name={group} rows={shown.filter((one) => (one.name.split(".")[0] ?? "") === group)} writable={config.writable} onEdit={setEdited} />)}
@@ -83,7 +84,7 @@ function Group({ name, rows, writable, onEdit }: { name: string; rows: Parameter
         {rows.map((one) => (
           <li key={one.name} className="grid items-center gap-x-4 gap-y-0.5 py-2 md:grid-cols-[minmax(0,17rem)_minmax(0,1fr)_minmax(8rem,14rem)_4rem]">
             <code className="mono font-medium break-all">{one.name.slice(name.length + 1) || one.name}</code>
-            <p className="text-muted">{one.about}{!one.reload && <span className="text-faint"> Holds after a restart.</span>}</p>
+            <p className="text-muted"><Prose text={one.about} />{!one.reload && <span className="text-faint"> Holds after a restart.</span>}</p>
             <p className="flex min-w-0 flex-wrap items-center gap-2 md:justify-end"><code className="mono max-w-full truncate font-semibold" title={one.text}>{one.secret ? "hidden" : written(one) || (one.value === null ? "not set" : "none")}</code>{one.source !== "default" && <Badge tone={one.source === "file" ? "info" : "warn"} title={one.default === null ? undefined : `Default: ${one.default}`}>{one.source}</Badge>}</p>
             <div className="md:text-right">{may && writable && !one.secret && one.kind !== "table" && <Button kind="ghost" aria-label={`Change ${one.name}`} onClick={() => onEdit(one)}>Change</Button>}</div>
           </li>
@@ -133,7 +134,7 @@ function Edit({ config, of: one, onClose }: { config: ConfigReport; of: Paramete
       {dry.data ? <Button kind="primary" busy={real.isPending} onClick={() => real.mutate()}>Write and apply</Button> : <Button kind="primary" busy={dry.isPending} onClick={() => dry.mutate()}>Check it</Button>}
     </>}>
       <form className="flex flex-col gap-4" onSubmit={(event) => { event.preventDefault(); if (!dry.data) dry.mutate(); }}>
-        <p>{one.about}</p>
+        <p><Prose text={one.about} /></p>
         {(one.source === "environment" || one.source === "command line") && <p className="rounded-lg bg-warn-soft px-3 py-2 text-warn">The {one.source} sets it and goes before the file.</p>}
         <Field label="Value" hint={bounds}>
           {(id) => choices

@@ -3,6 +3,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Button } from "./button";
 import { Icon, type IconName } from "./icons";
+import { Prose } from "./prose";
 
 export function Empty({ icon = "search", title, children, action }: { icon?: IconName; title: string; children?: ReactNode; action?: ReactNode }) {
   return (
@@ -24,7 +25,7 @@ export function Failure({ problem, retry }: { problem: Problem | Error; retry?: 
     <div role="alert" className="m-auto flex max-w-[52ch] flex-col items-center gap-1.5 px-4 py-8 text-center">
       <span className="mb-1 grid size-10 place-items-center rounded-full bg-bad-soft text-bad"><Icon name="warn" className="size-5" /></span>
       <p className="font-semibold">{title}</p>
-      <p className="text-muted">{problem.message}</p>
+      <p className="text-muted"><Prose text={problem.message} /></p>
       <Faults problem={problem} />
       {retry && <Button className="mt-2" icon="refresh" onClick={retry}>Try again</Button>}
     </div>
@@ -36,7 +37,7 @@ export function Faults({ problem }: { problem: Problem | Error | null | undefine
   if (!(problem instanceof Problem) || problem.errors.length === 0) return null;
   return (
     <ul className="mt-1 list-disc pl-5 text-left text-xs text-muted">
-      {problem.errors.map((fault) => <li key={fault.field + fault.detail}><code className="mono">{fault.field}</code> {fault.detail}</li>)}
+      {problem.errors.map((fault) => <li key={fault.field + fault.detail}><code className="mono">{fault.field}</code> <Prose text={fault.detail} /></li>)}
     </ul>
   );
 }
@@ -46,7 +47,7 @@ export function Notice({ problem }: { problem: Problem | Error | null | undefine
   if (!problem) return null;
   return (
     <div role="alert" className="rounded-lg bg-bad-soft px-3 py-2 text-sm text-bad">
-      {problem.message}
+      <Prose text={problem.message} />
       <Faults problem={problem} />
     </div>
   );

@@ -4,6 +4,7 @@ import { ago, bytes, count, duration } from "@/lib/format";
 import { Badge, stateTone } from "@/ui/badge";
 import { Toggle, Facts } from "@/ui/field";
 import { Answer } from "@/ui/states";
+import { Prose } from "@/ui/prose";
 
 /** Why a URL is served as it is: what it maps to, what lies there, each step with its reason and clause. */
 export function Explain({ url, method, extra }: { url: string; method?: string; extra?: ReactNode }) {
@@ -21,7 +22,7 @@ export function Explain({ url, method, extra }: { url: string; method?: string; 
               {found.ttl_s !== null && <span>{found.ttl_s >= 0 ? `fresh for ${duration(found.ttl_s)} more` : `stale for ${duration(-found.ttl_s)}`}</span>}
               <span className="ml-auto"><Toggle label="Ask the origin too" checked={ask} onChange={setAsk} /></span>
             </div>
-            {found.advice && <p className="rounded-lg bg-info-soft px-3 py-2 text-info">{found.advice}</p>}
+            {found.advice && <p className="rounded-lg bg-info-soft px-3 py-2 text-info"><Prose text={found.advice} /></p>}
             <ol className="flex flex-col">
               {found.steps.map((step, at) => (
                 <li key={`${step.step}${at}`} className="relative grid grid-cols-[1rem_5rem_1fr] gap-x-2 pb-3">
@@ -31,8 +32,8 @@ export function Explain({ url, method, extra }: { url: string; method?: string; 
                   </span>
                   <span className="text-muted">{step.step}</span>
                   <div className="min-w-0">
-                    <p className="font-medium">{step.outcome.replaceAll("_", " ")}{step.reason && step.reason !== step.outcome && <span className="mono ml-2 font-normal text-muted">{step.reason}</span>}</p>
-                    {step.sentence && <p className="text-muted">{step.sentence}</p>}
+                    <p className="font-medium break-all">{/^[a-z_]+$/.test(step.outcome) ? step.outcome.replaceAll("_", " ") : step.outcome}{step.reason && step.reason !== step.outcome && <span className="mono ml-2 font-normal text-muted">{step.reason}</span>}</p>
+                    {step.sentence && <p className="text-muted"><Prose text={step.sentence} /></p>}
                     {step.clause && <p className="text-2xs text-faint">{step.clause}</p>}
                   </div>
                 </li>
