@@ -198,12 +198,7 @@ impl State {
                 reasons.entry(reason.word).or_insert((0, reason.sentence)).0 += reason.count;
             }
         }
-        for (kind, count) in reading
-            .upstreams
-            .iter()
-            .flat_map(|upstream| &upstream.targets)
-            .flat_map(|of| &of.errors_by_kind)
-        {
+        for (kind, count) in reading.routes.iter().flat_map(|route| &*route.error_kinds) {
             *errors.entry((*kind).to_owned()).or_insert(0) += count;
         }
         let mut reasons: Vec<ReasonCount> = reasons
@@ -235,7 +230,7 @@ impl State {
             errors,
             reasons,
             connections: by_text(&reading.connections.counts),
-            top_keys: Vec::new(),
+            top_keys: reading.top_keys.clone(),
             total: figures::of_all(&total),
         }
     }

@@ -60,6 +60,17 @@ pub(crate) struct State {
     pub(crate) keeping: Keeping,
 }
 
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InsightStatus {
+    /// Bytes that points occupy in memory.
+    pub memory_bytes: u64,
+    /// Changes that wait to be written.
+    pub writes_waiting: u64,
+    /// Changes that were dropped because too many waited.
+    pub writes_dropped: u64,
+}
+
 /// How a target is, and since when.
 type Health = (&'static str, Time);
 
@@ -167,10 +178,16 @@ impl Insight {
         state.take_writes()
     }
 
-    /// Bytes that history occupies in memory.
+    /// How much there is, for metrics.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.state.lock().rings.bytes()
+    pub fn status(&self) -> InsightStatus {
+        let state = self.state.lock();
+        let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        InsightStatus {
+            memory_bytes: wide(state.rings.bytes()),
+            writes_waiting: wide(state.keeping.waiting()),
+            writes_dropped: state.keeping.dropped,
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

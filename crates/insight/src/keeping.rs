@@ -124,6 +124,11 @@ impl Keeping {
         }
     }
 
+    /// How many changes wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(crate) fn hurry(&mut self) {
         self.due = true;
     }

@@ -43,7 +43,7 @@ pub use alerting::Alerting;
 pub use config::InsightConfig;
 pub use desk::{DeskConfig, limits};
 pub use events::{Event, Events};
-pub use insight::Insight;
+pub use insight::{Insight, InsightStatus};
 pub use keeping::Restored;
 pub use parameters::PARAMETERS;
 pub use query::HistoryQuery;

@@ -1,7 +1,7 @@
 //! What the program reads from all rooms at one moment. Counters are cumulative: the core takes differences, and notices by
 //! itself when one began anew. Gauges are what they are now. What a room cannot say is `None`.
 
-use crate::model::SystemMetrics;
+use crate::model::{SystemMetrics, TopKey};
 use peregrine_base::{Instant, WallTime};
 use peregrine_telemetry::HistogramSnapshot;
 use std::collections::BTreeMap;
@@ -35,6 +35,8 @@ pub struct Reading {
     pub connections: ConnectionsReading,
     /// Each tenant that has an account.
     pub tenants: BTreeMap<String, TenantReading>,
+    /// The keys that were asked for most, as far as they are counted.
+    pub top_keys: Vec<TopKey>,
     /// The process and its machine.
     pub system: Option<Arc<SystemMetrics>>,
 }
@@ -56,6 +58,8 @@ pub struct RouteReading {
     pub statuses: [u64; 5],
     /// Requests that ended in an error of the upstream's or Peregrine's own.
     pub errors: u64,
+    /// What went wrong, by kind.
+    pub error_kinds: Arc<BTreeMap<&'static str, u64>>,
     /// Decisions by reason.
     pub reasons: Arc<[ReasonReading]>,
     /// From the parsed request to the end of the answer.

@@ -54,15 +54,15 @@ impl Ring {
         let points = self.times.len();
         for (column, value) in self.columns.iter_mut().zip(values) {
             if column.is_empty() && value.is_finite() && points > 0 {
-                column.reserve_exact(points + GROWTH);
+                column.reserve_exact((points + GROWTH).min(self.capacity));
                 column.resize(points, f32::NAN);
             }
             if value.is_finite() || !column.is_empty() {
-                grow(column);
+                grow(column, self.capacity);
                 column.push_back(*value);
             }
         }
-        grow(&mut self.times);
+        grow(&mut self.times, self.capacity);
         self.times.push_back(at);
     }
 
@@ -96,10 +96,11 @@ impl Ring {
     }
 }
 
-/// Makes room for a few more, not for twice as many as a list would by itself.
-fn grow<T>(column: &mut VecDeque<T>) {
+/// Makes room for a few more, not for twice as many as a list would by itself, and for no more than there may be.
+fn grow<T>(column: &mut VecDeque<T>, most: usize) {
     if column.len() == column.capacity() {
-        column.reserve_exact(GROWTH + column.len() / 8);
+        let more = GROWTH + column.len() / 8;
+        column.reserve_exact(more.min(most.saturating_sub(column.len())).max(1));
     }
 }
 

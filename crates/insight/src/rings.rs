@@ -191,3 +191,42 @@ impl Tracked for Rings {
         self.track(About::Upstream(Arc::clone(name)), self.upstreams_max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_history_takes_what_is_documented() {
+        let bytes = |about: About| {
+            let mut rings = Rings::new(Duration::from_secs(30 * 86_400), 32, 32);
+            let known = if about == About::All {
+                about.columns() - HEAT + 10
+            } else {
+                about.columns()
+            };
+            for resolution_s in [1u32, 10, 60, 900] {
+                for count in 0..44_000 {
+                    let mut values = vec![f32::NAN; about.columns()];
+                    values[..known].fill(1.0);
+                    let (about, at) = (about.clone(), count * resolution_s);
+                    rings.push(&Point {
+                        about,
+                        resolution_s,
+                        at,
+                        values,
+                    });
+                }
+            }
+            rings.bytes()
+        };
+        let (all, route, upstream) = (
+            bytes(About::All),
+            bytes(About::Route("a".into())),
+            bytes(About::Upstream("b".into())),
+        );
+        assert!((13_000_000..14_000_000).contains(&all), "{all}");
+        assert!((220_000..224_000).contains(&route), "{route}");
+        assert!((140_000..143_000).contains(&upstream), "{upstream}");
+    }
+}

@@ -5,6 +5,7 @@
 mod alerting;
 mod cache;
 mod clients;
+mod insight;
 mod program;
 mod requests;
 mod sharing;
@@ -54,6 +55,7 @@ pub const GROUPS: &[Group] = &[
     group("The clients' side", clients::ROWS),
     group("Redis and the other nodes", sharing::ROWS),
     group("Alerts and objectives", alerting::ROWS),
+    group("History", insight::ROWS),
     group("The program itself", program::ROWS),
     group("The process, its control group and the machine", system::ROWS),
 ];

@@ -298,8 +298,12 @@ fn a_second_reading_of_the_same_second_waits_for_the_next() {
 #[test]
 fn history_begins_near_nothing() {
     let mut world = World::new(config());
-    assert_eq!(world.insight.bytes(), 0);
+    assert_eq!(world.insight.status().memory_bytes, 0);
     world.hit("shop", Duration::from_millis(1));
     world.seconds(60);
-    assert!(world.insight.bytes() < 200_000, "{}", world.insight.bytes());
+    assert!(
+        world.insight.status().memory_bytes < 200_000,
+        "{:?}",
+        world.insight.status()
+    );
 }

@@ -117,6 +117,7 @@ impl World {
             outcomes: route.outcomes,
             statuses: [0, route.outcomes.total() - route.failed, 0, 0, route.failed],
             errors: route.failed,
+            error_kinds: Arc::default(),
             reasons: route.reasons.clone().into(),
             duration: Arc::new(route.duration.snapshot()),
             upstream_time: Arc::new(route.origin.snapshot()),

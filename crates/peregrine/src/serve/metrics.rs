@@ -2,6 +2,7 @@
 //! `peregrine_telemetry::table`; one that is not there is left out, and a test of the program fails.
 
 mod alerting;
+mod insight;
 mod keys;
 mod sharing;
 mod tier;
@@ -66,6 +67,7 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     if let Some(sharing) = &program.sharing {
         sharing::expose(sharing, out);
     }
+    insight::expose(&program.watching, out);
     program.recorder.expose(out);
     if let Some(collector) = &program.collector {
         collector.expose(out);

@@ -4,13 +4,15 @@ use peregrine_insight::store::{Store, StoreFault, Write};
 use peregrine_store::embedded::{Change, Embedded, OpenError};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The file, open.
 pub(super) struct Kept {
     file: Embedded,
     /// Whether the last write did not succeed, so that the log is told of changes only.
     failing: AtomicBool,
+    /// How often a write did not succeed.
+    failures: AtomicU64,
 }
 
 /// What came of opening it.
@@ -31,8 +33,11 @@ impl Kept {
                     let (path, aside) = (path.display(), aside.display());
                     tracing::error!(%path, %aside, "the file of history was damaged: it was set aside and a new one begun");
                 }
-                let failing = AtomicBool::new(false);
-                Opened::Open(Arc::new(Self { file, failing }))
+                Opened::Open(Arc::new(Self {
+                    file,
+                    failing: AtomicBool::new(false),
+                    failures: AtomicU64::new(0),
+                }))
             }
             Err(OpenError::Busy(_)) => Opened::Busy,
             Err(error) => {
@@ -42,9 +47,18 @@ impl Kept {
         }
     }
 
+    /// How often a write did not succeed.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
     /// Writes all or nothing. Says so in the log where that does not work any more, and where it does again.
     pub(super) fn write(&self, writes: &[Write]) {
-        match self.apply(writes) {
+        let written = self.apply(writes);
+        if written.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        match written {
             Ok(()) if self.failing.swap(false, Ordering::SeqCst) => tracing::info!("history is written again"),
             Ok(()) => {}
             Err(error) if !self.failing.swap(true, Ordering::SeqCst) => {

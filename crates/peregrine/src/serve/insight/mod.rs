@@ -95,6 +95,11 @@ impl Watching {
         }
     }
 
+    /// How often history could not be written.
+    pub(super) fn write_failures(&self) -> u64 {
+        self.store.lock().as_ref().map_or(0, |store| store.failures())
+    }
+
     /// Writes what there is, and lets go of the file.
     pub(super) async fn finish(self: &Arc<Self>) {
         let own = Arc::clone(self);

@@ -84,6 +84,7 @@ impl Rooms {
                 .as_ref()
                 .map(|sharing| sharing_of(sharing.redis.is_up(), &sharing.backplane.status())),
             connections: connections_of(program),
+            top_keys: top_keys_of(program),
             system: Some(Arc::new(system_of(self.system.read(now)))),
         }
     }
@@ -94,13 +95,15 @@ impl Rooms {
         let before = self.routes.get(&route.name);
         let unchanged =
             before.filter(|before| before.outcomes == outcomes && before.origin_requests == metrics.origin_requests());
-        let (reasons, duration, upstream_time) = match unchanged {
+        let (error_kinds, reasons, duration, upstream_time) = match unchanged {
             Some(before) => (
+                Arc::clone(&before.error_kinds),
                 Arc::clone(&before.reasons),
                 Arc::clone(&before.duration),
                 Arc::clone(&before.upstream_time),
             ),
             None => (
+                Arc::new(metrics.error_kinds()),
                 reasons_of(metrics),
                 Arc::new(metrics.duration.snapshot()),
                 Arc::new(metrics.upstream.snapshot()),
@@ -118,6 +121,7 @@ impl Rooms {
             outcomes,
             statuses,
             errors: metrics.errors.value(),
+            error_kinds,
             reasons,
             duration,
             upstream_time,
@@ -134,6 +138,19 @@ impl Rooms {
             saved_micros: micros(metrics.saved_time()),
         }
     }
+}
+
+/// How many of the keys that are asked for most are shown.
+const TOP_KEYS: usize = 20;
+
+fn top_keys_of(program: &Program) -> Vec<model::TopKey> {
+    let top = program.recorder.top_keys.top(TOP_KEYS).into_iter();
+    let key = |is: peregrine_telemetry::top::TopKey| model::TopKey {
+        key: is.key,
+        count: is.count,
+        error: is.error,
+    };
+    top.map(key).collect()
 }
 
 fn micros(span: std::time::Duration) -> u64 {
