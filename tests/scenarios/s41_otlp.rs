@@ -113,8 +113,8 @@ fn the_collector_gets_the_metrics() {
             .heard()
             .into_iter()
             .filter(|heard| heard.target == "/v1/metrics");
-        let requests = heard.map(|heard| ExportMetricsServiceRequest::decode(heard.body.as_slice()).unwrap());
-        requests.last()
+        let mut requests = heard.map(|heard| ExportMetricsServiceRequest::decode(heard.body.as_slice()).unwrap());
+        requests.next_back()
     };
     until("metrics with these requests", || {
         format!("{:?}", told()).contains("peregrine_request_duration_seconds")

@@ -11,8 +11,10 @@ use peregrine_telemetry::table::{self, MetricKind};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Each file with what makes it.
-const FILES: &[(&str, fn() -> String)] = &[
+/// A file, and what makes it.
+type Made = (&'static str, fn() -> String);
+
+const FILES: &[Made] = &[
     ("docs/reference/metrics.md", table::page),
     ("deploy/grafana/peregrine.json", grafana::dashboard),
     ("deploy/prometheus/peregrine.rules.yaml", rules::rules),
@@ -45,7 +47,7 @@ pub(crate) fn check() -> Result<String, String> {
         let found = std::fs::read_to_string(root.join(path)).unwrap_or_default();
         if let Some(line) = crate::reference::first_difference(&found, &make()) {
             let fault = Fault::new(
-                *path,
+                path,
                 line,
                 "is not what the table of metrics says",
                 "run `make reference`",
@@ -90,7 +92,7 @@ fn faults(root: &Path) -> Result<String, String> {
                     let fault = Fault::new(
                         path,
                         index + 1,
-                        &format!("`{name}` is not in the table of metrics"),
+                        format!("`{name}` is not in the table of metrics"),
                         right,
                     );
                     words.push_str(&format!("{fault}\n"));
