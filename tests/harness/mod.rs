@@ -8,6 +8,7 @@ pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod secure;
+pub(crate) mod terminal;
 
 pub(crate) use client::{Answer, Client, get, request};
 pub(crate) use crowd::Crowd;
@@ -17,6 +18,7 @@ pub(crate) use peregrine_test_servers::{eventually, until};
 pub(crate) use process::{Process, Shop};
 pub(crate) use program::Peregrine;
 pub(crate) use rustix::process::Signal;
+pub(crate) use terminal::Terminal;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::client::{Answer, Client, request};
 use super::process::{self, Process};
-use super::{Origin, Signal, until};
+use super::{Origin, Signal, Terminal, until};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -162,6 +162,11 @@ impl Peregrine {
             output.status
         );
         stdout.into_owned()
+    }
+
+    /// As [`Peregrine::command`], in a terminal.
+    pub(crate) fn in_terminal(&self, arguments: &[&str]) -> Terminal {
+        Terminal::run(self.commanding(arguments))
     }
 
     fn commanding(&self, arguments: &[&str]) -> Command {

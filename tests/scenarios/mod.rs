@@ -45,3 +45,4 @@ mod s56_browser;
 mod s50_alerts;
 mod s51_notifications;
 mod s57_configuration;
+mod s70_terminal;

@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the program, and the way from the arguments to the exit code.
 
 use crate::commands::{
-    apikeys, audit, bench, check, completions, config, demo, explain, invalidate, keys, serve, stats, verify, warm,
+    alerts, apikeys, audit, bench, check, completions, config, demo, explain, invalidate, keys, report, serve, stats, top, verify, warm,
 };
 use crate::config::Environment;
 use crate::{Failure, print};
@@ -57,6 +57,12 @@ pub enum Command {
     Warm(warm::Arguments),
     /// What the cache holds and did, and why it did not do more.
     Stats(stats::Arguments),
+    /// The same live: requests, latency, hit ratio, routes, upstreams and nodes, in this terminal.
+    Top(top::Arguments),
+    /// What is wrong now, and what to do about it.
+    Alerts(alerts::Arguments),
+    /// What changed, what it means, and what would make it better.
+    Report(report::Arguments),
     /// Measure a URL under load, or two side by side.
     Bench(bench::Arguments),
     /// Whether running nodes keep their promises about freshness.
@@ -109,6 +115,9 @@ fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
         Command::Audit(arguments) => audit::run(&arguments, environment),
         Command::Warm(arguments) => warm::run(&arguments, environment),
         Command::Stats(arguments) => stats::run(&arguments, environment),
+        Command::Top(arguments) => top::run(&arguments, environment),
+        Command::Alerts(arguments) => alerts::run(&arguments, environment),
+        Command::Report(arguments) => report::run(&arguments, environment),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments, environment),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -88,6 +88,12 @@ impl Client {
         Ok(Self { base, upstream, token })
     }
 
+    /// Where the admin API is.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// GETs `path` under the API.
     ///
     /// # Errors
@@ -112,11 +118,33 @@ impl Client {
         self.call(Method::DELETE, path, Body::empty()).await
     }
 
+    /// GETs `path` under the API, whose answer is text.
+    ///
+    /// # Errors
+    /// When nobody answers, or not with success.
+    pub async fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let bytes = self.send(Method::GET, path, Body::empty(), "*/*").await?;
+        String::from_utf8(bytes).map_err(|error| self.foreign(&error))
+    }
+
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Body) -> Result<T, Failure> {
+        let bytes = self.send(method, path, body, "application/json").await?;
+        serde_json::from_slice(&bytes).map_err(|error| self.foreign(&error))
+    }
+
+    /// What answers is no admin API.
+    fn foreign(&self, error: &dyn std::fmt::Display) -> Failure {
+        let base = &self.base;
+        Failure::Failed(format!(
+            "what answers at {base} does not speak as the admin API does: {error}"
+        ))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Body, accept: &'static str) -> Result<Vec<u8>, Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{API}/{path}", self.base))
-            .header(header::ACCEPT, "application/json")
+            .header(header::ACCEPT, accept)
             .header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
@@ -133,12 +161,7 @@ impl Client {
         if !status.is_success() {
             return Err(problem::failure(status, &bytes, &self.base, self.token.is_some()));
         }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::Failed(format!(
-                "what answers at {} does not speak as the admin API does: {error}",
-                self.base
-            ))
-        })
+        Ok(bytes)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one per file: its arguments and what it does.
 
+pub mod alerts;
 pub mod apikeys;
 pub mod audit;
 pub mod bench;
@@ -11,8 +12,10 @@ pub mod explain;
 pub mod found;
 pub mod invalidate;
 pub mod keys;
+pub mod report;
 pub mod serve;
 pub mod stats;
+pub mod top;
 pub mod verify;
 pub mod warm;
 
