@@ -2,6 +2,7 @@
 
 mod change;
 mod live;
+mod monitoring;
 mod noting;
 mod read;
 
@@ -22,6 +23,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, header};
 use noting::{Note, Noting};
 use peregrine_base::{Clock, Runtime, Secret};
+use peregrine_insight::{Alerting, Insight};
 use peregrine_net::drain::DrainWatch;
 use peregrine_net::http::{Body, BodyFault, Handler, Peer};
 use peregrine_telemetry::Counter;
@@ -43,6 +45,10 @@ pub struct AdminParts {
     pub clock: Arc<dyn Clock>,
     /// Where what is changed is noted.
     pub audit: Arc<Audit>,
+    /// What is measured, and what follows from it.
+    pub insight: Arc<Insight>,
+    /// What is wrong with it.
+    pub alerting: Arc<Alerting>,
     /// Where what outlives a restart is kept; nothing for a program that is to leave no trace.
     pub state_dir: Option<PathBuf>,
 }
@@ -67,6 +73,8 @@ pub struct Admin {
     hub: Arc<Hub>,
     clock: Arc<dyn Clock>,
     audit: Arc<Audit>,
+    insight: Arc<Insight>,
+    alerting: Arc<Alerting>,
     dashboard: Dashboard,
     metrics_open: bool,
     body_max: u64,
@@ -112,6 +120,8 @@ impl Admin {
             live,
             clock,
             audit,
+            insight,
+            alerting,
             state_dir,
         } = parts;
         let hub = Hub::new(&*clock, Arc::clone(&live.runtime), live.drain.clone());
@@ -129,6 +139,8 @@ impl Admin {
             live,
             clock,
             audit,
+            insight,
+            alerting,
             dashboard: Dashboard::embedded(),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),

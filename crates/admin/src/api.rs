@@ -7,6 +7,7 @@ pub mod explain;
 pub mod health;
 pub mod invalidation;
 pub mod keys;
+pub mod monitoring;
 pub mod operation;
 pub mod preload;
 pub mod reload;

@@ -65,6 +65,40 @@ pub(crate) enum Call {
     RevokeKey,
     /// Who changed what.
     Audit,
+    /// How things are.
+    Summary,
+    /// Points of the past.
+    History,
+    /// Both, for the dashboard's first page.
+    DashboardData,
+    /// Everything that is measured, as JSON.
+    AllMetrics,
+    /// The process and its machine.
+    SystemMetrics,
+    /// Requests.
+    ApplicationMetrics,
+    /// The cache in numbers.
+    CacheMetrics,
+    /// What each route did.
+    Routes,
+    /// The upstreams with their targets.
+    Upstreams,
+    /// The nodes.
+    Nodes,
+    /// The objectives.
+    Slos,
+    /// Alerts, their rules and silences.
+    Alerts,
+    /// Setting rules.
+    SetRules,
+    /// Holding back what is told of alerts.
+    Silence,
+    /// Telling it again.
+    EndSilence,
+    /// Looking after an alert.
+    Acknowledge,
+    /// Forgetting alerts that are over.
+    ForgetAlerts,
 }
 
 /// What it takes to make a call.
@@ -146,6 +180,24 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/access/apikeys", Method::POST, Call::CreateKey, "access_apikeys_create", ADMIN, Reach::Whole),
     row("/api/performance/access/apikeys", Method::DELETE, Call::RevokeKey, "access_apikeys_revoke", ADMIN, Reach::Whole),
     row("/api/performance/audit", Method::GET, Call::Audit, "audit", ADMIN, Reach::Whole),
+    row("/api/performance/summary", Method::GET, Call::Summary, "summary", VIEWER, Reach::Whole),
+    row("/api/performance/history", Method::GET, Call::History, "history", VIEWER, Reach::Whole),
+    row("/api/performance/dashboard", Method::GET, Call::DashboardData, "dashboard", VIEWER, Reach::Whole),
+    row("/api/performance/metrics", Method::GET, Call::AllMetrics, "metrics_all", VIEWER, Reach::Whole),
+    row("/api/performance/metrics/system", Method::GET, Call::SystemMetrics, "metrics_system", VIEWER, Reach::Whole),
+    row("/api/performance/metrics/application", Method::GET, Call::ApplicationMetrics, "metrics_application", VIEWER, Reach::Whole),
+    row("/api/performance/metrics/cache", Method::GET, Call::CacheMetrics, "metrics_cache", VIEWER, Reach::Whole),
+    row("/api/performance/metrics/prometheus", Method::GET, Call::Metrics, "metrics_prometheus", VIEWER, Reach::Whole),
+    row("/api/performance/routes", Method::GET, Call::Routes, "routes", VIEWER, Reach::Whole),
+    row("/api/performance/upstreams", Method::GET, Call::Upstreams, "upstreams", VIEWER, Reach::Whole),
+    row("/api/performance/nodes", Method::GET, Call::Nodes, "nodes", VIEWER, Reach::Whole),
+    row("/api/performance/slos", Method::GET, Call::Slos, "slos", VIEWER, Reach::Whole),
+    row("/api/performance/alerts", Method::GET, Call::Alerts, "alerts", VIEWER, Reach::Whole),
+    row("/api/performance/alerts", Method::DELETE, Call::ForgetAlerts, "alerts_forget", OPERATOR, Reach::Whole),
+    row("/api/performance/alerts/rules", Method::PUT, Call::SetRules, "alerts_rules", ADMIN, Reach::Whole),
+    row("/api/performance/alerts/silence", Method::POST, Call::Silence, "alerts_silence", OPERATOR, Reach::Whole),
+    row("/api/performance/alerts/silence", Method::DELETE, Call::EndSilence, "alerts_silence_end", OPERATOR, Reach::Whole),
+    row("/api/performance/alerts/acknowledge", Method::POST, Call::Acknowledge, "alerts_acknowledge", OPERATOR, Reach::Whole),
 ];
 
 impl Call {

@@ -5,6 +5,7 @@ mod events;
 pub(crate) mod fake;
 mod gates;
 mod inputs;
+mod monitoring;
 mod noted;
 mod roles;
 mod sessions;

@@ -59,6 +59,14 @@ impl Admin {
                 note.after(&done);
                 return Answer::json(&done);
             }
+            Call::Reload => {
+                let reloaded = self.control.reload().await?;
+                note.after(&reloaded);
+                return Answer::json(&reloaded);
+            }
+            Call::SetRules | Call::Silence | Call::EndSilence | Call::Acknowledge | Call::ForgetAlerts => {
+                return self.change_alerts(call, request, body, who, note);
+            }
             Call::Invalidate => json::read::<Invalidation>(body)?,
             Call::ClearPattern if body.is_empty() => PatternRequest::from_query(request.uri.query())?.into(),
             Call::ClearPattern => json::read::<PatternRequest>(body)?.into(),

@@ -57,7 +57,8 @@ impl Admin {
                 keys: self.guard.keys().list(),
             }),
             Call::Me => Answer::json(&Me::from(who)),
-            _ => self.statistics(who),
+            Call::Statistics => self.statistics(who),
+            _ => self.measured(call, request),
         }
     }
 

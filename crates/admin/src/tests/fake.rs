@@ -17,10 +17,12 @@ use peregrine_base::{ByteSize, ManualClock, Secret, Span, TokioRuntime};
 use peregrine_cache::{
     Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics, TenantStatistics,
 };
+use peregrine_insight::{Alerting, DeskConfig, Insight, InsightConfig};
 use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
 use peregrine_telemetry::access::Redaction;
 use peregrine_telemetry::tail::Tail;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -290,6 +292,36 @@ pub(crate) fn config() -> AdminConfig {
     }
 }
 
+fn insight() -> InsightConfig {
+    let span = |text: &str| text.parse().unwrap();
+    InsightConfig {
+        enabled: true,
+        persist: false,
+        sample_interval: span("30s"),
+        retention: span("30d"),
+        report_interval: span("5m"),
+        routes_max: 8,
+        upstreams_max: 8,
+        apdex_threshold: span("500ms"),
+        origin_second_cost: None,
+        gigabyte_cost: None,
+        currency: "EUR".to_owned(),
+    }
+}
+
+/// One rule.
+fn desk() -> DeskConfig {
+    let rule = json!({
+        "name": "errors", "metric": "error_ratio", "above": 0.05, "below": null, "clear": null, "for_s": 0, "keep_firing_s": 0,
+        "severity": "critical", "min_events": 0, "enabled": true,
+    });
+    DeskConfig {
+        node: "here".to_owned(),
+        rules: vec![serde_json::from_value(rule).unwrap()],
+        ..DeskConfig::default()
+    }
+}
+
 impl Bench {
     pub(super) fn new() -> Self {
         Self::with(&config())
@@ -321,6 +353,8 @@ impl Bench {
                 Arc::new(TokioRuntime),
             )
             .unwrap(),
+            insight: Arc::new(Insight::new(insight(), "0.1.0", "here")),
+            alerting: Arc::new(Alerting::new(desk())),
             state_dir,
         };
         let admin = Admin::new(config, parts).unwrap();

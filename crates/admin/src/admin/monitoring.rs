@@ -1,0 +1,133 @@
+//! Calls about what is measured and what follows from it. Insight answers; here only who asks and how it is written is
+//! decided.
+
+use super::Admin;
+use super::noting::Note;
+use crate::access::Who;
+use crate::answer::Answer;
+use crate::api::monitoring::{
+    AcknowledgeRequest, Dashboard, Forgotten, NodesReport, RoutesReport, RulesRequest, SilenceRequest, SlosReport,
+    UpstreamsReport, first_history, history, range,
+};
+use crate::calls::Call;
+use crate::json;
+use crate::refusal::{Refusal, fault};
+use http::request::Parts;
+use peregrine_insight::alerts::{Moment, Refused};
+use peregrine_insight::model::Summary;
+use std::time::Duration;
+
+impl Admin {
+    /// A call about measurements that changes nothing.
+    pub(super) fn measured(&self, call: Call, request: &Parts) -> Result<Answer, Refusal> {
+        let query = request.uri.query();
+        let insight = &self.insight;
+        match call {
+            Call::Summary => Answer::json(&self.summary(range(query)?)),
+            Call::History => Answer::json(&insight.history(&history(query, self.seconds())?)),
+            Call::DashboardData => Answer::json(&Dashboard {
+                summary: self.summary(range(query)?),
+                history: insight.history(&first_history(self.seconds())),
+            }),
+            Call::AllMetrics => Answer::json(&insight.metrics()),
+            Call::SystemMetrics => Answer::json(&insight.system()),
+            Call::ApplicationMetrics => Answer::json(&insight.metrics().application),
+            Call::CacheMetrics => Answer::json(&insight.metrics().cache),
+            Call::Routes => Answer::json(&RoutesReport {
+                routes: insight.routes(),
+            }),
+            Call::Upstreams => Answer::json(&UpstreamsReport {
+                upstreams: insight.upstreams(),
+            }),
+            Call::Nodes => Answer::json(&NodesReport { nodes: insight.nodes() }),
+            Call::Slos => Answer::json(&SlosReport {
+                slos: self.alerting.slos(),
+            }),
+            _ => Answer::json(&self.alerting.alerts()),
+        }
+    }
+
+    /// Insight knows the figures, the desk what is wrong with them.
+    fn summary(&self, range: Duration) -> Summary {
+        Summary {
+            slos: self.alerting.slos(),
+            alerts: self.alerting.firing(),
+            ..self.insight.summary(range)
+        }
+    }
+
+    /// A call that changes something about alerts.
+    pub(super) fn change_alerts(
+        &self,
+        call: Call,
+        request: &Parts,
+        body: &[u8],
+        who: &Who,
+        note: &mut Note,
+    ) -> Result<Answer, Refusal> {
+        let alerting = &self.alerting;
+        match call {
+            Call::SetRules => {
+                let asked: RulesRequest = json::read(body)?;
+                note.before(&alerting.alerts().rules);
+                let report = alerting.set_rules(asked.rules).map_err(refused)?;
+                note.after(&report.rules);
+                Answer::json(&report)
+            }
+            Call::Silence => {
+                let asked: SilenceRequest = json::read(body)?;
+                let span = Duration::try_from_secs_f64(asked.for_s).unwrap_or_default();
+                let about = (asked.rule, asked.labels);
+                let silence = alerting.silence(self.moment(), about, span, (&who.name, &asked.reason));
+                let silence = silence.map_err(refused)?;
+                note.target(&silence.rule.as_deref().unwrap_or("*"));
+                note.after(&silence);
+                Answer::json(&silence)
+            }
+            Call::EndSilence => {
+                let id = crate::api::access::id(request.uri.query())?;
+                note.target(&id);
+                let ended = alerting.end_silence(&id).map_err(refused)?;
+                note.before(&ended);
+                Answer::json(&ended)
+            }
+            Call::Acknowledge => {
+                let asked: AcknowledgeRequest = json::read(body)?;
+                note.target(&asked.id);
+                let words = asked.note.as_deref();
+                let alert = alerting.acknowledge(self.moment(), &asked.id, &who.name, words);
+                let alert = alert.map_err(refused)?;
+                note.after(&alert.acknowledged);
+                Answer::json(&alert)
+            }
+            _ => {
+                let forgotten = alerting.forget();
+                note.after(&forgotten);
+                Answer::json(&Forgotten { forgotten })
+            }
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.clock.now(),
+            wall: self.clock.wall(),
+        }
+    }
+
+    /// Seconds since 1970.
+    fn seconds(&self) -> u64 {
+        self.clock.wall().as_secs()
+    }
+}
+
+fn refused(refused: Refused) -> Refusal {
+    match refused {
+        Refused::Unknown(what) => Refusal::not_found(what),
+        Refused::Full(what) => Refusal::conflict(what),
+        Refused::Unusable(complaints) => {
+            let faults = complaints.into_iter().map(|one| fault(&one.field, one.problem));
+            Refusal::invalid(faults.collect())
+        }
+    }
+}

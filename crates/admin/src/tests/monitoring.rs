@@ -1,0 +1,104 @@
+//! What is measured, as the API tells it, and what can be done about alerts.
+
+use super::fake::Bench;
+use serde_json::json;
+
+#[tokio::test]
+async fn what_is_not_known_yet_is_null_and_not_zero() {
+    let bench = Bench::new();
+    let summary = bench.get("/api/performance/summary?range=1h").await.json();
+    assert_eq!((&summary["range_s"], &summary["node"]), (&json!(3600), &json!("here")));
+    assert_eq!(summary["now"]["latency_ms"]["p95"], json!(null));
+    assert_eq!(summary["score"]["value"], json!(null));
+    let history = bench
+        .get("/api/performance/history?range=5m&series=hit_ratio")
+        .await
+        .json();
+    assert_eq!(history["at"], json!([]));
+    let dashboard = bench.get("/api/performance/dashboard").await.json();
+    assert_eq!(dashboard["summary"]["range_s"], 900);
+    for (path, field) in [
+        ("metrics", "system"),
+        ("metrics/system", "process"),
+        ("metrics/application", "routes"),
+        ("metrics/cache", "namespaces"),
+        ("routes", "routes"),
+        ("upstreams", "upstreams"),
+        ("nodes", "nodes"),
+        ("slos", "slos"),
+        ("alerts", "rules"),
+    ] {
+        let answer = bench.get(&format!("/api/performance/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.json()[field].is_null(), "{path}: {}", answer.text());
+    }
+    let answer = bench.get("/api/performance/history?range=soon&colour=red").await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn alerts_are_silenced_and_rules_are_set() {
+    let bench = Bench::new();
+    let silence = json!({"rule": "errors", "for_s": 3600, "reason": "a move"}).to_string();
+    let made = bench.call("POST", "/api/performance/alerts/silence", &silence).await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let made = made.json();
+    assert_eq!((&made["rule"], &made["by"]), (&json!("errors"), &json!("admin token")));
+    let path = "/api/performance/alerts";
+    assert_eq!(bench.get(path).await.json()["silences"][0]["id"], made["id"]);
+    let ended = format!("{path}/silence?id={}", made["id"].as_str().unwrap());
+    assert_eq!(bench.call("DELETE", &ended, "").await.status, 200);
+    assert_eq!(bench.call("DELETE", &ended, "").await.status, 404, "it is over");
+    assert_eq!(bench.get(path).await.json()["silences"], json!([]));
+
+    let unknown = json!({"id": "nobody"}).to_string();
+    assert_eq!(
+        bench
+            .call("POST", "/api/performance/alerts/acknowledge", &unknown)
+            .await
+            .status,
+        404
+    );
+    let wrong = json!({"rule": "errors", "for_s": -1, "reason": ""}).to_string();
+    let answer = bench.call("POST", "/api/performance/alerts/silence", &wrong).await;
+    assert_eq!(
+        (
+            answer.status.as_u16(),
+            answer.json()["errors"].as_array().unwrap().len()
+        ),
+        (400, 2)
+    );
+
+    let mut rule = bench.get(path).await.json()["rules"][0].clone();
+    rule["above"] = json!(0.2);
+    let answer = bench
+        .call(
+            "PUT",
+            "/api/performance/alerts/rules",
+            &json!({ "rules": [rule.clone()] }).to_string(),
+        )
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(bench.get(path).await.json()["rules"][0]["above"], 0.2);
+    rule["metric"] = json!("hit_ration");
+    let answer = bench
+        .call(
+            "PUT",
+            "/api/performance/alerts/rules",
+            &json!({ "rules": [rule] }).to_string(),
+        )
+        .await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer.text().contains("hit_ratio"),
+        "the nearest is named: {}",
+        answer.text()
+    );
+    assert_eq!(
+        bench.get(path).await.json()["rules"][0]["above"],
+        0.2,
+        "nothing was changed"
+    );
+    assert_eq!(bench.call("DELETE", path, "").await.json(), json!({"forgotten": 0}));
+}
