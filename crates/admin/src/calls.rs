@@ -99,6 +99,14 @@ pub(crate) enum Call {
     Acknowledge,
     /// Forgetting alerts that are over.
     ForgetAlerts,
+    /// A report.
+    Report,
+    /// Which reports there are.
+    Reports,
+    /// What would make things better.
+    Recommendations,
+    /// Computing it anew.
+    Recommend,
 }
 
 /// What it takes to make a call.
@@ -192,6 +200,10 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/upstreams", Method::GET, Call::Upstreams, "upstreams", VIEWER, Reach::Whole),
     row("/api/performance/nodes", Method::GET, Call::Nodes, "nodes", VIEWER, Reach::Whole),
     row("/api/performance/slos", Method::GET, Call::Slos, "slos", VIEWER, Reach::Whole),
+    row("/api/performance/report", Method::GET, Call::Report, "report", VIEWER, Reach::Whole),
+    row("/api/performance/reports", Method::GET, Call::Reports, "reports", VIEWER, Reach::Whole),
+    row("/api/performance/optimization/recommendations", Method::GET, Call::Recommendations, "optimization_recommendations", VIEWER, Reach::Whole),
+    row("/api/performance/optimization/run", Method::POST, Call::Recommend, "optimization_run", OPERATOR, Reach::Whole),
     row("/api/performance/alerts", Method::GET, Call::Alerts, "alerts", VIEWER, Reach::Whole),
     row("/api/performance/alerts", Method::DELETE, Call::ForgetAlerts, "alerts_forget", OPERATOR, Reach::Whole),
     row("/api/performance/alerts/rules", Method::PUT, Call::SetRules, "alerts_rules", ADMIN, Reach::Whole),

@@ -11,6 +11,7 @@ use crate::api::reload::Reloaded;
 use crate::api::statistics::StatisticsReport;
 use crate::refusal::Refusal;
 use peregrine_cache::{Invalidation, Receipt, Rotated, TenantStatistics};
+use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,6 +27,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// How everything is.
     fn health(&self) -> Health;
+
+    /// What the configuration says, for recommendations.
+    fn configured(&self) -> Configured;
 
     /// What the cache did so far.
     fn statistics(&self) -> StatisticsReport;

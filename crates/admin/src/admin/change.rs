@@ -64,6 +64,11 @@ impl Admin {
                 note.after(&reloaded);
                 return Answer::json(&reloaded);
             }
+            Call::Recommend => {
+                let found = self.recommend();
+                note.after(&found.recommendations.len());
+                return Answer::json(&found);
+            }
             Call::SetRules | Call::Silence | Call::EndSilence | Call::Acknowledge | Call::ForgetAlerts => {
                 return self.change_alerts(call, request, body, who, note);
             }

@@ -6,8 +6,8 @@ use super::noting::Note;
 use crate::access::Who;
 use crate::answer::Answer;
 use crate::api::monitoring::{
-    AcknowledgeRequest, Dashboard, Forgotten, NodesReport, RoutesReport, RulesRequest, SilenceRequest, SlosReport,
-    UpstreamsReport, first_history, history, range,
+    AcknowledgeRequest, Dashboard, Forgotten, NodesReport, RecommendationsReport, ReportQuery, RoutesReport, RulesRequest, SilenceRequest, SlosReport,
+    UpstreamsReport, first_history, history, range, report, reports,
 };
 use crate::calls::Call;
 use crate::json;
@@ -15,6 +15,7 @@ use crate::refusal::{Refusal, fault};
 use http::request::Parts;
 use peregrine_insight::alerts::{Moment, Refused};
 use peregrine_insight::model::Summary;
+use peregrine_insight::report::{ReportFormat, render};
 use std::time::Duration;
 
 impl Admin {
@@ -40,10 +41,42 @@ impl Admin {
                 upstreams: insight.upstreams(),
             }),
             Call::Nodes => Answer::json(&NodesReport { nodes: insight.nodes() }),
+            Call::Report => self.report(query),
+            Call::Reports => Answer::json(&insight.reports(reports(query)?)),
+            Call::Recommendations => Answer::json(&RecommendationsReport {
+                at: insight.at(),
+                recommendations: insight.recommendations(),
+            }),
             Call::Slos => Answer::json(&SlosReport {
                 slos: self.alerting.slos(),
             }),
             _ => Answer::json(&self.alerting.alerts()),
+        }
+    }
+
+    /// The newest report, or the one with an id, as it is asked for. The first is made when somebody asks before it is due.
+    fn report(&self, query: Option<&str>) -> Result<Answer, Refusal> {
+        let ReportQuery { id, format } = report(query)?;
+        if id.is_none() && self.insight.report(None).is_none() {
+            let watched = (self.alerting.slos(), self.alerting.firing());
+            self.insight.report_now(self.control.configured(), watched);
+        }
+        let found = self.insight.report(id.as_deref()).ok_or_else(|| match id {
+            Some(id) => Refusal::not_found(format!("There is no report `{id}`; `reports` lists those that are kept.")),
+            None => Refusal::unavailable("Nothing was measured yet; ask again in a second."),
+        })?;
+        match format {
+            None => Answer::json(&found),
+            Some(ReportFormat::Markdown) => Ok(Answer::of("text/markdown; charset=utf-8", render(&found, ReportFormat::Markdown))),
+            Some(ReportFormat::Html) => Ok(Answer::of("text/html; charset=utf-8", render(&found, ReportFormat::Html))),
+        }
+    }
+
+    /// Looks for what would make things better.
+    pub(super) fn recommend(&self) -> RecommendationsReport {
+        RecommendationsReport {
+            recommendations: self.insight.recommend(&self.control.configured()),
+            at: self.insight.at(),
         }
     }
 

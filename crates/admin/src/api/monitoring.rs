@@ -9,6 +9,7 @@ use peregrine_insight::model::{
     AlertRule, History, NodeReport, Recommendation, RouteFigures, SloStatus, Summary, UpstreamReport,
 };
 use peregrine_insight::query::POINTS_MAX;
+use peregrine_insight::report::ReportFormat;
 use peregrine_insight::{HistoryQuery, Labels, Time};
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,8 @@ const RESOLUTIONS: [(&str, Option<u64>); 5] = [
     ("1m", Some(60)),
     ("15m", Some(900)),
 ];
+/// How many reports are listed when nothing else is asked for.
+const REPORTS_DEFAULT: u64 = 100;
 /// The longest text that a silence or an acknowledgement leaves.
 const TEXT_MAX_BYTES: usize = 1000;
 
@@ -213,6 +216,38 @@ pub(crate) fn history(query: Option<&str>, now: u64) -> Result<HistoryQuery, Ref
         heat,
     };
     done(asked, faults)
+}
+
+/// Which report is asked for, and how it is to be written.
+pub(crate) struct ReportQuery {
+    /// The newest without one.
+    pub(crate) id: Option<String>,
+    /// JSON without one.
+    pub(crate) format: Option<ReportFormat>,
+}
+
+/// The report that is asked for.
+pub(crate) fn report(query: Option<&str>) -> Result<ReportQuery, Refusal> {
+    let mut faults = Vec::new();
+    let mut query = Query::parse(query, &["id", "format"], &mut faults);
+    let format = match query.take("format").as_deref() {
+        None | Some("json") => None,
+        Some("markdown") => Some(ReportFormat::Markdown),
+        Some("html") => Some(ReportFormat::Html),
+        Some(_) => {
+            faults.push(fault("format", "is none of json, markdown, html"));
+            None
+        }
+    };
+    done(ReportQuery { id: query.take("id"), format }, faults)
+}
+
+/// How many reports are to be listed.
+pub(crate) fn reports(query: Option<&str>) -> Result<usize, Refusal> {
+    let mut faults = Vec::new();
+    let mut query = Query::parse(query, &["limit"], &mut faults);
+    let limit = query.number("limit", &mut faults).unwrap_or(REPORTS_DEFAULT);
+    done(usize::try_from(limit).unwrap_or(usize::MAX), faults)
 }
 
 /// The first page's history.

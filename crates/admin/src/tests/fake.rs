@@ -17,6 +17,7 @@ use peregrine_base::{ByteSize, ManualClock, Secret, Span, TokioRuntime};
 use peregrine_cache::{
     Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics, TenantStatistics,
 };
+use peregrine_insight::report::Configured;
 use peregrine_insight::{Alerting, DeskConfig, Insight, InsightConfig};
 use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
@@ -97,6 +98,10 @@ impl Control for Fake {
             complaints: Vec::new(),
             upstreams: Vec::new(),
         }
+    }
+
+    fn configured(&self) -> Configured {
+        Configured::default()
     }
 
     fn statistics(&self) -> StatisticsReport {

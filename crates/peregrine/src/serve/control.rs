@@ -15,6 +15,7 @@ use peregrine_cache::{Hit, Invalidation, Namespace, Receipt, Rotated, TenantStat
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
 use peregrine_insight::model::ChangeKind;
 use peregrine_net::upstream::{Health as TargetHealth, UpstreamStatus};
+use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
 use peregrine_telemetry::time::Rfc3339;
 use std::collections::BTreeMap;
@@ -84,6 +85,10 @@ impl Control for Program {
             complaints,
             upstreams,
         }
+    }
+
+    fn configured(&self) -> Configured {
+        super::insight::configured(self)
     }
 
     fn statistics(&self) -> StatisticsReport {
