@@ -13,9 +13,10 @@ use crate::calls::Call;
 use crate::json;
 use crate::refusal::{Refusal, fault};
 use http::request::Parts;
+use http::{HeaderValue, header};
 use peregrine_insight::alerts::{Moment, Refused};
 use peregrine_insight::model::Summary;
-use peregrine_insight::report::{ReportFormat, render};
+use peregrine_insight::report::{ReportFormat, render, style_hash};
 use std::time::Duration;
 
 impl Admin {
@@ -68,7 +69,12 @@ impl Admin {
         match format {
             None => Answer::json(&found),
             Some(ReportFormat::Markdown) => Ok(Answer::of("text/markdown; charset=utf-8", render(&found, ReportFormat::Markdown))),
-            Some(ReportFormat::Html) => Ok(Answer::of("text/html; charset=utf-8", render(&found, ReportFormat::Html))),
+            Some(ReportFormat::Html) => {
+                let policy = format!("default-src 'none'; style-src {}; frame-ancestors 'none'", style_hash());
+                let policy = HeaderValue::from_str(&policy).expect("a hash is visible ASCII");
+                let page = Answer::of("text/html; charset=utf-8", render(&found, ReportFormat::Html));
+                Ok(page.header(header::CONTENT_SECURITY_POLICY, policy))
+            }
         }
     }
 
