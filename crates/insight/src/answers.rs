@@ -114,6 +114,15 @@ impl Insight {
         reading.map_or_else(Vec::new, |reading| every_route(&reading))
     }
 
+    /// Each route within the last `range`, those that cost origins the most time first.
+    #[must_use]
+    pub fn routes_within(&self, range: Duration) -> Vec<RouteFigures> {
+        let state = self.lock();
+        let total = state.ladder.total(state.at().as_secs(), range);
+        let reading = state.reading.as_deref();
+        reading.map_or_else(Vec::new, |reading| figures::of_routes(&total, reading))
+    }
+
     /// Each upstream with its targets.
     #[must_use]
     pub fn upstreams(&self) -> Vec<UpstreamReport> {

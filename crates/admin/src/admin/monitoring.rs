@@ -35,9 +35,13 @@ impl Admin {
             Call::SystemMetrics => Answer::json(&insight.system()),
             Call::ApplicationMetrics => Answer::json(&insight.metrics().application),
             Call::CacheMetrics => Answer::json(&insight.metrics().cache),
-            Call::Routes => Answer::json(&RoutesReport {
-                routes: insight.routes(),
-            }),
+            Call::Routes => {
+                let range = range(query)?;
+                Answer::json(&RoutesReport {
+                    range_s: range.as_secs(),
+                    routes: insight.routes_within(range),
+                })
+            }
             Call::Upstreams => Answer::json(&UpstreamsReport {
                 upstreams: insight.upstreams(),
             }),

@@ -56,7 +56,9 @@ pub struct SlosReport {
 /// The routes.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RoutesReport {
-    /// What each of them did since the start, those that cost origins most first.
+    /// The span that it is about, in seconds.
+    pub range_s: u64,
+    /// What each of them did within it, those that cost origins most first.
     pub routes: Vec<RouteFigures>,
 }
 
