@@ -1,7 +1,8 @@
 //! The command line: what can be asked of the program, and the way from the arguments to the exit code.
 
 use crate::commands::{
-    alerts, apikeys, audit, bench, check, completions, config, demo, explain, invalidate, keys, report, serve, stats, top, verify, warm,
+    alerts, apikeys, audit, bench, check, completions, config, demo, explain, invalidate, keys, report, serve, stats,
+    top, verify, warm,
 };
 use crate::config::Environment;
 use crate::{Failure, print};

@@ -6,8 +6,8 @@ use super::noting::Note;
 use crate::access::Who;
 use crate::answer::Answer;
 use crate::api::monitoring::{
-    AcknowledgeRequest, Dashboard, Forgotten, NodesReport, RecommendationsReport, ReportQuery, RoutesReport, RulesRequest, SilenceRequest, SlosReport,
-    UpstreamsReport, first_history, history, range, report, reports,
+    AcknowledgeRequest, Dashboard, Forgotten, NodesReport, RecommendationsReport, ReportQuery, RoutesReport,
+    RulesRequest, SilenceRequest, SlosReport, UpstreamsReport, first_history, history, range, report, reports,
 };
 use crate::calls::Call;
 use crate::json;
@@ -67,12 +67,17 @@ impl Admin {
             self.insight.report_now(self.control.configured(), watched);
         }
         let found = self.insight.report(id.as_deref()).ok_or_else(|| match id {
-            Some(id) => Refusal::not_found(format!("There is no report `{id}`; `reports` lists those that are kept.")),
+            Some(id) => Refusal::not_found(format!(
+                "There is no report `{id}`; `reports` lists those that are kept."
+            )),
             None => Refusal::unavailable("Nothing was measured yet; ask again in a second."),
         })?;
         match format {
             None => Answer::json(&found),
-            Some(ReportFormat::Markdown) => Ok(Answer::of("text/markdown; charset=utf-8", render(&found, ReportFormat::Markdown))),
+            Some(ReportFormat::Markdown) => Ok(Answer::of(
+                "text/markdown; charset=utf-8",
+                render(&found, ReportFormat::Markdown),
+            )),
             Some(ReportFormat::Html) => {
                 let policy = format!("default-src 'none'; style-src {}; frame-ancestors 'none'", style_hash());
                 let policy = HeaderValue::from_str(&policy).expect("a hash is visible ASCII");

@@ -241,7 +241,13 @@ pub(crate) fn report(query: Option<&str>) -> Result<ReportQuery, Refusal> {
             None
         }
     };
-    done(ReportQuery { id: query.take("id"), format }, faults)
+    done(
+        ReportQuery {
+            id: query.take("id"),
+            format,
+        },
+        faults,
+    )
 }
 
 /// How many reports are to be listed.

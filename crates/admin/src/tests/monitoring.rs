@@ -38,7 +38,10 @@ async fn what_is_not_known_yet_is_null_and_not_zero() {
     assert_eq!(report.status, 503, "nothing was measured: {}", report.text());
     assert_eq!(bench.get("/api/performance/report?id=nobody").await.status, 404);
     assert_eq!(bench.get("/api/performance/report?format=pdf").await.status, 400);
-    assert_eq!(bench.call("POST", "/api/performance/optimization/run", "").await.status, 200);
+    assert_eq!(
+        bench.call("POST", "/api/performance/optimization/run", "").await.status,
+        200
+    );
     let answer = bench.get("/api/performance/history?range=soon&colour=red").await;
     assert_eq!(answer.status, 400);
     assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 2);
