@@ -59,11 +59,6 @@ impl Admin {
                 note.after(&done);
                 return Answer::json(&done);
             }
-            Call::Reload => {
-                let reloaded = self.control.reload().await?;
-                note.after(&reloaded);
-                return Answer::json(&reloaded);
-            }
             Call::Recommend => {
                 let found = self.recommend();
                 note.after(&found.recommendations.len());

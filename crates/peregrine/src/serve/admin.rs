@@ -54,7 +54,7 @@ pub(super) fn open(
         clock: Program::clock(),
         audit,
         insight: Arc::clone(&program.watching.insight),
-        alerting: Arc::default(),
+        alerting: Arc::clone(&program.watching.alerting),
         state_dir: program.snapshots.as_ref().map(|kept| kept.directory().to_owned()),
     };
     Admin::new(&settings.admin, parts).map_err(|error| Failure::Failed(error.to_string()))
