@@ -12,7 +12,7 @@ use peregrine_net::config::UpstreamConfig;
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Retry, Upstream, UpstreamParts};
 use peregrine_telemetry::otlp::{OtlpConfig, Resource, metrics_request};
-use peregrine_telemetry::{Counter, Exposition};
+use peregrine_telemetry::{Counter, Exposition, Recorder};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ fn base(endpoint: &str) -> Option<Uri> {
 
 impl Collector {
     /// The collector that `settings` names; nothing where it names none.
-    pub(super) fn of(settings: &Settings) -> Result<Option<Self>, Failure> {
+    fn of(settings: &Settings) -> Result<Option<Self>, Failure> {
         let config = &settings.otlp;
         let Some(base) = config.endpoint.as_deref().and_then(base) else {
             return Ok(None);
@@ -159,9 +159,15 @@ impl Collector {
         }))
     }
 
-    /// How many of the traces that begin here are recorded; nothing where none are to be sent.
-    pub(super) fn sample(&self) -> Option<f64> {
-        self.config.traces.then_some(self.config.sample)
+    /// As [`Collector::of`]; where traces are to be sent, `recorder` traces from now on.
+    pub(super) fn begin(settings: &Settings, recorder: &Recorder) -> Result<Option<Arc<Self>>, Failure> {
+        let collector = Self::of(settings)?.map(Arc::new);
+        if let Some(Self { config, .. }) = collector.as_deref()
+            && config.traces
+        {
+            recorder.trace(config.sample);
+        }
+        Ok(collector)
     }
 
     /// Its metrics.

@@ -141,10 +141,7 @@ impl Program {
             .as_ref()
             .map(|source| Notify::of(|name| source.environment.get(name)));
         let notify = notify.unwrap_or_default();
-        let collector = Collector::of(settings)?.map(Arc::new);
-        if let Some(sample) = collector.as_ref().and_then(|collector| collector.sample()) {
-            recorder.trace(sample);
-        }
+        let collector = Collector::begin(settings, &recorder)?;
         let system = Mutex::new(SystemReader::new(directory));
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
         let watching = Arc::new(Watching::new(&loaded, sharing.as_ref(), source.is_some()));
