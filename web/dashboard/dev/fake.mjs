@@ -48,8 +48,8 @@ setInterval(() => {
 
 function history(query) {
   const now = second();
-  const from = query.get("from") ? Date.parse(query.get("from")) / 1000 : now - seconds(query.get("range") ?? "1h");
-  const to = query.get("to") ? Date.parse(query.get("to")) / 1000 : now;
+  const from = query.get("from") ? Number(query.get("from")) : now - seconds(query.get("range") ?? "1h");
+  const to = query.get("to") ? Number(query.get("to")) : now;
   const length = to - from;
   const step = length <= 3600 ? 1 : length <= 86400 ? 10 : 60;
   const stride = Math.max(step, Math.ceil(length / 3600 / step) * step);

@@ -11,7 +11,10 @@ export interface ClientOptions {
 }
 
 export interface HistoryQuery {
-  resolution?: "1s" | "10s" | "1m" | "auto"; range?: string; from?: string; to?: string; limit?: number;
+  resolution?: "1s" | "10s" | "1m" | "auto"; range?: string; limit?: number;
+  /** Seconds since 1970. */
+  from?: number;
+  to?: number;
   series?: string[]; route?: string; upstream?: string; heat?: boolean;
 }
 export interface EntriesQuery {

@@ -55,7 +55,7 @@ export function useHistory(range: Range, series: string[], options: HistoryOptio
   const answer = useAsk(["history", range.key, series.join(), route ?? "", upstream ?? "", heat ?? false], (signal) =>
     client.history({
       series, resolution: "auto", ...(route ? { route } : {}), ...(upstream ? { upstream } : {}), ...(heat ? { heat } : {}),
-      ...(range.live ? { range: range.preset } : { from: iso(range.from), to: iso(range.to) }),
+      ...(range.live ? { range: range.preset } : { from: range.from ?? 0, to: range.to ?? 0 }),
     }, signal), every);
   const [version, latest] = [useLive("version"), useLive("latest")];
   const data = useMemo(() => {
@@ -66,5 +66,3 @@ export function useHistory(range: Range, series: string[], options: HistoryOptio
   }, [answer.data, version, range.live, range.seconds, labelled]);
   return { ...answer, data };
 }
-
-const iso = (at: number | null) => (at === null ? "" : new Date(at * 1000).toISOString());

@@ -36,12 +36,17 @@ export default function Traffic() {
   const [slow, setSlow] = useParam("slow");
   const [open, setOpen] = useState<RequestEvent | null>(null);
   const [requests, skipped, paused] = [useLive("requests"), useLive("skipped"), useLive("paused")];
-  const before = useAsk(["traffic"], (signal) => client.traffic({ limit: 300 }, signal));
+  const filter = useMemo(() => ({ contains, status, cache, route, slow }), [contains, status, cache, route, slow]);
+  const filtered = Object.values(filter).some(Boolean);
+  // The stream leaves requests out when there are many; a filter finds its own among all that the server remembers.
+  const before = useAsk(["traffic", filter], (signal) => client.traffic({
+    limit: 300, contains, cache, route, ...(status ? { status: `${status}xx` } : {}), ...(slow ? { min_ms: Number(slow) } : {}),
+  }, signal), filtered ? 1_000 : 0);
   const all = useMemo(() => {
     const seen = new Set(requests.map((one) => one.request_id));
-    return [...requests, ...(before.data ?? []).filter((one) => !seen.has(one.request_id))];
+    return [...requests, ...(before.data ?? []).filter((one) => !seen.has(one.request_id))].sort((left, right) => right.at.localeCompare(left.at));
   }, [requests, before.data]);
-  const shown = useMemo(() => all.filter((one) => fits(one, { contains, status, cache, route, slow })).slice(0, SHOWN_MAX), [all, contains, status, cache, route, slow]);
+  const shown = useMemo(() => all.filter((one) => fits(one, filter)).slice(0, SHOWN_MAX), [all, filter]);
   const values = (of: (one: RequestEvent) => string | null) => [...new Set(all.map(of).filter((one): one is string => Boolean(one)))].sort().map((one) => [one, one] as const);
   return (
     <>
