@@ -24,7 +24,7 @@ fn top_shows_what_happens_as_it_happens_and_leaves_the_terminal_as_it_was() {
     peregrine.get("/broken", &[]);
     let screen = terminal.until_shown(&["/shelf", "/broken", "miss", "500"]);
     assert!(!screen.contains("hidden"), "secrets are on the screen:\n{screen}");
-    terminal.press("/shelf\n");
+    terminal.press("/shelf\r");
     until("only what was asked for", || {
         !terminal.until_shown(&["/shelf"]).contains("/broken")
     });

@@ -116,6 +116,9 @@ impl Screen {
         if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
             return Then::Quit;
         }
+        if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) {
+            return Then::Stay;
+        }
         if self.typing {
             self.type_into_filter(key.code);
             return Then::Stay;
