@@ -41,8 +41,9 @@ lint: ## Check everything that is no test: format, clippy, tidy, docs, dependenc
 tidy: setup ## Check the house rules only
 	@$(CARGO) xtask tidy
 
-reference: setup ## Write docs/reference/configuration.md anew from the parameter table
+reference: setup ## Write anew what is made from the tables of parameters and metrics
 	@$(CARGO) xtask reference
+	@$(CARGO) xtask metrics
 
 clean: ## Remove what was built (the folder of cargo's in this user's cache)
 	@$(CARGO) clean

@@ -44,5 +44,6 @@ mod s56_browser;
 
 mod s50_alerts;
 mod s51_notifications;
+mod s52_alerts_api;
 mod s57_configuration;
 mod s70_terminal;

@@ -174,7 +174,9 @@ fn refused(refused: Refused) -> Refusal {
         Refused::Unknown(what) => Refusal::not_found(what),
         Refused::Full(what) => Refusal::conflict(what),
         Refused::Unusable(complaints) => {
-            let faults = complaints.into_iter().map(|one| fault(&one.field, one.problem));
+            let faults = complaints
+                .into_iter()
+                .map(|one| fault(&one.field, format!("{} ({})", one.problem, one.help)));
             Refusal::invalid(faults.collect())
         }
     }
