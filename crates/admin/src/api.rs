@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod config;
+pub mod entries;
 pub mod explain;
 pub mod health;
 pub mod invalidation;

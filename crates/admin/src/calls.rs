@@ -45,6 +45,12 @@ pub(crate) enum Call {
     Logout,
     /// Who one is.
     Me,
+    /// What memory holds.
+    Entries,
+    /// Which tags it carries.
+    Tags,
+    /// The namespaces.
+    Namespaces,
     /// What is configured.
     Config,
     /// Changing it.
@@ -165,6 +171,9 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/health", Method::GET, Call::Health, "health", VIEWER, Reach::Whole),
     row("/api/performance/explain", Method::GET, Call::Explain, "explain", VIEWER, Reach::Namespaces),
     row("/api/performance/cache/stats", Method::GET, Call::Statistics, "cache_stats", VIEWER, Reach::Tenants),
+    row("/api/performance/cache/entries", Method::GET, Call::Entries, "cache_entries", VIEWER, Reach::Namespaces),
+    row("/api/performance/cache/tags", Method::GET, Call::Tags, "cache_tags", VIEWER, Reach::Namespaces),
+    row("/api/performance/cache/namespaces", Method::GET, Call::Namespaces, "cache_namespaces", VIEWER, Reach::Namespaces),
     row("/api/performance/cache/operation", Method::POST, Call::Operation, "cache_operation", OPERATOR, Reach::Namespaces),
     row("/api/performance/cache/invalidate", Method::POST, Call::Invalidate, "cache_invalidate", OPERATOR, Reach::Tenants),
     row("/api/performance/cache/clear", Method::POST, Call::Clear, "cache_clear", OPERATOR, Reach::Tenants),

@@ -10,7 +10,7 @@ use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::StatisticsReport;
 use crate::refusal::Refusal;
-use peregrine_cache::{Invalidation, Receipt, Rotated, TenantStatistics};
+use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, Receipt, Rotated, TagView, TenantStatistics};
 use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
 use std::future::Future;
@@ -60,6 +60,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Destroys an owner's data keys.
     fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased>;
+
+    /// The entries in memory that `query` wants.
+    fn entries(&self, query: EntriesQuery) -> Answering<'_, Found<EntryView>>;
+
+    /// The tags that most entries carry, in `namespaces`, at most `limit`.
+    fn tags(&self, namespaces: Option<Vec<String>>, limit: usize) -> Answering<'_, Found<TagView>>;
 
     /// What is configured.
     fn config(&self) -> Answering<'_, ConfigReport>;

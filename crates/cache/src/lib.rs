@@ -82,6 +82,7 @@ mod key;
 mod keys;
 mod lease;
 mod ledger;
+mod listing;
 mod load;
 mod lookup;
 mod memory;
@@ -141,6 +142,7 @@ pub use keys::{
 };
 pub use lease::Lease;
 pub use ledger::Position;
+pub use listing::{EntriesQuery, EntryView, Found, TagView};
 pub use load::Loaded;
 pub use lookup::{Ask, Lookup, Meta, PartAsk, PartMeta, Peek, Usable};
 pub use namespace::Namespace;

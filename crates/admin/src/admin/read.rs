@@ -4,6 +4,7 @@ use super::Admin;
 use crate::access::Who;
 use crate::answer::Answer;
 use crate::api::access::{ApiKeys, Me};
+use crate::api::entries::{self, EntriesPage, NamespaceReport, NamespacesReport, TagsPage};
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
 use crate::api::statistics::TenantReport;
@@ -39,6 +40,22 @@ impl Admin {
             Call::Keys => {
                 let cursor = crate::api::keys::cursor(request.uri.query())?;
                 Answer::json(&self.control.keys(cursor).await?)
+            }
+            Call::Entries => {
+                let asked = entries::entries(request.uri.query(), who)?;
+                Answer::json(&EntriesPage::from(self.control.entries(asked).await?))
+            }
+            Call::Tags => {
+                let limit = entries::tags(request.uri.query())?;
+                Answer::json(&TagsPage::from(self.control.tags(who.namespaces.clone(), limit).await?))
+            }
+            Call::Namespaces => {
+                let all = self.control.statistics().cache.namespaces.into_iter();
+                let seen = all.filter(|(name, _)| who.reaches(name));
+                let report = |(namespace, statistics)| NamespaceReport { namespace, statistics };
+                Answer::json(&NamespacesReport {
+                    namespaces: seen.map(report).collect(),
+                })
             }
             Call::Config => {
                 let report = self.control.config().await?;

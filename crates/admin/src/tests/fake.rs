@@ -15,7 +15,8 @@ use http::{HeaderMap, Request, StatusCode};
 use parking_lot::Mutex;
 use peregrine_base::{ByteSize, ManualClock, Secret, Span, TokioRuntime};
 use peregrine_cache::{
-    Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics, TenantStatistics,
+    EntriesQuery, EntryView, Found, Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics,
+    TagView, TenantStatistics,
 };
 use peregrine_insight::report::Configured;
 use peregrine_insight::{Alerting, DeskConfig, Insight, InsightConfig};
@@ -207,6 +208,28 @@ impl Control for Fake {
             receipt: receipt(),
         };
         self.note(&request, erased)
+    }
+
+    fn entries(&self, query: EntriesQuery) -> Answering<'_, Found<EntryView>> {
+        self.note(
+            &query,
+            Found {
+                found: Vec::new(),
+                looked_at: 0,
+                complete: true,
+            },
+        )
+    }
+
+    fn tags(&self, namespaces: Option<Vec<String>>, limit: usize) -> Answering<'_, Found<TagView>> {
+        self.note(
+            &(namespaces, limit),
+            Found {
+                found: Vec::new(),
+                looked_at: 0,
+                complete: true,
+            },
+        )
     }
 
     fn config(&self) -> Answering<'_, ConfigReport> {

@@ -20,6 +20,9 @@ const WANTED: &[(&str, &str, bool)] = &[
     ("cache_operation", "operator", true),
     ("cache_invalidate", "operator", true),
     ("cache_clear", "operator", true),
+    ("cache_entries", "viewer", true),
+    ("cache_tags", "viewer", true),
+    ("cache_namespaces", "viewer", true),
     ("config", "admin", false),
     ("config_patch", "admin", false),
     ("log", "viewer", false),
@@ -177,6 +180,31 @@ async fn a_key_reaches_no_further_than_its_namespaces() {
         statistics.get("reasons").is_none() && statistics.get("cache").is_none(),
         "{statistics}"
     );
+    let named = ask(&bench, &key, "GET", "/api/performance/cache/namespaces", "")
+        .await
+        .json();
+    assert_eq!(
+        (
+            named["namespaces"].as_array().unwrap().len(),
+            &named["namespaces"][0]["namespace"]
+        ),
+        (1, &"images".into())
+    );
+    for path in ["cache/entries?tag=a", "cache/entries?namespace=images", "cache/tags"] {
+        bench.fake.asked();
+        ask(&bench, &key, "GET", &format!("/api/performance/{path}"), "").await;
+        let asked = bench.fake.asked().concat();
+        assert!(asked.contains("Some([\"images\"])"), "{asked}");
+    }
+    let other = ask(
+        &bench,
+        &key,
+        "GET",
+        "/api/performance/cache/entries?namespace=other",
+        "",
+    )
+    .await;
+    assert_eq!(gate(&other).as_deref(), Some("namespace_limited"));
     // The route that is explained belongs to no namespace that the key is let into.
     let explained = ask(&bench, &key, "GET", "/api/performance/explain?url=/a", "").await;
     assert_eq!(gate(&explained).as_deref(), Some("namespace_limited"));

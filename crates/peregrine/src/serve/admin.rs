@@ -57,7 +57,9 @@ pub(super) fn open(
         alerting: Arc::clone(&program.watching.alerting),
         state_dir: program.snapshots.as_ref().map(|kept| kept.directory().to_owned()),
     };
-    Admin::new(&settings.admin, parts).map_err(|error| Failure::Failed(error.to_string()))
+    let admin = Admin::new(&settings.admin, parts).map_err(|error| Failure::Failed(error.to_string()))?;
+    admin.follow_insight(program.watching.insight.subscribe());
+    Ok(admin)
 }
 
 /// What the program did without being called.

@@ -11,7 +11,9 @@ use peregrine_admin::api::preload::{PreloadProblem, PreloadReport, PreloadReques
 use peregrine_admin::api::reload::Reloaded;
 use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport};
 use peregrine_admin::{Answering, Control, Refusal};
-use peregrine_cache::{Hit, Invalidation, Namespace, Receipt, Rotated, TenantStatistics};
+use peregrine_cache::{
+    EntriesQuery, EntryView, Found, Hit, Invalidation, Namespace, Receipt, Rotated, TagView, TenantStatistics,
+};
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
 use peregrine_insight::model::ChangeKind;
 use peregrine_insight::report::Configured;
@@ -166,6 +168,22 @@ impl Control for Program {
 
     fn erase_keys(&self, request: EraseRequest) -> Answering<'_, Erased> {
         Box::pin(async move { self.erase(request).await })
+    }
+
+    fn entries(&self, query: EntriesQuery) -> Answering<'_, Found<EntryView>> {
+        Box::pin(async move {
+            let engine = Arc::clone(&self.engine);
+            let found = tokio::task::spawn_blocking(move || engine.entries(&query)).await;
+            found.map_err(|_| Refusal::failed("the entries cannot be looked through"))
+        })
+    }
+
+    fn tags(&self, namespaces: Option<Vec<String>>, limit: usize) -> Answering<'_, Found<TagView>> {
+        Box::pin(async move {
+            let engine = Arc::clone(&self.engine);
+            let found = tokio::task::spawn_blocking(move || engine.tags(namespaces.as_deref(), limit)).await;
+            found.map_err(|_| Refusal::failed("the entries cannot be looked through"))
+        })
     }
 
     fn config(&self) -> Answering<'_, ConfigReport> {
