@@ -1,6 +1,6 @@
 //! `peregrine top`: the same numbers as the dashboard, live in a terminal.
 //!
-//! One loop: keys and answers arrive as messages, change the [`Screen`], and the screen is drawn. A thread reads the keyboard,
+//! One loop: keys and answers arrive as messages, change what is shown, and the screen is drawn. A thread reads the keyboard,
 //! a task asks the admin API; neither ever waits for the other, so that `q` ends it even while nobody answers. Whatever
 //! happens, the terminal is left as it was.
 
