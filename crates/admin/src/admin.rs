@@ -4,6 +4,7 @@ mod change;
 mod live;
 mod monitoring;
 mod noting;
+mod optimization;
 mod read;
 
 use crate::access::Who;
@@ -17,6 +18,7 @@ use crate::dashboard::Dashboard;
 use crate::events::{Hub, Topic};
 use crate::guard::Guard;
 use crate::refusal::{Barred, Refusal};
+use crate::repeats::{Repeats, Turn};
 use crate::state::StateError;
 use bytes::Bytes;
 use http::request::Parts;
@@ -76,6 +78,7 @@ pub struct Admin {
     insight: Arc<Insight>,
     alerting: Arc<Alerting>,
     dashboard: Dashboard,
+    repeats: Repeats,
     metrics_open: bool,
     body_max: u64,
     /// How often each call was let in, as in [`CALLS`].
@@ -142,6 +145,7 @@ impl Admin {
             insight,
             alerting,
             dashboard: Dashboard::embedded(),
+            repeats: Repeats::default(),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),
             called: std::array::from_fn(|_| Counter::new()),
@@ -204,7 +208,14 @@ impl Admin {
         }
         check_content_type(request)?;
         let body = self.take_body(body).await?;
+        let underway = match self.repeatable(call, request, &body, &who)? {
+            Turn::Again(answer) => return Ok(answer),
+            Turn::First(underway) => underway,
+        };
         let answered = self.carry_out(call, request, &body, &who, peer).await;
+        if let (Some(underway), Ok(answer)) = (underway, &answered) {
+            underway.done(answer);
+        }
         let status = answered.as_ref().map_or_else(Refusal::status, |answer| answer.status);
         let (word, client, status) = (call.as_str(), peer.address, status.as_u16());
         if call == Call::Operation {
@@ -214,6 +225,14 @@ impl Admin {
             tracing::info!(call = word, %client, status, who = who.name, tenant = who.tenant, "admin call");
         }
         answered
+    }
+
+    /// Whether a call is carried out, or was before. Answers with secrets in them are not remembered.
+    fn repeatable(&self, call: Call, request: &Parts, body: &[u8], who: &Who) -> Result<Turn<'_>, Refusal> {
+        if matches!(call, Call::Login | Call::Logout | Call::CreateKey | Call::Operation) {
+            return Ok(Turn::First(None));
+        }
+        self.repeats.turn(request, body, &who.name, self.clock.now())
     }
 
     /// Carries out a call that changes something, and notes it.

@@ -60,6 +60,11 @@ impl Answer {
         }
     }
 
+    /// Its bytes, where they are at hand.
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        self.body.at_hand()
+    }
+
     /// The same with a header field more.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

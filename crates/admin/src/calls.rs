@@ -113,6 +113,10 @@ pub(crate) enum Call {
     Recommendations,
     /// Computing it anew.
     Recommend,
+    /// Applying one of them.
+    Force,
+    /// Those that were applied.
+    Applied,
 }
 
 /// What it takes to make a call.
@@ -212,6 +216,8 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/report", Method::GET, Call::Report, "report", VIEWER, Reach::Whole),
     row("/api/performance/reports", Method::GET, Call::Reports, "reports", VIEWER, Reach::Whole),
     row("/api/performance/optimization/recommendations", Method::GET, Call::Recommendations, "optimization_recommendations", VIEWER, Reach::Whole),
+    row("/api/performance/optimization/force", Method::POST, Call::Force, "optimization_force", ADMIN, Reach::Whole),
+    row("/api/performance/optimization/history", Method::GET, Call::Applied, "optimization_history", ADMIN, Reach::Whole),
     row("/api/performance/optimization/run", Method::POST, Call::Recommend, "optimization_run", OPERATOR, Reach::Whole),
     row("/api/performance/alerts", Method::GET, Call::Alerts, "alerts", VIEWER, Reach::Whole),
     row("/api/performance/alerts", Method::DELETE, Call::ForgetAlerts, "alerts_forget", OPERATOR, Reach::Whole),

@@ -21,6 +21,7 @@ mod json;
 pub mod parameters;
 mod query;
 pub mod refusal;
+mod repeats;
 mod secrets;
 pub mod state;
 #[cfg(test)]

@@ -121,6 +121,12 @@ impl Refusal {
         Self::new(StatusCode::PRECONDITION_REQUIRED, "precondition_required", detail)
     }
 
+    /// The key was used for another request: 422.
+    pub(crate) fn key_of_another() -> Self {
+        let detail = "This `Idempotency-Key` came with another request before; a new request takes a new key.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "key_of_another_request", detail)
+    }
+
     /// It cannot be done now; later it may.
     #[must_use]
     pub fn unavailable(detail: impl Into<Cow<'static, str>>) -> Self {

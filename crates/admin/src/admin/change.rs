@@ -59,6 +59,7 @@ impl Admin {
                 note.after(&done);
                 return Answer::json(&done);
             }
+            Call::Force => return self.force(body, note).await,
             Call::Recommend => {
                 let found = self.recommend();
                 note.after(&found.recommendations.len());

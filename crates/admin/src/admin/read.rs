@@ -66,6 +66,7 @@ impl Admin {
             Call::LogLevel => Answer::json(&self.control.log_level()),
             Call::Events => self.events(request, who),
             Call::Traffic => self.traffic(request),
+            Call::Applied => self.applied().await,
             Call::Audit => {
                 let asked = AuditQuery::from_query(request.uri.query())?;
                 Answer::json(&self.audit.page(asked).await?)

@@ -85,6 +85,45 @@ pub struct RecommendationsReport {
     pub recommendations: Vec<Recommendation>,
 }
 
+/// Which recommendation is to be applied.
+#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForceRequest {
+    /// Its id.
+    pub id: String,
+    /// Whether only to say what would come of it.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+impl Checked for ForceRequest {
+    fn check(&self, faults: &mut Vec<Fault>) {
+        check_name("id", &self.id, faults);
+    }
+}
+
+/// The recommendations that were applied.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AppliedReport {
+    /// The newest first.
+    pub applied: Vec<Applied>,
+}
+
+/// A recommendation that was applied, or refused.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Applied {
+    /// When.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+    /// Which.
+    pub title: String,
+    /// The parameters, from what to what.
+    pub change: serde_json::Value,
+    /// What came of it: `done`, or why not.
+    pub outcome: String,
+}
+
 /// How many alerts that are over were forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forgotten {

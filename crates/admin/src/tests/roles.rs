@@ -56,6 +56,8 @@ const WANTED: &[(&str, &str, bool)] = &[
     ("reports", "viewer", false),
     ("optimization_recommendations", "viewer", false),
     ("optimization_run", "operator", false),
+    ("optimization_force", "admin", false),
+    ("optimization_history", "admin", false),
     ("alerts", "viewer", false),
     ("alerts_forget", "operator", false),
     ("alerts_rules", "admin", false),

@@ -95,6 +95,16 @@ impl Body {
         !matches!(self.0, Source::Stream(_))
     }
 
+    /// All bytes, when they are at hand in one piece.
+    #[must_use]
+    pub fn at_hand(&self) -> Option<Bytes> {
+        match &self.0 {
+            Source::Empty => Some(Bytes::new()),
+            Source::Full(bytes) => Some(bytes.clone()),
+            Source::Chunks(..) | Source::Stream(_) => None,
+        }
+    }
+
     /// The same bytes once more, when they are at hand; `None` for a stream.
     #[must_use]
     pub fn replay(&self) -> Option<Self> {
