@@ -46,4 +46,5 @@ mod s50_alerts;
 mod s51_notifications;
 mod s52_alerts_api;
 mod s57_configuration;
+mod s58_entries;
 mod s70_terminal;
