@@ -1,6 +1,6 @@
 //! The audit log: who changed what, when, from what to what, and how it ended; and who tried.
 //!
-//! Guarantees: see [`chain`] for what survives what. Nothing is ever changed in it: each record carries the hash of the one
+//! Guarantees: see `chain.rs` for what survives what. Nothing is ever changed in it: each record carries the hash of the one
 //! before, so that [`verify()`] names the first that was changed, removed, swapped or cut off. A record never holds a call
 //! up for a disk: it is written at once and taken to the disk within a second.
 //!

@@ -83,13 +83,18 @@ impl Repeats {
         if let Some(known) = kept.get(&key).filter(|known| now < known.since.after(KEPT_TIME)) {
             return match &known.answer {
                 _ if known.asked != asked => Err(Refusal::key_of_another()),
-                None => Err(Refusal::conflict("The same request is still under way; ask again in a moment.")),
+                None => Err(Refusal::conflict(
+                    "The same request is still under way; ask again in a moment.",
+                )),
                 Some(answer) => Ok(Turn::Again(answer.clone().into())),
             };
         }
         if kept.len() >= KEPT_MAX {
             kept.retain(|_, known| now < known.since.after(KEPT_TIME));
-            let oldest = kept.iter().filter(|(_, known)| known.answer.is_some()).min_by_key(|(_, known)| known.since);
+            let oldest = kept
+                .iter()
+                .filter(|(_, known)| known.answer.is_some())
+                .min_by_key(|(_, known)| known.since);
             match oldest.map(|(key, _)| *key) {
                 Some(key) if kept.len() >= KEPT_MAX => kept.remove(&key),
                 Some(_) => None,
@@ -168,17 +173,25 @@ mod tests {
 
     fn again(repeats: &Repeats, key: &str, body: &[u8], second: u64) -> Result<bool, StatusCode> {
         let turn = repeats.turn(&request(key), body, "a", at(second));
-        turn.map(|turn| matches!(turn, Turn::Again(_))).map_err(|refusal| refusal.status())
+        turn.map(|turn| matches!(turn, Turn::Again(_)))
+            .map_err(|refusal| refusal.status())
     }
 
     #[test]
     fn a_change_is_carried_out_once_and_answered_twice() {
         let repeats = Repeats::default();
         let underway = first(&repeats, "k", "a", 0).unwrap();
-        assert_eq!(again(&repeats, "k", b"{}", 0), Err(StatusCode::CONFLICT), "it is under way");
+        assert_eq!(
+            again(&repeats, "k", b"{}", 0),
+            Err(StatusCode::CONFLICT),
+            "it is under way"
+        );
         underway.done(&Answer::text(StatusCode::ACCEPTED, "done"));
         assert_eq!(again(&repeats, "k", b"{}", 1), Ok(true));
-        assert_eq!(again(&repeats, "k", b"{\"other\":1}", 1), Err(StatusCode::UNPROCESSABLE_ENTITY));
+        assert_eq!(
+            again(&repeats, "k", b"{\"other\":1}", 1),
+            Err(StatusCode::UNPROCESSABLE_ENTITY)
+        );
         assert!(first(&repeats, "k", "b", 1).is_some(), "another's key is another");
         assert_eq!(again(&repeats, "k", b"{}", 24 * 3600), Ok(false), "it is forgotten");
     }

@@ -110,7 +110,7 @@ impl Client {
         self.call(Method::POST, path, Body::full(value.to_string())).await
     }
 
-    /// DELETEs `path` under the API.
+    /// Sends DELETE for `path` under the API.
     ///
     /// # Errors
     /// When nobody answers, or not with success.

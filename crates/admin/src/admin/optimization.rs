@@ -24,7 +24,9 @@ impl Admin {
         let ForceRequest { id, dry_run } = json::read(body)?;
         let recommended = self.insight.recommendations().into_iter().find(|one| one.id == id);
         let recommended = recommended.ok_or_else(|| {
-            Refusal::not_found(format!("There is no recommendation `{id}` now; see `optimization/recommendations`."))
+            Refusal::not_found(format!(
+                "There is no recommendation `{id}` now; see `optimization/recommendations`."
+            ))
         })?;
         note.target(&recommended.title);
         if !recommended.applicable {
@@ -35,7 +37,9 @@ impl Admin {
         still_holds(&recommended, &holds)?;
         let changes = changes(&recommended);
         note.before(&recommended.change);
-        let patched = self.control.patch_config(PatchRequest { changes, dry_run }, Some(holds.etag));
+        let patched = self
+            .control
+            .patch_config(PatchRequest { changes, dry_run }, Some(holds.etag));
         let patched = patched.await?;
         note.after(&patched);
         Answer::json(&patched)
@@ -66,7 +70,10 @@ impl Admin {
 /// Somebody may have changed what it was computed from.
 fn still_holds(recommended: &Recommendation, holds: &ConfigReport) -> Result<(), Refusal> {
     for change in &recommended.change {
-        let known = holds.parameters.iter().find(|parameter| parameter.name == change.parameter);
+        let known = holds
+            .parameters
+            .iter()
+            .find(|parameter| parameter.name == change.parameter);
         let now = known.map(|parameter| parameter.text.as_str());
         if let (Some(from), Some(now)) = (&change.from, now)
             && from != now
@@ -85,7 +92,9 @@ fn still_holds(recommended: &Recommendation, holds: &ConfigReport) -> Result<(),
 fn changes(recommended: &Recommendation) -> BTreeMap<String, Value> {
     let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     let changes = recommended.change.iter();
-    changes.map(|change| (change.parameter.clone(), value(&change.to))).collect()
+    changes
+        .map(|change| (change.parameter.clone(), value(&change.to)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -95,7 +104,8 @@ mod tests {
     use serde_json::json;
 
     fn recommended() -> Recommendation {
-        let change = |parameter: &str, from: Option<&str>, to: &str| json!({"parameter": parameter, "from": from, "to": to});
+        let change =
+            |parameter: &str, from: Option<&str>, to: &str| json!({"parameter": parameter, "from": from, "to": to});
         serde_json::from_value(json!({
             "id": "r", "title": "more memory", "why": "", "evidence": [], "toml": "", "expected": "", "confidence": "high",
             "risk": "", "applicable": true,

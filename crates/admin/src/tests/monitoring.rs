@@ -43,7 +43,13 @@ async fn what_is_not_known_yet_is_null_and_not_zero() {
         200
     );
     let force = json!({"id": "nobody"}).to_string();
-    assert_eq!(bench.call("POST", "/api/performance/optimization/force", &force).await.status, 404);
+    assert_eq!(
+        bench
+            .call("POST", "/api/performance/optimization/force", &force)
+            .await
+            .status,
+        404
+    );
     let history = bench.get("/api/performance/optimization/history").await.json();
     assert_eq!(history["applied"][0]["outcome"], "not_found", "{history}");
     let answer = bench.get("/api/performance/history?range=soon&colour=red").await;
@@ -69,8 +75,15 @@ async fn alerts_are_silenced_and_rules_are_set() {
     let keyed = || request("POST", "/api/performance/alerts/silence").header("idempotency-key", "s1");
     let first = bench.send(keyed(), silence.clone()).await;
     let again = bench.send(keyed(), silence.clone()).await;
-    assert_eq!((first.text(), &again.headers["idempotency-replayed"]), (again.text(), &"true".parse().unwrap()));
-    assert_eq!(bench.get(path).await.json()["silences"].as_array().unwrap().len(), 1, "it was made once");
+    assert_eq!(
+        (first.text(), &again.headers["idempotency-replayed"]),
+        (again.text(), &"true".parse().unwrap())
+    );
+    assert_eq!(
+        bench.get(path).await.json()["silences"].as_array().unwrap().len(),
+        1,
+        "it was made once"
+    );
     let other = silence.replace("3600", "60");
     assert_eq!(bench.send(keyed(), other).await.status, 422);
 

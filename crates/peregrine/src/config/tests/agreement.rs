@@ -73,6 +73,7 @@ fn every_row_has_a_field_and_every_field_a_row() {
         fields::<peregrine_store::RedisConfig>("redis."),
         fields::<peregrine_store::RedisTlsConfig>("redis.tls."),
         fields::<peregrine_telemetry::LogConfig>("log."),
+        fields::<peregrine_telemetry::otlp::OtlpConfig>("otlp."),
         fields::<peregrine_insight::InsightConfig>("insight."),
         fields::<peregrine_insight::alerts::AlertsConfig>("alerts."),
         fields::<peregrine_insight::alerts::AlertConfig>("alert[]."),
