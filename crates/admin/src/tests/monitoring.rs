@@ -72,7 +72,11 @@ async fn alerts_are_silenced_and_rules_are_set() {
     assert_eq!(bench.call("DELETE", &ended, "").await.status, 404, "it is over");
     assert_eq!(bench.get(path).await.json()["silences"], json!([]));
 
-    let keyed = || request("POST", "/api/performance/alerts/silence").header("idempotency-key", "s1");
+    let keyed = || {
+        request("POST", "/api/performance/alerts/silence")
+            .header("idempotency-key", "s1")
+            .header("content-type", "application/json")
+    };
     let first = bench.send(keyed(), silence.clone()).await;
     let again = bench.send(keyed(), silence.clone()).await;
     assert_eq!(
