@@ -31,6 +31,9 @@ pub trait Control: Send + Sync + 'static {
     /// What the configuration says, for recommendations.
     fn configured(&self) -> Configured;
 
+    /// Whether the names of entries may be written nowhere in plain text, because some of them are encrypted.
+    fn names_are_sealed(&self) -> bool;
+
     /// What the cache did so far.
     fn statistics(&self) -> StatisticsReport;
 

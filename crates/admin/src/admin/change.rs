@@ -74,7 +74,11 @@ impl Admin {
             Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
             _ => ClearRequest::default().into(),
         };
-        note.target(&invalidation);
+        if self.control.names_are_sealed() {
+            note.target(&unnamed(&invalidation));
+        } else {
+            note.target(&invalidation);
+        }
         let receipt = self.control.invalidate(who.limit(invalidation)?).await?;
         note.after(&json!({ "id": receipt.id, "matched": receipt.matched, "confirmed": receipt.is_confirmed() }));
         let answer = Answer::json(&receipt)?;
@@ -194,4 +198,19 @@ impl Admin {
             _ => answer,
         })
     }
+}
+
+/// How much an invalidation names instead of what: a tag or a key may tell what an encrypted entry is about, and the audit log
+/// is not encrypted.
+fn unnamed(invalidation: &Invalidation) -> serde_json::Value {
+    json!({
+        "tags": invalidation.tags.len(),
+        "keys": invalidation.keys.len(),
+        "prefixes": invalidation.prefixes.len(),
+        "patterns": invalidation.patterns.len(),
+        "namespaces": invalidation.namespaces,
+        "all": invalidation.all,
+        "soft": invalidation.soft,
+        "dry_run": invalidation.dry_run,
+    })
 }

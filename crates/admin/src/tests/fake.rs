@@ -40,6 +40,8 @@ pub(super) const ACME_TOKEN: &str = "the-token-of-acme-alone";
 pub(super) struct Fake {
     asked: Mutex<Vec<String>>,
     pub(super) starting: Mutex<bool>,
+    /// Whether some entries are encrypted.
+    pub(super) sealed: Mutex<bool>,
     /// Whether what it is asked never ends.
     pub(super) hangs: Mutex<bool>,
     pub(super) refuses: Mutex<Option<Refusal>>,
@@ -103,6 +105,10 @@ impl Control for Fake {
 
     fn configured(&self) -> Configured {
         Configured::default()
+    }
+
+    fn names_are_sealed(&self) -> bool {
+        *self.sealed.lock()
     }
 
     fn statistics(&self) -> StatisticsReport {

@@ -14,6 +14,18 @@ async fn audit(bench: &Bench, query: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
+async fn where_entries_are_encrypted_their_names_are_not_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::keeping(&config(), Some(folder.path().to_owned()));
+    *bench.fake.sealed.lock() = true;
+    let what = "{\"tags\":[\"alice\"],\"keys\":[\"bob\",\"carol\"],\"namespaces\":[\"people\"]}";
+    bench.call("POST", "/api/performance/cache/invalidate", what).await;
+    let target = audit(&bench, "").await[0]["target"].as_str().unwrap().to_owned();
+    assert!(target.contains("\"keys\":2") && target.contains("people"), "{target}");
+    assert!(!target.contains("alice") && !target.contains("bob"), "{target}");
+}
+
+#[tokio::test]
 async fn a_change_is_noted_with_who_what_and_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::keeping(&config(), Some(folder.path().to_owned()));

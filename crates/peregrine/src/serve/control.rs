@@ -93,6 +93,10 @@ impl Control for Program {
         super::insight::configured(self)
     }
 
+    fn names_are_sealed(&self) -> bool {
+        self.engine.keys().statistics().active.is_some()
+    }
+
     fn statistics(&self) -> StatisticsReport {
         let summary = Summary::of(&self.plane.table());
         #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
@@ -140,8 +144,11 @@ impl Control for Program {
             let receipt = self.engine.invalidate(&invalidation).await;
             if !invalidation.dry_run {
                 let id = Some(receipt.id.to_string());
-                self.watching
-                    .note(ChangeKind::Invalidation, super::insight::in_words(&invalidation), id);
+                self.watching.note(
+                    ChangeKind::Invalidation,
+                    super::insight::in_words(&invalidation, self.names_are_sealed()),
+                    id,
+                );
             }
             tracing::info!(
                 id = receipt.id,

@@ -213,8 +213,8 @@ fn until_next_second(clock: &dyn Clock) -> Duration {
 /// How many of the things that an invalidation names stand on the ribbon.
 const NAMED_MAX: usize = 3;
 
-/// What an invalidation reaches, for the ribbon.
-pub(super) fn in_words(invalidation: &Invalidation) -> String {
+/// What an invalidation reaches, for the ribbon, which lies on the disk: where names `are_sealed`, only how many.
+pub(super) fn in_words(invalidation: &Invalidation, are_sealed: bool) -> String {
     let lists = [
         ("tag", &invalidation.tags),
         ("key", &invalidation.keys),
@@ -223,7 +223,11 @@ pub(super) fn in_words(invalidation: &Invalidation) -> String {
     ];
     let mut named: Vec<String> = lists
         .iter()
-        .flat_map(|(what, list)| list.iter().map(move |name| format!("{what} {name}")))
+        .flat_map(|(what, list)| {
+            let names = list.iter().map(move |name| format!("{what} {name}"));
+            let count = (!list.is_empty()).then(|| format!("{what} × {}", list.len()));
+            names.filter(move |_| !are_sealed).chain(count.filter(|_| are_sealed))
+        })
         .collect();
     if named.is_empty() {
         named = invalidation
