@@ -1,7 +1,7 @@
 //! Metrics for a scraper: Prometheus' text exposition format 0.0.4, OpenMetrics 1.0, and Prometheus' protobuf format, which
 //! alone has native histograms ([ADR 0011](../../../docs/adr/0011-native-histograms-in-protobuf.md)).
 //!
-//! What a metric is and what it says stands in the [table](crate::table); one that is not in it is left out as a fault.
+//! What a metric is and what it says stands in the [`crate::table`]; one that is not in it is left out as a fault.
 //! Whoever keeps handles puts what they read into an [`Exposition`]; the order of the calls does not matter, every family
 //! is written once and in one piece. Whatever a label's value holds, it is escaped. A name that the formats do not allow,
 //! a family with two types and a sample that is there twice would each spoil the whole scrape: they are left out and

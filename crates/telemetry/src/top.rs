@@ -3,7 +3,7 @@
 //! takes the place of one with the smallest count and goes on from there; `error` says by how much its count may be too large.
 //!
 //! About one request in [`EACH`] is looked at, chosen by a little arithmetic on the thread's own number, so that the others pay
-//! for one subtraction; counts are multiplied back. Once [`AGE`] were looked at all counts are halved, so that what was asked
+//! for one subtraction; counts are multiplied back. Once a million were looked at all counts are halved, so that what was asked
 //! for last week does not stand above what is asked for now.
 
 use serde::{Deserialize, Serialize};
