@@ -2,7 +2,7 @@
 #   make run UPSTREAM=http://127.0.0.1:3000     in front of a real API
 #   make run ARGS="--help"                      anything else for the program
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fuzz lint tidy reference clean setup dashboard
+.PHONY: help run build build-debug test browser bench fuzz lint tidy reference clean setup dashboard
 
 UPSTREAM ?=
 ARGS ?=
@@ -26,6 +26,9 @@ test: ## Run all tests, those that explore thread interleavings and those with r
 	@$(CARGO) test --workspace
 	@$(CARGO) test -p peregrine-cache --features shuttle
 
+browser: build-debug ## Drive the dashboard of the program in a browser
+	@scripts/web e2e
+
 bench: ## Measure against the budgets and the peers (installs them; ARGS=… for the bench)
 	@scripts/setup bench
 	@scripts/web build
@@ -44,6 +47,10 @@ tidy: setup ## Check the house rules only
 reference: setup ## Write anew what is made from the tables of parameters and metrics
 	@$(CARGO) xtask reference
 	@$(CARGO) xtask metrics
+
+build-debug: dashboard
+	@scripts/setup test
+	@$(CARGO) build -p peregrine
 
 clean: ## Remove what was built (the folder of cargo's in this user's cache)
 	@$(CARGO) clean

@@ -160,9 +160,14 @@ fn invitation(shop: &ShopHandle, peregrine: &Running, seed: u64) -> String {
         .admin
         .map(|admin| format!("--admin http://{admin} "))
         .unwrap_or_default();
+    let dashboard = peregrine
+        .dashboard()
+        .map(|link| format!("  {link}\n"))
+        .unwrap_or_default();
     let visitor = shop::token(seed, 0);
     format!(
-        "\nThe shop is at http://{}, Peregrine in front of it at http://{proxy}. Try:\n  \
+        "\nThe shop is at http://{}, Peregrine in front of it at http://{proxy}. Try:\n\
+         {dashboard}  \
          curl -si http://{proxy}/products/7                 Cache-Status says what the cache did\n  \
          curl -si http://{proxy}/cart -H 'Cookie: session={visitor}'\n  \
          peregrine explain {admin}http://{proxy}/products/7\n  \

@@ -379,11 +379,22 @@ impl Running {
                 }
             };
             print::line(&format!("  admin    http://{address} ({place})"))?;
-            let login = self.login_code.as_ref().map(|code| format!("#login={code}"));
-            let login = login.unwrap_or_default();
-            print::line(&format!("  dashboard  http://{address}/dashboard/performance{login}"))?;
+        }
+        if let Some(link) = self.dashboard() {
+            print::line(&format!("  dashboard  {link}"))?;
         }
         print::line("  ready    Ctrl-C to stop, SIGHUP to reload")
+    }
+
+    /// A link to the dashboard, which logs in once; nothing without an admin API.
+    #[must_use]
+    pub fn dashboard(&self) -> Option<String> {
+        let login = self.login_code.as_ref().map(|code| format!("#login={code}"));
+        let address = self.admin?;
+        Some(format!(
+            "http://{address}/dashboard/performance{}",
+            login.unwrap_or_default()
+        ))
     }
 
     /// Serves until a signal says stop, then stops; a second signal ends the waiting for requests under way.
