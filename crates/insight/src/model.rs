@@ -23,4 +23,4 @@ pub use report::{
     Confidence, Evidence, FigureChange, ParameterChange, Recommendation, Report, ReportTitle, ReportTitles, Trend,
 };
 pub use summary::{Apdex, ChangeKind, ChangeNote, Saved, SavedOfRoute, Score, ScorePart, Status, Summary};
-pub use traffic::{NodeReport, RequestEvent, TargetReport, UpstreamReport};
+pub use traffic::{NodeReport, TargetReport, UpstreamReport};

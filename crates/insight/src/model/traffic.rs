@@ -1,4 +1,4 @@
-//! Upstreams, nodes and single requests.
+//! Upstreams and nodes.
 
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -61,47 +61,4 @@ pub struct NodeReport {
     pub cursor: Option<f64>,
     /// How long ago it last knew that it had missed nothing.
     pub verified_age_ms: Option<f64>,
-}
-
-/// A request that ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct RequestEvent {
-    /// When it ended.
-    pub at: Time,
-    /// Its number.
-    pub request_id: String,
-    /// Who asked.
-    pub client: String,
-    /// The method.
-    pub method: String,
-    /// `http` or `https`.
-    pub scheme: String,
-    /// The host.
-    pub host: String,
-    /// Path and query, secrets taken out.
-    pub target: String,
-    /// The status of the answer.
-    pub status: u16,
-    /// From the parsed request to the end of the answer.
-    pub duration_ms: f64,
-    /// From the request to the origin until its first byte.
-    pub upstream_ms: Option<f64>,
-    /// The upstream that was asked.
-    pub upstream: Option<String>,
-    /// The route that had it.
-    pub route: Option<String>,
-    /// The route's strategy.
-    pub strategy: Option<String>,
-    /// For whom it was.
-    pub tenant: Option<String>,
-    /// How the cache took part.
-    pub cache: String,
-    /// Why it was or was not stored, or went past the cache.
-    pub reason: Option<String>,
-    /// What went wrong.
-    pub error: Option<String>,
-    /// Bytes of the body that were sent.
-    pub sent_bytes: u64,
-    /// The number of the trace that it belongs to.
-    pub trace_id: Option<String>,
 }

@@ -2,7 +2,8 @@
 
 use super::screen::{Page, Screen};
 use crate::client::Client;
-use peregrine_insight::model::{History, NodeReport, RequestEvent, RouteFigures, Summary, UpstreamReport};
+use peregrine_insight::model::{History, NodeReport, RouteFigures, Summary, UpstreamReport};
+use peregrine_telemetry::tail::RequestEvent;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@ use super::feed::News;
 use super::screen::{Page, Screen, Then};
 use super::view;
 use peregrine_insight::model::{
-    Alert, AlertState, Figures, History, HitRatio, Latency, RequestEvent, RouteFigures, Severity, Status, Summary,
-    TargetReport, UpstreamReport,
+    Alert, AlertState, Figures, History, HitRatio, Latency, RouteFigures, Severity, Status, Summary, TargetReport,
+    UpstreamReport,
 };
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -237,23 +237,17 @@ fn targets_and_requests_are_rows() {
         errors: 1_500,
         ..TargetReport::default()
     };
-    let request = RequestEvent {
-        at: "2026-01-01T09:05:00.250Z".parse_time(),
-        method: "GET".to_owned(),
-        host: "shop.example".to_owned(),
-        target: "/cart".to_owned(),
-        status: 503,
-        duration_ms: 1.5,
-        cache: "bypass".to_owned(),
-        ..RequestEvent::default()
-    };
+    let request = serde_json::json!({
+        "at": "2026-01-01T09:05:00.250Z", "request_id": "r1", "client": "192.0.2.7", "method": "GET", "scheme": "http",
+        "host": "shop.example", "target": "/cart", "status": 503, "duration_ms": 1.5, "cache": "bypass", "sent_bytes": 9,
+    });
     screen.take(News {
         upstreams: Some(vec![UpstreamReport {
             name: "api".to_owned(),
             targets: vec![target],
             ..UpstreamReport::default()
         }]),
-        requests: Some(vec![request]),
+        requests: Some(vec![serde_json::from_value(request).unwrap()]),
         nodes: Some(Vec::new()),
         ..News::default()
     });
