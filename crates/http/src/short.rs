@@ -28,7 +28,6 @@ use peregrine_net::http::hygiene;
 use peregrine_net::http::{Answer, HeadView, Peer};
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The longest body that is copied behind its head. A piece costs an allocation and a call more to write, a copy costs time by
 /// its length, and head and body together fit a buffer of the codec.
@@ -108,13 +107,15 @@ impl Plane {
         hygiene::new_request_id(&*self.parts.random, request_id);
         let heard = heard.named(request_id);
         let (status, bytes) = write(&heard, &hit, &representation, stored.status, writer, &outcome, answer);
+        // The second and last look at the clock: all of the answer is there, for the connection to write.
+        let ended = self.parts.clock.now();
+        let took = ended.since(now);
         let sent = Sent {
             status: status.as_u16(),
             bytes,
-            now,
-            // It took less than what the histogram tells apart.
-            duration: Duration::ZERO,
-            began: Duration::ZERO,
+            now: ended,
+            duration: took,
+            began: took,
             error: None,
         };
         // Hits are not among the recent decisions that `explain` is asked about.

@@ -1,11 +1,15 @@
 //! A histogram of latencies: log-linear buckets, eight to each power of two, so that a quantile is off by at most 12.5%.
-//! From 1 µs (everything below counts as that) to 2^36 µs (19 hours).
+//! From 1 µs (everything below counts as that) to 2^36 µs (19 hours). Hits take a few microseconds, of which each has a
+//! bucket of its own: parts of one are rounded up there, so that nothing that took time reads as none.
 
 use crate::counter::add_to;
 use crate::sharded::Sharded;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// Below this a bucket is a microsecond wide, and parts of one are rounded up; above, an edge is far enough from what it
+/// counts, and whole powers of two stay edges.
+const ROUNDED_UP_NANOS: u64 = 16_000;
 /// Buckets to each power of two, as a power of two.
 const SUB_BITS: u32 = 3;
 /// Powers of two above the linear start.
@@ -54,14 +58,20 @@ impl Histogram {
     /// Counts `duration`.
     #[inline]
     pub fn record(&self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let micros = if nanos < ROUNDED_UP_NANOS {
+            nanos.div_ceil(1000)
+        } else {
+            nanos / 1000
+        };
         let Some((shard, own)) = self.shards.mine(Shard::new) else {
             return;
         };
         if let Some(bucket) = shard.buckets.get(bucket_of(micros)) {
             add_to(bucket, 1, own);
         }
-        add_to(&shard.sum_micros, micros, own);
+        // To the nearest, so that a mean of many is a mean.
+        add_to(&shard.sum_micros, nanos.saturating_add(500) / 1000, own);
     }
 
     /// What was recorded so far.
@@ -193,6 +203,23 @@ mod tests {
         (1..=100).for_each(|seconds| histogram.record(Duration::from_secs(seconds * seconds)));
         let found = histogram.snapshot().quantile(0.07).as_secs();
         assert!((49..=55).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn what_took_less_than_a_microsecond_took_time_all_the_same() {
+        let histogram = Histogram::new();
+        for nanos in [400, 1200, 1400, 2600] {
+            histogram.record(Duration::from_nanos(nanos));
+        }
+        let snapshot = histogram.snapshot();
+        let quantile = |quantile| snapshot.quantile(quantile).as_micros();
+        assert_eq!([quantile(0.25), quantile(0.5), quantile(1.0)], [1, 2, 3]);
+        assert_eq!(snapshot.sum_micros, 5, "each to the nearest");
+        // Powers of two are edges as before.
+        let histogram = Histogram::new();
+        histogram.record(Duration::from_nanos(63_900));
+        histogram.record(Duration::from_nanos(64_000));
+        assert_eq!(histogram.snapshot().count_at_most(Duration::from_micros(63)), 1);
     }
 
     proptest::proptest! {

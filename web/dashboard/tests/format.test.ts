@@ -16,7 +16,7 @@ test("what is not known is a dash and never a zero", () => {
 });
 test("ratios, times and sizes", () => {
   expect([0, 0.0004, 0.0123, 0.941, 1].map((value) => percent(value))).toEqual(["0%", "0.04%", "1.2%", "94.1%", "100%"]);
-  expect([0.004, 0.42, 12.34, 640, 1240, 72_000].map((value) => milliseconds(value))).toEqual(["4.0 µs", "0.42 ms", "12.3 ms", "640 ms", "1.24 s", "1 min 12 s"]);
+  expect([0, 0.004, 0.042, 0.42, 1.234, 12.34, 640, 1240, 72_000].map((value) => milliseconds(value))).toEqual(["0 ms", "4.0 µs", "42 µs", "420 µs", "1.23 ms", "12.3 ms", "640 ms", "1.24 s", "1 min 12 s"]);
   expect([512, 2048, 1.5 * 1024 ** 3].map((value) => bytes(value))).toEqual(["512 B", "2.0 KiB", "1.5 GiB"]);
   expect([8, 75, 12_000, 90_000, 5_000_000, -30].map((value) => duration(value))).toEqual(["8 s", "1 min 15 s", "3 h 20 min", "1 d 1 h", "57 d", "−30 s"]);
 });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use parking_lot::Mutex;
 use peregrine_admission::Permissive;
-use peregrine_base::{Fallback, ManualClock, SeededRandom, SystemClock, TokioRuntime, WallTime};
+use peregrine_base::{Clock, Fallback, Instant, ManualClock, SeededRandom, SystemClock, TokioRuntime, WallTime};
 use peregrine_cache::{CacheConfig, Engine, NamespaceConfig, Settings, StrategyConfig};
 use peregrine_net::config::UpstreamConfig;
 use peregrine_net::drain::{self, Drain};
@@ -66,6 +66,8 @@ pub(super) struct Setup {
     settings: Settings,
     routes: Vec<RouteConfig>,
     trusted: TrustedProxies,
+    /// How much later it is after each look at the plane's clock.
+    tick: Duration,
 }
 
 impl Setup {
@@ -85,12 +87,19 @@ impl Setup {
             settings,
             routes,
             trusted: TrustedProxies::none(),
+            tick: Duration::ZERO,
         }
     }
 
     /// That believes what comes from `address`.
     pub(super) fn trusting(mut self, address: &str) -> Self {
         self.trusted = TrustedProxies::parse([address]).unwrap();
+        self
+    }
+
+    /// With a clock that is `tick` later after each look that the plane takes.
+    pub(super) fn ticking(mut self, tick: Duration) -> Self {
+        self.tick = tick;
         self
     }
 
@@ -153,6 +162,24 @@ pub(super) struct Bench {
     heard: Arc<Mutex<Vec<Heard>>>,
     origin: Drain,
     log: NamedTempFile,
+}
+
+/// A clock that each look moves.
+struct Ticking {
+    clock: Arc<ManualClock>,
+    tick: Duration,
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> Instant {
+        let now = self.clock.now();
+        self.clock.advance(self.tick);
+        now
+    }
+
+    fn wall(&self) -> WallTime {
+        self.clock.wall()
+    }
 }
 
 /// The origin as a handler.
@@ -225,7 +252,10 @@ impl Bench {
         let parts = Parts {
             engine: Arc::clone(&engine),
             admit: Arc::new(Permissive),
-            clock: clock.clone(),
+            clock: Arc::new(Ticking {
+                clock: clock.clone(),
+                tick: setup.tick,
+            }),
             random,
             runtime: Arc::new(TokioRuntime),
             recorder: Arc::new(Recorder::start(&log_to(&log)).unwrap()),

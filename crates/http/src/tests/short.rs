@@ -3,6 +3,7 @@
 use super::bench::{Bench, Heard, answer, until};
 use super::*;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use peregrine_base::Clock as _;
 use peregrine_net::http::{Answer, Handler as _, HeadView, Peer};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -357,6 +358,29 @@ async fn the_short_way_logs_a_hit_as_the_long_way_does() {
         line
     };
     assert_eq!(line(1), line(2));
+}
+
+#[tokio::test]
+async fn a_hit_took_the_time_between_two_looks_at_the_clock() {
+    let tick = std::time::Duration::from_micros(3);
+    let bench = before(Setup::plain().ticking(tick), vec![], 200);
+    let asked = Asked {
+        method: "GET",
+        target: "/plain",
+        host: "shop.example",
+        fields: vec![],
+    };
+    at_length(&bench, &asked).await;
+    bench.settled().await;
+    let start = bench.metrics().duration.snapshot();
+    let before = bench.clock.now();
+    assert!(shortly(&bench, &asked).is_some());
+    // One look when the head was there, one when the answer was: no more on this way.
+    assert_eq!(bench.clock.now().since(before), tick * 2);
+    let end = bench.metrics().duration.snapshot();
+    assert_eq!((end.count - start.count, end.sum_micros - start.sum_micros), (1, 3));
+    until("two lines", || bench.logged().len() == 2).await;
+    assert_eq!(bench.logged()[1]["duration_ms"], 0.003);
 }
 
 #[tokio::test]

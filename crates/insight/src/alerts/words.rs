@@ -225,6 +225,8 @@ pub(crate) fn readable(metric: &str, number: f64) -> String {
     if metric.ends_with("_ms") {
         return if number.abs() >= 1000.0 {
             format!("{} s", short(number / 1000.0))
+        } else if number.abs() < 1.0 && number != 0.0 {
+            format!("{} µs", short(number * 1000.0))
         } else {
             format!("{} ms", short(number))
         };

@@ -10,6 +10,8 @@ use crate::tally::{RouteTally, Tally, counter};
 const RELATIVE_MIN: f64 = 0.1;
 /// A ratio that changed by less than this is not told.
 const POINTS_MIN: f64 = 0.005;
+/// A duration that changed by less than this is not told: nobody waits for it, and near a microsecond every step is large.
+pub(super) const MILLIS_MIN: f64 = 0.1;
 /// From how many standard errors on a change is likely, and from how many it is hardly chance.
 const MEDIUM_Z: f64 = 2.0;
 const HIGH_Z: f64 = 3.3;
@@ -132,7 +134,8 @@ fn level(what: &str, from: f64, to: f64, on: u64) -> Option<FigureChange> {
         MEDIUM_REQUESTS.. => Confidence::Medium,
         _ => Confidence::Low,
     };
-    ((to - from).abs() > 0.2 * from.max(to)).then(|| change(what, from, to, "ms", Better::Lower, sure))
+    ((to - from).abs() > (0.2 * from.max(to)).max(MILLIS_MIN))
+        .then(|| change(what, from, to, "ms", Better::Lower, sure))
 }
 
 #[cfg(test)]
@@ -155,6 +158,18 @@ mod tests {
             proportion("x", (7, 10), (5, 10), Better::Lower).and_then(|change| change.better),
             Some(false)
         );
+    }
+
+    #[test]
+    fn a_microsecond_more_or_less_is_no_change() {
+        for (from, to, told) in [
+            (0.002, 0.003, false),
+            (0.2, 0.29, false),
+            (0.2, 0.35, true),
+            (40.0, 44.0, false),
+        ] {
+            assert_eq!(level("p95", from, to, 5000).is_some(), told, "{from} {to}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! points do not move, and the test of Mann (1945) and Kendall (1975) for whether it is going anywhere at all, which asks of
 //! its values only which is larger. Ties are accounted for; a series that stands still has no trend.
 
+use super::changes::MILLIS_MIN;
 use crate::model::{History, Trend};
 use crate::series::{Better, GLOBAL, Series};
 
@@ -117,7 +118,13 @@ fn one(history: &History, series: Series) -> Option<Trend> {
     let mut levels: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
     let level = median(&mut levels)?;
     let slope_per_h = found.slope_per_s * 3600.0;
-    let tells = found.confidence >= CONFIDENCE_MIN && slope_per_h.abs() >= RELATIVE_MIN * level.abs().max(1e-3);
+    let least = RELATIVE_MIN * level.abs().max(1e-3);
+    let least = if series.unit == "ms" {
+        least.max(MILLIS_MIN)
+    } else {
+        least
+    };
+    let tells = found.confidence >= CONFIDENCE_MIN && slope_per_h.abs() >= least;
     tells.then(|| Trend {
         series: series.name.to_owned(),
         slope_per_h: Some(slope_per_h),

@@ -31,7 +31,7 @@ export function milliseconds(value: Value): string {
   if (size >= 1000) return `${grouped(value / 1000, 2)} s`;
   if (size >= 100 || value === 0) return `${grouped(value, 0)} ms`;
   if (size >= 10) return `${grouped(value, 1)} ms`;
-  return size < 0.01 ? `${grouped(value * 1000, 1)} µs` : `${grouped(value, 2)} ms`;
+  return size < 1 ? `${grouped(value * 1000, size < 0.01 ? 1 : 0)} µs` : `${grouped(value, 2)} ms`;
 }
 
 export function bytes(value: Value): string {
@@ -50,7 +50,7 @@ export function bytes(value: Value): string {
 export function duration(seconds: Value): string {
   if (!known(seconds)) return UNKNOWN;
   if (seconds < 0) return `−${duration(-seconds)}`;
-  if (seconds < 1) return `${grouped(seconds * 1000, 0)} ms`;
+  if (seconds < 1) return milliseconds(seconds * 1000);
   if (seconds < 60) return `${grouped(seconds, seconds < 10 && !Number.isInteger(seconds) ? 1 : 0)} s`;
   const steps: [number, string][] = [[86_400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const at = steps.findIndex(([size]) => seconds >= size);

@@ -141,6 +141,7 @@ fn silences_say_what_they_are_about_and_end() {
 #[test]
 fn words_show_numbers_in_units_that_people_read() {
     for (metric, number, expected) in [
+        ("latency_p50_ms", 0.003, "3 µs"),
         ("latency_p95_ms", 1400.0, "1.4 s"),
         ("latency_p95_ms", 12.346, "12.35 ms"),
         ("error_ratio", 0.0512, "5.12%"),
