@@ -20,14 +20,15 @@ run: dashboard ## Install what is missing, build, run the demo (UPSTREAM=http://
 build: dashboard ## Build the program, optimised
 	@$(CARGO) build --release -p peregrine
 
-test: ## Run all tests, those that explore thread interleavings and those with real clients too
+test: ## Run all tests: interleavings of threads, real clients and a browser too
 	@scripts/setup test
 	@scripts/web build
 	@$(CARGO) test --workspace
 	@$(CARGO) test -p peregrine-cache --features shuttle
-
-browser: build-debug ## Drive the dashboard of the program in a browser
 	@scripts/web e2e
+
+browser: build-debug ## Drive the dashboard in a browser, and hold what it times against the budgets
+	@BUDGETS=1 scripts/web e2e
 
 bench: ## Measure against the budgets and the peers (installs them; ARGS=… for the bench)
 	@scripts/setup bench

@@ -1,5 +1,6 @@
 // Drives the dashboard as a person would, against a running Peregrine, and fails with a list of all that is wrong.
-// `PICTURES=1` also writes docs/pictures, `ONLY=text` runs the checks whose names hold it. See subject.mjs for what it runs against.
+// `PICTURES=1` also writes docs/pictures, `ONLY=text` runs the checks whose names hold it, `BUDGETS=1` also holds what it times
+// against the budgets, for a machine that does nothing else. See subject.mjs for what it runs against.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { createClient } from "@peregrine/sdk";
@@ -49,6 +50,11 @@ async function loggedIn(faults, options = {}) {
   await page.getByRole("button", { name: "Log in" }).click();
   await page.locator("#main").waitFor();
   return page;
+}
+/** Says how long something took, which is a fault only where the budgets count. */
+function timed(faults, what, took, most) {
+  console.log(`       ${what} after ${Math.round(took)} ms`);
+  if (process.env.BUDGETS && took > most) faults.push(`${what} after ${Math.round(took)} ms, and ${most} is the most`);
 }
 const path = (name) => it.url + ROOT + (name === "overview" ? "" : `/${name}`);
 async function visit(page, name) {
@@ -113,7 +119,7 @@ await check("phone width: no page is wider than the screen, the menu opens", asy
   await page.context().close();
 });
 
-await check("the first load: largest paint within a second, nothing jumps", async (faults) => {
+await check("the first load: painted soon, and nothing jumps", async (faults) => {
   const page = await loggedIn(faults);
   let best = { lcp: Infinity, cls: Infinity, shifts: [] };
   for (let time = 0; time < 3; time += 1) {
@@ -122,13 +128,13 @@ await check("the first load: largest paint within a second, nothing jumps", asyn
     const seen = await page.evaluate(() => window.seen);
     if (seen.lcp <= best.lcp) best = { ...seen, cls: Math.min(seen.cls, best.cls) };
   }
-  console.log(`       largest paint after ${Math.round(best.lcp)} ms, shift ${best.cls.toFixed(4)}`);
-  if (best.lcp > LCP_MS) faults.push(`the largest paint came after ${Math.round(best.lcp)} ms`);
+  timed(faults, "the largest paint came", best.lcp, LCP_MS);
+  console.log(`       things moved by ${best.cls.toFixed(4)}`);
   if (best.cls > CLS) faults.push(`things moved by ${best.cls.toFixed(3)}: ${JSON.stringify(best.shifts)}`);
   await page.context().close();
 });
 
-await check("an invalidation: counted first, then done, with a receipt, and seen elsewhere within 2 s", async (faults) => {
+await check("an invalidation: counted first, then done, with a receipt, and soon seen elsewhere", async (faults) => {
   const page = await loggedIn(faults);
   const watcher = await page.context().newPage();
   await watcher.goto(path("overview"));
@@ -146,8 +152,7 @@ await check("an invalidation: counted first, then done, with a receipt, and seen
   const at = Date.now();
   await watcher.waitForFunction((known) => [...document.querySelectorAll("#main li")].filter((one) => /invalidat/i.test(one.textContent ?? "")).length > 0
     && (document.body.textContent?.match(/invalidat/gi)?.length ?? 0) > known, before, { polling: 50 });
-  const took = Date.now() - at;
-  if (took > LIVE_MS) faults.push(`the overview told it after ${took} ms`);
+  timed(faults, "the overview told it", Date.now() - at, LIVE_MS);
   claim(await dialog.getByText("confirmed everywhere").isVisible(), "the receipt is not whole");
   await page.context().close();
 });
@@ -159,7 +164,7 @@ await check("numbers move by themselves, and stand still while paused", async (f
   const first = await clock();
   const at = Date.now();
   await until("the next second is shown", async () => (await clock()) !== first);
-  if (Date.now() - at > LIVE_MS) faults.push(`the next second came after ${Date.now() - at} ms`);
+  timed(faults, "the next second came", Date.now() - at, LIVE_MS);
   await page.getByRole("button", { name: "Pause: hold the view still" }).click();
   const held = await clock();
   const seq = await client.history({ series: ["requests_per_s"], range: "1m" }).then((history) => history.at.at(-1));

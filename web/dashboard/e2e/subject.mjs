@@ -65,27 +65,19 @@ function load(port) {
   return () => { stopped = true; };
 }
 
-async function freePort() {
-  const server = createServer();
-  const port = await listening(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function started(binary) {
   const shop = await origin();
   const folder = mkdtempSync(join(tmpdir(), "peregrine-e2e-"));
-  const [data, admin] = [await freePort(), await freePort()];
   const config = join(folder, "peregrine.toml");
   writeFileSync(config, `
 [server]
 state_dir = "${folder}/state"
 
 [[listener]]
-address = "127.0.0.1:${data}"
+address = "127.0.0.1:0"
 
 [admin]
-address = "127.0.0.1:${admin}"
+address = "127.0.0.1:0"
 
 [[upstream]]
 name = "shop"
@@ -128,11 +120,13 @@ ${process.env.PEREGRINE_E2E_CONFIG ?? ""}
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => { said += text; });
   let over = null;
   child.on("exit", (code) => { over = code; });
-  const url = `http://127.0.0.1:${admin}`;
+  const address = (what) => new RegExp(`^\\s+${what}\\s+(http://\\S+)`, "m").exec(said)?.[1];
   await until("it answers", async () => {
     if (over !== null) throw new Error(`peregrine ended with ${over}:\n${said}`);
-    return fetch(`${url}/readyz`).then((answer) => answer.ok, () => false);
+    return address("admin") && fetch(`${address("admin")}/readyz`).then((answer) => answer.ok, () => false);
   });
+  const url = address("admin");
+  const data = Number(new URL(address("serving")).port);
   const stopLoad = load(data);
   return {
     kind: "started", url, token: TOKEN, dataPort: data, origin: shop.state,
