@@ -38,6 +38,7 @@ mod s37_lost_records;
 mod s38_shared_snapshot;
 mod s40_telemetry;
 mod s41_otlp;
+mod s42_true_numbers;
 mod s45_history;
 mod s55_audit;
 mod s56_browser;

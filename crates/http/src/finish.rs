@@ -56,6 +56,7 @@ enum End {
 impl Sealing {
     /// The request has been received.
     pub(crate) fn begin(parts: &Parts, facts: &Arc<RequestFacts>) -> Self {
+        parts.recorder.under_way.add(1);
         Self {
             outcome: Outcome {
                 trace: facts.trace,
@@ -120,6 +121,7 @@ fn remember(recent: &Recent, facts: &RequestFacts, outcome: &Outcome, status: St
 
 impl Drop for Sealing {
     fn drop(&mut self) {
+        self.recorder.under_way.add(-1);
         if let End::Broken(error) = self.end {
             self.outcome.error = Some(error.fault.as_str());
         }

@@ -58,11 +58,7 @@ pub(crate) fn global_row(tally: &Tally, threshold: Duration) -> Vec<f32> {
     row.put("targets_unhealthy", tally.gauge("targets_unhealthy"));
     row.put("dependencies_down", tally.gauge("dependencies_down"));
     row.put("apdex", score::apdex(all, threshold).value);
-    // Without a request there is nothing that a score would be about.
-    let score = (outcomes.total() > 0)
-        .then(|| score::score_value(tally, threshold))
-        .flatten();
-    row.put("score", score);
+    row.put("score", score::score_value(tally, threshold));
     for name in [
         "cpu_ratio",
         "machine_cpu_ratio",

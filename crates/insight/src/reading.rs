@@ -224,10 +224,10 @@ pub struct ConnectionsReading {
     pub open: u64,
     /// Open connections that changed their protocol.
     pub tunnels_open: u64,
-    /// Connections that speak HTTP/2 and are open, where that is counted.
-    pub http2_open: Option<u64>,
-    /// Requests under way, where that is counted.
-    pub in_flight: Option<u64>,
+    /// Connections that speak HTTP/2 and are open.
+    pub http2_open: u64,
+    /// Requests whose answer is not all there yet.
+    pub in_flight: u64,
     /// Counts by name, for people: accepted, refused and so on.
     pub counts: BTreeMap<&'static str, u64>,
 }

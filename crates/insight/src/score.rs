@@ -92,7 +92,7 @@ const RULES: [Rule; 7] = [
 
 const FORMULA: &str = "Each part makes 100 at its good value, 0 at its bad one and in between by the straight line through \
                        both; the score is the mean of the parts by their weights. Parts that could not be measured are \
-                       left out.";
+                       left out. Without a request there is no score.";
 
 /// How things were within `tally`.
 #[must_use]
@@ -112,7 +112,7 @@ pub fn score(tally: &Tally, threshold: Duration) -> Score {
             why: (*why).to_owned(),
         })
         .collect();
-    let value = mean(parts.iter().filter_map(|part| Some((part.weight, part.score?))));
+    let value = mean(tally, parts.iter().filter_map(|part| Some((part.weight, part.score?))));
     Score {
         value,
         grade: value.map(|value| grade(value).to_owned()),
@@ -126,6 +126,7 @@ pub fn score(tally: &Tally, threshold: Duration) -> Score {
 pub fn score_value(tally: &Tally, threshold: Duration) -> Option<f64> {
     let parts = RULES.iter().zip(measured(tally, threshold));
     mean(
+        tally,
         parts.filter_map(|((_, weight, _, good, bad, _), measured)| {
             Some((*weight, on_the_line(measured?, *good, *bad)))
         }),
@@ -149,7 +150,10 @@ fn measured(tally: &Tally, threshold: Duration) -> [Option<f64>; RULES.len()] {
 
 /// The mean by weights; of nothing there is none. What says only that nothing is missing and the machine is idle is not a
 /// score: somebody must have asked for something.
-fn mean(parts: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+fn mean(tally: &Tally, parts: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    if tally.all.outcomes.total() == 0 {
+        return None;
+    }
     let (weights, sum) = parts.fold((0.0, 0.0), |(weights, sum), (weight, score)| {
         (weights + weight, sum + weight * score)
     });
@@ -249,6 +253,16 @@ mod tests {
             .unwrap();
         all.gauges[place] = Mean { sum: 1.0, count: 1 };
         assert!(score_value(&all, Duration::from_millis(511)).unwrap() < expected);
-        assert_eq!(super::score(&Tally::default(), Duration::from_millis(500)).value, None);
+        // An idle machine that lacks nothing has no score, and no grade of one.
+        all.all = RouteTally::default();
+        let idle = super::score(&all, Duration::from_millis(511));
+        assert_eq!(
+            (idle.value, idle.grade, score_value(&all, Duration::from_millis(511))),
+            (None, None, None)
+        );
+        assert!(
+            idle.parts.iter().any(|part| part.score.is_some()),
+            "its parts are shown"
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::otlp::Tracer;
 use crate::tail::{Pace, Tail};
 use crate::top::TopKeys;
 use crate::trace::Trace;
-use crate::{Counter, Exposition};
+use crate::{Counter, Exposition, Gauge};
 use arc_swap::ArcSwap;
 use peregrine_base::Instant;
 use std::cell::RefCell;
@@ -38,6 +38,9 @@ pub struct Recorder {
     pub tail: Arc<Tail>,
     /// What is asked for most.
     pub top_keys: TopKeys,
+    /// Requests that began and have not ended; who begins one moves it, and who ends it moves it back. What is answered
+    /// where it was read is never under way.
+    pub under_way: Gauge,
     tracer: OnceLock<Tracer>,
     redaction: ArcSwap<Redaction>,
     /// How many requests are logged, in [`SAMPLE_PARTS`].
@@ -97,6 +100,7 @@ impl Recorder {
             access_log: AccessLog::start(config)?,
             tail: Arc::new(Tail::new(Redaction::default())),
             top_keys: TopKeys::default(),
+            under_way: Gauge::new(),
             tracer: OnceLock::new(),
             redaction: ArcSwap::default(),
             sample: AtomicU64::new(SAMPLE_ALL),
@@ -236,6 +240,11 @@ impl Recorder {
         if let Some(tracer) = self.tracer() {
             tracer.expose(exposition);
         }
+        exposition.gauge(
+            "peregrine_requests_in_flight",
+            &[],
+            self.under_way.value().max(0).cast_unsigned(),
+        );
         exposition.counter("peregrine_access_log_sampled_out_total", &[], self.left_out.value());
         exposition.counter("peregrine_slow_requests_total", &[], self.slow_requests.value());
     }

@@ -47,10 +47,13 @@ async fn a_client_that_leaves_in_the_middle_is_counted_once() {
         async { answer(200, &[("cache-control", "max-age=60")], "").map(|_| body) }
     });
     let url = "http://shop.example/";
+    let under_way = || bench.plane.parts.recorder.under_way.value();
+    assert_eq!(under_way(), 0);
     let mut response = bench.begin("GET", url, &[]).await;
     assert_eq!(response.body_mut().next().await.unwrap().unwrap(), "first");
-    assert_eq!(counted(&bench), (0, 0), "it is not over");
+    assert_eq!((counted(&bench), under_way()), ((0, 0), 1), "it is not over");
     drop(response);
+    assert_eq!(under_way(), 0);
     assert_eq!((counted(&bench), bench.metrics().bytes_sent.value()), ((1, 0), 5));
     let line = bench.logged().pop().unwrap();
     assert_eq!(

@@ -59,7 +59,7 @@ pub enum Status {
 /// How things are, in one number from 0 to 100, with the way it is computed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Score {
-    /// The score; `null` when nothing of it could be measured.
+    /// The score; `null`, and so is the grade, when there was no request.
     pub value: Option<f64>,
     /// `A` from 90 on, `B` from 80, `C` from 70, `D` from 60, else `F`.
     pub grade: Option<String>,

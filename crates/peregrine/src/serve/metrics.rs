@@ -237,6 +237,7 @@ fn of_server(program: &Program, of: &mut Of<'_>) {
     of.counters("peregrine_arrival_failures_total", "reason", failed);
     of.counter("peregrine_tls_handshakes_total", is.tls_handshakes);
     of.counter("peregrine_tls_resumptions_total", is.tls_resumptions);
+    of.gauge("peregrine_http2_connections_open", is.http2_open);
     of.counter("peregrine_http2_connections_total", is.http2_connections);
     of.counter("peregrine_http2_protocol_errors_total", is.http2_protocol_errors);
     of.counter("peregrine_http2_refused_requests_total", is.http2_refused);

@@ -59,6 +59,11 @@ pub(super) const ROWS: &[Metric] = &[
         &[],
         "TLS handshakes that resumed an earlier session.",
     ),
+    gauge(
+        "peregrine_http2_connections_open",
+        &[],
+        "Connections that speak HTTP/2 and are open.",
+    ),
     counter(
         "peregrine_http2_connections_total",
         &[],

@@ -9,6 +9,11 @@ pub(super) const ROWS: &[Metric] = &[
         &[],
         "Requests that no route takes.",
     ),
+    gauge(
+        "peregrine_requests_in_flight",
+        &[],
+        "Requests whose answer is not all there yet; hits that are answered where they are read are never among them.",
+    ),
     counter(
         "peregrine_requests_total",
         &["route", "cache"],

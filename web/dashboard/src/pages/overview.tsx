@@ -17,7 +17,7 @@ import { ScoreDialog } from "./parts/score";
 
 const SERIES = [
   "requests_per_s", "error_ratio", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "hit_ratio", "hit_ratio_memory", "hit_ratio_redis",
-  "stale_ratio", "origin_requests_per_s", "origin_seconds_saved_per_s", "score",
+  "stale_ratio", "origin_requests_per_s", "origin_seconds_saved_per_s",
 ];
 
 /** Everything at a glance: is it well, how fast, what it saved, what is wrong and what was changed. */
@@ -38,7 +38,7 @@ export default function Overview() {
   return (
     <div className="grid grid-cols-2 gap-2.5 md:grid-cols-4 xl:grid-cols-24">
       <h1 className="sr-only">Overview</h1>
-      <Health data={data} score={now("score", data?.score.value)} />
+      <Health data={data} />
       <Tile title="Requests" value={rate(now("requests_per_s", data?.now.requests_per_s))} unit="/s" history={history.data} series="requests_per_s" color="--text"
         note={`${count(data?.range.requests)} in ${duration(data?.range_s)}`} />
       <Tile title="Errors" value={percent(now("error_ratio", data?.now.error_ratio))} history={history.data} series="error_ratio" color="--bad"
@@ -67,16 +67,17 @@ const toneOf = (value: N, warn: number, bad: number): Tone => (value === null ? 
 const TEXT: Record<Tone, string> = { good: "text-text", quiet: "text-text", info: "text-text", warn: "text-warn", bad: "text-bad" };
 const box = "flex min-w-0 flex-col rounded-xl border border-line bg-surface px-3 pt-2.5 pb-2 shadow-(--shadow)";
 
-function Health({ data, score }: { data: Summary | undefined; score: N }) {
+function Health({ data }: { data: Summary | undefined }) {
   const status = data?.status;
   const [open, setOpen] = useState(false);
   const tone: Tone = status === "ok" ? "good" : status === "degraded" ? "warn" : status === "failing" ? "bad" : "quiet";
-  const points = score ?? null;
+  // Number and grade of one span: a second without a request has no score, and a grade beside a dash would be another span's.
+  const points = data?.score.value ?? null;
   const color = points === null ? "--quiet" : points >= 80 ? "--good" : points >= 60 ? "--warn" : "--bad";
   const words = { ok: "All is well", degraded: "Degraded", failing: "Failing" };
   return (
     <section aria-label="Status and score" className={`${box} col-span-2 h-[6.75rem] !flex-row items-center gap-3 xl:col-span-5`}>
-      <button type="button" className="rounded-full" title="How the score is made" disabled={!data} onClick={() => setOpen(true)}>
+      <button type="button" className="rounded-full" title={`The score${data ? ` of the last ${duration(data.range_s)}` : ""}, and how it is made`} disabled={!data} onClick={() => setOpen(true)}>
       <Ring share={points === null ? null : points / 100} color={color} size={76}>
         <p className="text-xl leading-6 font-semibold">{points === null ? "–" : Math.round(points)}</p>
         <p className="text-2xs leading-3 text-muted">{data?.score.grade ? <><span className="sr-only">of 100, grade </span>{data.score.grade}</> : "score"}<span className="sr-only">, how the score is made</span></p>
@@ -95,7 +96,7 @@ function Health({ data, score }: { data: Summary | undefined; score: N }) {
 function weakest(data: Summary): string {
   const lost = (part: ScorePart) => part.weight * (100 - (part.score ?? 100));
   const part = [...data.score.parts].sort((left, right) => lost(right) - lost(left))[0];
-  if (!part || data.score.value === null) return "Nothing was measured yet.";
+  if (!part || data.score.value === null) return `No request came in the last ${duration(data.range_s)}.`;
   if (lost(part) < 1) return "Nothing costs points.";
   return `${part.name} costs the most: ${unit(part.measured, part.unit)}, ${unit(part.good, part.unit)} would be good`;
 }

@@ -165,6 +165,8 @@ async fn speak<S: Transport, H: Handler>(
     drain: DrainWatch,
 ) {
     if http2 {
+        let shared = Arc::clone(&open.shared);
+        let _counted = shared.statistics.open_http2();
         Box::pin(h2::serve(stream, peer, open, handler, drain)).await;
     } else {
         Box::pin(connection::serve(stream, peer, open, handler, drain)).await;

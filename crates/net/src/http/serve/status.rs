@@ -20,6 +20,7 @@ pub(super) struct Statistics {
     pub(super) tunnels: Counter,
     pub(super) tunnels_open: Gauge,
     pub(super) tunnels_idle: Counter,
+    http2_open: Gauge,
     body_faults: [Counter; BodyFault::ALL.len()],
     pub(super) http2: Http2Statistics,
     pub(super) handshakes: Counter,
@@ -47,10 +48,14 @@ impl Statistics {
     }
 
     /// One more tunnel, open until what comes back is dropped.
-    pub(super) fn open_tunnel(&self) -> OpenTunnel<'_> {
+    pub(super) fn open_tunnel(&self) -> Counted<'_> {
         self.tunnels.increment();
-        self.tunnels_open.add(1);
-        OpenTunnel(&self.tunnels_open)
+        Counted::among(&self.tunnels_open)
+    }
+
+    /// One more connection that speaks HTTP/2, open until what comes back is dropped.
+    pub(super) fn open_http2(&self) -> Counted<'_> {
+        Counted::among(&self.http2_open)
     }
 
     pub(super) fn fail_arrival(&self, fault: ArrivalFault) {
@@ -84,6 +89,7 @@ impl Statistics {
                 .iter()
                 .map(|fault| (fault.as_str(), self.arrival_faults[fault.index()].value()))
                 .collect(),
+            http2_open: u64::try_from(self.http2_open.value()).unwrap_or(0),
             http2_connections: self.http2.connections.value(),
             http2_protocol_errors: self.http2.protocol_errors.value(),
             http2_refused: self.http2.refused.value(),
@@ -95,10 +101,17 @@ impl Statistics {
     }
 }
 
-/// A tunnel that counts as open.
-pub(super) struct OpenTunnel<'a>(&'a Gauge);
+/// Something that counts as open.
+pub(super) struct Counted<'a>(&'a Gauge);
 
-impl Drop for OpenTunnel<'_> {
+impl<'a> Counted<'a> {
+    fn among(open: &'a Gauge) -> Self {
+        open.add(1);
+        Self(open)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.add(-1);
     }
@@ -139,6 +152,8 @@ pub struct ServerStatus {
     pub tls_resumptions: u64,
     /// Connections that ended before their first request could be read, by what was wrong: TLS, or the PROXY protocol.
     pub arrival_failures: BTreeMap<&'static str, u64>,
+    /// Connections that speak HTTP/2 and are open.
+    pub http2_open: u64,
     /// Connections that spoke HTTP/2.
     pub http2_connections: u64,
     /// Those that were closed because the client broke the rules of HTTP/2.

@@ -61,9 +61,10 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, screen: &Screen) {
             Status::Failing => ("● failing", BAD),
         };
         spans.push(Span::from(word).fg(colour).bold());
-        if let (Some(score), grade) = (summary.score.value, summary.score.grade.as_deref().unwrap_or_default()) {
-            spans.push(format!("  score {score:.0} {grade}").into());
-        }
+        let score = Words::of(summary.score.value, |score| {
+            format!("{score:.0} {}", summary.score.grade.as_deref().unwrap_or_default())
+        });
+        spans.push(format!("  score {score}").into());
         spans.push(Span::from(format!("  {}", summary.node)));
         let up = crate::print::time(std::time::Duration::from_secs(summary.uptime_s));
         spans.push(Span::from(format!("  {}  up {up}", summary.version)).fg(QUIET));

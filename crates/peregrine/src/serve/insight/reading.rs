@@ -284,8 +284,8 @@ fn connections_of(program: &Program) -> ConnectionsReading {
     ConnectionsReading {
         open: is.connections_open,
         tunnels_open: is.tunnels_open,
-        http2_open: None,
-        in_flight: None,
+        http2_open: is.http2_open,
+        in_flight: u64::try_from(program.recorder.under_way.value()).unwrap_or(0),
         counts: counts.into_iter().collect(),
     }
 }

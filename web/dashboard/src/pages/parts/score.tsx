@@ -9,7 +9,7 @@ export function ScoreDialog({ score, onClose }: { score: Score; onClose: () => v
   const weights = score.parts.reduce((sum, part) => sum + part.weight, 0) || 1;
   const color = (value: number) => (value >= 80 ? "--good" : value >= 60 ? "--warn" : "--bad");
   return (
-    <Dialog wide title={score.value === null ? "The score is not known yet" : `The score is ${score.value.toFixed(1)}${score.grade ? `, grade ${score.grade}` : ""}`} onClose={onClose}>
+    <Dialog wide title={score.value === null ? "Without a request there is no score" : `The score is ${score.value.toFixed(1)}${score.grade ? `, grade ${score.grade}` : ""}`} onClose={onClose}>
       <p className="mb-3 text-muted">{score.formula}</p>
       <div className="-mx-4">
         <Table caption="Parts of the score" rows={score.parts} id={(part) => part.name} columns={[
