@@ -83,8 +83,9 @@ pub(crate) fn under(
     if request.method == Method::HEAD {
         return bodiless(status, headers);
     }
-    if let Content::Coded(coded) = &content {
-        asking.route.metrics.encoded(coded.coding());
+    match &content {
+        Content::Coded(coded) => asking.route.metrics.encoded(coded.coding()),
+        Content::Plain(hit) => asking.route.count_withheld(&request.headers, (status, &headers), hit),
     }
     respond(status, headers, body_of(&content, content.pieces(), length))
 }

@@ -56,6 +56,7 @@ mod tenant;
 mod trailers;
 
 pub use advice::{Share, Summary};
+pub use encode::Withheld;
 pub use explain::{EntryFacts, Explanation, Held, State, Step};
 pub use head::STORED_VERSION;
 pub use metrics::RouteMetrics;

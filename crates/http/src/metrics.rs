@@ -1,6 +1,7 @@
 //! What a route counts. Handles are made once with the route and survive a reload under its name. A route has one strategy,
 //! one upstream and one namespace: their sums are made of those of their routes when somebody asks.
 
+use crate::encode::Withheld;
 use crate::outcome::{CacheOutcome, Outcome, Tier};
 use crate::policy::Reason;
 use parking_lot::Mutex;
@@ -18,7 +19,8 @@ const ORIGIN_REQUESTS: usize = TIERS + Tier::ALL.len();
 const ORIGIN_MICROS: usize = ORIGIN_REQUESTS + 1;
 const SAVED_REQUESTS: usize = ORIGIN_MICROS + 1;
 const SAVED_MICROS: usize = SAVED_REQUESTS + 1;
-const REASONS: usize = SAVED_MICROS + 1;
+const WITHHELD: usize = SAVED_MICROS + 1;
+const REASONS: usize = WITHHELD + Withheld::ALL.len();
 const COUNTERS: usize = REASONS + Reason::ALL.len();
 
 /// The classes of status.
@@ -97,6 +99,17 @@ impl RouteMetrics {
     /// Counts an answer in a coding that was made here.
     pub(crate) fn encoded(&self, coding: Coding) {
         self.counters.cells().add(CODINGS + coding as usize, 1);
+    }
+
+    /// Counts `bytes` that were sent as they are though they compress well and their client takes a coding.
+    pub(crate) fn withheld(&self, because: Withheld, bytes: u64) {
+        self.counters.cells().add(WITHHELD + because as usize, bytes);
+    }
+
+    /// How many of these bytes there were, by the parameter that kept them from being offered in a coding.
+    pub fn uncompressed_bytes(&self) -> impl Iterator<Item = (Withheld, u64)> {
+        let count = |because| self.counters.value(WITHHELD + because as usize);
+        Withheld::ALL.into_iter().map(move |because| (because, count(because)))
     }
 
     /// How many answers went out in each coding that was made here.

@@ -173,8 +173,11 @@ fn write(
             StatusCode::NOT_MODIFIED
         }
         Condition::Full => {
-            if let Some(coded) = &representation.coded {
-                encode_head(&mut head, coded.coding());
+            let route = outcome.route.as_ref().filter(|_| *request.method() != Method::HEAD);
+            match (&representation.coded, route) {
+                (Some(coded), _) => encode_head(&mut head, coded.coding()),
+                (None, Some(route)) => route.count_withheld(request.fields(), (stored, &head), hit),
+                (None, None) => {}
             }
             head.insert_number(&header::CONTENT_LENGTH, representation.length(hit));
             stored

@@ -70,6 +70,9 @@ pub struct RouteReading {
     pub bytes_sent: u64,
     /// Bytes of bodies that the origin did not send.
     pub bytes_saved: u64,
+    /// Bytes of stored answers that compress well and were sent as they are to clients that take a coding, by the parameter
+    /// of the strategy that does not offer one.
+    pub uncompressed_bytes: BTreeMap<&'static str, u64>,
     /// Answers that came from Redis.
     pub redis_hits: u64,
     /// Requests that the origin got, renewals in the background and failed ones included.

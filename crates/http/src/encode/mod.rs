@@ -12,15 +12,19 @@
 mod accept;
 mod represent;
 pub(crate) mod tags;
+mod withheld;
 
 pub(crate) use accept::{Accepted, accepted};
 pub(crate) use represent::{Answer, Content, Offer, decode_head, encode_head};
+pub use withheld::Withheld;
 
 use crate::identify::Asking;
 use crate::pattern::Patterns;
+use crate::policy::Fields;
 use http::{HeaderMap, Response, StatusCode, header};
 use peregrine_cache::{Coding, Engine, Hit, Strategy};
 use peregrine_net::http::Body;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -34,36 +38,43 @@ pub struct EncodeRules {
     /// The smallest body in bytes.
     length_min: u64,
     types: Patterns,
+    /// Whether that is all that compresses well.
+    usual: bool,
 }
 
 impl EncodeRules {
     /// As `strategy` says.
     #[must_use]
     pub fn of(strategy: &Strategy) -> Self {
-        let types: Vec<String> = strategy
-            .encode_types()
-            .iter()
-            .map(|one| one.to_ascii_lowercase())
-            .collect();
+        Self::new(strategy.encode(), strategy.encode_min_bytes(), strategy.encode_types())
+    }
+
+    fn new(codings: &[Coding], length_min: u64, types: &[String]) -> Self {
+        let types: Vec<String> = types.iter().map(|one| one.to_ascii_lowercase()).collect();
         Self {
-            codings: strategy.encode().to_vec(),
-            length_min: strategy.encode_min_bytes(),
+            codings: codings.to_vec(),
+            length_min,
             types: Patterns::new(&types),
+            usual: Self::offers_the_usual(codings, length_min, &types),
         }
     }
 
     /// Whether compressing the content of such a response may pay and is allowed.
     #[must_use]
-    pub fn may_gain(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+    pub fn may_gain(&self, status: StatusCode, headers: &impl Fields) -> bool {
         // A part is of a representation that was selected already, and these statuses have no content.
         let is_whole = !matches!(
             status,
             StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
-        ) && !headers.contains_key(header::CONTENT_RANGE);
-        is_whole && !headers.contains_key(header::CONTENT_ENCODING) && !forbids_transforming(headers) && {
-            let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
-            let kind = kind.trim().to_ascii_lowercase();
+        ) && !headers.has(header::CONTENT_RANGE.as_str());
+        is_whole && !headers.has(header::CONTENT_ENCODING.as_str()) && !forbids_transforming(headers) && {
+            let kind = headers.first(header::CONTENT_TYPE.as_str());
+            let kind = kind.and_then(|kind| std::str::from_utf8(kind).ok()).unwrap_or_default();
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            let kind = match kind.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                true => Cow::Owned(kind.to_ascii_lowercase()),
+                false => Cow::Borrowed(kind),
+            };
             // Events are read one by one as they happen, never stored whole.
             kind != "text/event-stream" && self.types.any(&kind)
         }
@@ -106,9 +117,9 @@ pub(crate) fn takes_no_coding(request: &impl crate::policy::Fields) -> bool {
 }
 
 /// Whether Cache-Control says `no-transform` (RFC 9111 §5.2.2.6), in any line, quoted argument or not.
-fn forbids_transforming(headers: &HeaderMap) -> bool {
-    headers.get_all(header::CACHE_CONTROL).iter().any(|line| {
-        let members = line.as_bytes().split(|byte| matches!(byte, b',' | b';' | b'='));
+fn forbids_transforming(headers: &impl Fields) -> bool {
+    headers.lines(header::CACHE_CONTROL.as_str()).any(|line| {
+        let members = line.split(|byte| matches!(byte, b',' | b';' | b'='));
         members
             .map(<[u8]>::trim_ascii)
             .any(|member| member.eq_ignore_ascii_case(b"no-transform"))

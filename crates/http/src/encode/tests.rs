@@ -134,7 +134,7 @@ fn what_may_be_encoded() {
                 HeaderValue::from_static(value),
             )
         });
-        rules.may_gain(StatusCode::from_u16(status).unwrap(), &headers.collect())
+        rules.may_gain(StatusCode::from_u16(status).unwrap(), &headers.collect::<HeaderMap>())
     };
     for kind in [
         "text/html; charset=utf-8",

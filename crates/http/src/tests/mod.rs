@@ -24,6 +24,7 @@ mod siblings;
 mod tenants;
 mod trailing;
 mod waiting;
+mod withheld;
 mod writing;
 
 use bench::Setup;

@@ -2,6 +2,7 @@
 //! both show that a parameter costs something; it names the parameter, its value and the one to set, with the numbers that
 //! it stands on. Nothing is advised that the configuration already says.
 
+mod compression;
 mod rules;
 
 use crate::model::{Confidence, Evidence, ParameterChange, Recommendation};
@@ -13,14 +14,24 @@ use std::sync::Arc;
 /// How many recommendations there are at most, the surest first.
 const RECOMMENDATIONS_MAX: usize = 12;
 
-/// What the configuration says: each parameter that has a value, as the file writes it, by its dotted name.
+/// What the configuration says, as a file writes it.
 #[derive(Clone, Debug, Default)]
-pub struct Configured(pub BTreeMap<String, String>);
+pub struct Configured {
+    /// Each parameter that has a value, by its dotted name.
+    pub values: BTreeMap<String, String>,
+    /// What each holds where nobody sets it, by its name in the table of parameters.
+    pub defaults: BTreeMap<&'static str, &'static str>,
+}
 
 impl Configured {
     /// The value of a parameter as the file writes it.
     pub(super) fn text(&self, parameter: &str) -> Option<&str> {
-        self.0.get(parameter).map(String::as_str)
+        self.values.get(parameter).map(String::as_str)
+    }
+
+    /// What the parameter with this name in the table holds where nobody sets it.
+    pub(super) fn default_of(&self, row: &str) -> Option<&'static str> {
+        self.defaults.get(row).copied()
     }
 
     /// A text, without its quotes.
@@ -65,6 +76,8 @@ struct RouteFacts<'a> {
     did: &'a RouteTally,
     /// How often each reason was given within the span.
     reasons: BTreeMap<&'static str, u64>,
+    /// The route at the beginning of the span.
+    before: Option<&'a RouteReading>,
 }
 
 impl Facts<'_> {
@@ -87,7 +100,12 @@ impl Facts<'_> {
                 )
             });
             let reasons = reasons.filter(|(_, count)| *count > 0).collect();
-            Some(RouteFacts { reading, did, reasons })
+            Some(RouteFacts {
+                reading,
+                did,
+                reasons,
+                before,
+            })
         });
         facts.collect()
     }
@@ -212,6 +230,7 @@ pub(super) fn of(facts: &Facts<'_>) -> Vec<Recommendation> {
     let mut found = rules::of_program(facts);
     for route in facts.routes() {
         found.extend(rules::of_route(facts, &route));
+        found.extend(compression::of_route(facts, &route));
     }
     let mut told: Vec<Recommendation> = Vec::new();
     for one in found {

@@ -7,6 +7,7 @@ use crate::reading::ReasonReading;
 use crate::store::Store;
 use crate::tests::world::{Kept, World, config};
 use crate::time::Time;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn configured(values: &[(&str, &str)]) -> Configured {
@@ -22,10 +23,15 @@ fn configured(values: &[(&str, &str)]) -> Configured {
         ("strategy.default.allow_authorization", "false"),
     ];
     let all = defaults.iter().chain(values);
-    Configured(
-        all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+    Configured {
+        values: all
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-    )
+        defaults: BTreeMap::from([
+            ("strategy.*.encode", "[\"zstd\", \"gzip\"]"),
+            ("strategy.*.encode_min_size", "\"1400B\""),
+        ]),
+    }
 }
 
 /// Five minutes in which each second `each` happens, and the report of them.
@@ -187,6 +193,51 @@ fn each_rule_speaks_where_its_numbers_say_so_and_only_there() {
         world.hit("shop", Duration::from_millis(1))
     });
     assert_eq!(well.recommendations, []);
+}
+
+#[test]
+fn what_is_sent_uncompressed_is_told_with_the_parameter_that_keeps_it_so() {
+    let sent = |because: &'static str, bytes: u64| {
+        move |world: &mut World| {
+            world.hit("shop", Duration::from_millis(1));
+            world.route("shop").bytes += bytes;
+            *world.route("shop").uncompressed.entry(because).or_default() += bytes;
+        }
+    };
+    let off = ("strategy.default.encode", "[]");
+    let id = "compression:shop";
+    let report = report_of(&mut World::new(config()), &[off], sent("encode", 10_000));
+    let one = advice(&report, id).unwrap();
+    assert_eq!(one.change[0].parameter, off.0);
+    assert_eq!(one.toml, "[strategy.default]\nencode = [\"zstd\", \"gzip\"]");
+    assert_eq!(
+        (one.evidence[0].value, one.evidence[0].unit.as_str()),
+        (3_000_000.0, "B")
+    );
+    assert!(
+        one.why.contains("2.86 MiB") && one.why.contains("offers no coding"),
+        "{}",
+        one.why
+    );
+    assert!(one.applicable);
+    let large = ("strategy.default.encode_min_size", "\"1MiB\"");
+    let report = report_of(&mut World::new(config()), &[large], sent("encode_min_size", 10_000));
+    assert_eq!(advice(&report, id).unwrap().change[0].to, "\"1400B\"");
+    // Too few bytes, a configuration that says so already, and answers whose lengths may tell something.
+    for (values, bytes) in [
+        (&[off][..], 1000),
+        (&[("strategy.default.encode", "[\"zstd\", \"gzip\"]")], 10_000),
+        (&[off, ("strategy.default.allow_authorization", "true")], 10_000),
+        (&[off, ("strategy.default.freshness", "\"force\"")], 10_000),
+    ] {
+        let report = report_of(&mut World::new(config()), values, sent("encode", bytes));
+        assert!(advice(&report, id).is_none(), "{values:?} {bytes}");
+    }
+    // What was sent before the span counts for nothing.
+    let mut world = World::new(config());
+    report_of(&mut world, &[off], sent("encode", 10_000));
+    let later = report_of(&mut world, &[off], sent("encode", 0));
+    assert!(advice(&later, id).is_none());
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(crate) struct Route {
     pub(crate) origin_micros: u64,
     pub(crate) saved_micros: u64,
     pub(crate) reasons: Vec<ReasonReading>,
+    pub(crate) uncompressed: BTreeMap<&'static str, u64>,
     duration: Histogram,
     origin: Histogram,
 }
@@ -123,6 +124,7 @@ impl World {
             upstream_time: Arc::new(route.origin.snapshot()),
             bytes_sent: route.bytes,
             bytes_saved: route.outcomes.hit * 1000,
+            uncompressed_bytes: route.uncompressed.clone(),
             redis_hits: 0,
             origin_requests: route.outcomes.of_origin(),
             origin_micros: route.origin_micros,

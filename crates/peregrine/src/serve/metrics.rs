@@ -114,6 +114,9 @@ fn of_route(route: &Route, out: &mut Exposition) {
     of.counters("peregrine_responses_total", "class", metrics.statuses());
     let encodings = metrics.encodings().map(|(coding, count)| (coding.as_str(), count));
     of.counters("peregrine_encoded_responses_total", "coding", encodings);
+    let uncompressed = metrics.uncompressed_bytes();
+    let uncompressed = uncompressed.map(|(because, bytes)| (because.as_str(), bytes));
+    of.counters("peregrine_uncompressed_bytes_total", "because", uncompressed);
     let reasons = metrics.reasons();
     let reasons = reasons.iter().map(|(reason, count)| (reason.as_str(), *count));
     of.counters("peregrine_decisions_total", "reason", reasons);

@@ -30,6 +30,11 @@ pub(super) const ROWS: &[Metric] = &[
         "Responses in a content coding that was made here.",
     ),
     counter(
+        "peregrine_uncompressed_bytes_total",
+        &["route", "because"],
+        "Bytes of stored answers that compress well, sent as they are to clients that take a coding, by the parameter of the strategy that does not offer one.",
+    ),
+    counter(
         "peregrine_decisions_total",
         &["route", "reason"],
         "Caching decisions by reason.",

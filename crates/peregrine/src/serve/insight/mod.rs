@@ -7,10 +7,10 @@ mod reading;
 
 use super::program::Program;
 use super::sharing::Sharing;
-use crate::config::Loaded;
+use crate::config::{Loaded, TABLE};
 use kept::{Kept, Opened};
 use parking_lot::Mutex;
-use peregrine_base::{Clock, Runtime, TokioRuntime};
+use peregrine_base::{Clock, Fallback, Runtime, TokioRuntime};
 use peregrine_cache::Invalidation;
 use peregrine_insight::model::{ChangeKind, ChangeNote};
 use peregrine_insight::report::Configured;
@@ -202,7 +202,16 @@ async fn look(program: &Weak<Program>, watching: &Arc<Watching>, rooms: &mut Roo
 pub(super) fn configured(program: &Program) -> Configured {
     let loaded = program.loaded.lock();
     let values = loaded.resolved.effective().into_iter();
-    Configured(values.map(|effective| (effective.field, effective.value)).collect())
+    let defaults = TABLE.iter().flat_map(|rows| rows.iter());
+    Configured {
+        values: values.map(|effective| (effective.field, effective.value)).collect(),
+        defaults: defaults
+            .filter_map(|row| match row.fallback {
+                Fallback::Toml(text) => Some((row.name, text)),
+                Fallback::Required | Fallback::Absent => None,
+            })
+            .collect(),
+    }
 }
 
 fn until_next_second(clock: &dyn Clock) -> Duration {

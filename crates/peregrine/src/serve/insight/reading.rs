@@ -127,6 +127,10 @@ impl Rooms {
             upstream_time,
             bytes_sent: metrics.bytes_sent.value(),
             bytes_saved: metrics.bytes_saved.value(),
+            uncompressed_bytes: metrics
+                .uncompressed_bytes()
+                .map(|(because, bytes)| (because.as_str(), bytes))
+                .collect(),
             redis_hits: metrics
                 .tiers()
                 .filter(|(tier, _)| *tier == Tier::Redis)
