@@ -19,9 +19,12 @@ cargo_machete_version=0.9.2
 cargo_fuzz_version=0.13.2
 check_jsonschema_version=0.39.0
 kubernetes_validate_version=1.37.0
+openapi_spec_validator_version=0.9.0
 tools="$peregrine_cache/tools"
 # What checks the files under deploy/ against the schemas of Compose and Kubernetes.
 manifest_checkers="$tools/manifests-check-jsonschema-$check_jsonschema_version-kubernetes-validate-$kubernetes_validate_version"
+# What checks the description of the API against OpenAPI's own schema.
+openapi_checker="$tools/openapi-spec-validator-$openapi_spec_validator_version"
 # What builds the dashboard: the oldest Node that will do, and the one that is fetched where there is none such.
 # shellcheck disable=SC2034  # read by scripts/setup
 node_wanted=20.19.0

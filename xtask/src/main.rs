@@ -14,8 +14,9 @@ use tree::Tree;
 
 const USAGE: &str = "usage: cargo xtask CHORE
   tidy                check the house rules over every file that is tracked or about to be
-  reference           write docs/reference/configuration.md anew from the program's parameter table, and from the table of
-                      metrics its page, the dashboard for Grafana and the rules for Prometheus
+  reference           write docs/reference/configuration.md anew from the program's parameter table, openapi.json from the
+                      calls of its API and their types, and from the table of metrics its page, the dashboard for
+                      Grafana and the rules for Prometheus
   reference --check   only say whether they are up to date, and fit the tables
   metrics             write only what is made from the table of metrics
 ";

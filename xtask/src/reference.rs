@@ -1,42 +1,54 @@
-//! `docs/reference/configuration.md`, which the program prints from its parameter table. It is kept in the repository so
-//! that it can be read without a build; this writes it anew and says when it has fallen behind.
+//! The files of `docs/reference` that the program prints: its parameters, from their table, and the description of its API,
+//! from the calls and their types. They are kept in the repository so that they can be read without a build; this writes them
+//! anew and says when one has fallen behind.
 
 use crate::fault::Fault;
 use crate::tree;
 use std::path::Path;
 use std::process::Command;
 
-const PAGE: &str = "docs/reference/configuration.md";
+/// Each file, and the word of `peregrine config` that prints it.
+const PAGES: &[(&str, &str)] = &[
+    ("docs/reference/configuration.md", "reference"),
+    ("docs/reference/openapi.json", "openapi"),
+];
 
-/// Writes the page anew.
+/// Writes the files anew.
 pub(crate) fn write() -> Result<String, String> {
     let root = tree::root()?;
-    let page = root.join(PAGE);
-    let wanted = generate(&root)?;
-    if let Some(folder) = page.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}\n", folder.display()))?;
+    let mut words = String::new();
+    for (page, word) in PAGES {
+        let (file, wanted) = (root.join(page), generate(&root, word)?);
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}\n", folder.display()))?;
+        }
+        std::fs::write(&file, wanted).map_err(|error| format!("{page}: {error}\n"))?;
+        words.push_str(&format!("reference: wrote {page}\n"));
     }
-    std::fs::write(&page, wanted).map_err(|error| format!("{PAGE}: {error}\n"))?;
-    Ok(format!("reference: wrote {PAGE}\n"))
+    Ok(words)
 }
 
-/// Says whether the page is what the program would print.
+/// Says whether the files are what the program would print.
 pub(crate) fn check() -> Result<String, String> {
     let root = tree::root()?;
-    let wanted = generate(&root)?;
-    let found = std::fs::read_to_string(root.join(PAGE)).unwrap_or_default();
-    match first_difference(&found, &wanted) {
-        None => Ok(format!("reference: {PAGE} is up to date\n")),
-        Some(line) => Err(format!(
-            "{}\n",
-            Fault::new(PAGE, line, "is not what the program prints", "run `make reference`")
-        )),
+    let (mut words, mut faults) = (String::new(), String::new());
+    for (page, word) in PAGES {
+        let wanted = generate(&root, word)?;
+        let found = std::fs::read_to_string(root.join(page)).unwrap_or_default();
+        match first_difference(&found, &wanted) {
+            None => words.push_str(&format!("reference: {page} is up to date\n")),
+            Some(line) => {
+                let fault = Fault::new(page, line, "is not what the program prints", "run `make reference`");
+                faults.push_str(&format!("{fault}\n"));
+            }
+        }
     }
+    if faults.is_empty() { Ok(words) } else { Err(faults) }
 }
 
-/// The page as the program of this checkout prints it.
-fn generate(root: &Path) -> Result<String, String> {
-    let command = ["run", "--quiet", "--package", "peregrine", "--", "config", "reference"];
+/// A file as the program of this checkout prints it.
+fn generate(root: &Path, word: &str) -> Result<String, String> {
+    let command = ["run", "--quiet", "--package", "peregrine", "--", "config", word];
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(command)
@@ -47,7 +59,7 @@ fn generate(root: &Path) -> Result<String, String> {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(format!("`cargo {}` failed:\n{said}", command.join(" ")));
     }
-    String::from_utf8(output.stdout).map_err(|_| "`peregrine config reference` did not print text\n".to_owned())
+    String::from_utf8(output.stdout).map_err(|_| format!("`peregrine config {word}` did not print text\n"))
 }
 
 /// The first line, from 1, on which two texts part; `None` if they are the same.

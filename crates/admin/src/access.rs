@@ -9,9 +9,10 @@ use crate::refusal::{Barred, Refusal};
 use peregrine_base::WallTime;
 use peregrine_cache::Invalidation;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What somebody may do. Each may what those before it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Read.

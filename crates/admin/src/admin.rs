@@ -17,6 +17,7 @@ use crate::control::Control;
 use crate::dashboard::Dashboard;
 use crate::events::{Hub, Topic};
 use crate::guard::Guard;
+use crate::openapi::Docs;
 use crate::refusal::{Barred, Refusal};
 use crate::repeats::{Repeats, Turn};
 use crate::state::StateError;
@@ -78,6 +79,7 @@ pub struct Admin {
     insight: Arc<Insight>,
     alerting: Arc<Alerting>,
     dashboard: Dashboard,
+    docs: Docs,
     repeats: Repeats,
     metrics_open: bool,
     body_max: u64,
@@ -91,7 +93,8 @@ impl Handler for Admin {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let reads = matches!(parts.method, Method::GET | Method::HEAD);
-        let response = if reads && Dashboard::has(parts.uri.path()) {
+        let path = parts.uri.path();
+        let response = if reads && (Dashboard::has(path) || Docs::has(path)) {
             self.page(&parts, &peer)
         } else {
             let answered = self.answer(&parts, body, &peer).await;
@@ -145,6 +148,7 @@ impl Admin {
             insight,
             alerting,
             dashboard: Dashboard::embedded(),
+            docs: Docs,
             repeats: Repeats::default(),
             metrics_open: config.metrics_open,
             body_max: config.body_max.as_u64(),
@@ -159,11 +163,15 @@ impl Admin {
         self.guard.issue_code().ok()
     }
 
-    /// A file of the dashboard.
+    /// A file of the dashboard, or of what describes the API.
     fn page(&self, request: &Parts, peer: &Peer) -> Response<Body> {
         match self.guard.screen(request, peer) {
             Ok(()) => {
-                let mut response = self.dashboard.answer(request.uri.path(), request);
+                let path = request.uri.path();
+                let mut response = match Docs::has(path) {
+                    true => self.docs.answer(path, request),
+                    false => self.dashboard.answer(path, request),
+                };
                 protect_page(&mut response);
                 response
             }
@@ -227,9 +235,9 @@ impl Admin {
         answered
     }
 
-    /// Whether a call is carried out, or was before. Answers with secrets in them are not remembered.
+    /// Whether a call is carried out, or was before.
     fn repeatable(&self, call: Call, request: &Parts, body: &[u8], who: &Who) -> Result<Turn<'_>, Refusal> {
-        if matches!(call, Call::Login | Call::Logout | Call::CreateKey | Call::Operation) {
+        if !call.is_repeatable() {
             return Ok(Turn::First(None));
         }
         self.repeats.turn(request, body, &who.name, self.clock.now())

@@ -280,6 +280,12 @@ impl Call {
         self.row().method != Method::GET
     }
 
+    /// Whether a repeat of it, known by its `Idempotency-Key`, is answered as the first was. Answers with secrets in them are
+    /// not remembered.
+    pub(crate) fn is_repeatable(self) -> bool {
+        self.changes() && !matches!(self, Self::Login | Self::Logout | Self::CreateKey | Self::Operation)
+    }
+
     /// Whether `path` answers probes, which ask without names and tokens and learn nothing but a word.
     pub(crate) fn is_probe(path: &str) -> bool {
         matches!(path, "/healthz" | "/readyz")

@@ -19,12 +19,12 @@ pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
                                  connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// One file.
-struct File {
+pub(crate) struct File {
     /// Its path, seen from the dashboard.
-    name: &'static str,
-    plain: &'static [u8],
-    br: Option<&'static [u8]>,
-    gz: Option<&'static [u8]>,
+    pub(crate) name: &'static str,
+    pub(crate) plain: &'static [u8],
+    pub(crate) br: Option<&'static [u8]>,
+    pub(crate) gz: Option<&'static [u8]>,
 }
 
 /// What the build found.
@@ -95,7 +95,7 @@ fn is_page(name: &str) -> bool {
             .any(|odd| name.contains(odd))
 }
 
-fn nothing_here() -> Response<Body> {
+pub(crate) fn nothing_here() -> Response<Body> {
     let mut response = Response::new(Body::full("There is no such file.\n"));
     *response.status_mut() = StatusCode::NOT_FOUND;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -103,7 +103,7 @@ fn nothing_here() -> Response<Body> {
     response
 }
 
-fn serve(file: &File, tag: &HeaderValue, asked: &HeaderMap) -> Response<Body> {
+pub(crate) fn serve(file: &File, tag: &HeaderValue, asked: &HeaderMap) -> Response<Body> {
     let (coding, bytes) = choose(file, asked);
     let mut response = Response::new(Body::full(Bytes::from_static(bytes)));
     let caching = if is_hashed(file.name) {

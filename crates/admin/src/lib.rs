@@ -18,6 +18,7 @@ mod dashboard;
 mod events;
 mod guard;
 mod json;
+pub mod openapi;
 pub mod parameters;
 mod query;
 pub mod refusal;

@@ -1,6 +1,8 @@
 //! The API as a client meets it: through its handler, and over a socket.
 
 mod answers;
+#[path = "../../../tests/harness/described.rs"]
+mod described;
 mod events;
 pub(crate) mod fake;
 mod gates;

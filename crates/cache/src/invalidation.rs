@@ -12,9 +12,10 @@
 //!   whole keys never.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What to invalidate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Invalidation {
     /// Tags.
@@ -77,7 +78,7 @@ impl Invalidation {
 }
 
 /// What an invalidation did, layer by layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Receipt {
     /// A name for logs.
     pub id: String,
@@ -99,7 +100,7 @@ impl Receipt {
 }
 
 /// How many entries an invalidation reached; nothing where counting would take too long or there is nothing to count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Matched {
     /// In this node's memory.
     pub memory: Option<u64>,
@@ -108,7 +109,8 @@ pub struct Matched {
 }
 
 /// A part of the cache in which an invalidation holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReceiptLayer)]
 pub struct Layer {
     /// Its name.
     pub layer: &'static str,
@@ -124,7 +126,7 @@ pub struct Layer {
 }
 
 /// What is known of a node about an invalidation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NodeReceipt {
     /// Its name.
     pub node: String,
@@ -133,8 +135,9 @@ pub struct NodeReceipt {
 }
 
 /// How a node stands to an invalidation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = NodeReceiptState)]
 pub enum NodeState {
     /// It has heard of it.
     Confirmed,

@@ -13,6 +13,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A counter of what is rare enough for one cell.
 #[derive(Debug, Default)]
@@ -210,7 +211,7 @@ impl Directory {
 }
 
 /// What happened in a namespace since the start, and what it holds now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NamespaceStatistics {
     /// Lookups that found something fresh.
     pub hits: u64,
@@ -286,7 +287,8 @@ impl NamespaceStatistics {
 }
 
 /// What happened in the engine since the start, and what it holds now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheStatistics)]
 pub struct Statistics {
     /// Everything together.
     pub total: NamespaceStatistics,

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use utoipa::ToSchema;
 
 /// How many entries that were asked for again are spared while room is made for one.
 const SPARED_MAX: usize = 8;
@@ -80,7 +81,7 @@ impl TenantQuotas {
 }
 
 /// What a tenant holds on this node and did since it has an account here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TenantStatistics {
     /// Answers from the cache, be they from memory or from Redis.
     pub hits: u64,

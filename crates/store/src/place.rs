@@ -6,6 +6,7 @@ use peregrine_base::Secret;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The port of a server that names none.
 const PORT_OF_SERVERS: u16 = 6379;
@@ -68,8 +69,9 @@ impl fmt::Debug for Address {
 }
 
 /// How the servers belong together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RedisMode)]
 pub enum Mode {
     /// One server.
     Standalone,

@@ -7,10 +7,12 @@ use crate::place::Mode;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use utoipa::ToSchema;
 
 /// How much of Redis can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RedisState)]
 pub enum State {
     /// Every primary is connected to, and every slot has one.
     Up,
@@ -33,7 +35,7 @@ impl State {
 }
 
 /// A picture of the client at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RedisStatus {
     /// How the servers belong together.
     pub mode: Mode,
@@ -47,6 +49,7 @@ pub struct RedisStatus {
     pub commands: u64,
     /// Those that failed, by kind.
     #[serde(serialize_with = "by_name")]
+    #[schema(value_type = BTreeMap<String, u64>)]
     pub errors: Vec<(ErrorKind, u64)>,
     /// Connections that ended and were to be made again.
     pub reconnects: u64,
@@ -67,7 +70,8 @@ pub struct RedisStatus {
 }
 
 /// A server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = RedisNode)]
 pub struct NodeStatus {
     /// Host and port.
     pub address: String,

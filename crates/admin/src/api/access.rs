@@ -6,9 +6,10 @@ use crate::query::Query;
 use crate::refusal::{Refusal, fault};
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a browser logs in with: one of the two.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginRequest {
     /// The admin token, an API key or a tenant's token.
@@ -28,7 +29,7 @@ impl Checked for LoginRequest {
 }
 
 /// Who asks, and what they may do.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Me {
     /// For people.
     pub name: String,
@@ -55,7 +56,7 @@ impl From<&Who> for Me {
 }
 
 /// That somebody is out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct LoggedOut {
     /// Whether a session was ended; whoever came with a token had none.
     pub ended: bool,
@@ -67,7 +68,7 @@ const KEY_NAME_MAX_BYTES: usize = 64;
 const EXPIRES_MAX_S: u64 = 10 * 366 * 86_400;
 
 /// What a new API key is to be.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateKey {
     /// For people; no two keys have the same.
@@ -104,7 +105,7 @@ impl Checked for CreateKey {
 }
 
 /// An API key, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct ApiKey {
     /// The part of it that may be told.
     pub id: String,
@@ -125,7 +126,7 @@ pub struct ApiKey {
 }
 
 /// A key that was made just now: the only time that it is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct NewKey {
     /// The key.
     pub key: String,
@@ -135,7 +136,7 @@ pub struct NewKey {
 }
 
 /// All API keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct ApiKeys {
     /// The newest last.
     pub keys: Vec<ApiKey>,

@@ -75,14 +75,14 @@ pub struct TagsPage {
 }
 
 /// The namespaces, for those who may see them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NamespacesReport {
     /// Each.
     pub namespaces: Vec<NamespaceReport>,
 }
 
 /// A namespace.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NamespaceReport {
     /// Its name.
     pub namespace: String,

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// Which request to explain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -102,7 +103,7 @@ pub(super) fn check_headers(headers: &BTreeMap<String, String>, faults: &mut Vec
 }
 
 /// Why a URL is served as it is.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct Explanation {
     /// The URL that was asked about.
     pub url: String,
@@ -148,7 +149,7 @@ pub struct Explanation {
 }
 
 /// What is held of a response of which not all is; its size is that of what is held.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct Held {
     /// The stretches as ranges of bytes, first and last position: `0-99`.
     pub ranges: Vec<String>,
@@ -157,7 +158,7 @@ pub struct Held {
 }
 
 /// What lies under a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryState {
     /// A fresh entry: it is served.
@@ -191,7 +192,8 @@ impl EntryState {
 }
 
 /// One step of the way.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[schema(as = ExplainStep)]
 pub struct Step {
     /// `route`, `identify`, `admit`, `lookup`, `fetch`, `store`, `deliver`.
     pub step: String,
@@ -206,7 +208,7 @@ pub struct Step {
 }
 
 /// What happened the last time.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct LastOutcome {
     /// When, as RFC 3339 writes it.
     pub when: String,

@@ -2,9 +2,10 @@
 
 use peregrine_net::upstream::UpstreamStatus;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whether requests should be sent here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
     /// They should.
@@ -28,7 +29,7 @@ impl Readiness {
 }
 
 /// How everything is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Health {
     /// The worst of all.
     pub status: HealthStatus,
@@ -45,7 +46,7 @@ pub struct Health {
 }
 
 /// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// Well.

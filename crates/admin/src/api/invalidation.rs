@@ -8,6 +8,7 @@ use crate::refusal::{Refusal, fault};
 use peregrine_cache::Invalidation;
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 impl Checked for Invalidation {
     fn check(&self, faults: &mut Vec<Fault>) {
@@ -34,7 +35,7 @@ impl Checked for Invalidation {
 }
 
 /// What to clear.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClearRequest {
     /// Only this namespace; without it, everything.
@@ -61,7 +62,7 @@ impl From<ClearRequest> for Invalidation {
 }
 
 /// Which pattern's entries to delete.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatternRequest {
     /// The pattern; `*` stands for anything.

@@ -6,9 +6,10 @@ use crate::refusal::{Refusal, fault};
 use peregrine_cache::{OwnerKeys, Receipt};
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The keys, some of the owners at a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct KeysReport {
     /// The id of the master key that wraps; nothing where there is no key ring.
     pub active: Option<String>,
@@ -36,7 +37,7 @@ pub(crate) fn cursor(query: Option<&str>) -> Result<String, Refusal> {
 }
 
 /// What to rotate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotateRequest {
     /// Where to go on; empty at first.
@@ -54,7 +55,7 @@ impl Checked for RotateRequest {
 }
 
 /// Whose data keys to destroy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EraseRequest {
     /// This tenant's, in all namespaces.
@@ -74,7 +75,7 @@ impl Checked for EraseRequest {
 }
 
 /// What an erase did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Erased {
     /// Whether there were data keys.
     pub erased: bool,

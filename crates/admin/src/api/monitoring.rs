@@ -153,6 +153,7 @@ pub struct SilenceRequest {
     pub rule: Option<String>,
     /// Only alerts with these labels.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// For how many seconds.
     pub for_s: f64,

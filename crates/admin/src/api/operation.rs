@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
+use utoipa::openapi::{Object, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 
 /// A request as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationRequest {
     /// What to do.
@@ -42,6 +44,7 @@ pub struct OperationRequest {
     pub encoding: Encoding,
     /// For set and mset; the strategy's when it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, examples("90s"))]
     pub ttl: Option<Span>,
     /// For set and mset.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -56,7 +59,7 @@ fn default_namespace() -> String {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// Read one value.
@@ -74,7 +77,7 @@ pub enum Op {
 }
 
 /// How a value is written in JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
     /// As itself.
@@ -275,7 +278,8 @@ impl Encoding {
 }
 
 /// An item as it is written: as text where it is text, else in base64.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Item)]
 pub(crate) struct WrittenItem<'a> {
     value: Cow<'a, str>,
     encoding: Encoding,
@@ -301,9 +305,20 @@ impl<'a> From<&'a Item> for WrittenItem<'a> {
     }
 }
 
+/// From keys to items, or to null where there is none; the macro has no word for a map of such.
+fn items_or_null() -> Object {
+    let item = OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .item(Ref::from_schema_name(WrittenItem::name()));
+    ObjectBuilder::new()
+        .additional_properties(Some(RefOr::T(Schema::OneOf(item.build()))))
+        .build()
+}
+
 /// An outcome as it is written.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "op", rename_all = "snake_case")]
+#[schema(as = OperationOutcome)]
 pub(crate) enum WrittenOutcome<'a> {
     Get {
         found: bool,
@@ -317,6 +332,7 @@ pub(crate) enum WrittenOutcome<'a> {
     },
     Mget {
         found: usize,
+        #[schema(schema_with = items_or_null)]
         items: BTreeMap<&'a str, Option<WrittenItem<'a>>>,
     },
     Mset {

@@ -6,6 +6,7 @@ use crate::refusal::fault;
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// Most URLs at the same time.
 const CONCURRENCY_MAX: u32 = 256;
@@ -13,7 +14,7 @@ const CONCURRENCY_MAX: u32 = 256;
 const RATE_MAX: u32 = 10_000;
 
 /// What to load, and how fast.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreloadRequest {
     /// URLs, or paths on the address that Peregrine listens on; a `Host` field names another.
@@ -63,7 +64,7 @@ impl Checked for PreloadRequest {
 }
 
 /// What came of it. The four counts add up to the number of URLs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct PreloadReport {
     /// Loaded and stored.
     pub stored: u64,
@@ -80,7 +81,7 @@ pub struct PreloadReport {
 }
 
 /// Why a URL was not stored.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct PreloadProblem {
     /// The URL.
     pub url: String,

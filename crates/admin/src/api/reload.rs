@@ -1,9 +1,10 @@
 //! POST `config/reload`: reading the configuration again.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a reload did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Reloaded {
     /// Parameters that changed and hold from now on.
     pub applied: Vec<String>,

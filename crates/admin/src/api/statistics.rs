@@ -5,9 +5,10 @@ use peregrine_cache::{KeysStatistics, NamespaceStatistics, Statistics, TenantSta
 use peregrine_store::RedisStatus;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// What the cache did so far.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct StatisticsReport {
     /// Seconds since the start.
     pub uptime_s: u64,
@@ -38,7 +39,7 @@ impl StatisticsReport {
 }
 
 /// What the cache did in some namespaces, for somebody who is limited to them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct WithinReport {
     /// Seconds since the start.
     pub uptime_s: u64,
@@ -47,7 +48,7 @@ pub struct WithinReport {
 }
 
 /// What the cache did for a tenant and holds of it, as its token shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TenantReport<'a> {
     /// The tenant.
     pub tenant: &'a str,
@@ -56,7 +57,7 @@ pub struct TenantReport<'a> {
 }
 
 /// How often a reason held.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct ReasonShare {
     /// The reason's word.
     pub reason: String,

@@ -5,14 +5,16 @@ use crate::refusal::{Refusal, fault};
 use peregrine_telemetry::tail::{Filter, KEPT_MAX, RequestEvent};
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// How many requests are answered, unless it is said.
 const LIMIT: u64 = 100;
 
 /// The last finished requests.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TrafficReport {
     /// The newest first.
+    #[schema(value_type = Vec<RequestEvent>)]
     pub requests: Vec<Arc<RequestEvent>>,
 }
 

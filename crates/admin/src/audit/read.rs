@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::Path;
+use utoipa::ToSchema;
 
 /// How many records there are on a page, unless it is said.
 const LIMIT: usize = 100;
@@ -29,7 +30,7 @@ pub(crate) struct AuditQuery {
 }
 
 /// A page of the log.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct AuditPage {
     /// The newest first.
     pub records: Vec<AuditRecord>,

@@ -8,6 +8,7 @@ use crate::secrets::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write as _;
+use utoipa::ToSchema;
 
 /// The longest text of a field, in bytes.
 const TEXT_MAX_BYTES: usize = 1024;
@@ -40,7 +41,7 @@ pub struct Entry {
 }
 
 /// What was noted.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct AuditRecord {
     /// Its number, without gaps.
     pub seq: u64,

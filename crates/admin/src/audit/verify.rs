@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use utoipa::ToSchema;
 
 /// How often it is looked again when something was written meanwhile.
 const LOOKS_MAX: usize = 3;
 
 /// What was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Verified {
     /// Whether every record is as it was written, and none is missing.
     pub ok: bool,

@@ -1,6 +1,6 @@
 //! Who may listen, to what, and what of the session is left when it is over.
 
-use super::fake::{Bench, TOKEN, plain, request};
+use super::fake::{Bench, DESCRIBED, TOKEN, plain, request};
 use http::Request;
 use peregrine_net::http::{Body, Handler as _, Peer};
 
@@ -18,8 +18,12 @@ async fn listen(bench: &Bench, request: Request<Body>) -> (u16, String, Body) {
     (parts.status.as_u16(), kind, body)
 }
 
+/// The next piece, of which every event has to be as it is told.
 async fn piece(body: &mut Body) -> String {
-    String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap()
+    let piece = String::from_utf8(body.next().await.unwrap().unwrap().to_vec()).unwrap();
+    let faults = DESCRIBED.faults_of_events(&piece);
+    assert!(faults.is_empty(), "{piece}: {faults:#?}");
+    piece
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A program that notes what it is asked to do, and a client that talks to the handler.
 
+use super::described::{Described, Exchange};
 use crate::api::config::{ConfigReport, LogLevel, PatchRequest, Patched};
 use crate::api::explain::{EntryState, ExplainRequest, Explanation};
 use crate::api::health::{Health, HealthStatus, Readiness};
@@ -28,28 +29,32 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// The description of the API.
+pub(crate) static DESCRIBED: LazyLock<Described> =
+    LazyLock::new(|| Described::new(serde_json::from_str(&crate::openapi::text()).unwrap()));
+
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// The token of the tenant `acme`.
-pub(super) const ACME_TOKEN: &str = "the-token-of-acme-alone";
+pub(crate) const ACME_TOKEN: &str = "the-token-of-acme-alone";
 
 /// A program that does nothing but note what it was asked.
 #[derive(Default)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     asked: Mutex<Vec<String>>,
-    pub(super) starting: Mutex<bool>,
+    pub(crate) starting: Mutex<bool>,
     /// Whether some entries are encrypted.
-    pub(super) sealed: Mutex<bool>,
+    pub(crate) sealed: Mutex<bool>,
     /// Whether what it is asked never ends.
-    pub(super) hangs: Mutex<bool>,
-    pub(super) refuses: Mutex<Option<Refusal>>,
+    pub(crate) hangs: Mutex<bool>,
+    pub(crate) refuses: Mutex<Option<Refusal>>,
 }
 
 impl Fake {
     /// What it was asked since the last look.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock())
     }
 
@@ -65,7 +70,7 @@ impl Fake {
     }
 }
 
-pub(super) fn receipt() -> Receipt {
+pub(crate) fn receipt() -> Receipt {
     Receipt {
         id: "r1".to_owned(),
         matched: Matched {
@@ -277,23 +282,23 @@ impl Control for Fake {
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Read {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Read {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Read {
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
     /// The word at the end of a problem's type.
-    pub(super) fn kind(&self) -> String {
+    pub(crate) fn kind(&self) -> String {
         assert_eq!(
             self.headers["content-type"], "application/problem+json",
             "{:?}",
@@ -304,10 +309,10 @@ impl Read {
     }
 }
 
-pub(super) struct Bench {
-    pub(super) admin: Arc<Admin>,
-    pub(super) fake: Arc<Fake>,
-    pub(super) clock: Arc<ManualClock>,
+pub(crate) struct Bench {
+    pub(crate) admin: Arc<Admin>,
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 pub(crate) fn config() -> AdminConfig {
@@ -357,16 +362,16 @@ fn desk() -> DeskConfig {
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&config())
     }
 
-    pub(super) fn with(config: &AdminConfig) -> Self {
+    pub(crate) fn with(config: &AdminConfig) -> Self {
         Self::keeping(config, None)
     }
 
     /// One that keeps what outlives a restart in `state_dir`.
-    pub(super) fn keeping(config: &AdminConfig, state_dir: Option<PathBuf>) -> Self {
+    pub(crate) fn keeping(config: &AdminConfig, state_dir: Option<PathBuf>) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
         let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
         let parts = AdminParts {
@@ -400,7 +405,7 @@ impl Bench {
     }
 
     /// Sends `request` as from `address`.
-    pub(super) async fn send_from(&self, address: &str, tls: bool, request: Request<Body>) -> Read {
+    pub(crate) async fn send_from(&self, address: &str, tls: bool, request: Request<Body>) -> Read {
         let peer = Peer {
             address: address.parse().unwrap(),
             local: "127.0.0.1:9180".parse().unwrap(),
@@ -415,18 +420,32 @@ impl Bench {
         }
     }
 
-    pub(super) async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Read {
-        self.send_from("127.0.0.1:50000", false, request.body(Body::full(body)).unwrap())
-            .await
+    /// Sends `request`; what is answered has to be what is told of its call.
+    pub(crate) async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Read {
+        let body = body.into();
+        let request = request.body(Body::full(body.clone())).unwrap();
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let answer = self.send_from("127.0.0.1:50000", false, request).await;
+        let content_type = answer.headers.get("content-type");
+        let faults = DESCRIBED.faults(&Exchange {
+            method: &method,
+            path: &path,
+            sent: &body,
+            status: answer.status.as_u16(),
+            content_type: content_type.map_or("", |kind| kind.to_str().unwrap()),
+            body: &answer.body,
+        });
+        assert!(faults.is_empty(), "{method} {path}: {faults:#?}");
+        answer
     }
 
     /// GET with token.
-    pub(super) async fn get(&self, path: &str) -> Read {
+    pub(crate) async fn get(&self, path: &str) -> Read {
         self.send(request("GET", path), "").await
     }
 
     /// A changing call with token and JSON.
-    pub(super) async fn call(&self, method: &str, path: &str, body: &str) -> Read {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Read {
         self.send(
             request(method, path).header("content-type", "application/json"),
             body.to_owned(),
@@ -436,12 +455,12 @@ impl Bench {
 }
 
 /// A request as it should be, with token, without a body's type.
-pub(super) fn request(method: &str, path: &str) -> Builder {
+pub(crate) fn request(method: &str, path: &str) -> Builder {
     plain(method, path).header("authorization", format!("Bearer {TOKEN}"))
 }
 
 /// A request without token.
-pub(super) fn plain(method: &str, path: &str) -> Builder {
+pub(crate) fn plain(method: &str, path: &str) -> Builder {
     Request::builder()
         .method(method)
         .uri(path)

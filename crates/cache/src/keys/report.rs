@@ -1,9 +1,10 @@
 //! What is told of the data keys: to people, to metrics, to who rotates them. Never any part of a key.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What the data keys of an engine are and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KeysStatistics {
     /// The id of the master key that wraps, if there is a key ring.
     pub active: Option<String>,
@@ -36,7 +37,7 @@ pub struct KeysStatistics {
 }
 
 /// The data keys of an owner, as people see them.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct OwnerKeys {
     /// `tenant.NAME` or `namespace.NAME`.
     pub owner: String,
@@ -62,7 +63,7 @@ pub struct Page {
 }
 
 /// What a rotation did with some of the owners.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct Rotated {
     /// How many owners it looked at.
     pub owners: u64,

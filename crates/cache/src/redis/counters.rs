@@ -5,6 +5,7 @@ use crate::redis::envelope::EnvelopeFault;
 use crate::statistics::{PerReason, Tally};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 words! {
     /// Why Redis did not answer a load.
@@ -138,7 +139,7 @@ impl TierCounters {
 }
 
 /// What the Redis tier did since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RedisTierStatistics {
     /// Loads that a value in Redis answered.
     pub hits: u64,

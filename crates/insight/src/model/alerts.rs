@@ -100,6 +100,7 @@ pub struct Alert {
     /// The series that it is about.
     pub metric: String,
     /// The labels of that series.
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// The newest value.
     pub value: Option<f64>,
@@ -141,6 +142,7 @@ pub struct AlertRule {
     pub metric: String,
     /// Whose: of a route, of an upstream, of each of them (`*`); that of all together when there are none.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// The alert's condition holds above this.
     pub above: Option<f64>,
@@ -187,6 +189,7 @@ pub struct Silence {
     pub rule: Option<String>,
     /// Only alerts with these labels.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
     pub labels: Labels,
     /// Until when.
     pub until: Time,

@@ -5,6 +5,7 @@ use crate::http::Body;
 use ::http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// What `type` begins with; the kind follows.
 const TYPE_PREFIX: &str = "urn:peregrine:problem:";
@@ -27,7 +28,7 @@ pub struct Problem {
 }
 
 /// One fault of the input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
     /// Where it is: a field, dotted.
     pub field: String,

@@ -6,6 +6,7 @@ use peregrine_telemetry::{Counter, Histogram, HistogramSnapshot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The handles through which a target records.
 #[derive(Default)]
@@ -46,9 +47,10 @@ impl TargetStatistics {
 }
 
 /// What an upstream does and did since it was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UpstreamStatus {
     /// Its name.
+    #[schema(value_type = String)]
     pub name: Arc<str>,
     /// Requests that reached no target because all were left out.
     pub no_healthy_target: u64,
@@ -59,9 +61,10 @@ pub struct UpstreamStatus {
 }
 
 /// What a target does and did since its upstream was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TargetStatus {
     /// Its URL.
+    #[schema(value_type = String)]
     pub target: Arc<str>,
     /// How many times the requests of a target of weight 1 it can take.
     pub weight: f64,
@@ -105,7 +108,7 @@ pub struct TargetStatus {
 }
 
 /// What health checks show of a target.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChecksStatus {
     /// `passing`, `failing`, `unknown` before the first one, or `off`.
     pub verdict: &'static str,
@@ -114,12 +117,14 @@ pub struct ChecksStatus {
     /// Checks that failed.
     pub failed: u64,
     /// Why the last one failed; `None` when it passed.
+    #[schema(value_type = Option<String>)]
     pub last_error: Option<Arc<str>>,
 }
 
 /// Whether a target gets requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TargetHealth)]
 pub enum Health {
     /// It does.
     Healthy,

@@ -29,6 +29,9 @@ enum Command {
     /// Write a complete file with every default in it.
     #[command(after_help = "Example:\n  peregrine config default > peregrine.toml")]
     Default,
+    /// Write the OpenAPI description of the admin API, for tools that make clients of it.
+    #[command(after_help = "Example:\n  peregrine config openapi > openapi.json")]
+    Openapi,
     /// Write the reference page.
     #[command(hide = true)]
     Reference,
@@ -54,6 +57,7 @@ pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failu
         Command::Explain(arguments) => explain(arguments, environment),
         Command::Schema => print::json(&generate::schema(TABLE)),
         Command::Default => print::line(&generate::default_file(TABLE)),
+        Command::Openapi => print::line(peregrine_admin::openapi::text().trim_end()),
         Command::Reference => print::line(&generate::reference(TABLE)),
     }
 }

@@ -4,9 +4,10 @@ use crate::access::{Access, Redaction, TARGET_MAX_BYTES, TEXT_MAX_BYTES, cut, wi
 use crate::time::Rfc3339;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A finished request, as the admin API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RequestEvent {
     /// When it arrived (RFC 3339).
     pub at: String,

@@ -7,6 +7,7 @@ use peregrine_telemetry::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A counter of what is rare enough for one cell.
 #[derive(Debug, Default)]
@@ -122,7 +123,7 @@ impl Journaling {
 }
 
 /// How a node takes part in the backplane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BackplaneStatus {
     /// How it is called.
     pub node: String,
@@ -159,7 +160,7 @@ pub struct BackplaneStatus {
 }
 
 /// The journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct JournalStatus {
     /// Its size.
     pub bytes: u64,
@@ -178,8 +179,9 @@ pub struct JournalStatus {
 }
 
 /// How the way to a shard is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = BackplaneShardState)]
 pub enum ShardState {
     /// Nothing is known yet.
     Starting,
@@ -208,7 +210,8 @@ impl ShardState {
 }
 
 /// A control shard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BackplaneShard)]
 pub struct ShardStatus {
     /// Its number.
     pub shard: u32,
@@ -229,7 +232,8 @@ pub struct ShardStatus {
 }
 
 /// A node among those that share a Redis, by the table there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BackplaneNode)]
 pub struct NodeStatus {
     /// How it is called.
     pub node: String,
