@@ -39,6 +39,7 @@ mod s38_shared_snapshot;
 mod s40_telemetry;
 mod s41_otlp;
 mod s42_true_numbers;
+mod s43_compression_advice;
 mod s45_history;
 mod s55_audit;
 mod s56_browser;

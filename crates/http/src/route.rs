@@ -240,6 +240,16 @@ impl RouteTable {
         }
     }
 
+    /// What the routes of `configs` will be called, those without a name of their own by what they match.
+    #[must_use]
+    pub fn names(configs: &[RouteConfig]) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for config in configs {
+            names.insert(resolve::name_of(config, &names));
+        }
+        names
+    }
+
     /// The route that has `request`.
     #[must_use]
     pub fn find(&self, request: &impl RequestView) -> Option<&Arc<Route>> {

@@ -7,7 +7,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::alerts::{AlertConfig, AlertCounts, Alerts, Moment, RULES_GIVEN_MAX, RULES_MAX, Refused, SavedAlerts};
+use crate::alerts::{
+    AlertConfig, AlertCounts, Alerts, Known, Moment, RULES_GIVEN_MAX, RULES_MAX, Refused, SavedAlerts,
+};
 use crate::model::{Alert, AlertRule, AlertState, AlertsReport, Silence, SloStatus};
 use crate::notify::{self, Delivery, NotifyConfig, Outbox, Posted, ReceiverStatus};
 use crate::slo::{SLOS_MAX, SloConfig, Slos};
@@ -35,6 +37,8 @@ pub struct DeskConfig {
     pub objectives: Vec<SloConfig>,
     /// Who is told.
     pub receivers: BTreeMap<String, NotifyConfig>,
+    /// What rules and silences that are set later may name; nothing: anything.
+    pub known: Option<Known>,
 }
 
 /// The most receivers; each has a line of letters.
@@ -99,6 +103,9 @@ impl Desk {
         let receivers = config.receivers.iter().map(|(name, receiver)| receiver.receiver(name));
         self.alerts
             .configure(config.rules, receivers.collect(), config.group_wait);
+        if let Some(known) = config.known {
+            self.alerts.know(known);
+        }
         self.slos.configure(config.objectives);
         self.outbox.configure(config.receivers)
     }

@@ -34,20 +34,15 @@ pub(super) struct Resolving<'a> {
 impl Resolving<'_> {
     /// The name by which the route is counted and kept apart, which no other has.
     pub(super) fn name(&mut self, config: &RouteConfig, taken: &BTreeSet<String>) -> String {
-        let Some(name) = &config.name else {
-            let plain = default_name(config);
-            let numbered = (2..).map(|number| format!("{plain} ({number})"));
-            let mut names = std::iter::once(plain.clone()).chain(numbered);
-            return names.find(|name| !taken.contains(name)).unwrap_or(plain);
-        };
-        if taken.contains(name) {
+        let name = name_of(config, taken);
+        if taken.contains(&name) {
             self.complain(
                 "name",
                 format!("`{name}` is the name of another route too"),
                 "give each route a name of its own",
             );
         }
-        name.clone()
+        name
     }
 
     pub(super) fn route(
@@ -271,6 +266,16 @@ impl Resolving<'_> {
 }
 
 /// A route without a name is called by what it matches.
+pub(super) fn name_of(config: &RouteConfig, taken: &BTreeSet<String>) -> String {
+    if let Some(name) = &config.name {
+        return name.clone();
+    }
+    let plain = default_name(config);
+    let numbered = (2..).map(|number| format!("{plain} ({number})"));
+    let mut names = std::iter::once(plain.clone()).chain(numbered);
+    names.find(|name| !taken.contains(name)).unwrap_or(plain)
+}
+
 fn default_name(config: &RouteConfig) -> String {
     let host = if config.matches.host == "*" {
         ""

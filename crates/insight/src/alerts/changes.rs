@@ -21,7 +21,7 @@ impl Alerts {
     /// # Errors
     /// With everything that is wrong with them; nothing changes then.
     pub fn set_rules(&mut self, rules: Vec<AlertRule>) -> Result<(), Refused> {
-        let complaints = check_rules(&rules, &self.telling.names());
+        let complaints = check_rules(&rules, &self.telling.names(), self.known.as_ref());
         if !complaints.is_empty() {
             return Err(Refused::Unusable(complaints));
         }
@@ -67,10 +67,23 @@ impl Alerts {
         if let Some(name) = rule.as_deref().filter(|name| *name != "*")
             && !self.rules.iter().any(|rule| rule.name == name)
             && !self.live.keys().any(|(rule, _)| rule == name)
+            && !self
+                .known
+                .iter()
+                .flat_map(|known| &known.slos)
+                .any(|slo| crate::slo::is_rule_of(name, slo))
         {
             let near = check::nearest(name, self.rules.iter().map(|rule| rule.name.as_str()));
             let help = near.map_or_else(|| "see GET alerts".to_owned(), |near| format!("did you mean `{near}`?"));
             complaints.push(Complaint::new("rule", format!("no rule is called `{name}`"), help));
+        }
+        // What fires may be silenced, though what it is about is gone.
+        let is_live = self
+            .live
+            .keys()
+            .any(|(_, of)| labels.iter().all(|(name, value)| of.get(name) == Some(value)));
+        if let Some(known) = self.known.as_ref().filter(|_| !is_live) {
+            complaints.extend(known.check_labels(&labels, false));
         }
         if time.is_zero() || time > SILENCE_TIME_MAX {
             complaints.push(Complaint::new(

@@ -1,6 +1,7 @@
 //! What cannot be a rule, whoever wrote it: the configuration and the admin API are held to the same.
 
 use super::RULES_MAX;
+use super::known::Known;
 use super::telling::NOBODY;
 use super::words;
 use crate::model::AlertRule;
@@ -25,9 +26,10 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, known)| known)
 }
 
-/// What is wrong with `rules` as a whole, the field in each complaint as `rules[3].metric`.
+/// What is wrong with `rules` as a whole, the field in each complaint as `rules[3].metric`. What there is by name is `known`;
+/// nothing where nobody has said yet.
 #[must_use]
-pub fn check_rules(rules: &[AlertRule], receivers: &[&str]) -> Vec<Complaint> {
+pub fn check_rules(rules: &[AlertRule], receivers: &[&str], known: Option<&Known>) -> Vec<Complaint> {
     let mut all = Vec::new();
     if rules.len() > RULES_MAX {
         let problem = format!("are {}, and there can be {RULES_MAX}", rules.len());
@@ -38,7 +40,7 @@ pub fn check_rules(rules: &[AlertRule], receivers: &[&str]) -> Vec<Complaint> {
         ));
     }
     for (index, rule) in rules.iter().enumerate() {
-        let found = check_rule(rule, receivers).into_iter();
+        let found = check_rule(rule, receivers, known).into_iter();
         all.extend(found.map(|complaint| Complaint {
             field: format!("rules[{index}].{}", complaint.field),
             ..complaint
@@ -56,7 +58,7 @@ pub fn check_rules(rules: &[AlertRule], receivers: &[&str]) -> Vec<Complaint> {
 }
 
 /// What is wrong with one rule.
-pub(crate) fn check_rule(rule: &AlertRule, receivers: &[&str]) -> Vec<Complaint> {
+pub(crate) fn check_rule(rule: &AlertRule, receivers: &[&str], known: Option<&Known>) -> Vec<Complaint> {
     let mut all = Vec::new();
     let mut wrong = |field: &str, problem: String, help: String| all.push(Complaint::new(field, problem, help));
     if let Some(problem) = name_problem(&rule.name) {
@@ -92,6 +94,9 @@ pub(crate) fn check_rule(rule: &AlertRule, receivers: &[&str]) -> Vec<Complaint>
         wrong(field, "is longer than 1000 bytes".to_owned(), "be brief".to_owned());
     }
     all.extend(check_receivers(&rule.notify, receivers));
+    if let Some(known) = known.filter(|_| all.iter().all(|complaint| !complaint.field.starts_with("labels"))) {
+        all.extend(known.check_labels(&rule.labels, true));
+    }
     all
 }
 

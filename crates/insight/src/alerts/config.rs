@@ -2,6 +2,7 @@
 
 use super::check::check_rule;
 use super::defaults;
+use super::known::Known;
 use crate::model::{AlertRule, Missing, Severity};
 use crate::values::Labels;
 use peregrine_base::{Complaint, Span};
@@ -81,12 +82,12 @@ impl AlertConfig {
         }
     }
 
-    /// Rules between fields, and which names there are: of `receivers`.
+    /// Rules between fields, and which names there are: of `receivers` and what else is `known`.
     ///
     /// # Errors
     /// With what cannot hold.
-    pub fn check(&self, receivers: &[&str]) -> Result<(), Vec<Complaint>> {
-        let complaints = check_rule(&self.rule(), receivers);
+    pub fn check(&self, receivers: &[&str], known: &Known) -> Result<(), Vec<Complaint>> {
+        let complaints = check_rule(&self.rule(), receivers, Some(known));
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
 }

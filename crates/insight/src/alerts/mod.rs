@@ -12,6 +12,7 @@ mod changes;
 mod check;
 pub mod config;
 pub(crate) mod defaults;
+mod known;
 mod live;
 pub mod parameters;
 mod rule;
@@ -26,6 +27,7 @@ pub use changes::SILENCE_TIME_MAX;
 pub use check::check_rules;
 pub(crate) use check::{check_receivers, name_problem, nearest};
 pub use config::{AlertConfig, AlertsConfig, rules};
+pub use known::Known;
 pub use live::Moment;
 pub use parameters::PARAMETERS;
 pub use rule::{Observed, Verdict};
@@ -110,6 +112,8 @@ pub struct Alerts {
     over: VecDeque<Live>,
     silences: Vec<Quiet>,
     telling: Telling,
+    /// What may be named; nothing before somebody said it.
+    known: Option<Known>,
     serial: u64,
     counts: AlertCounts,
     /// Whether something changed that [`Alerts::saved`] holds.
@@ -127,6 +131,11 @@ impl Alerts {
         }
         self.telling.configure(receivers, group_wait);
         self.join();
+    }
+
+    /// From now on this is what rules and silences that are set may name.
+    pub fn know(&mut self, known: Known) {
+        self.known = Some(known);
     }
 
     /// What holds: the configured rules, each replaced by the API's of its name, and the API's own.

@@ -94,6 +94,7 @@ fn desk() -> Desk {
         group_wait: Duration::from_secs(5),
         objectives: crate::slo::objectives(&[]),
         receivers: BTreeMap::from([("pager".to_owned(), pager)]),
+        known: None,
     });
     desk
 }

@@ -1,5 +1,6 @@
 //! The typed form of `[[slo]]`. Every default and bound stands in [`super::PARAMETERS`].
 
+use crate::alerts::Known;
 use crate::model::SloKind;
 use peregrine_base::{Complaint, Fallback, Span};
 use serde::Deserialize;
@@ -61,27 +62,17 @@ impl SloConfig {
         (self.kind == SloKind::Latency).then(|| self.threshold.get().as_secs_f64() * 1000.0)
     }
 
-    /// Rules that no row of the table says, and which names there are: of `routes` and `receivers`.
+    /// Rules that no row of the table says, and which names there are: of `receivers` and what else is `known`.
     ///
     /// # Errors
     /// With what cannot hold.
-    pub fn check(&self, routes: &[&str], receivers: &[&str]) -> Result<(), Vec<Complaint>> {
+    pub fn check(&self, receivers: &[&str], known: &Known) -> Result<(), Vec<Complaint>> {
         let mut all = Vec::new();
         if let Some(problem) = crate::alerts::name_problem(&self.name) {
             all.push(Complaint::new("name", problem, "such as \"checkout_fast\""));
         }
-        if let Some(route) = self.route.as_deref().filter(|route| !routes.contains(route)) {
-            let known = || routes.iter().copied();
-            let help = match crate::alerts::nearest(route, known()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("there are: {}", routes.join(", ")),
-            };
-            all.push(Complaint::new(
-                "route",
-                format!("no [[route]] is called \"{route}\""),
-                help,
-            ));
-        }
+        let route = self.route.as_deref();
+        all.extend(route.and_then(|route| known.check_route("route", route)));
         all.extend(crate::alerts::check_receivers(&self.notify, receivers));
         if all.is_empty() { Ok(()) } else { Err(all) }
     }

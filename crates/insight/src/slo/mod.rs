@@ -82,6 +82,13 @@ const PAIRS: [Pair; 3] = [
     },
 ];
 
+/// Whether `rule` is what one of the alerts of the objective `slo` is called.
+pub(crate) fn is_rule_of(rule: &str, slo: &str) -> bool {
+    let rest = rule.strip_prefix(slo).and_then(|rest| rest.strip_prefix('_'));
+    let pair = rest.and_then(|rest| rest.strip_suffix("_burn"));
+    pair.is_some_and(|pair| PAIRS.iter().any(|known| known.name == pair))
+}
+
 /// The objectives of a node, as they were computed last.
 #[derive(Debug, Default)]
 pub struct Slos {

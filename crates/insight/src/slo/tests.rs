@@ -1,7 +1,7 @@
 //! Burn rates against an exact reference, and what becomes of them, under a clock that the test moves.
 
 use super::*;
-use crate::alerts::Alerts;
+use crate::alerts::{Alerts, Known};
 use crate::model::AlertState;
 use peregrine_base::{Clock, ManualClock};
 use proptest::prelude::*;
@@ -253,17 +253,23 @@ fn what_names_nothing_is_refused() {
         ..config(0.95)
     };
     let told: Vec<String> = wrong
-        .check(&["shop"], &["chat"])
+        .check(
+            &["chat"],
+            &Known {
+                routes: vec!["shop".to_owned(), "api".to_owned()],
+                ..Known::default()
+            },
+        )
         .unwrap_err()
         .into_iter()
         .map(|found| found.field + &found.help)
         .collect();
     assert_eq!(told.len(), 3);
     assert!(
-        told[1].contains("did you mean \"shop\"?") && told[2].contains("did you mean \"chat\"?"),
+        told[1].contains("did you mean \"shop\"? there are: shop, api") && told[2].contains("did you mean \"chat\"?"),
         "{told:?}"
     );
-    assert_eq!(config(0.95).check(&[], &[]), Ok(()));
+    assert_eq!(config(0.95).check(&[], &Known::default()), Ok(()));
 }
 
 proptest! {

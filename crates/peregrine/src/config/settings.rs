@@ -8,10 +8,10 @@ use peregrine_base::{ByteSize, Complaint, Kind, Parameter, Secret};
 use peregrine_cache::{
     CacheConfig, EncryptionConfig, KeyRing, NamespaceConfig, StrategyConfig, TenantQuota, TenantQuotas, is_tenant_name,
 };
-use peregrine_http::TenantRules;
 use peregrine_http::config::{RouteConfig, TenantsConfig};
+use peregrine_http::{RouteTable, TenantRules};
 use peregrine_insight::InsightConfig;
-use peregrine_insight::alerts::{AlertConfig, AlertsConfig};
+use peregrine_insight::alerts::{AlertConfig, AlertsConfig, Known};
 use peregrine_insight::notify::NotifyConfig;
 use peregrine_insight::slo::SloConfig;
 use peregrine_net::config::{ListenerConfig, ServerConfig, UpstreamConfig};
@@ -96,6 +96,17 @@ impl Settings {
         tokens
             .filter_map(|(name, tenant)| Some((name.clone(), tenant.admin_token.clone()?)))
             .collect()
+    }
+
+    /// What alerts, objectives and silences may name.
+    #[must_use]
+    pub fn known_names(&self) -> Known {
+        let slos = peregrine_insight::slo::objectives(&self.slo);
+        Known {
+            routes: RouteTable::names(&self.routes).into_iter().collect(),
+            upstreams: self.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
+            slos: slos.into_iter().map(|slo| slo.name).collect(),
+        }
     }
 
     /// What it amounts to, in a few words.
@@ -317,19 +328,15 @@ impl Reader<'_> {
     /// Alerts, objectives and who is told of them.
     fn check_watching(&mut self, settings: &Settings) {
         let receivers: Vec<&str> = settings.notify.keys().map(String::as_str).collect();
-        let routes: Vec<&str> = settings
-            .routes
-            .iter()
-            .filter_map(|route| route.name.as_deref())
-            .collect();
+        let known = settings.known_names();
         for (name, receiver) in &settings.notify {
             self.complain(&node::field("notify", name), receiver.check());
         }
         for (index, alert) in settings.alert.iter().enumerate() {
-            self.complain(&node::element("alert", index), alert.check(&receivers));
+            self.complain(&node::element("alert", index), alert.check(&receivers, &known));
         }
         for (index, slo) in settings.slo.iter().enumerate() {
-            self.complain(&node::element("slo", index), slo.check(&routes, &receivers));
+            self.complain(&node::element("slo", index), slo.check(&receivers, &known));
         }
         self.complain(
             "",

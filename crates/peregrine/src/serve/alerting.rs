@@ -21,6 +21,7 @@ pub(super) fn config(settings: &Settings, node: &str) -> DeskConfig {
         group_wait: settings.alerts.group_wait.get(),
         objectives: peregrine_insight::slo::objectives(&settings.slo),
         receivers: settings.notify.clone(),
+        known: Some(settings.known_names()),
     }
 }
 

@@ -69,6 +69,42 @@ fn what_only_the_rooms_know_is_told_with_its_place_too() {
 }
 
 #[test]
+fn what_watches_a_route_that_is_not_there_is_a_mistake_that_names_those_that_are() {
+    let named = GOOD.replace("match = {", "name = \"shop\"\nmatch = {")
+        + "[[route]]\nmatch.path = \"/rest/*\"\nupstream = \"api\"\n";
+    let rule = |labels: &str| {
+        format!(
+            "[[alert]]\nname = \"slow\"\nmetric = \"requests_per_s\"\nabove = 1.0\nlabels = {labels}\n[[slo]]\nname = \"fast\"\n"
+        )
+    };
+    for labels in [
+        "{ route = \"shop\" }",
+        "{ route = \"*\" }",
+        "{ route = \"/rest/*\" }",
+        "{ upstream = \"api\" }",
+    ] {
+        let text = format!("{named}{}route = \"/rest/*\"\n", rule(labels));
+        let said = Place::with(&text).run(&["check"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
+    let text = format!("{named}{}route = \"none\"\n", rule("{ route = \"shp\" }"));
+    let said = Place::with(&text).run(&["check"]);
+    assert_eq!(said.code, 2);
+    assert_says(
+        &said.err,
+        &[
+            "alert[0].labels.route: no [[route]] is called \"shp\"; did you mean \"shop\"? there are: /rest/*, shop",
+            "slo[0].route: no [[route]] is called \"none\"; there are: /rest/*, shop",
+        ],
+    );
+    let said = Place::with(&format!("{named}{}", rule("{ upstream = \"db\" }"))).run(&["check"]);
+    assert_says(
+        &said.err,
+        &["alert[0].labels.upstream: no [[upstream]] is called \"db\"; there are: api"],
+    );
+}
+
+#[test]
 fn patterns_templates_and_certificates_are_read() {
     let text = GOOD
         .replace("strategy =", "tags = [\"p-{path.2}\", \"p-{pth}\"]\nstrategy =")

@@ -104,6 +104,55 @@ fn what_cannot_be_a_rule_is_refused_as_a_whole_with_every_fault() {
 }
 
 #[test]
+fn what_a_rule_or_a_silence_names_is_there() {
+    let mut bench = Bench::new(vec![rule("errors")], &[]);
+    bench.alerts.know(Known {
+        routes: vec!["shop".to_owned(), "api".to_owned()],
+        upstreams: vec!["origin".to_owned()],
+        slos: vec!["fast".to_owned()],
+    });
+    let of = |label: &str, name: &str| AlertRule {
+        labels: Labels::from([(label.to_owned(), name.to_owned())]),
+        metric: "requests_per_s".to_owned(),
+        ..rule("one")
+    };
+    for (label, name) in [
+        ("route", "shop"),
+        ("route", "*"),
+        ("upstream", "origin"),
+        ("upstream", "*"),
+    ] {
+        assert_eq!(bench.alerts.set_rules(vec![of(label, name)]), Ok(()), "{label} {name}");
+    }
+    let told = complaints(bench.alerts.set_rules(vec![of("route", "shopp")]));
+    assert!(
+        told.contains("rules[0].labels.route no [[route]] is called \"shopp\"")
+            && told.contains("did you mean \"shop\"? there are: shop, api"),
+        "{told}"
+    );
+    let moment = bench.moment();
+    let mut silence = |rule: Option<&str>, labels: &[(&str, &str)]| {
+        let labels = labels
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let about = (rule.map(str::to_owned), labels.collect());
+        let hour = Duration::from_secs(3600);
+        bench.alerts.silence(moment, about, hour, ("ann", "")).map(drop)
+    };
+    assert_eq!(silence(None, &[("route", "api")]), Ok(()));
+    assert_eq!(silence(Some("fast_slow_burn"), &[("slo", "fast")]), Ok(()));
+    for (rule, labels, problem) in [
+        (None, &[("route", "ap")][..], "there are: shop, api"),
+        (None, &[("slo", "slow")], "there are: fast"),
+        (None, &[("tenant", "a")], "there are: route, upstream, slo"),
+        (Some("fast_huge_burn"), &[], "no rule is called `fast_huge_burn`"),
+    ] {
+        let told = complaints(silence(rule, labels));
+        assert!(told.contains(problem), "{told}");
+    }
+}
+
+#[test]
 fn silences_say_what_they_are_about_and_end() {
     let mut bench = Bench::new(vec![rule("errors")], &[]);
     let moment = bench.moment();

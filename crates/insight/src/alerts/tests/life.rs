@@ -212,7 +212,7 @@ fn there_are_never_more_alerts_than_the_bounds() {
 #[test]
 fn the_rules_that_come_along_are_sound_and_have_words() {
     for rule in defaults::rules() {
-        assert_eq!(check::check_rule(&rule, &[]), [], "{}", rule.name);
+        assert_eq!(check::check_rule(&rule, &[], None), [], "{}", rule.name);
         let text = words::text(&rule, &Labels::new(), Some(rule.threshold(None)));
         assert!(!text.contains('_'), "{text}");
     }
