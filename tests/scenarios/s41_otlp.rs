@@ -5,9 +5,11 @@ use crate::harness::program::upstream;
 use crate::harness::{Origin, Peregrine, Reply, until};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,6 +42,15 @@ fn spans(collector: &Origin) -> Vec<Span> {
     of.flat_map(|of| of.scope_spans).flat_map(|of| of.spans).collect()
 }
 
+/// The text of an attribute.
+fn word(span: &Span, key: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key == key)?;
+    match found.value.as_ref()?.value.as_ref()? {
+        Value::StringValue(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
 fn of_kind(spans: &[Span], kind: SpanKind) -> Vec<&Span> {
     spans.iter().filter(|span| span.kind() == kind).collect()
 }
@@ -59,11 +70,12 @@ fn a_trace_goes_on_through_the_cache_to_the_origin_and_the_collector_reads_it() 
     }
     // What begins here is not recorded, but goes on.
     peregrine.get("/other", &[]);
-    until("both requests and the fetch to be told", || {
-        spans(&collector).len() >= 3
-    });
+    until(
+        "both requests, what they asked the cache, and the fetch to be told",
+        || spans(&collector).len() >= 5,
+    );
     let spans = spans(&collector);
-    assert_eq!(spans.len(), 3, "{spans:?}");
+    assert_eq!(spans.len(), 5, "{spans:?}");
     assert!(spans.iter().all(|span| span.trace_id == TRACE.to_be_bytes()));
     let (server, client) = (of_kind(&spans, SpanKind::Server), of_kind(&spans, SpanKind::Client));
     assert_eq!((server.len(), client.len()), (2, 1));
@@ -73,6 +85,25 @@ fn a_trace_goes_on_through_the_cache_to_the_origin_and_the_collector_reads_it() 
             .all(|span| span.parent_span_id == 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes())
     );
     assert!(server.iter().any(|span| span.span_id == client[0].parent_span_id));
+    let lookups = of_kind(&spans, SpanKind::Internal);
+    let found: BTreeSet<_> = lookups
+        .iter()
+        .filter_map(|span| word(span, "peregrine.lookup"))
+        .collect();
+    assert_eq!(found, BTreeSet::from(["fresh".to_owned(), "lead".to_owned()]));
+    for lookup in lookups {
+        assert_eq!(
+            (lookup.name.as_str(), word(lookup, "peregrine.namespace").as_deref()),
+            ("lookup", Some("default"))
+        );
+        let request = server.iter().find(|server| server.span_id == lookup.parent_span_id);
+        let request = request.expect("it is part of a request");
+        let (cache, tier) = (
+            word(request, "peregrine.cache").unwrap(),
+            word(lookup, "peregrine.tier"),
+        );
+        assert_eq!(tier.as_deref(), (cache == "hit").then_some("memory"));
+    }
     assert!(!format!("{spans:?}").contains("hunter2"));
     // The origin was told of the span that asked it.
     let heard = origin.heard();

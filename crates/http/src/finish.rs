@@ -7,6 +7,7 @@ use crate::plane::Parts;
 use crate::policy::Fields as _;
 use crate::recent::{Recent, Remembered};
 use crate::request::{RequestFacts, RequestView};
+use crate::traced;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -223,6 +224,7 @@ pub(crate) fn record(
             Some(parent.trace)
         }),
     };
+    traced::hand_over(recorder, outcome, sent);
     recorder.record(wanted, sent.now, &access, outcome.trace.as_ref());
 }
 

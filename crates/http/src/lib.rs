@@ -53,6 +53,7 @@ mod siblings;
 mod store;
 mod template;
 mod tenant;
+mod traced;
 mod trailers;
 
 pub use advice::{Share, Summary};

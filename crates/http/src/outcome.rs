@@ -4,6 +4,7 @@
 use crate::load::LoadFacts;
 use crate::policy::{CacheStatus, Decision, Forward, Freshness, Reason};
 use crate::route::Route;
+use crate::traced::LookedUp;
 use peregrine_admission::Permit;
 use peregrine_base::{Instant, WallTime};
 use peregrine_cache::{Hit, StaleWhy};
@@ -172,6 +173,8 @@ pub(crate) struct Outcome {
     pub(crate) exchange: Option<Exchange>,
     /// Its part of a trace, where requests are traced.
     pub(crate) trace: Option<Trace>,
+    /// How the cache was asked, where that trace is recorded.
+    pub(crate) lookup: Option<LookedUp>,
     /// The word of the error that the client sees.
     pub(crate) error: Option<&'static str>,
     /// Its place among the admitted, until its answer has been delivered.
@@ -197,6 +200,7 @@ impl Outcome {
             saved: None,
             exchange: None,
             trace: None,
+            lookup: None,
             error: None,
             permit: None,
         }

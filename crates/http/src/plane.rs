@@ -231,30 +231,38 @@ impl Plane {
             ..asking.ask(&variants, &lies_in, self.parts.clock.now())
         };
         if let Some(answer) = decode::answer(&self.parts, asking, &asked(verified), outcome) {
+            self.looked_up(arrived, "fresh", outcome);
             return Ok(answer);
         }
         for _ in 0..LOOKUPS_MAX {
             let ask = asked(verified);
             match self.parts.engine.lookup(&asking.key, &ask) {
                 Lookup::Fresh { hit, refresh } => {
+                    self.looked_up(arrived, "fresh", outcome);
                     self.refresh(asking, refresh);
                     return self.hit(asking, hit, CacheOutcome::Hit, outcome);
                 }
                 Lookup::Stale { hit, why, refresh } => {
+                    self.looked_up(arrived, "stale", outcome);
                     self.refresh(asking, refresh);
                     return self.hit(asking, hit, CacheOutcome::of_stale(why), outcome);
                 }
                 Lookup::Lead(lease) => {
+                    self.looked_up(arrived, "lead", outcome);
                     if let Some(answer) = self.lead(asking, lease, outcome).await {
                         return answer;
                     }
                 }
                 Lookup::Follow(follower) => {
+                    self.looked_up(arrived, "follow", outcome);
                     if let Some(answer) = self.follow(asking, follower, outcome).await {
                         return answer;
                     }
                 }
-                Lookup::Bypass(reason) => return self.past(asking, reason, outcome).await,
+                Lookup::Bypass(reason) => {
+                    self.looked_up(arrived, "bypass", outcome);
+                    return self.past(asking, reason, outcome).await;
+                }
                 Lookup::Unverified => {
                     self.parts.engine.verify(&asking.key).await;
                     verified = true;
@@ -263,6 +271,7 @@ impl Plane {
         }
         let ask = asked(verified);
         let lease = self.parts.engine.lead_alone(&asking.key, &ask);
+        self.looked_up(arrived, "lead", outcome);
         let answer = self.lead(asking, lease, outcome).await;
         answer.unwrap_or(Err(Failure::Load(LoadFailure::Abandoned)))
     }
@@ -374,6 +383,7 @@ impl Plane {
                 outcome,
             ));
         };
+        self.waited(outcome);
         let why = reasons::of_miss(follower.why(), &asking.asked);
         outcome.forwarded(CacheOutcome::Collapsed, why.forward().unwrap_or(Forward::Miss));
         Some(match followed {

@@ -104,6 +104,7 @@ impl Plane {
         let tracer = self.parts.recorder.tracer();
         outcome.trace =
             tracer.map(|tracer| tracer.begin(traceparent(heard.fields()), &*self.parts.random, (now, wall)));
+        self.looked_up(now, "fresh", &mut outcome);
         hygiene::new_request_id(&*self.parts.random, request_id);
         let heard = heard.named(request_id);
         let (status, bytes) = write(&heard, &hit, &representation, stored.status, writer, &outcome, answer);

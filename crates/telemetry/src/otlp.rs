@@ -11,7 +11,7 @@ mod tests;
 mod wire;
 
 pub use metrics::metrics_request;
-pub use spans::Fetched;
+pub use spans::{Fetched, LookedUp};
 
 use crate::access::Access;
 use crate::trace::{SpanId, Trace, TraceId, TraceParent};
@@ -96,6 +96,11 @@ impl Tracer {
     /// Takes the span of a request to an origin.
     pub fn fetched(&self, trace: &Trace, fetched: &Fetched<'_>) {
         self.push(spans::of_fetch(trace, fetched));
+    }
+
+    /// Takes the span of asking the cache.
+    pub fn looked_up(&self, trace: &Trace, looked_up: &LookedUp<'_>) {
+        self.push(spans::of_lookup(trace, looked_up));
     }
 
     fn push(&self, span: wire::Span) {

@@ -1,4 +1,4 @@
-//! Spans: one of a server for each request, and one of a client for each request to an origin. Attributes are those of
+//! Spans: one of a server for each request, one inside it for asking the cache, and one of a client for each request to an origin. Attributes are those of
 //! OpenTelemetry's conventions for HTTP, and `peregrine.*` for what the cache did.
 
 use super::Resource;
@@ -9,6 +9,8 @@ use peregrine_base::Instant;
 use prost::Message as _;
 use std::time::Duration;
 
+/// `SPAN_KIND_INTERNAL`.
+const INTERNAL: i32 = 1;
 /// `SPAN_KIND_SERVER`.
 const SERVER: i32 = 2;
 /// `SPAN_KIND_CLIENT`.
@@ -41,6 +43,25 @@ pub struct Fetched<'a> {
     pub attempts: u32,
     /// What went wrong.
     pub error: Option<&'static str>,
+}
+
+/// How the cache was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct LookedUp<'a> {
+    /// Its span.
+    pub span: SpanId,
+    /// When it was asked first.
+    pub began: Instant,
+    /// Until it had said what becomes of the request, another's load that it waited for among it.
+    pub took: Duration,
+    /// What it said last: `fresh`, `stale`, `lead`, `follow` or `bypass`.
+    pub found: &'static str,
+    /// How often it was asked.
+    pub times: u32,
+    /// The namespace that was looked in.
+    pub namespace: &'a str,
+    /// Where what answered lay, if it answered.
+    pub tier: Option<&'a str>,
 }
 
 /// The body of a request with `spans`.
@@ -106,6 +127,30 @@ pub(super) fn of_request(trace: &Trace, access: &Access<'_>, target: &str) -> Sp
         // An error of the client's is none of the server's span.
         status: (access.status >= 500).then(|| failed(access.error)),
         flags: 1 | if is_remote { REMOTE_PARENT } else { LOCAL_PARENT },
+    }
+}
+
+/// The span of asking the cache.
+pub(super) fn of_lookup(trace: &Trace, is: &LookedUp<'_>) -> Span {
+    let began = trace.began_wall.as_millis().saturating_mul(1_000_000);
+    let start = began.saturating_add(nanos(is.began.since(trace.began)));
+    let mut attributes = vec![
+        KeyValue::text("peregrine.lookup", is.found),
+        KeyValue::text("peregrine.namespace", is.namespace),
+        KeyValue::whole("peregrine.lookup.times", is.times.into()),
+    ];
+    attributes.extend(is.tier.map(|tier| KeyValue::text("peregrine.tier", tier)));
+    Span {
+        trace_id: trace.id.0.to_be_bytes().to_vec(),
+        span_id: is.span.0.to_be_bytes().to_vec(),
+        parent_span_id: trace.span.0.to_be_bytes().to_vec(),
+        name: "lookup".to_owned(),
+        kind: INTERNAL,
+        start_time_unix_nano: start,
+        end_time_unix_nano: start.saturating_add(nanos(is.took)),
+        attributes,
+        status: None,
+        flags: 1 | LOCAL_PARENT,
     }
 }
 

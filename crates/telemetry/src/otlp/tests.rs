@@ -73,17 +73,36 @@ fn spans_are_read_by_the_protocols_own_types() {
         error: Some("upstream_refused"),
     };
     tracer.fetched(&trace, &fetched);
+    let looked_up = LookedUp {
+        span: SpanId(8),
+        began: Instant::from_nanos(6_000),
+        took: Duration::from_micros(20),
+        found: "lead",
+        times: 2,
+        namespace: "shop",
+        tier: None,
+    };
+    tracer.looked_up(&trace, &looked_up);
     tracer.finished(&trace, &access(), "/page?token=[redacted]&page=2");
     let (body, count) = tracer.take(&resource()).unwrap();
-    assert_eq!((count, tracer.waiting()), (2, 0));
+    assert_eq!((count, tracer.waiting()), (3, 0));
     assert_eq!(tracer.take(&resource()), None);
     let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
     let of = &request.resource_spans[0];
     let described = &of.resource.as_ref().unwrap().attributes;
     assert_eq!(attribute(described, "service.name"), text("shop-cache").as_ref());
-    let [client, server] = &of.scope_spans[0].spans[..] else {
-        panic!("two spans")
+    let [client, lookup, server] = &of.scope_spans[0].spans[..] else {
+        panic!("three spans")
     };
+    assert_eq!(
+        (lookup.kind(), lookup.name.as_str(), &lookup.parent_span_id),
+        (SpanKind::Internal, "lookup", &server.span_id)
+    );
+    assert_eq!(lookup.start_time_unix_nano - server.start_time_unix_nano, 1000);
+    assert_eq!(lookup.end_time_unix_nano - lookup.start_time_unix_nano, 20_000);
+    assert_eq!(attribute(&lookup.attributes, "peregrine.lookup"), text("lead").as_ref());
+    let times = attribute(&lookup.attributes, "peregrine.lookup.times");
+    assert_eq!(times, Some(&any_value::Value::IntValue(2)));
     assert_eq!(
         server.trace_id,
         0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes()
