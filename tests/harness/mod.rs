@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod crowd;
 pub(crate) mod curl;
+pub(crate) mod described;
 pub(crate) mod fleet;
 pub(crate) mod origin;
 pub(crate) mod process;

@@ -1,11 +1,13 @@
 //! Peregrine as a process, with a configuration of the scenario's and a folder of its own.
 
 use super::client::{Answer, Client, request};
+use super::described::{Described, Exchange};
 use super::process::{self, Process};
 use super::{Origin, Signal, Terminal, until};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 /// Where its token lies in its folder.
 pub(crate) const TOKEN: &str = ".peregrine/admin.token";
@@ -200,9 +202,34 @@ pub(crate) fn call(
         fields.push(("content-type", "application/json"));
         fields.push(("content-length", &length));
     }
-    Client::connect(admin)
+    let answer = Client::connect(admin)
         .send(request(method, target, &fields) + &body)
-        .read(method)
+        .read(method);
+    as_described(method, target, &body, &answer);
+    answer
+}
+
+/// The description of the API.
+static DESCRIBED: LazyLock<Described> = LazyLock::new(|| {
+    let text = peregrine_admin::openapi::text();
+    Described::new(serde_json::from_str(&text).expect("it is JSON"))
+});
+
+/// What the admin API answers is what it says that it answers, in every scenario.
+#[track_caller]
+fn as_described(method: &str, target: &str, sent: &str, answer: &Answer) {
+    if !answer.complete {
+        return;
+    }
+    let faults = DESCRIBED.faults(&Exchange {
+        method,
+        path: target.split('?').next().unwrap_or_default(),
+        sent: sent.as_bytes(),
+        status: answer.status,
+        content_type: &answer.field("content-type"),
+        body: &answer.body,
+    });
+    assert!(faults.is_empty(), "{method} {target}: {faults:#?}");
 }
 
 /// The upstream `origin` over all of `origins`, with `fields` in its table, then `more`, which may bring its own routes.

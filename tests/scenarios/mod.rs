@@ -49,4 +49,5 @@ mod s51_notifications;
 mod s52_alerts_api;
 mod s57_configuration;
 mod s58_entries;
+mod s59_described;
 mod s70_terminal;

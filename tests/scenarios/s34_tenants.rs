@@ -218,6 +218,10 @@ fn who_fills_its_quota_in_redis_writes_no_more_there_and_answers_all_the_same() 
         let pointer = format!("/cache/redis/writes_by_outcome/{outcome}");
         node.statistics().pointer(&pointer).and_then(Value::as_u64).unwrap_or(0)
     };
+    // Before it knows of all invalidations it writes nothing.
+    until("the node to be in step", || {
+        node.statistics()["backplane"]["shards"][0]["state"] == "in_step"
+    });
     for page in 0..5 {
         node.get(&format!("/{page}"), &named("acme"));
     }
