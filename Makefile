@@ -45,9 +45,10 @@ lint: ## Check everything that is no test: format, clippy, tidy, docs, dependenc
 tidy: setup ## Check the house rules only
 	@$(CARGO) xtask tidy
 
-reference: setup ## Write anew what is made from the tables of parameters and metrics
+reference: setup ## Write anew what is made from the tables of parameters, calls and metrics
 	@$(CARGO) xtask reference
 	@$(CARGO) xtask metrics
+	@scripts/web types
 
 build-debug: dashboard
 	@scripts/setup test

@@ -3,7 +3,7 @@ import hooks from "eslint-plugin-react-hooks";
 import ts from "typescript-eslint";
 
 export default ts.config(
-  { ignores: ["dist", "node_modules", "src/api.gen.ts"] },
+  { ignores: ["dist", "node_modules"] },
   js.configs.recommended,
   ...ts.configs.strict,
   {

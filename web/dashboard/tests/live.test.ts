@@ -1,4 +1,4 @@
-import type { EventsOptions, PerformanceClient, RequestEvent } from "@peregrine/sdk";
+import type { EventsOptions, PerformanceClient, Topics } from "@peregrine/sdk";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Live } from "../src/lib/live";
 import { fits } from "../src/pages/traffic";
@@ -10,7 +10,7 @@ const client = { events: (options: EventsOptions) => {
   stream = options;
   return { seq: null, close: () => undefined };
 } } as unknown as PerformanceClient;
-const request = (id: string, more: Partial<RequestEvent> = {}) => ({ request_id: id, method: "GET", host: "shop", target: "/a", status: 200, duration_ms: 3, cache: "hit", route: "/", client: "10.0.0.1", ...more }) as RequestEvent;
+const request = (id: string, more: Partial<Topics["request"]> = {}) => ({ request_id: id, method: "GET", host: "shop", target: "/a", status: 200, duration_ms: 3, cache: "hit", route: "/", client: "10.0.0.1", ...more }) as Topics["request"];
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

@@ -1,3 +1,4 @@
+import type { operations, paths } from "./api.generated.js";
 import { follow, type EventsOptions, type Subscription } from "./events.js";
 import { Problem } from "./problem.js";
 import type * as T from "./types.js";
@@ -26,7 +27,21 @@ export interface TrafficQuery {
 }
 export interface ExplainQuery { url: string; method?: string; fetch?: boolean; headers?: Record<string, string> }
 export interface AuditQuery { limit?: number; before?: number; who?: string; what?: string }
-export interface NewApiKey { name: string; role: T.Role; namespaces?: string[]; expires_in_s?: number }
+export type NewApiKey = T.CreateKey;
+
+/** What is called by a method, by its path under `/api/performance/`. */
+type Of<M extends "get" | "put" | "post" | "patch" | "delete", P extends string> =
+  paths[`/api/performance/${P}` & keyof paths][M];
+/** What a call answers, as the API's description says. */
+type Answer<O> = O extends { responses: { 200: { content: { "application/json": infer R } } } } ? R : never;
+/** What it takes as its body. */
+type Body<O> = O extends { requestBody?: { content: { "application/json": infer B } } } ? B : undefined;
+/** What it can be asked for. */
+type Asked<O> = O extends { parameters: { query?: infer Q } } ? { [K in keyof NonNullable<Q>]?: unknown } : never;
+/** Every path that answers JSON by a method. */
+type Path<M extends "get" | "put" | "post" | "patch" | "delete"> = {
+  [K in keyof paths]: K extends `/api/performance/${infer P}` ? (paths[K][M] extends operations[keyof operations] ? P : never) : never;
+}[keyof paths];
 
 type Query = Record<string, string | number | boolean | string[] | undefined | null>;
 interface Call { query?: Query | object; body?: unknown; headers?: Record<string, string>; signal?: AbortSignal }
@@ -74,74 +89,79 @@ export function createClient(options: ClientOptions = {}) {
     const text = await response.text();
     return (text === "" ? null : JSON.parse(text)) as R;
   }
-  const get = <R>(path: string, query?: Query | object, signal?: AbortSignal) =>
-    json<R>("GET", path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) });
-  const rows = async <R>(path: string, field: string, query?: Query | object, signal?: AbortSignal): Promise<R[]> => {
-    const value = await get<unknown>(path, query, signal);
-    if (Array.isArray(value)) return value as R[];
-    const inner = (value as Record<string, unknown> | null)?.[field];
-    return Array.isArray(inner) ? (inner as R[]) : [];
-  };
+  const get = <P extends Path<"get">>(path: P, query?: Asked<Of<"get", P>>, signal?: AbortSignal) =>
+    json<Answer<Of<"get", P>>>("GET", path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) });
+  const post = <P extends Path<"post">>(path: P, body: Body<Of<"post", P>> | Record<string, never>) =>
+    json<Answer<Of<"post", P>>>("POST", path, { body });
+  const put = <P extends Path<"put">>(path: P, body: Body<Of<"put", P>>) =>
+    json<Answer<Of<"put", P>>>("PUT", path, { body });
+  const remove = <P extends Path<"delete">>(path: P, query?: Asked<Of<"delete", P>>) =>
+    json<Answer<Of<"delete", P>>>("DELETE", path, query ? { query } : {});
+  /** The list in an answer that is a list and what is told about it. */
+  const rows = async <P extends Path<"get">, F extends keyof Answer<Of<"get", P>>>(
+    path: P, field: F, query?: Asked<Of<"get", P>>, signal?: AbortSignal,
+  ) => (await get(path, query, signal))[field];
 
   return {
     // What is measured
-    dashboard: (range?: string, signal?: AbortSignal) => get<T.Dashboard>("dashboard", { range }, signal),
-    summary: (range?: string, signal?: AbortSignal) => get<T.Summary>("summary", { range }, signal),
-    history: (query: HistoryQuery = {}, signal?: AbortSignal) => get<T.History>("history", query, signal),
-    metrics: (signal?: AbortSignal) => get<T.Metrics>("metrics", undefined, signal),
-    systemMetrics: (signal?: AbortSignal) => get<T.SystemMetrics>("metrics/system", undefined, signal),
-    cacheMetrics: (signal?: AbortSignal) => get<T.CacheMetrics>("metrics/cache", undefined, signal),
-    applicationMetrics: (signal?: AbortSignal) => get<T.ApplicationMetrics>("metrics/application", undefined, signal),
-    health: (signal?: AbortSignal) => get<T.Row>("health", undefined, signal),
-    routes: (range?: string, signal?: AbortSignal) => rows<T.RouteFigures>("routes", "routes", { range }, signal),
-    upstreams: (signal?: AbortSignal) => rows<T.UpstreamReport>("upstreams", "upstreams", undefined, signal),
-    nodes: (signal?: AbortSignal) => rows<T.NodeReport>("nodes", "nodes", undefined, signal),
-    traffic: (query: TrafficQuery = {}, signal?: AbortSignal) => rows<T.RequestEvent>("traffic", "requests", query, signal),
+    dashboard: (range?: string, signal?: AbortSignal) => get("dashboard", { range }, signal),
+    summary: (range?: string, signal?: AbortSignal) => get("summary", { range }, signal),
+    history: (query: HistoryQuery = {}, signal?: AbortSignal) => get("history", query, signal),
+    metrics: (signal?: AbortSignal) => get("metrics", undefined, signal),
+    systemMetrics: (signal?: AbortSignal) => get("metrics/system", undefined, signal),
+    cacheMetrics: (signal?: AbortSignal) => get("metrics/cache", undefined, signal),
+    applicationMetrics: (signal?: AbortSignal) => get("metrics/application", undefined, signal),
+    health: (signal?: AbortSignal) => get("health", undefined, signal),
+    routes: (range?: string, signal?: AbortSignal) => rows("routes", "routes", { range }, signal),
+    upstreams: (signal?: AbortSignal) => rows("upstreams", "upstreams", undefined, signal),
+    nodes: (signal?: AbortSignal) => rows("nodes", "nodes", undefined, signal),
+    traffic: (query: TrafficQuery = {}, signal?: AbortSignal) => rows("traffic", "requests", query, signal),
 
     // The cache
-    cacheStats: (signal?: AbortSignal) => get<T.CacheStats>("cache/stats", undefined, signal),
-    tags: (limit?: number, signal?: AbortSignal) => rows<T.TagCount>("cache/tags", "tags", { limit }, signal),
-    entries: (query: EntriesQuery = {}, signal?: AbortSignal) => get<T.EntriesPage>("cache/entries", query, signal),
-    explain: ({ headers, fetch: ask, ...query }: ExplainQuery, signal?: AbortSignal) => get<T.Explanation>("explain", {
+    /** For whoever is limited to namespaces or a tenant there is less in the answer. */
+    cacheStats: (signal?: AbortSignal) => get("cache/stats", undefined, signal) as Promise<T.CacheStats>,
+    tags: (limit?: number, signal?: AbortSignal) => rows("cache/tags", "tags", { limit }, signal),
+    entries: (query: EntriesQuery = {}, signal?: AbortSignal) => get("cache/entries", query, signal),
+    explain: ({ headers, fetch: ask, ...query }: ExplainQuery, signal?: AbortSignal) => get("explain", {
       ...query, ...(ask ? { fetch: true } : {}), ...(headers ? { headers: JSON.stringify(headers) } : {}),
     }, signal),
-    invalidate: (what: T.Invalidation) => json<T.Receipt>("POST", "cache/invalidate", { body: what }),
-    clear: (namespace?: string) => json<T.Receipt>("POST", "cache/clear", { body: namespace ? { namespace } : {} }),
-    preload: (what: T.PreloadRequest) => json<T.Preloaded>("POST", "cache/preload", { body: what }),
+    invalidate: (what: T.Invalidation) => post("cache/invalidate", what),
+    clear: (namespace?: string) => post("cache/clear", namespace ? { namespace } : {}),
+    preload: (what: T.PreloadRequest) => post("cache/preload", what),
 
     // Alerts, objectives, reports, recommendations
-    alerts: (signal?: AbortSignal) => get<T.AlertsReport>("alerts", undefined, signal),
-    putRules: (rules: T.AlertRule[]) => json<unknown>("PUT", "alerts/rules", { body: { rules } }),
-    silence: (what: { rule?: string; labels?: Record<string, string>; for_s: number; reason: string }) =>
-      json<T.Silence>("POST", "alerts/silence", { body: what }),
-    unsilence: (id: string) => json<unknown>("DELETE", "alerts/silence", { query: { id } }),
+    alerts: (signal?: AbortSignal) => get("alerts", undefined, signal),
+    putRules: (rules: T.AlertRuleInput[]) => put("alerts/rules", { rules }),
+    silence: (what: T.SilenceRequest) =>
+      post("alerts/silence", what),
+    unsilence: (id: string) => remove("alerts/silence", { id }),
     acknowledge: (id: string, note?: string) =>
-      json<unknown>("POST", "alerts/acknowledge", { body: { id, ...(note ? { note } : {}) } }),
-    forgetAlerts: () => json<unknown>("DELETE", "alerts"),
-    slos: (signal?: AbortSignal) => rows<T.SloStatus>("slos", "slos", undefined, signal),
-    report: (id?: string, signal?: AbortSignal) => get<T.Report>("report", { id }, signal),
-    reports: (limit?: number, signal?: AbortSignal) => rows<T.ReportHead>("reports", "reports", { limit }, signal),
+      post("alerts/acknowledge", { id, ...(note ? { note } : {}) }),
+    forgetAlerts: () => remove("alerts"),
+    slos: (signal?: AbortSignal) => rows("slos", "slos", undefined, signal),
+    report: (id?: string, signal?: AbortSignal) => get("report", { id }, signal),
+    reports: (limit?: number, signal?: AbortSignal) => rows("reports", "reports", { limit }, signal),
     /** The address of a report as a page or as Markdown. */
     reportUrl: (id: string, format: "html" | "markdown" | "json") =>
       `${base}${API}report${search({ id, format })}`,
     recommendations: (signal?: AbortSignal) =>
-      rows<T.Recommendation>("optimization/recommendations", "recommendations", undefined, signal),
-    optimize: () => json<unknown>("POST", "optimization/run", { body: {} }),
+      rows("optimization/recommendations", "recommendations", undefined, signal),
+    optimize: () => post("optimization/run", {}),
 
     // Configuration, access, audit
-    config: (signal?: AbortSignal) => get<T.ConfigReport>("config", undefined, signal),
+    config: (signal?: AbortSignal) => get("config", undefined, signal),
     patchConfig: (etag: string, changes: Record<string, unknown>, dry_run: boolean) =>
-      json<T.Patched>("PATCH", "config", { body: { changes, dry_run }, headers: { "if-match": quoted(etag) } }),
-    reload: () => json<{ applied: string[]; needs_restart: string[] }>("POST", "config/reload", { body: {} }),
-    login: (by: { token: string } | { code: string }) => json<T.Me>("POST", "access/login", { body: by }),
-    logout: () => json<unknown>("POST", "access/logout", { body: {} }),
-    me: (signal?: AbortSignal) => get<T.Me>("access/me", undefined, signal),
-    apiKeys: (signal?: AbortSignal) => rows<T.ApiKey>("access/apikeys", "keys", undefined, signal),
-    createApiKey: (what: NewApiKey) => json<T.ApiKey & { key: string }>("POST", "access/apikeys", { body: what }),
-    revokeApiKey: (id: string) => json<unknown>("DELETE", "access/apikeys", { query: { id } }),
-    audit: (query: AuditQuery = {}, signal?: AbortSignal) => get<T.AuditPage>("audit", query, signal),
-    logLevel: (signal?: AbortSignal) => get<{ level: string }>("log", undefined, signal),
-    setLogLevel: (level: string) => json<{ level: string }>("PUT", "log", { body: { level } }),
+      json<Answer<Of<"patch", "config">>>("PATCH", "config", { body: { changes, dry_run }, headers: { "if-match": quoted(etag) } }),
+    reload: () => post("config/reload", {}),
+    login: (by: { token: string } | { code: string }) => post("access/login", by),
+    logout: () => post("access/logout", {}),
+    me: (signal?: AbortSignal) => get("access/me", undefined, signal),
+    apiKeys: (signal?: AbortSignal) => rows("access/apikeys", "keys", undefined, signal),
+    createApiKey: (what: NewApiKey) => post("access/apikeys", what),
+    revokeApiKey: (id: string) => remove("access/apikeys", { id }),
+    audit: (query: AuditQuery = {}, signal?: AbortSignal) => get("audit", query, signal),
+    logLevel: (signal?: AbortSignal) => get("log", undefined, signal),
+    setLogLevel: (level: string) => put("log", { level }),
 
     /** Follows the event stream until the subscription is closed; see {@link follow}. */
     events: (what: EventsOptions): Subscription => follow((lastId, signal) => send(

@@ -105,7 +105,7 @@ export class Live {
       this.#samples.push(data as Sample);
       if (this.#samples.length > SAMPLES_MAX) this.#samples.splice(0, this.#samples.length - SAMPLES_MAX);
     } else if (topic === "request") {
-      const request = data as RequestEvent;
+      const request = data as Topics["request"];
       this.#skipped += request.skipped ?? 0;
       this.#requests = [request, ...this.#requests.slice(0, REQUESTS_MAX - 1)];
     }

@@ -9,7 +9,7 @@ import { Field, Toggle } from "@/ui/field";
 import { Notice } from "@/ui/states";
 import { toast } from "@/ui/toast";
 
-export function condition(rule: AlertRule): string {
+export function condition(rule: Pick<AlertRule, "metric" | "above" | "below">): string {
   const name = info(rule.metric).label;
   const parts = [rule.above !== null ? `above ${show(rule.metric, rule.above)}` : "", rule.below !== null ? `below ${show(rule.metric, rule.below)}` : ""].filter(Boolean);
   return `${name} ${parts.join(" or ")}`;
@@ -17,7 +17,7 @@ export function condition(rule: AlertRule): string {
 
 const EMPTY: AlertRule = {
   name: "", metric: "latency_p95_ms", labels: {}, above: 1000, below: null, clear: null, for_s: 60, keep_firing_s: 60, severity: "high", min_events: 50,
-  notify: [], enabled: true, default: false,
+  notify: [], enabled: true, default: false, missing: "keep", group: null, text: null, next_step: null,
 };
 const number = (text: string): number | null => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
 const text = (value: number | null) => (value === null ? "" : String(value));
