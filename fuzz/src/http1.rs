@@ -63,25 +63,28 @@ fn decode<const N: usize>(pieces: [&[u8]; N]) -> Option<(Vec<u8>, bool)> {
     Some((body, false))
 }
 
-/// The head of a response: however it is cut, the watch says the same; what is let through says in one way where it ends.
+/// The heads of a response: however they are cut, the same ones are let through (what is not is refused sooner or later),
+/// and say in one way where their body ends.
 pub fn response_head(bytes: &[u8]) {
-    let whole = fuzzing::watched(&[bytes]);
+    let read = |pieces: &[&[u8]]| fuzzing::read(pieces).filter(|read| read.over);
+    let whole = read(&[bytes]);
     for cut in [1, 7, bytes.len() / 2] {
         if cut <= bytes.len() {
             let (one, other) = bytes.split_at(cut);
-            assert_eq!(fuzzing::watched(&[one, other]), whole, "cut at {cut}");
+            assert_eq!(read(&[one, other]), whole, "cut at {cut}");
         }
     }
-    if let Some((lengths, codings)) = fuzzing::framing(bytes) {
-        assert!(codings.is_empty(), "a transfer coding is left");
-        assert!(lengths.len() <= 1, "several lengths are left");
-        assert!(
-            lengths
-                .iter()
-                .all(|length| length.as_bytes().iter().all(u8::is_ascii_digit)),
-            "a length that is no number is left"
-        );
-    }
+    let Some(read) = whole else { return };
+    assert!(read.length <= bytes.len(), "heads longer than what came");
+    let Some((lengths, codings)) = read.framing else { return };
+    assert!(codings.is_empty(), "a transfer coding is left");
+    assert!(lengths.len() <= 1, "several lengths are left");
+    assert!(
+        lengths
+            .iter()
+            .all(|length| length.as_bytes().iter().all(u8::is_ascii_digit)),
+        "a length that is no number is left"
+    );
 }
 
 /// A header of the PROXY protocol: what is whole stays so, whatever follows.

@@ -402,7 +402,7 @@ fn a_hit_over_http2_goes_without_a_task_and_maps_of_our_own() {
     assert!(each <= HTTP2_ALLOCATIONS_MAX, "{each} allocations for each request");
 }
 
-/// The most allocations for a miss that is stored, and the most bytes of them all: what the client `hyper` needs among them.
+/// The most allocations for a miss that is stored, and the most bytes of them all.
 const MISS_ALLOCATIONS_MAX: u64 = 150;
 const MISS_BYTES_MAX: u64 = 64 << 10;
 const MISSES: usize = 1000;

@@ -318,36 +318,6 @@ impl BodyError {
     pub const fn new(fault: BodyFault, party: Party) -> Self {
         Self { fault, party }
     }
-
-    /// What an error of hyper says about a body that came from `party`.
-    pub(crate) fn from_hyper(error: &hyper::Error, party: Party) -> Self {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(current) = cause {
-            if let Some(own) = current.downcast_ref::<Self>() {
-                return *own;
-            }
-            if let Some(io) = current.downcast_ref::<std::io::Error>() {
-                return Self::new(fault_of_io(io), party);
-            }
-            cause = current.source();
-        }
-        let fault = if error.is_incomplete_message() {
-            BodyFault::Truncated
-        } else {
-            BodyFault::Broken
-        };
-        Self::new(fault, party)
-    }
-}
-
-/// hyper tells a cut body from a malformed one by the kind of the I/O error inside.
-fn fault_of_io(error: &std::io::Error) -> BodyFault {
-    match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => BodyFault::Truncated,
-        std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => BodyFault::Malformed,
-        std::io::ErrorKind::TimedOut => BodyFault::IdleTimeout,
-        _ => BodyFault::Broken,
-    }
 }
 
 impl Blame for BodyError {

@@ -2,15 +2,12 @@
 
 use super::UpstreamParts;
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::outgoing::SentBody;
+use super::http1::{HeadRule, Link, Stream};
 use super::streams::{self, Streams};
 use super::target::Target;
 use super::tls::{ALPN_H2, Connectors};
-use super::wire::{Checked, HeadRule, Watch};
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use peregrine_base::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -19,15 +16,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// The read buffer of an HTTP/1.1 connection, unless heads may be larger: bounds what is read ahead of a body.
-const BUFFER_BYTES_MAX: usize = 128 << 10;
-
 /// A connection ready for requests.
 pub(crate) enum Dialed {
-    Http1 {
-        sender: http1::SendRequest<SentBody>,
-        watch: Arc<Watch>,
-    },
+    Http1(Box<Link>),
     Http2(Streams),
 }
 
@@ -79,7 +70,7 @@ impl Dialer {
         let (Some(tls), Some(name)) = (&self.tls, target.server_name()) else {
             return match self.version {
                 HttpVersion::Http2 => self.http2(stream).await,
-                HttpVersion::Auto | HttpVersion::Http1 => self.http1(stream, Some(super::wire::has_bytes)).await,
+                HttpVersion::Auto | HttpVersion::Http1 => Ok(self.http1(Stream::Plain(stream))),
             };
         };
         let tls = if own { &tls.http1 } else { &tls.any };
@@ -92,8 +83,7 @@ impl Dialer {
                 UpstreamErrorKind::Protocol,
                 "TLS did not agree on HTTP/2",
             )),
-            // Under TLS, bytes may come at any time: session tickets.
-            (false, HttpVersion::Auto | HttpVersion::Http1) => self.http1(stream, None).await,
+            (false, HttpVersion::Auto | HttpVersion::Http1) => Ok(self.http1(Stream::Tls(Box::new(stream)))),
         }
     }
 
@@ -131,23 +121,8 @@ impl Dialer {
         Err(UpstreamError::because(kind, last))
     }
 
-    async fn http1<S>(&self, stream: S, early: Option<fn(&S) -> bool>) -> Result<Dialed, UpstreamError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let watch = Arc::new(Watch::default());
-        let stream = Checked::new(stream, self.heads, Arc::clone(&watch), early);
-        let mut builder = http1::Builder::new();
-        builder
-            .max_buf_size(BUFFER_BYTES_MAX.max(self.heads.bytes_max))
-            .max_headers(self.heads.fields_max)
-            .max_header_size(self.heads.bytes_max);
-        let (sender, connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(handshake_failed)?;
-        self.run(connection.with_upgrades());
-        Ok(Dialed::Http1 { sender, watch })
+    fn http1(&self, stream: Stream) -> Dialed {
+        Dialed::Http1(Box::new(Link::new(stream, self.heads)))
     }
 
     async fn http2<S>(&self, stream: S) -> Result<Dialed, UpstreamError>
@@ -158,18 +133,6 @@ impl Dialer {
         let failed = |error| UpstreamError::because(UpstreamErrorKind::Protocol, error);
         begun.map(Dialed::Http2).map_err(failed)
     }
-
-    /// Runs a connection until nobody holds its sending half any more. Its errors reach whoever uses it.
-    fn run<C>(&self, connection: C)
-    where
-        C: Future<Output = hyper::Result<()>> + Send + 'static,
-    {
-        self.parts.runtime.spawn(Box::pin(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to an origin ended");
-            }
-        }));
-    }
 }
 
 /// There is no connection in time: neither at `limit`, the connection's own, nor at `deadline`, the exchange's.
@@ -179,10 +142,6 @@ pub(crate) fn overdue(limit: Instant, deadline: Instant) -> UpstreamError {
     } else {
         UpstreamErrorKind::ConnectTimeout
     })
-}
-
-fn handshake_failed(error: hyper::Error) -> UpstreamError {
-    UpstreamError::because(UpstreamErrorKind::Protocol, error)
 }
 
 /// The addresses of a target, asked for anew each time so that a change of the name is noticed.

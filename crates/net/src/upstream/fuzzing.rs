@@ -1,9 +1,8 @@
-//! What fuzzers call and nobody else: the head of a response on the way that it takes from an origin's bytes to the plane,
-//! with `httparse` in the place of hyper, which uses it.
+//! What fuzzers call and nobody else: the heads of a response on the way that they take from an origin's bytes to the plane.
 
 use super::head;
-use super::wire::{HeadRule, Scan};
-use ::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use super::http1::{HeadRule, Heads};
+use ::http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use ::http::{Response, StatusCode};
 
 const RULE: HeadRule = HeadRule {
@@ -12,30 +11,48 @@ const RULE: HeadRule = HeadRule {
     interim_max: 4,
 };
 
-/// What the watch over a connection says of `pieces`; nothing where it ends the connection.
-#[must_use]
-pub fn watched(pieces: &[&[u8]]) -> Option<bool> {
-    let (mut scan, mut doubtful) = (Scan::new(), false);
-    for piece in pieces {
-        doubtful |= scan.read(piece, RULE).ok()?;
-    }
-    Some(doubtful)
+/// What is read of the heads in some bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// The statuses, of which all but the last are interim.
+    pub statuses: Vec<StatusCode>,
+    /// The bytes that they take.
+    pub length: usize,
+    /// The last of them is final.
+    pub over: bool,
+    /// The connection is not to be used again.
+    pub doubtful: bool,
+    /// The fields that say where the body ends, once it was let through.
+    pub framing: Option<(Vec<HeaderValue>, Vec<HeaderValue>)>,
 }
 
-/// The fields that say where the body of the response in `bytes` ends, once it was let through; nothing where it was not.
+/// What is read of `pieces` that come one after the other; nothing where they end the connection.
 #[must_use]
-pub fn framing(bytes: &[u8]) -> Option<(Vec<HeaderValue>, Vec<HeaderValue>)> {
-    let mut room = [httparse::EMPTY_HEADER; 64];
-    let mut parsed = httparse::Response::new(&mut room);
-    let complete = parsed.parse(bytes).ok()?;
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(parsed.code?).ok()?;
-    for field in complete.is_complete().then_some(parsed.headers)? {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        response
-            .headers_mut()
-            .append(name, HeaderValue::from_bytes(field.value).ok()?);
+pub fn read(pieces: &[&[u8]]) -> Option<Read> {
+    let (mut heads, mut here, mut read) = (Heads::default(), Vec::new(), Read::default());
+    for piece in pieces {
+        here.extend_from_slice(piece);
+        while !read.over && !here.is_empty() {
+            let Some(head) = heads.next(&here, RULE).ok()? else {
+                break;
+            };
+            here.drain(..head.length);
+            read.length += head.length;
+            read.statuses.push(head.status);
+            read.doubtful |= head.is_doubtful;
+            read.over = !head.is_interim();
+            if read.over {
+                read.framing = framing(head.status, head.headers);
+            }
+        }
     }
+    Some(read)
+}
+
+fn framing(status: StatusCode, headers: HeaderMap) -> Option<(Vec<HeaderValue>, Vec<HeaderValue>)> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
     let (response, _) = head::check(response, None).ok()?;
     let all = |headers: &HeaderMap, name| headers.get_all(name).iter().cloned().collect();
     Some((

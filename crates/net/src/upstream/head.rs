@@ -2,9 +2,9 @@
 //! and what it means when there is none.
 
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::http1::Fault;
 use super::pool::Cause;
 use super::sending::Sending;
-use super::wire::HeadFault;
 use ::http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING, UPGRADE};
 use ::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use std::time::Duration;
@@ -18,41 +18,11 @@ const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 pub(crate) fn classify(cause: &Cause, sending: Option<&Sending>) -> UpstreamError {
     let fault = sending.and_then(Sending::fault).map(UpstreamErrorKind::RequestBody);
     let (kind, chain) = match cause {
-        Cause::Http1(error) => {
-            let chain = Chain(error).to_string();
-            (fault.unwrap_or_else(|| kind_of(error, &chain)), chain)
-        }
+        Cause::Http1(Fault::Refused(error)) => return error.clone(),
+        Cause::Http1(error) => (fault.unwrap_or_else(|| error.kind()), error.to_string()),
         Cause::Http2(error) => (fault.unwrap_or_else(|| error.kind()), Chain(error).to_string()),
     };
     UpstreamError::because(kind, chain)
-}
-
-fn kind_of(error: &hyper::Error, chain: &str) -> UpstreamErrorKind {
-    match head_fault(error) {
-        Some(HeadFault::TooLarge) => UpstreamErrorKind::HeadTooLarge,
-        Some(HeadFault::TooManyInterim) => UpstreamErrorKind::TooManyInterim,
-        Some(HeadFault::Unsolicited) => UpstreamErrorKind::Unsolicited,
-        None if error.is_parse_too_large() => UpstreamErrorKind::HeadTooLarge,
-        // hyper tells these from other errors by their words alone.
-        None if error.is_parse() && (chain.contains("content-length") || chain.contains("transfer-encoding")) => {
-            UpstreamErrorKind::Framing
-        }
-        None if error.is_parse() => UpstreamErrorKind::Protocol,
-        None => UpstreamErrorKind::Broken,
-    }
-}
-
-/// What our own watch over the connection found.
-fn head_fault(error: &hyper::Error) -> Option<HeadFault> {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(fault) = inner.and_then(|inner| inner.downcast_ref::<HeadFault>()) {
-            return Some(*fault);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 /// An error with its causes, in one line.
@@ -71,12 +41,14 @@ impl std::fmt::Display for Chain<'_> {
 }
 
 /// Whether the connection of a response may serve another request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trust {
-    /// The framing is beyond doubt.
-    Full,
     /// The response can be passed on, but where it ends may have been meant otherwise.
     Once,
+    /// The framing is beyond doubt, and the connection ends with it.
+    Last,
+    /// The framing is beyond doubt.
+    Full,
 }
 
 /// Refuses a response whose framing is in doubt, and leaves one way only to tell where its body ends (RFC 9112 §6.3).
@@ -90,23 +62,25 @@ pub(crate) fn check<B>(
         return switched(response, asked);
     }
     let headers = response.headers_mut();
-    let codings: Vec<&HeaderValue> = headers.get_all(TRANSFER_ENCODING).iter().collect();
-    let lengths: Vec<&HeaderValue> = headers.get_all(CONTENT_LENGTH).iter().collect();
-    let trust = match codings.as_slice() {
-        [] => {
-            let Some(length) = length(&lengths)? else {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let trust = match (codings.next(), codings.next()) {
+        (None, _) => {
+            let Some(length) = length(headers)? else {
                 return Ok((response, Trust::Full));
             };
-            let plain = lengths.len() == 1 && lengths[0].as_bytes().iter().all(u8::is_ascii_digit);
+            let is_plain = has_plain_length(headers);
             if status == StatusCode::NO_CONTENT {
                 // RFC 9110 §8.6: it says nothing here, or it lies.
                 headers.remove(CONTENT_LENGTH);
                 return Ok((response, if length == 0 { Trust::Full } else { Trust::Once }));
             }
+            if is_plain {
+                return Ok((response, Trust::Full));
+            }
             headers.insert(CONTENT_LENGTH, length.into());
-            if plain { Trust::Full } else { Trust::Once }
+            Trust::Once
         }
-        [coding] if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
             // RFC 9112 §6.3: the coding counts and the length goes. Whoever wrote both may not have meant that.
             let both = headers.remove(CONTENT_LENGTH).is_some();
             if both || status == StatusCode::NO_CONTENT {
@@ -121,13 +95,18 @@ pub(crate) fn check<B>(
     Ok((response, trust))
 }
 
-/// The one number that all of `lengths` say, which may be lists.
-fn length(lengths: &[&HeaderValue]) -> Result<Option<u64>, UpstreamError> {
+/// Whether there is one length, made of digits alone.
+fn has_plain_length(headers: &HeaderMap) -> bool {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next();
+    first.is_some_and(|length| length.as_bytes().iter().all(u8::is_ascii_digit)) && lengths.next().is_none()
+}
+
+/// The one number that all lengths say, which may be lists.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, UpstreamError> {
     let mut found = None;
-    for text in lengths
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-    {
+    let lengths = headers.get_all(CONTENT_LENGTH).iter();
+    for text in lengths.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
         let text = text.trim_ascii();
         let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
         let number = std::str::from_utf8(text)

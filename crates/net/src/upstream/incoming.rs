@@ -2,7 +2,8 @@
 //! connection back; dropped before, it takes the connection with it.
 
 use super::head::Trust;
-use super::pool::Connection;
+use super::http1::Rest;
+use super::pool::{Connection, Lane};
 use super::sending::Holding;
 use super::streams::StreamBody;
 use super::ticket::Ticket;
@@ -10,8 +11,7 @@ use super::trailers;
 use crate::http::{BodyError, BodyFault};
 use crate::timer::Timer;
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
 use peregrine_base::{Instant, Party};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,34 +19,9 @@ use std::time::Duration;
 
 /// The bytes of a response as its connection brings them.
 pub(crate) enum Arriving {
-    Http1(Incoming),
+    /// They are read from the connection itself.
+    Http1,
     Http2(StreamBody),
-}
-
-impl Arriving {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self {
-            Self::Http1(incoming) => {
-                let polled = Pin::new(incoming).poll_frame(cx);
-                polled.map_err(|error| BodyError::from_hyper(&error, Party::Upstream))
-            }
-            Self::Http2(stream) => stream.poll_frame(cx),
-        }
-    }
-
-    pub(crate) fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Http1(incoming) => incoming.is_end_stream(),
-            Self::Http2(stream) => stream.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Http1(incoming) => incoming.size_hint(),
-            Self::Http2(stream) => stream.size_hint(),
-        }
-    }
 }
 
 pub(crate) struct ResponseBody {
@@ -71,18 +46,53 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    fn poll_frame(
+        &mut self,
+        incoming: &mut Arriving,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match (incoming, &mut self.connection.lane) {
+            (Arriving::Http2(stream), _) => stream.poll_frame(cx),
+            (Arriving::Http1, Lane::Http1(link)) => link.poll_frame(cx),
+            (Arriving::Http1, Lane::Http2 { .. }) => Poll::Ready(None),
+        }
+    }
+
+    /// Whether nothing of the response is left to be read.
+    pub(crate) fn is_over(&self, incoming: &Arriving) -> bool {
+        match (incoming, &self.connection.lane) {
+            (Arriving::Http2(stream), _) => stream.is_end_stream(),
+            (Arriving::Http1, Lane::Http1(link)) => link.is_read(),
+            (Arriving::Http1, Lane::Http2 { .. }) => true,
+        }
+    }
+
+    fn size_hint(&self, incoming: &Arriving) -> SizeHint {
+        match (incoming, &self.connection.lane) {
+            (Arriving::Http2(stream), _) => stream.size_hint(),
+            (Arriving::Http1, Lane::Http1(link)) => link.left(),
+            (Arriving::Http1, Lane::Http2 { .. }) => SizeHint::with_exact(0),
+        }
+    }
+
     /// The response was read to its end.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(mut self) {
         self.ticket.succeeded();
         // A response may come before the request was sent whole; what is left of the request would then stand before the
         // next one.
-        if self.sending.is_whole() {
-            let member = self.ticket.member();
-            if self.trust == Trust::Once || self.connection.is_doubtful() {
-                member.statistics().not_reused.increment();
-            } else {
-                member.pool().give_back(self.connection, self.keep_alive);
-            }
+        if !self.sending.is_whole() {
+            return;
+        }
+        let member = self.ticket.member();
+        let rest = match &mut self.connection.lane {
+            Lane::Http1(link) => link.rest(),
+            Lane::Http2 { .. } if self.trust == Trust::Once => Rest::Doubtful,
+            Lane::Http2 { .. } => Rest::Good,
+        };
+        match rest {
+            Rest::Good => member.pool().give_back(self.connection, self.keep_alive),
+            Rest::Ends => {}
+            Rest::Doubtful => member.statistics().not_reused.increment(),
         }
     }
 }
@@ -99,11 +109,13 @@ impl ResponseBody {
         }
     }
 
-    fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(held) = self.held.take() {
-            held.ticket.body_failed(fault);
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let held = self.held.take();
+        // A request that broke off while its answer came is not the target's fault.
+        if let Some(held) = held.filter(|_| error.party == Party::Upstream) {
+            held.ticket.body_failed(error.fault);
         }
-        Poll::Ready(Some(Err(BodyError::new(fault, Party::Upstream))))
+        Poll::Ready(Some(Err(error)))
     }
 
     fn finish(&mut self) {
@@ -118,45 +130,47 @@ impl http_body::Body for ResponseBody {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.held.is_none() {
+        let this = &mut *self;
+        let Some(held) = &mut this.held else {
             return Poll::Ready(None);
-        }
-        match self.incoming.poll_frame(cx) {
+        };
+        match held.poll_frame(&mut this.incoming, cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.waiting_since = None;
+                this.waiting_since = None;
                 let frame = match frame.into_trailers() {
                     Ok(fields) => Frame::trailers(trailers::permitted(fields)),
                     Err(frame) => frame,
                 };
-                if self.incoming.is_end_stream() {
-                    self.finish();
+                if held.is_over(&this.incoming) {
+                    this.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => {
-                self.finish();
+                this.finish();
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(error))) => self.fail(error.fault),
+            Poll::Ready(Some(Err(error))) => this.fail(error),
             Poll::Pending => {
-                let now = self.timer.now();
-                let idle = self.waiting_since.get_or_insert(now).after(self.idle_timeout);
-                let (deadline, fault) = if idle <= self.deadline {
+                let now = this.timer.now();
+                let idle = this.waiting_since.get_or_insert(now).after(this.idle_timeout);
+                let (deadline, fault) = if idle <= this.deadline {
                     (idle, BodyFault::IdleTimeout)
                 } else {
-                    (self.deadline, BodyFault::TotalTimeout)
+                    (this.deadline, BodyFault::TotalTimeout)
                 };
-                ready!(self.timer.poll_until(deadline, cx));
-                self.fail(fault)
+                ready!(this.timer.poll_until(deadline, cx));
+                this.fail(BodyError::new(fault, Party::Upstream))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.held.as_ref().is_none_or(|held| held.is_over(&self.incoming))
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let held = self.held.as_ref();
+        held.map_or_else(|| SizeHint::with_exact(0), |held| held.size_hint(&self.incoming))
     }
 }

@@ -3,12 +3,12 @@
 use super::connect::Dialer;
 use super::ejection::{Admission, Ejection, Need, Standing};
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::head::{check, classify, keep_alive};
+use super::head::{Trust, check, classify, keep_alive};
 use super::health::{Change, Checker, Checks, Verdict};
 use super::incoming::{Arriving, Held, ResponseBody};
 use super::latency::Latency;
 use super::outgoing::Outgoing;
-use super::pool::{Connection, Lane, Pool, Unanswered};
+use super::pool::{Cause, Connection, Lane, Pool};
 use super::sending::{Holding, Sending};
 use super::status::{ChecksStatus, Health, TargetStatistics, TargetStatus};
 use super::target::Target;
@@ -16,7 +16,7 @@ use super::ticket::{Failed, Ticket};
 use super::tls::Connectors;
 use super::tunnel;
 use super::warm::Warmth;
-use super::{Exchange, Settings, UpstreamParts};
+use super::{Exchange, Retry, Settings, UpstreamParts};
 use crate::config::{HealthConfig, HostRule, HttpVersion, TargetConfig, UpstreamConfig};
 use crate::http::Body;
 use crate::timer::Timer;
@@ -67,6 +67,19 @@ impl Known {
     /// The target is new among others that are warm.
     pub(crate) fn begin_cold(&self, now: Instant) {
         self.warmth.begin(now);
+    }
+}
+
+/// Why there is no response.
+struct Unanswered {
+    error: UpstreamError,
+    /// The request, if it may be sent again.
+    again: Option<Box<Outgoing>>,
+}
+
+impl Unanswered {
+    fn new(error: UpstreamError, again: Option<Box<Outgoing>>) -> Box<Self> {
+        Box::new(Self { error, again })
     }
 }
 
@@ -262,34 +275,38 @@ impl Member {
         self.known.latency.cost(self.in_flight(), now)
     }
 
-    /// Sends `outgoing` once; `fresh` over a connection made for it.
+    /// Sends `outgoing` once; `fresh` over a connection made for it. A failure brings it back if it may be sent again.
     pub(crate) async fn attempt(
         mut ticket: Ticket,
         outgoing: Outgoing,
         fresh: bool,
         deadline: Instant,
+        retry: Retry,
     ) -> Result<(Response<Body>, Exchange), Failed> {
         let member = Arc::clone(ticket.member());
         member.statistics().requests.increment();
         let started = member.now();
         // Where only HTTP/2 is spoken, nothing changes its protocol.
-        let asked = outgoing.upgrade().cloned();
-        let asked = asked.filter(|_| member.pool.dialer().version != HttpVersion::Http2);
+        let own = outgoing.upgrade().is_some() && member.pool.dialer().version != HttpVersion::Http2;
         let connected = member
             .pool
-            .connect(&member.target, fresh, deadline, member.statistics(), asked.is_some())
+            .connect(&member.target, fresh, deadline, member.statistics(), own)
             .await;
         let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => return Err(ticket.failed(error, Some(Box::new(outgoing)), false)),
         };
         let sent_at = member.now();
-        let (sending, sent) = member.exchange(&mut connection, outgoing, sent_at, deadline).await;
-        let checked = sent.and_then(|response| check(response, asked.as_ref()).map_err(|error| (error, None)));
-        let (response, trust) = match checked {
-            Ok(checked) => checked,
+        let (sending, sent) = member
+            .exchange(&mut connection, outgoing, retry, sent_at, deadline)
+            .await;
+        let (response, trust) = match sent {
+            Ok(answered) => answered,
             // What is a failure of a fresh connection tells against the target; a kept one may just have grown too old.
-            Err((error, unsent)) => return Err(ticket.failed(error, unsent, connection.reused)),
+            Err(unanswered) => {
+                let Unanswered { error, again } = *unanswered;
+                return Err(ticket.failed(error, again, connection.reused));
+            }
         };
         let now = member.now();
         member.known.latency.record(now.since(sent_at), now);
@@ -304,11 +321,8 @@ impl Member {
             first_byte: now.since(sent_at),
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let mut timer = Timer::new(Arc::clone(&member.parts.clock), Arc::clone(&member.parts.runtime));
-            let limit = now.after(member.pool.dialer().timeout);
-            return Box::pin(tunnel::open(response, connection, ticket, &mut timer, limit))
-                .await
-                .map(|response| (response, exchange));
+            let opened = tunnel::open(response, connection, ticket);
+            return opened.map(|response| (response, exchange)).map_err(|failed| *failed);
         }
         let held = Held {
             connection,
@@ -324,41 +338,64 @@ impl Member {
     async fn exchange(
         &self,
         connection: &mut Connection,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
+        retry: Retry,
         sent_at: Instant,
         deadline: Instant,
     ) -> (
         Option<Arc<Sending>>,
-        Result<Response<Arriving>, (UpstreamError, Option<Box<Outgoing>>)>,
+        Result<(Response<Arriving>, Trust), Box<Unanswered>>,
     ) {
         let clock = &self.parts.clock;
-        let message = match &connection.lane {
-            Lane::Http1 { .. } => outgoing.into_http1(&self.target, &self.host, clock),
-            Lane::Http2 { .. } => outgoing.into_http2(&self.target, &self.host, clock),
-        };
-        let sending = message.body().sending();
-        let overdue = self.overdue(sending.as_deref(), sent_at, deadline);
-        let patience = self.wait_for_continue(sending.as_deref(), sent_at);
-        let result = tokio::select! {
-            biased;
-            result = connection.lane.send(message) => Ok(result),
-            kind = overdue => Err(kind),
-            never = patience => match never {},
-        };
-        let result = match result {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(unanswered)) => {
-                let Unanswered { cause, message } = *unanswered;
-                let unsent = message.map(|message| Box::new(Outgoing::unsent(message)));
-                let mut error = classify(&cause, sending.as_deref());
-                if connection.was_unsolicited() && error.kind == UpstreamErrorKind::Broken {
-                    error.kind = UpstreamErrorKind::Unsolicited;
-                }
-                Err((error, unsent))
+        match &mut connection.lane {
+            Lane::Http1(link) => {
+                let sending = link.begin(&mut outgoing, &self.target, &self.host, clock);
+                let answered = self.in_time(link.answer(), sending.as_deref(), sent_at, deadline).await;
+                let answered = answered
+                    .and_then(|answered| answered.map_err(|fault| classify(&Cause::Http1(fault), sending.as_deref())));
+                let result = answered.map(|(response, trust)| (response.map(|()| Arriving::Http1), trust));
+                let result = result.map_err(|error| {
+                    let is_unsent = link.take_back(&mut outgoing);
+                    let again = is_unsent || (retry == Retry::Safe && outgoing.is_repeatable());
+                    Unanswered::new(error, again.then(|| Box::new(outgoing)))
+                });
+                (sending, result)
             }
-            Err(kind) => Err((UpstreamError::new(kind), None)),
-        };
-        (sending, result)
+            Lane::Http2 { sender, .. } => {
+                let replay = if retry == Retry::Safe { outgoing.replay() } else { None };
+                let message = outgoing.into_http2(&self.target, &self.host, clock);
+                let sending = message.body().sending();
+                let answered = self
+                    .in_time(sender.send(message), sending.as_deref(), sent_at, deadline)
+                    .await;
+                let (answered, unsent) = match answered {
+                    Ok(Ok(response)) => (check(response.map(Arriving::Http2), None), None),
+                    Ok(Err(failed)) => {
+                        let error = classify(&Cause::Http2(failed.error), sending.as_deref());
+                        (Err(error), failed.message.map(Outgoing::unsent))
+                    }
+                    Err(error) => (Err(error), None),
+                };
+                let again = || unsent.or(replay).map(Box::new);
+                (sending, answered.map_err(|error| Unanswered::new(error, again())))
+            }
+        }
+    }
+
+    /// What `answer` comes to, if the head of the response is not overdue before.
+    async fn in_time<A: Future>(
+        &self,
+        answer: A,
+        sending: Option<&Sending>,
+        sent_at: Instant,
+        deadline: Instant,
+    ) -> Result<A::Output, UpstreamError> {
+        tokio::select! {
+            biased;
+            answer = answer => Ok(answer),
+            kind = self.overdue(sending, sent_at, deadline) => Err(UpstreamError::new(kind)),
+            never = self.wait_for_continue(sending, sent_at) => match never {},
+        }
     }
 
     /// Completes when the head of the response is overdue. While the client has to send more of its request, it is not.
@@ -391,7 +428,7 @@ impl Member {
     /// The response for whoever asked: its body holds the connection until it was read.
     fn deliver(&self, response: Response<Arriving>, held: Held, deadline: Instant) -> Response<Body> {
         response.map(|incoming| {
-            if incoming.is_end_stream() {
+            if held.is_over(&incoming) {
                 held.finish();
                 return Body::empty();
             }

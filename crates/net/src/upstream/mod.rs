@@ -11,6 +11,7 @@ mod error;
 pub mod fuzzing;
 mod head;
 mod health;
+mod http1;
 mod incoming;
 mod latency;
 mod limit;
@@ -26,7 +27,6 @@ mod tls;
 mod trailers;
 mod tunnel;
 mod warm;
-mod wire;
 
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use status::{ChecksStatus, Health, TargetStatus, UpstreamStatus};
@@ -274,9 +274,8 @@ impl Upstream {
         let repeatable = retry == Retry::Safe && outgoing.is_repeatable();
         let mut choice = self.choose(&attempts.tried, repeatable)?;
         loop {
-            let replay = if retry == Retry::Safe { outgoing.replay() } else { None };
             let (index, ticket) = choice;
-            let failed = match Member::attempt(ticket, outgoing, attempts.fresh, deadline).await {
+            let failed = match Member::attempt(ticket, outgoing, attempts.fresh, deadline, retry).await {
                 Ok((response, exchange)) => {
                     return Ok((
                         response,
@@ -288,7 +287,7 @@ impl Upstream {
                 }
                 Err(failed) => failed,
             };
-            let Some(again) = failed.unsent.map(|unsent| *unsent).or(replay) else {
+            let Some(again) = failed.again.map(|again| *again) else {
                 return Err(failed.error);
             };
             let next = attempts.next(index, failed.error.kind, failed.reused);

@@ -5,11 +5,12 @@ use super::sending::Sending;
 use super::target::Target;
 use super::trailers;
 use crate::config::HostRule;
+use crate::http::codec::respond::{write_fields, write_number};
 use crate::http::hygiene::strip_hop_by_hop;
 use crate::http::{Body, BodyError, Interim};
 use ::http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use ::http::uri::{Authority, Parts as UriParts, PathAndQuery};
-use ::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use peregrine_base::Clock;
@@ -31,6 +32,10 @@ pub(crate) struct Outgoing {
     /// Where interim responses go.
     interim: Option<Interim>,
     body: Body,
+    /// The body is with a connection, and there is no other of it.
+    lent: bool,
+    /// Nothing follows it on its connection.
+    closes: bool,
 }
 
 impl Outgoing {
@@ -57,7 +62,25 @@ impl Outgoing {
             expects,
             interim: head.extensions.get::<Interim>().cloned(),
             body,
+            lent: false,
+            closes: false,
         }
+    }
+
+    /// Nothing is to follow it on its connection.
+    pub(crate) fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// Whether its answer has no body, whatever that says of one.
+    pub(crate) fn is_head(&self) -> bool {
+        self.method == Method::HEAD
+    }
+
+    /// Where interim responses go.
+    pub(crate) const fn interim(&self) -> Option<&Interim> {
+        self.interim.as_ref()
     }
 
     /// The protocol that the connection may change to.
@@ -65,12 +88,12 @@ impl Outgoing {
         self.upgrade.as_ref()
     }
 
-    /// Whether [`Outgoing::replay`] gives it once more.
+    /// Whether it may be sent once more, because that does no harm (RFC 9110 §9.2.2) and its body is at hand.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.method.is_idempotent() && self.body.is_at_hand()
+        self.method.is_idempotent() && self.body.is_at_hand() && !self.lent
     }
 
-    /// The same request once more, when sending it twice does no harm (RFC 9110 §9.2.2) and its body is at hand.
+    /// The same request once more, if it is repeatable.
     pub(crate) fn replay(&self) -> Option<Self> {
         let body = if self.method.is_idempotent() {
             self.body.replay()?
@@ -87,6 +110,8 @@ impl Outgoing {
             expects: self.expects,
             interim: self.interim.clone(),
             body,
+            lent: false,
+            closes: self.closes,
         })
     }
 
@@ -100,35 +125,88 @@ impl Outgoing {
         }
     }
 
-    /// For HTTP/1.1: the target in origin form, and framing that leaves no doubt.
-    pub(crate) fn into_http1(mut self, target: &Target, rule: &HostRule, clock: &Arc<dyn Clock>) -> Request<SentBody> {
-        let host = self.host(target, rule);
-        self.headers.insert(HOST, host);
-        self.frame();
-        if self.body.length().is_none() {
-            self.headers
-                .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        } else {
-            // Only chunks have a place for trailers.
-            self.headers.remove(TRAILER);
+    /// Writes its head for HTTP/1.1: the target in origin form, one `Host`, and framing that leaves no doubt.
+    pub(crate) fn write_http1(&self, text: &mut Vec<u8>, target: &Target, rule: &HostRule) {
+        let (method, path) = (self.method.as_str(), self.path.as_str());
+        line(text, &[method.as_bytes(), b" ", path.as_bytes(), b" HTTP/1.1"]);
+        line(text, &[b"host: ", self.host(target, rule).as_bytes()]);
+        let length = self.length();
+        let is_framing = |name: &HeaderName| *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING;
+        // Only chunks have a place for trailers.
+        let is_idle = |name: &HeaderName| *name == TRAILER && length.is_some();
+        write_fields(text, &self.headers, |name| is_framing(name) || is_idle(name));
+        if length.is_none() {
+            line(text, &[b"transfer-encoding: chunked"]);
         }
         if self.expects {
-            self.headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+            line(text, &[b"expect: 100-continue"]);
         }
-        let options = match (&self.upgrade, self.headers.contains_key(TE)) {
-            (Some(_), true) => Some("upgrade, te"),
-            (Some(_), false) => Some("upgrade"),
-            (None, true) => Some("te"),
-            (None, false) => None,
-        };
-        if let Some(options) = options {
-            self.headers.insert(CONNECTION, HeaderValue::from_static(options));
+        if let Some(upgrade) = &self.upgrade {
+            line(text, &[b"upgrade: ", upgrade.as_bytes()]);
         }
-        if let Some(upgrade) = self.upgrade.take() {
-            self.headers.insert(UPGRADE, upgrade);
+        if let Some(options) = self.options() {
+            line(text, &[b"connection: ", options]);
         }
-        let uri = Uri::from(self.path.clone());
-        self.into_request(uri, Version::HTTP_11, clock)
+        if let Some(length) = length.filter(|length| *length > 0 || self.expects_body()) {
+            text.extend_from_slice(b"content-length: ");
+            write_number(text, length);
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+    }
+
+    /// What `Connection` says.
+    fn options(&self) -> Option<&'static [u8]> {
+        match (self.closes, &self.upgrade, self.headers.contains_key(TE)) {
+            (true, _, true) => Some(b"close, te"),
+            (true, _, false) => Some(b"close"),
+            (false, Some(_), true) => Some(b"upgrade, te"),
+            (false, Some(_), false) => Some(b"upgrade"),
+            (false, None, true) => Some(b"te"),
+            (false, None, false) => None,
+        }
+    }
+
+    /// The number of bytes of its body, when it is known.
+    fn length(&self) -> Option<u64> {
+        if self.body.is_empty() {
+            Some(0)
+        } else {
+            self.body.length()
+        }
+    }
+
+    /// Whether its method means something to be sent, so that a body of no bytes is worth a word (RFC 9110 §8.6).
+    const fn expects_body(&self) -> bool {
+        matches!(self.method, Method::POST | Method::PUT | Method::PATCH)
+    }
+
+    /// Gives its body to a connection, if there is one; what is at hand stays here as well.
+    pub(crate) fn lend_body(&mut self, clock: &Arc<dyn Clock>) -> Option<SentBody> {
+        if self.body.is_empty() {
+            return None;
+        }
+        let stays = self.body.replay();
+        self.lent = stays.is_none();
+        let body = std::mem::replace(&mut self.body, stays.unwrap_or_default());
+        Some(SentBody {
+            body,
+            sending: Some(Arc::new(Sending::new(Arc::clone(clock), self.expects))),
+            asked: None,
+            interim: None,
+        })
+    }
+
+    /// Takes back what it lent, of which nothing was used.
+    pub(crate) fn take_back(&mut self, sent: SentBody) {
+        if std::mem::take(&mut self.lent) {
+            self.body = sent.body;
+        }
+    }
+
+    /// Whether it has all that belongs to it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        !self.lent
     }
 
     /// For HTTP/2: the host as `:authority`. Nothing waits for 100 there, and the connection does not change its protocol.
@@ -157,9 +235,8 @@ impl Outgoing {
     fn frame(&mut self) {
         self.headers.remove(CONTENT_LENGTH);
         self.headers.remove(TRANSFER_ENCODING);
-        let expects_body = matches!(self.method, Method::POST | Method::PUT | Method::PATCH);
         match self.body.length() {
-            Some(0) if !expects_body => {}
+            Some(0) if !self.expects_body() => {}
             Some(length) => {
                 self.headers.insert(CONTENT_LENGTH, length.into());
             }
@@ -171,27 +248,22 @@ impl Outgoing {
         let sending = (!self.body.is_empty()).then(|| Arc::new(Sending::new(Arc::clone(clock), self.expects)));
         let mut request = Request::new(SentBody {
             body: self.body,
-            sending: sending.clone(),
+            sending,
             asked: self.asked,
-            interim: self.interim.clone(),
+            interim: self.interim,
         });
         *request.method_mut() = self.method;
         *request.uri_mut() = uri;
         *request.version_mut() = version;
         *request.headers_mut() = self.headers;
-        if version == Version::HTTP_11 && (self.interim.is_some() || self.expects) {
-            let interim = self.interim;
-            hyper::ext::on_informational(&mut request, move |response| {
-                if response.status() == StatusCode::CONTINUE {
-                    // The client gets its own 100 when its body is asked for.
-                    sending.iter().for_each(|sending| sending.release());
-                } else if let Some(interim) = &interim {
-                    pass_on_interim(interim, response.status(), response.headers().clone());
-                }
-            });
-        }
         request
     }
+}
+
+/// Appends a line made of `parts`.
+fn line(text: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| text.extend_from_slice(part));
+    text.extend_from_slice(b"\r\n");
 }
 
 /// Hands an interim response on to whoever asked.
@@ -215,6 +287,11 @@ impl SentBody {
     /// Where interim responses go.
     pub(crate) fn interim(&self) -> Option<Interim> {
         self.interim.clone()
+    }
+
+    /// The number of bytes that it has, when that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.body.length()
     }
 
     /// `None` when there is nothing to send.
@@ -291,10 +368,19 @@ mod tests {
             (Method::POST, stream(), &HostRule::Keep, "shop", None, true),
         ];
         for (method, body, rule, host, length, chunked) in table {
-            let request = outgoing(method, body).into_http1(&target, rule, &clock);
-            let field = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap());
-            assert_eq!(request.uri(), "/a?b");
-            assert_eq!((field("host"), field("content-length")), (Some(host), length));
+            let mut text = Vec::new();
+            outgoing(method.clone(), body).write_http1(&mut text, &target, rule);
+            let text = String::from_utf8(text).unwrap();
+            let lines: Vec<&str> = text.split("\r\n").collect();
+            let field = |name: &str| {
+                let mut values = lines.iter().filter_map(|line| line.strip_prefix(&format!("{name}: ")));
+                let first = values.next();
+                assert_eq!(values.next(), None, "{text}");
+                first
+            };
+            assert_eq!(lines[0], format!("{method} /a?b HTTP/1.1"));
+            assert!(text.ends_with("\r\n\r\n"), "{text}");
+            assert_eq!((field("host"), field("content-length")), (Some(host), length), "{text}");
             // A body that is at hand already waits for nothing.
             let expect = chunked.then_some("100-continue");
             assert_eq!(
@@ -307,11 +393,26 @@ mod tests {
         assert!(!request.headers().contains_key("host"));
         // A message that comes back still knows what the client asked for.
         let target = Target::parse("http://another").unwrap();
-        let request = Outgoing::unsent(request).into_http1(&target, &HostRule::Keep, &clock);
+        let mut text = Vec::new();
+        Outgoing::unsent(request).write_http1(&mut text, &target, &HostRule::Keep);
+        assert!(text.starts_with(b"GET /a?b HTTP/1.1\r\nhost: shop\r\n"));
+    }
+
+    #[test]
+    fn a_body_is_lent_and_comes_back() {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+        assert!(outgoing(Method::GET, Body::empty()).lend_body(&clock).is_none());
+        let mut at_hand = outgoing(Method::PUT, Body::full("abc"));
+        let lent = at_hand.lend_body(&clock).unwrap();
         assert_eq!(
-            (request.uri().to_string().as_str(), &request.headers()["host"]),
-            ("/a?b", &"shop".parse().unwrap())
+            (lent.length(), at_hand.is_whole(), at_hand.is_repeatable()),
+            (Some(3), true, true)
         );
+        let mut streamed = outgoing(Method::PUT, Body::from_poll(Some(5), |_| Poll::Pending));
+        let lent = streamed.lend_body(&clock).unwrap();
+        assert_eq!((streamed.is_whole(), streamed.is_repeatable()), (false, false));
+        streamed.take_back(lent);
+        assert_eq!((streamed.is_whole(), streamed.length()), (true, Some(5)));
     }
 
     #[test]

@@ -8,17 +8,13 @@
 use super::UpstreamParts;
 use super::connect::{Dialed, Dialer};
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::incoming::Arriving;
+use super::http1::{Fault, Idle as Look, Link};
 use super::limit::{Limit, Permit};
-use super::outgoing::SentBody;
 use super::status::TargetStatistics;
 use super::streams::{StreamError, Streams};
 use super::target::Target;
-use super::wire::Watch;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
-use ::http::{Request, Response};
-use hyper::client::conn::http1;
 use parking_lot::Mutex;
 use peregrine_base::Instant;
 use std::sync::Arc;
@@ -31,9 +27,6 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 const STREAMS_MAX: usize = 100;
 /// With so many connections idle, one of another event loop is used rather than a further one opened.
 const FOREIGN_IDLE_MAX: usize = 8;
-
-/// How long a kept connection may take to be ready again; longer than that, and a new one is the better choice.
-const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// The connections of a target under one configuration.
 pub(crate) struct Pool {
@@ -68,8 +61,7 @@ struct Kept {
 }
 
 struct Idle {
-    sender: http1::SendRequest<SentBody>,
-    watch: Arc<Watch>,
+    link: Box<Link>,
     until: Instant,
 }
 
@@ -92,64 +84,17 @@ pub(crate) struct Connection {
     permit: Permit,
 }
 
-/// The half of a connection that sends.
+/// A connection by its version.
 pub(crate) enum Lane {
-    Http1 {
-        sender: http1::SendRequest<SentBody>,
-        watch: Arc<Watch>,
-    },
-    Http2 {
-        sender: Streams,
-        _stream: Stream,
-    },
-}
-
-impl Connection {
-    /// Whether something came over it that was not beyond doubt.
-    pub(crate) fn is_doubtful(&self) -> bool {
-        self.watch().is_some_and(|watch| watch.is_doubtful())
-    }
-
-    /// Whether something came over it that nobody had asked for.
-    pub(crate) fn was_unsolicited(&self) -> bool {
-        self.watch().is_some_and(|watch| watch.was_unsolicited())
-    }
-
-    const fn watch(&self) -> Option<&Arc<Watch>> {
-        match &self.lane {
-            Lane::Http1 { watch, .. } => Some(watch),
-            Lane::Http2 { .. } => None,
-        }
-    }
-}
-
-impl Lane {
-    /// Sends `message` and waits for the head of the response. The error holds the message if not a byte of it was sent.
-    pub(crate) async fn send(&mut self, message: Request<SentBody>) -> Result<Response<Arriving>, Box<Unanswered>> {
-        match self {
-            Self::Http1 { sender, .. } => match sender.try_send_request(message).await {
-                Ok(response) => Ok(response.map(Arriving::Http1)),
-                Err(mut unsent) => Err(Box::new(Unanswered {
-                    message: unsent.take_message(),
-                    cause: Cause::Http1(unsent.into_error()),
-                })),
-            },
-            Self::Http2 { sender, .. } => match sender.send(message).await {
-                Ok(response) => Ok(response.map(Arriving::Http2)),
-                Err(failed) => Err(Box::new(Unanswered {
-                    message: failed.message,
-                    cause: Cause::Http2(failed.error),
-                })),
-            },
-        }
-    }
+    Http1(Box<Link>),
+    Http2 { sender: Streams, _stream: Stream },
 }
 
 /// The connection to use next, or none where a new one is better. Where each core has an event loop, a connection is driven
 /// by the loop that opened it, and to use it from another costs two hops between threads for each exchange: each loop opens
 /// connections of its own, unless many are idle.
 fn take_idle(idle: &mut Vec<Idle>) -> Option<Idle> {
-    if let Some(own) = idle.iter().rposition(|idle| idle.watch.is_of_this_thread()) {
+    if let Some(own) = idle.iter().rposition(|idle| idle.link.is_of_this_thread()) {
         return Some(idle.remove(own));
     }
     let is_loop =
@@ -160,15 +105,9 @@ fn take_idle(idle: &mut Vec<Idle>) -> Option<Idle> {
     idle.pop()
 }
 
-/// Why there is no response, and the message if it was not sent.
-pub(crate) struct Unanswered {
-    pub(crate) cause: Cause,
-    pub(crate) message: Option<Request<SentBody>>,
-}
-
 /// Why there is no response, by the version of HTTP.
 pub(crate) enum Cause {
-    Http1(hyper::Error),
+    Http1(Fault),
     Http2(StreamError),
 }
 
@@ -255,7 +194,7 @@ impl Pool {
         let kept = if fresh || own {
             None
         } else {
-            self.kept(target, statistics).await
+            self.kept(target, statistics)
         };
         let (lane, reused) = match kept {
             Some(lane) => (lane, true),
@@ -294,35 +233,19 @@ impl Pool {
     }
 
     /// A connection that is there already.
-    async fn kept(&self, target: &Target, statistics: &TargetStatistics) -> Option<Lane> {
+    fn kept(&self, target: &Target, statistics: &TargetStatistics) -> Option<Lane> {
         if let Some(lane) = self.shared() {
             return Some(lane);
         }
         loop {
             let now = self.dialer.parts.clock.now();
             let mut idle = take_idle(&mut self.common.kept.lock().idle)?;
-            if idle.until > now && self.is_usable(&mut idle.sender).await {
-                return Some(Lane::Http1 {
-                    sender: idle.sender,
-                    watch: idle.watch,
-                });
-            }
-            if idle.watch.was_unsolicited() {
-                statistics.not_reused.increment();
+            match idle.link.look() {
+                Look::Quiet if idle.until > now => return Some(Lane::Http1(idle.link)),
+                Look::Spoke => statistics.not_reused.increment(),
+                Look::Quiet | Look::Closed => {}
             }
             tracing::trace!(target = %target.name(), "a kept connection was closed meanwhile");
-        }
-    }
-
-    /// A connection whose last response just ended needs a moment to notice that; one that is dead says so.
-    async fn is_usable(&self, sender: &mut http1::SendRequest<SentBody>) -> bool {
-        if sender.is_ready() {
-            return true;
-        }
-        tokio::select! {
-            biased;
-            ready = sender.ready() => ready.is_ok(),
-            () = self.dialer.parts.runtime.sleep(SETTLE_TIME) => false,
         }
     }
 
@@ -389,7 +312,7 @@ impl Pool {
             kept.speaks_http2 = Some(matches!(dialed, Dialed::Http2(_)));
         }
         match dialed {
-            Dialed::Http1 { sender, watch } => Ok((Lane::Http1 { sender, watch }, false)),
+            Dialed::Http1(link) => Ok((Lane::Http1(link), false)),
             Dialed::Http2(sender) => {
                 let load = Arc::new(Load {
                     streams: AtomicUsize::new(0),
@@ -430,15 +353,12 @@ impl Pool {
     /// Takes a connection back after its response was read to the end. `limit` is how long the target keeps it, if it said.
     pub(crate) fn give_back(self: &Arc<Self>, connection: Connection, limit: Option<Duration>) {
         let Connection { lane, permit, .. } = connection;
-        if let Lane::Http1 { sender, watch } = lane
-            && !sender.is_closed()
-        {
-            watch.rest();
+        if let Lane::Http1(link) = lane {
             let span = limit.map_or(self.keepalive_time, |limit| limit.min(self.keepalive_time));
             let until = self.dialer.parts.clock.now().after(span);
             let mut kept = self.common.kept.lock();
             if kept.idle.len() < self.idle_max && !span.is_zero() {
-                kept.idle.push(Idle { sender, watch, until });
+                kept.idle.push(Idle { link, until });
                 self.sweep(&mut kept);
             }
         }
@@ -478,8 +398,8 @@ impl Pool {
     /// Whether every connection without a request is known to be closed.
     #[cfg(test)]
     pub(crate) fn idle_is_closed(&self) -> bool {
-        let kept = self.common.kept.lock();
-        kept.idle.iter().all(|idle| idle.sender.is_closed())
+        let mut kept = self.common.kept.lock();
+        kept.idle.iter_mut().all(|idle| idle.link.look() != Look::Quiet)
             && kept.shared.iter().all(|shared| shared.sender.is_closed())
     }
 
@@ -493,7 +413,8 @@ impl Common {
     /// Closes what is idle for too long; how many connections are left. None left ends the sweeping.
     fn close_overdue(&self, now: Instant) -> usize {
         let mut kept = self.kept.lock();
-        kept.idle.retain(|idle| idle.until > now && !idle.sender.is_closed());
+        kept.idle
+            .retain_mut(|idle| idle.until > now && idle.link.look() == Look::Quiet);
         kept.shared.retain(|shared| {
             let idle = shared.load.streams.load(Ordering::Acquire) == 0;
             let overdue = idle && *shared.load.until.lock() <= now;

@@ -108,6 +108,11 @@ impl Sending {
         });
     }
 
+    /// All that was announced of it was taken, whether it knows that or not.
+    pub(crate) fn finished(&self) {
+        self.enter(Stage::Whole);
+    }
+
     fn enter(&self, stage: Stage) {
         let now = self.clock.now();
         let mut state = self.state.lock();

@@ -6,8 +6,8 @@
 //! over, or when it has streams but does not answer a ping.
 
 use super::error::UpstreamErrorKind;
+use super::http1::HeadRule;
 use super::outgoing::{SentBody, pass_on_interim};
-use super::wire::HeadRule;
 use crate::http::{BodyError, BodyFault};
 use ::h2::client::{Builder, Connection, ResponseFuture};
 use ::h2::{Reason, RecvStream, SendStream};

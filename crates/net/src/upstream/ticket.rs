@@ -19,8 +19,8 @@ pub(crate) struct Ticket {
 /// An attempt that brought no response.
 pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
-    /// The request, when not a byte of it was sent.
-    pub(crate) unsent: Option<Box<Outgoing>>,
+    /// The request, if it may be sent again.
+    pub(crate) again: Option<Box<Outgoing>>,
     /// Whether it went over a connection that had been used before.
     pub(crate) reused: bool,
 }
@@ -63,7 +63,7 @@ impl Ticket {
     }
 
     /// There is no response.
-    pub(crate) fn failed(mut self, error: UpstreamError, unsent: Option<Box<Outgoing>>, reused: bool) -> Failed {
+    pub(crate) fn failed(mut self, error: UpstreamError, again: Option<Box<Outgoing>>, reused: bool) -> Failed {
         let error = error.at(self.member.name());
         self.member.statistics().error(error.kind);
         // A kept connection that the target closed meanwhile is nobody's fault.
@@ -72,7 +72,7 @@ impl Ticket {
             self.undecided = false;
             self.member.fail(self.admission);
         }
-        Failed { error, unsent, reused }
+        Failed { error, again, reused }
     }
 }
 

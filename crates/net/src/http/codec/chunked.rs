@@ -1,4 +1,4 @@
-//! The chunked coding of a request body (RFC 9112 §7.1), read strictly: a size is hexadecimal digits and nothing else, every
+//! The chunked coding of a body (RFC 9112 §7.1), read strictly: a size is hexadecimal digits and nothing else, every
 //! line ends with CRLF, extensions are skipped and bounded, trailers are bounded. Does no I/O and holds nothing but a
 //! bounded trailer section; it can be stopped after any byte.
 
@@ -14,13 +14,21 @@ const TRAILERS_BYTES_MAX: usize = 8192;
 const TRAILERS_COUNT_MAX: usize = 64;
 
 /// Reads one body.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ChunkedDecoder {
     place: Place,
     /// Of the size that is being read, then of the chunk that is being passed on.
     left: u64,
     extension_bytes: u32,
     trailers: Vec<u8>,
+    trailers_bytes_max: usize,
+    trailers_count_max: usize,
+}
+
+impl Default for ChunkedDecoder {
+    fn default() -> Self {
+        Self::bounded(TRAILERS_BYTES_MAX, TRAILERS_COUNT_MAX)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +75,18 @@ pub enum Decoded {
 pub struct NotChunked;
 
 impl ChunkedDecoder {
+    /// A decoder for trailers of at most so many bytes and fields.
+    pub(crate) fn bounded(bytes_max: usize, count_max: usize) -> Self {
+        Self {
+            place: Place::Start,
+            left: 0,
+            extension_bytes: 0,
+            trailers: Vec::new(),
+            trailers_bytes_max: bytes_max,
+            trailers_count_max: count_max,
+        }
+    }
+
     /// Decodes what is at the beginning of `bytes`; the next call gets what follows it.
     ///
     /// # Errors
@@ -147,7 +167,7 @@ impl ChunkedDecoder {
     }
 
     fn trail(&mut self, byte: u8) -> Result<Place, NotChunked> {
-        if self.trailers.len() >= TRAILERS_BYTES_MAX {
+        if self.trailers.len() >= self.trailers_bytes_max {
             return Err(NotChunked);
         }
         self.trailers.push(byte);
@@ -165,7 +185,7 @@ impl ChunkedDecoder {
         }
         let mut section = std::mem::take(&mut self.trailers);
         section.extend_from_slice(b"\r\n");
-        let mut room = [httparse::EMPTY_HEADER; TRAILERS_COUNT_MAX];
+        let mut room = vec![httparse::EMPTY_HEADER; self.trailers_count_max];
         let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&section, &mut room) else {
             return Err(NotChunked);
         };

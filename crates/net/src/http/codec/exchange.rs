@@ -51,9 +51,15 @@ type Thinking<'a> = Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
 
 enum Stage<'a> {
     Thinking(Thinking<'a>),
-    Answering { body: Body, sending: Sending },
+    Answering {
+        body: Body,
+        sending: Sending,
+    },
     Tunnel(Box<dyn Duplex>),
     Answered,
+    /// The body of the answer failed; what there was of it still goes out, so that the client sees an answer cut short and
+    /// not none.
+    Cut,
 }
 
 /// The exchange.
@@ -110,7 +116,10 @@ impl<'a> Exchange<'a> {
             };
             let waits = match self.gather(wire, cx) {
                 Ok(waits) => waits,
-                Err(NotWhole) => return Poll::Ready(Ended::Cut),
+                Err(NotWhole) => {
+                    self.stage = Stage::Cut;
+                    false
+                }
             };
             match wire.poll_flush(cx) {
                 Poll::Ready(Ok(())) if waits => {}
@@ -118,6 +127,7 @@ impl<'a> Exchange<'a> {
                     Stage::Thinking(_) => {}
                     Stage::Answering { .. } => continue,
                     Stage::Answered | Stage::Tunnel(_) => return self.end(received, wire, cx),
+                    Stage::Cut => return Poll::Ready(Ended::Cut),
                 },
                 Poll::Ready(Err(WriteFault::Gone)) => return Poll::Ready(Ended::Gone),
                 Poll::Ready(Err(WriteFault::Stalled)) => return Poll::Ready(Ended::Stalled),

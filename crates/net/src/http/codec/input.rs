@@ -94,6 +94,13 @@ impl Input {
         }
     }
 
+    /// Holds no buffer any more, if there is nothing in it.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            self.release();
+        }
+    }
+
     /// Holds no buffer any more; there must be nothing in it.
     fn release(&mut self) {
         self.start = 0;

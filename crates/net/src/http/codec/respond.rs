@@ -158,7 +158,7 @@ pub(crate) fn write_status(text: &mut Vec<u8>, status: StatusCode) {
 }
 
 /// Appends `number` in decimal digits.
-fn write_number(text: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn write_number(text: &mut Vec<u8>, mut number: u64) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
     loop {

@@ -10,7 +10,7 @@ use crate::upstream::head::classify;
 use crate::upstream::outgoing::Outgoing;
 use crate::upstream::pool::Cause;
 use crate::upstream::target::Target;
-use ::http::header::{ACCEPT, CONNECTION, USER_AGENT};
+use ::http::header::{ACCEPT, USER_AGENT};
 use ::http::{HeaderValue, Request, StatusCode};
 use peregrine_base::Instant;
 use std::sync::Arc;
@@ -100,16 +100,13 @@ impl Checker {
         *request.uri_mut() = path.parse().unwrap_or_default();
         request.headers_mut().insert(USER_AGENT, AGENT);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let outgoing = Outgoing::new(request);
+        let mut outgoing = Outgoing::new(request).closing();
         let clock = &self.dialer.parts.clock;
         let sent = match dialed {
-            Dialed::Http1 { mut sender, .. } => {
-                let mut message = outgoing.into_http1(&self.target, &self.host, clock);
-                message
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-                let sent = sender.send_request(message).await;
-                sent.map(|answer| answer.status()).map_err(Cause::Http1)
+            Dialed::Http1(mut link) => {
+                link.begin(&mut outgoing, &self.target, &self.host, clock);
+                let answered = link.answer().await;
+                answered.map(|(answer, _)| answer.status()).map_err(Cause::Http1)
             }
             Dialed::Http2(sender) => {
                 let message = outgoing.into_http2(&self.target, &self.host, clock);

@@ -147,7 +147,7 @@ async fn what_comes_over_an_idle_connection_closes_it() {
     assert_eq!(fetch(&upstream, get("/"), Retry::Safe).await.unwrap().0, "ok");
     speak.notify_one();
     spoken.notified().await;
-    // Whether hyper has read it yet or not: it is there before the request is.
+    // Whether anybody has noticed it yet or not: it is there before the request is.
     assert_eq!(fetch(&upstream, get("/"), Retry::Safe).await.unwrap().0, "ok");
     assert_eq!(origin.accepted(), 2);
 }
