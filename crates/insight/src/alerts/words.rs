@@ -205,12 +205,15 @@ pub(crate) fn text(rule: &AlertRule, labels: &Labels, value: Option<f64>) -> Str
     let what = series(&rule.metric).map_or(rule.metric.as_str(), |series| series.what);
     let is_below = rule.below == Some(threshold) && rule.above != Some(threshold);
     let side = if is_below { "below" } else { "above" };
+    // An alert is told of while it lasts and when it is over.
+    let is_past = value.is_none_or(|value| if is_below { value < threshold } else { value > threshold });
+    let yet = if is_past { "" } else { "no longer " };
     let begin = if of.is_empty() {
         String::new()
     } else {
         format!("{of}: ")
     };
-    let sentence = format!("{begin}{what} is {shown}, {side} {}", number(threshold));
+    let sentence = format!("{begin}{what} is {shown}, {yet}{side} {}", number(threshold));
     let mut letters = sentence.chars();
     letters
         .next()

@@ -10,6 +10,7 @@ pub(super) fn quantity(value: f64, unit: &str) -> String {
         "" if value.abs() <= 1.0 => percent(value),
         "B" => bytes(value),
         "B/s" => format!("{}/s", bytes(value)),
+        "1/s" => format!("{}/s", digits(value)),
         "ms" if value.abs() < 1.0 && value != 0.0 => format!("{} µs", digits(value * 1000.0)),
         "ms" if value >= 1000.0 => format!("{} s", digits(value / 1000.0)),
         "" => digits(value),
@@ -43,9 +44,10 @@ pub(super) fn size(count: u64) -> String {
     ByteSize::bytes(count.div_ceil(mebibyte) * mebibyte).to_string()
 }
 
-/// Three significant digits.
+/// Three significant digits, and all of a whole number, in groups of three.
 fn digits(value: f64) -> String {
     let text = match value.abs() {
+        1000.0.. => grouped(&format!("{value:.0}")),
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),
         1.0.. => format!("{value:.2}"),
@@ -57,6 +59,18 @@ fn digits(value: f64) -> String {
     } else {
         text
     }
+}
+
+/// The digits of a whole number with a comma before each three that others follow.
+fn grouped(whole: &str) -> String {
+    let mut text = String::new();
+    for (at, letter) in whole.chars().enumerate() {
+        if letter.is_ascii_digit() && at > 0 && (whole.len() - at).is_multiple_of(3) && !text.ends_with('-') {
+            text.push(',');
+        }
+        text.push(letter);
+    }
+    text
 }
 
 /// A number that may not be known.
@@ -167,9 +181,11 @@ mod tests {
             (2048.0, "ms", "2.05 s"),
             (1_572_864.0, "B", "1.5 MiB"),
             (12.0, "B", "12 B"),
-            (1234.5, "1/s", "1234 1/s"),
-            (0.004, "1/s", "0.004 1/s"),
+            (1234.5, "1/s", "1,234/s"),
+            (0.004, "1/s", "0.004/s"),
             (17.0, "", "17"),
+            (1_234_567.0, "", "1,234,567"),
+            (-123_456.0, "1/s", "-123,456/s"),
         ] {
             assert_eq!(quantity(value, unit), text);
         }

@@ -77,6 +77,13 @@ impl Namespace {
     fn lookups(&self) -> u64 {
         self.hits + self.stale_served + self.misses + self.bypassed
     }
+
+    /// Entries that left although they were good, because others needed the room. That an entry is replaced, invalidated or
+    /// out of date is no sign that memory is short.
+    fn made_room(&self) -> u64 {
+        let of = |cause| self.evictions_by_cause.get(cause).copied().unwrap_or(0);
+        of("capacity") + of("quota")
+    }
 }
 
 /// Runs the command.
@@ -114,7 +121,7 @@ fn in_words(report: &Report) -> String {
         "coalesced",
         "misses",
         "bypassed",
-        "evicted",
+        "made room",
         "bytes served",
         "time saved",
     ]);
@@ -127,7 +134,7 @@ fn in_words(report: &Report) -> String {
             units::count(namespace.coalesced),
             units::count(namespace.misses),
             units::count(namespace.bypassed),
-            units::count(namespace.evictions_by_cause.values().sum()),
+            units::count(namespace.made_room()),
             units::bytes(namespace.bytes_served),
             print::time(Duration::from_millis(namespace.load_time_saved_ms)),
         ]);
@@ -172,7 +179,8 @@ mod tests {
     fn statistics_read_as_a_table_with_reasons_and_advice() {
         let namespace = json!({
             "hits": 80, "misses": 20, "stale_served": 0, "coalesced": 10, "bypassed": 0, "bytes_served": 2048,
-            "load_time_saved_ms": 90_000, "bytes": 4096, "entries": 3, "evictions_by_cause": { "size": 2 },
+            "load_time_saved_ms": 90_000, "bytes": 4096, "entries": 3,
+            "evictions_by_cause": { "capacity": 7, "quota": 6, "replaced": 10_000 },
         });
         let report = Report::deserialize(json!({
             "uptime_s": 60, "requests": 1234,
@@ -185,6 +193,7 @@ mod tests {
             "1,234 requests in 1m; 90.0% of lookups answered from the cache; 4 KiB of 256 MiB in use by 3 entries",
             "default",
             "1m30s",
+            "│        13 │",
             " 81.0%  no freshness from the origin (no_freshness)\n          `freshness = \"fallback\"` would cache these",
         ] {
             assert!(text.contains(expected), "{expected}\nis not in\n{text}");

@@ -54,7 +54,7 @@ function Entries({ onInvalidate }: { onInvalidate: ((what: { kind: Kind; names: 
   const page = useAsk(["cache", "entries", query], (signal) => client.entries({ ...query, state: query.state || undefined }, signal), 10_000);
   const rows = page.data?.entries ?? [];
   return (
-    <Card flush title="Entries" note={page.data ? `${count(rows.length)} found, ${count(page.data.looked_at)} looked at${page.data.complete ? "" : "; the time for looking was up: narrow the search"}` : ""} actions={
+    <Card flush title="Entries" note={page.data ? `${count(rows.length)} found, ${count(page.data.looked_at)} looked at${page.data.complete ? "" : rows.length >= LIMIT ? "; there are more: narrow the search" : "; the time for looking was up: narrow the search"}` : ""} actions={
       <ExportMenu label="Entries" write={(format) => download("peregrine-entries", format, ["key", "namespace", "tenant", "state", "age_s", "ttl_s", "size", "hits", "tags", "tier"],
         rows.map((one) => [one.key, one.namespace, one.tenant, one.state, one.age_s, one.ttl_s, one.size, one.hits, one.tags.join(" "), one.tier]))} />
     }>

@@ -27,10 +27,22 @@ export default function Upstreams() {
 
 const WORDS: [string, string][] = [["requests_per_s", "requests"], ["latency_ms", "latency"], ["errors_per_s", "errors"], ["retries_per_s", "retries"], ["in_flight", "in flight"]];
 
+/** A target's part of the upstream's requests; one that came back lately takes part in some of the choices only. */
+function Share({ part, warm }: { part: number; warm: number | null }) {
+  return (
+    <span className="flex items-center gap-2">
+      <span className="w-14"><Parts className="h-1.5" parts={[{ key: "s", share: part, color: "--origin" }]} /></span>
+      {percent(part, 0)}
+      {warm !== null && warm < 1 && <span className="text-2xs text-faint">warming up, {percent(warm, 0)}</span>}
+    </span>
+  );
+}
+
 function Upstream({ of: one }: { of: UpstreamReport }) {
   const { range } = useRange();
   const history = useHistory(range, ["requests_per_s", "latency_ms", "errors_per_s", "retries_per_s"], { upstream: one.name });
   const well = one.targets.filter((target) => target.health === "healthy" || target.health === "unknown").length;
+  const asked = one.targets.reduce((sum, target) => sum + target.requests, 0);
   const tone: Tone = well === one.targets.length ? "good" : well === 0 ? "bad" : "warn";
   return (
     <section aria-label={`Upstream ${one.name}`} className="grid gap-2.5 lg:grid-cols-2">
@@ -40,7 +52,7 @@ function Upstream({ of: one }: { of: UpstreamReport }) {
         <Table caption={`Targets of ${one.name}`} rows={one.targets} id={(target) => target.url} empty={<Empty icon="upstreams" title="No targets" />} columns={[
           { key: "url", label: "Target", show: (target) => <span className="mono">{target.url}</span> },
           { key: "health", label: "Health", sort: (target) => target.health, show: (target) => <span className="inline-flex items-center gap-2"><Badge tone={stateTone(target.health)} dot>{target.health}</Badge>{target.since && <span className="text-2xs text-faint">{ago(target.since)}</span>}</span> },
-          { key: "share", label: "Share", show: (target) => target.share === null ? "–" : <span className="flex items-center gap-2"><span className="w-14"><Parts className="h-1.5" parts={[{ key: "s", share: target.share, color: "--origin" }]} /></span>{percent(target.share, 0)}</span> },
+          { key: "share", label: "Share", sort: (target) => target.requests, show: (target) => <Share part={target.requests / Math.max(1, asked)} warm={target.share} /> },
           { key: "latency", label: "Latency", numeric: true, sort: (target) => target.latency_ms, show: (target) => milliseconds(target.latency_ms) },
           { key: "flight", label: "In flight", numeric: true, sort: (target) => target.in_flight, show: (target) => count(target.in_flight) },
           { key: "requests", label: "Requests", numeric: true, sort: (target) => target.requests, show: (target) => count(target.requests) },

@@ -207,4 +207,20 @@ fn words_show_numbers_in_units_that_people_read() {
     };
     let labels = Labels::from([("route".to_owned(), "shop".to_owned())]);
     assert_eq!(words::text(&own, &labels, Some(1.5)), "route shop: 150% > 100%");
+    let slow = AlertRule {
+        metric: "latency_p95_ms".to_owned(),
+        above: Some(120.0),
+        below: None,
+        ..rule("slow")
+    };
+    for (value, expected) in [
+        (150.0, "150 ms, above 120 ms"),
+        (90.1, "90.1 ms, no longer above 120 ms"),
+    ] {
+        let text = words::text(&slow, &labels, Some(value));
+        assert_eq!(
+            text,
+            format!("Route shop: the time in which 95% are answered is {expected}")
+        );
+    }
 }
