@@ -41,6 +41,7 @@ mod s41_otlp;
 mod s42_true_numbers;
 mod s43_compression_advice;
 mod s45_history;
+mod s46_admin_hardening;
 mod s55_audit;
 mod s56_browser;
 
