@@ -12,7 +12,7 @@ use crate::score;
 use crate::series::{UPSTREAM, widen};
 use crate::tally::{RouteTally, Tally, Tracked};
 use crate::time::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +121,28 @@ impl Insight {
         let total = state.ladder.total(state.at().as_secs(), range);
         let reading = state.reading.as_deref();
         reading.map_or_else(Vec::new, |reading| figures::of_routes(&total, reading))
+    }
+
+    /// Each route that has no history, because there are more than `insight.routes_max`: since the start, those that cost
+    /// origins the most time first.
+    #[must_use]
+    pub fn routes_without_history(&self) -> Vec<RouteFigures> {
+        let state = self.lock();
+        let Some(reading) = state.reading.clone() else {
+            return Vec::new();
+        };
+        let with: BTreeSet<String> = state
+            .rings
+            .subjects()
+            .filter_map(|about| match about {
+                About::Route(name) => Some(name.to_string()),
+                About::All | About::Upstream(_) => None,
+            })
+            .collect();
+        drop(state);
+        let mut routes = every_route(&reading);
+        routes.retain(|route| !with.contains(&route.route));
+        routes
     }
 
     /// Each upstream with its targets.

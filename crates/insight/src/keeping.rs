@@ -124,6 +124,24 @@ impl Keeping {
         }
     }
 
+    /// Lets go of all points and tallies: of those that are kept, and of those that wait.
+    pub(crate) fn forget(&mut self) {
+        let measured = [POINTS, TALLIES, FILLING];
+        self.waiting.retain(|write| match write {
+            Write::Put { table, .. } | Write::Remove { table, .. } | Write::RemoveRange { table, .. } => {
+                !measured.contains(table)
+            }
+        });
+        for table in measured {
+            self.add(Write::RemoveRange {
+                table,
+                from: Vec::new(),
+                until: vec![0xff; 16],
+            });
+        }
+        self.due = true;
+    }
+
     /// How many changes wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()

@@ -16,6 +16,7 @@ pub mod config;
 pub mod desk;
 pub mod events;
 mod figures;
+mod forget;
 mod insight;
 mod keeping;
 mod ladder;

@@ -32,6 +32,11 @@ impl Ring {
         self.resolution_s
     }
 
+    /// How many points there are.
+    pub(crate) fn count(&self) -> usize {
+        self.times.len()
+    }
+
     /// How far back it reaches when it is full, in seconds.
     pub(crate) fn span_s(&self) -> u64 {
         u64::from(self.resolution_s) * self.capacity as u64

@@ -164,6 +164,11 @@ impl Rings {
         self.rings.keys()
     }
 
+    /// How many points there are.
+    pub(crate) fn count(&self) -> usize {
+        self.rings.values().flatten().map(Ring::count).sum()
+    }
+
     /// Bytes that they occupy.
     pub(crate) fn bytes(&self) -> usize {
         self.rings.values().flatten().map(Ring::bytes).sum()

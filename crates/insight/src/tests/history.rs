@@ -219,6 +219,18 @@ fn routes_with_a_history_are_bounded_and_the_others_count_in_the_totals() {
         .insight
         .with_values(|values| assert_eq!(values.label_sets("requests_per_s").len(), 1 + 2 + 1));
     assert_eq!(world.insight.routes().len(), 4);
+    let (with, without) = (
+        world.insight.routes_within(Duration::from_secs(900)),
+        world.insight.routes_without_history(),
+    );
+    let mut names: Vec<&str> = with.iter().chain(&without).map(|route| route.route.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        (names, without.len()),
+        (vec!["a", "b", "c", "d"], 2),
+        "no route is left out"
+    );
+    assert_eq!(without[0].figures.requests, Some(1.0));
 }
 
 #[test]

@@ -166,3 +166,32 @@ fn nothing_is_written_where_nothing_is_to_be_kept() {
     world.seconds(100);
     assert!(world.insight.take_all_writes().is_empty());
 }
+
+#[test]
+fn what_is_forgotten_is_gone_from_the_file_too_and_what_comes_later_is_kept() {
+    let kept = Kept::default();
+    let mut world = run(&kept, START, 130, true);
+    world.insight.note(ChangeNote {
+        at: Time::from_millis(world.at * 1000),
+        kind: ChangeKind::Reload,
+        text: "kept".to_owned(),
+        by: None,
+        id: None,
+    });
+    let since_start = world.insight.metrics().application.total.requests;
+    assert!(world.insight.forget() > 130);
+    assert_eq!(world.insight.forget(), 0, "there is nothing more");
+    let requests = |world: &World| world.insight.summary(Duration::from_secs(3600)).range.requests;
+    assert_eq!((history(&world, 1, None).at.len(), requests(&world)), (0, Some(0.0)));
+    assert_eq!(world.insight.metrics().application.total.requests, since_start);
+    for _ in 0..3 {
+        world.hit("shop", Duration::from_millis(3));
+        world.second();
+        kept.apply(&world.insight.take_writes()).unwrap();
+    }
+    let after = run(&kept, world.at, 0, true);
+    for world in [&world, &after] {
+        assert_eq!((history(world, 1, None).at.len(), requests(world)), (3, Some(3.0)));
+    }
+    assert_eq!(after.insight.changes(10).len(), 1, "what was changed is still known");
+}
