@@ -51,4 +51,5 @@ mod s52_alerts_api;
 mod s57_configuration;
 mod s58_entries;
 mod s59_described;
+mod s60_beginning_anew;
 mod s70_terminal;

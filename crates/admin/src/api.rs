@@ -13,6 +13,7 @@ pub mod operation;
 pub mod preload;
 pub mod reload;
 pub mod statistics;
+pub mod strategies;
 pub mod traffic;
 
 use crate::refusal::fault;

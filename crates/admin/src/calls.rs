@@ -51,6 +51,8 @@ pub(crate) enum Call {
     Tags,
     /// The namespaces.
     Namespaces,
+    /// The strategies.
+    Strategies,
     /// What is configured.
     Config,
     /// Changing it.
@@ -79,6 +81,8 @@ pub(crate) enum Call {
     DashboardData,
     /// Everything that is measured, as JSON.
     AllMetrics,
+    /// Beginning anew with what is measured.
+    ResetMetrics,
     /// The process and its machine.
     SystemMetrics,
     /// Requests.
@@ -178,6 +182,7 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/cache/entries", Method::GET, Call::Entries, "cache_entries", VIEWER, Reach::Namespaces),
     row("/api/performance/cache/tags", Method::GET, Call::Tags, "cache_tags", VIEWER, Reach::Namespaces),
     row("/api/performance/cache/namespaces", Method::GET, Call::Namespaces, "cache_namespaces", VIEWER, Reach::Namespaces),
+    row("/api/performance/cache/strategies", Method::GET, Call::Strategies, "cache_strategies", VIEWER, Reach::Whole),
     row("/api/performance/cache/operation", Method::POST, Call::Operation, "cache_operation", OPERATOR, Reach::Namespaces),
     row("/api/performance/cache/invalidate", Method::POST, Call::Invalidate, "cache_invalidate", OPERATOR, Reach::Tenants),
     row("/api/performance/cache/clear", Method::POST, Call::Clear, "cache_clear", OPERATOR, Reach::Tenants),
@@ -205,6 +210,7 @@ pub(crate) const CALLS: &[Row] = &[
     row("/api/performance/history", Method::GET, Call::History, "history", VIEWER, Reach::Whole),
     row("/api/performance/dashboard", Method::GET, Call::DashboardData, "dashboard", VIEWER, Reach::Whole),
     row("/api/performance/metrics", Method::GET, Call::AllMetrics, "metrics_all", VIEWER, Reach::Whole),
+    row("/api/performance/metrics", Method::DELETE, Call::ResetMetrics, "metrics_reset", ADMIN, Reach::Whole),
     row("/api/performance/metrics/system", Method::GET, Call::SystemMetrics, "metrics_system", VIEWER, Reach::Whole),
     row("/api/performance/metrics/application", Method::GET, Call::ApplicationMetrics, "metrics_application", VIEWER, Reach::Whole),
     row("/api/performance/metrics/cache", Method::GET, Call::CacheMetrics, "metrics_cache", VIEWER, Reach::Whole),

@@ -60,6 +60,11 @@ export const cache = () => ({
   bytes: 5.9e8, memory_max: 1.07e9, used_ratio: 0.55, entries: 48210, hit_ratio: { total: 0.94, memory: 0.85, redis: 0.09 }, loads_under_way: 4,
   namespaces: NAMES.map((namespace, at) => ({ namespace, bytes: [9.1e7, 1.6e8, 3.1e8, 2.2e7, 4e6][at], memory_max: at === 4 ? 1.6e7 : null, entries: [8120, 20110, 14002, 5010, 968][at], hits: 9_000_000 - at * 900_000, misses: 310_000 + at * 50_000, stale_served: 9012, coalesced: 41_022, loads: 300_211, load_failures: 12 * at, misses_by_reason: { absent: 190_000, expired: 120_000 }, evictions_by_cause: { capacity: at * 40, expired: 900 } })),
 });
+export const strategies = (one) => NAMES.map((strategy, at) => ({
+  strategy, routes: [`/${strategy}`], namespaces: [strategy], figures: { ...one, requests: Math.round((one.requests ?? 0) / (at + 2)) },
+  explained: ["Answers are fresh as long as the origin says, for 5m where it says nothing.", "For 1m past it they are served while they are renewed."],
+  settings: [{ name: `strategy.${strategy}.ttl`, value: "5m", text: '"5m"', default: '"5m"', source: at === 0 ? "file" : "default", kind: "duration", unit: null, min: "0s", max: "365d", choices: null, reload: true, secret: false, about: "Lifetime that the strategy gives." }],
+}));
 export const tags = () => ["products", "catalog", "images", "category:lamps", "category:chairs", "home", "seasonal", "supplier:ilse"].map((tag, at) => ({ tag, entries: Math.round(20110 / (at + 1)) }));
 export const entries = () => Array.from({ length: 60 }, (_, at) => ({ key: at % 3 === 0 ? `GET https://shop.example/products?page=${at + 1}` : at % 3 === 1 ? `GET https://shop.example/api/catalog/lamp-${at * 7}` : `GET https://shop.example/images/chair-${at * 5}.webp`, url: at % 3 === 0 ? `https://shop.example/products?page=${at + 1}` : at % 3 === 1 ? `https://shop.example/api/catalog/lamp-${at * 7}` : `https://shop.example/images/chair-${at * 5}.webp`, namespace: ["pages", "catalog", "images"][at % 3], tenant: "", state: at % 7 === 3 ? "stale" : "fresh", age_s: at * 11 + 3, ttl_s: at % 7 === 3 ? -12 : 300 - at * 3, size: 2200 + at * 911, hits: 9021 - at * 133, tags: [["products", "home"], ["catalog", "category:lamps"], ["images"]][at % 3], tier: at % 5 === 0 ? "memory, redis" : "memory" }));
 export const explanation = (url) => ({

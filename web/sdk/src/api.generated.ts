@@ -314,6 +314,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/performance/cache/strategies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caching policies: what each of them means, who uses it, what came of it, its settings. */
+        get: operations["cache_strategies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/performance/cache/tags": {
         parameters: {
             query?: never;
@@ -531,7 +548,8 @@ export interface paths {
         get: operations["metrics_all"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Forgets the history that is kept, in memory and in the file, so that figures begin anew. What counts since the start goes on, as do alerts; reports, the audit log and what was changed stay. */
+        delete: operations["metrics_reset"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2236,6 +2254,16 @@ export interface components {
             /** @description The process and its machine. */
             system: components["schemas"]["SystemMetrics"];
         };
+        /** @description That what was measured is forgotten. */
+        MetricsReset: {
+            /**
+             * Format: int64
+             * @description How many points of history there were.
+             */
+            forgotten_points: number;
+            /** @description When figures began anew. */
+            since: components["schemas"]["Time"];
+        };
         /**
          * @description What it means to a rule when there is no number.
          * @enum {string}
@@ -3159,6 +3187,8 @@ export interface components {
             range_s: number;
             /** @description What each of them did within it, those that cost origins most first. */
             routes: components["schemas"]["RouteFigures"][];
+            /** @description Those that have no history of their own, because there are more than `insight.routes_max`: what each of them did since the start. */
+            without_history: components["schemas"]["RouteFigures"][];
         };
         /** @description All rules that the API sets; those of the configuration and those that come with Peregrine are changed by rules of their names. */
         RulesRequest: {
@@ -3243,7 +3273,7 @@ export interface components {
             parts: components["schemas"]["ScorePart"][];
             /**
              * Format: double
-             * @description The score; `null` when nothing of it could be measured.
+             * @description The score; `null`, and so is the grade, when there was no request.
              */
             value: number | null;
         };
@@ -3414,8 +3444,27 @@ export interface components {
          * @enum {string}
          */
         Status: "ok" | "degraded" | "failing";
+        /** @description The strategies. */
+        StrategiesReport: {
+            /** @description By their names. */
+            strategies: components["schemas"]["StrategyReport"][];
+        };
         /** @description The figures of all routes with a strategy. */
         StrategyFigures: components["schemas"]["Figures"] & {
+            /** @description Its name. */
+            strategy: string;
+        };
+        /** @description A strategy. */
+        StrategyReport: {
+            /** @description What its settings mean together, in sentences. */
+            explained: string[];
+            figures: null | components["schemas"]["Figures"];
+            /** @description The namespaces in which they store. */
+            namespaces: string[];
+            /** @description The routes that use it, those that cost origins the most time first. */
+            routes: string[];
+            /** @description Its parameters with what holds, what set it and what it does. */
+            settings: components["schemas"]["ParameterReport"][];
             /** @description Its name. */
             strategy: string;
         };
@@ -4019,6 +4068,7 @@ export type MachineMetrics = components['schemas']['MachineMetrics'];
 export type Matched = components['schemas']['Matched'];
 export type Me = components['schemas']['Me'];
 export type Metrics = components['schemas']['Metrics'];
+export type MetricsReset = components['schemas']['MetricsReset'];
 export type Missing = components['schemas']['Missing'];
 export type NamespaceMetrics = components['schemas']['NamespaceMetrics'];
 export type NamespaceReport = components['schemas']['NamespaceReport'];
@@ -4080,7 +4130,9 @@ export type SloStatus = components['schemas']['SloStatus'];
 export type SlosReport = components['schemas']['SlosReport'];
 export type StatisticsReport = components['schemas']['StatisticsReport'];
 export type Status = components['schemas']['Status'];
+export type StrategiesReport = components['schemas']['StrategiesReport'];
 export type StrategyFigures = components['schemas']['StrategyFigures'];
+export type StrategyReport = components['schemas']['StrategyReport'];
 export type StreamedRequest = components['schemas']['StreamedRequest'];
 export type Summary = components['schemas']['Summary'];
 export type SystemMetrics = components['schemas']['SystemMetrics'];
@@ -4906,6 +4958,30 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    cache_strategies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StrategiesReport"];
+                };
+            };
+            401: components["responses"]["Unknown"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["Throttled"];
+            default: components["responses"]["Refused"];
+        };
+    };
     cache_tags: {
         parameters: {
             query?: {
@@ -5386,6 +5462,40 @@ export interface operations {
             };
             401: components["responses"]["Unknown"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["Throttled"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    metrics_reset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A change that is sent again with the same key within a day is not carried out again: it gets the first answer. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description `true` where the request was carried out before, and this is the answer of then. */
+                    "Idempotency-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricsReset"];
+                };
+            };
+            400: components["responses"]["Invalid"];
+            401: components["responses"]["Unknown"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["AnotherRequest"];
             429: components["responses"]["Throttled"];
             default: components["responses"]["Refused"];
         };

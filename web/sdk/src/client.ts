@@ -11,22 +11,16 @@ export interface ClientOptions {
   fetch?: typeof globalThis.fetch;
 }
 
-export interface HistoryQuery {
-  resolution?: "1s" | "10s" | "1m" | "auto"; range?: string; limit?: number;
-  /** Seconds since 1970. */
-  from?: number;
-  to?: number;
-  series?: string[]; route?: string; upstream?: string; heat?: boolean;
-}
-export interface EntriesQuery {
-  namespace?: string; tenant?: string; tag?: string; prefix?: string; contains?: string; limit?: number;
-  state?: "fresh" | "stale";
-}
-export interface TrafficQuery {
-  limit?: number; route?: string; status?: string; cache?: string; contains?: string; min_ms?: number;
-}
-export interface ExplainQuery { url: string; method?: string; fetch?: boolean; headers?: Record<string, string> }
-export interface AuditQuery { limit?: number; before?: number; who?: string; what?: string }
+/** What a call can be asked for, by the description of the API. */
+type Question<K extends keyof operations> =
+  operations[K] extends { parameters: { query?: infer Q } } ? NonNullable<Q> : never;
+
+/** `from` and `to` are seconds since 1970. */
+export type HistoryQuery = Omit<Question<"history">, "series"> & { series?: string[] };
+export type EntriesQuery = Question<"cache_entries">;
+export type TrafficQuery = Question<"traffic">;
+export type ExplainQuery = Omit<Question<"explain">, "headers"> & { headers?: Record<string, string> };
+export type AuditQuery = Question<"audit">;
 export type NewApiKey = T.CreateKey;
 
 /** What is called by a method, by its path under `/api/performance/`. */
@@ -108,11 +102,13 @@ export function createClient(options: ClientOptions = {}) {
     summary: (range?: string, signal?: AbortSignal) => get("summary", { range }, signal),
     history: (query: HistoryQuery = {}, signal?: AbortSignal) => get("history", query, signal),
     metrics: (signal?: AbortSignal) => get("metrics", undefined, signal),
+    /** Forgets the history that is kept, so that figures begin anew. */
+    resetMetrics: () => remove("metrics"),
     systemMetrics: (signal?: AbortSignal) => get("metrics/system", undefined, signal),
     cacheMetrics: (signal?: AbortSignal) => get("metrics/cache", undefined, signal),
     applicationMetrics: (signal?: AbortSignal) => get("metrics/application", undefined, signal),
     health: (signal?: AbortSignal) => get("health", undefined, signal),
-    routes: (range?: string, signal?: AbortSignal) => rows("routes", "routes", { range }, signal),
+    routes: (range?: string, signal?: AbortSignal) => get("routes", { range }, signal),
     upstreams: (signal?: AbortSignal) => rows("upstreams", "upstreams", undefined, signal),
     nodes: (signal?: AbortSignal) => rows("nodes", "nodes", undefined, signal),
     traffic: (query: TrafficQuery = {}, signal?: AbortSignal) => rows("traffic", "requests", query, signal),
@@ -120,6 +116,7 @@ export function createClient(options: ClientOptions = {}) {
     // The cache
     /** For whoever is limited to namespaces or a tenant there is less in the answer. */
     cacheStats: (signal?: AbortSignal) => get("cache/stats", undefined, signal) as Promise<T.CacheStats>,
+    strategies: (signal?: AbortSignal) => rows("cache/strategies", "strategies", undefined, signal),
     tags: (limit?: number, signal?: AbortSignal) => rows("cache/tags", "tags", { limit }, signal),
     entries: (query: EntriesQuery = {}, signal?: AbortSignal) => get("cache/entries", query, signal),
     explain: ({ headers, fetch: ask, ...query }: ExplainQuery, signal?: AbortSignal) => get("explain", {

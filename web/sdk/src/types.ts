@@ -21,6 +21,7 @@ export type SavedRoute = G.SavedOfRoute;
 export type CacheStats = G.StatisticsReport;
 export type Entry = G.EntryReport;
 export type TagCount = G.TagReport;
+export type Strategy = G.StrategyReport;
 export type Preloaded = G.PreloadReport;
 export type Target = G.TargetReport;
 export type ReportHead = G.ReportTitle;

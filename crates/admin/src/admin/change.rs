@@ -59,6 +59,7 @@ impl Admin {
                 note.after(&done);
                 return Answer::json(&done);
             }
+            Call::ResetMetrics => return self.reset_metrics(who, note),
             Call::Force => return self.force(body, note).await,
             Call::Recommend => {
                 let found = self.recommend();
@@ -72,7 +73,14 @@ impl Admin {
             Call::ClearPattern if body.is_empty() => PatternRequest::from_query(request.uri.query())?.into(),
             Call::ClearPattern => json::read::<PatternRequest>(body)?.into(),
             Call::Clear if !body.is_empty() => json::read::<ClearRequest>(body)?.into(),
-            _ => ClearRequest::default().into(),
+            Call::Clear | Call::ClearAll => ClearRequest::default().into(),
+            other => {
+                tracing::error!(
+                    call = other.as_str(),
+                    "a call that changes something has nobody to carry it out"
+                );
+                return Err(Refusal::failed("This call is not carried out by anybody."));
+            }
         };
         if self.control.names_are_sealed() {
             note.target(&unnamed(&invalidation));

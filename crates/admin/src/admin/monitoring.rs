@@ -6,16 +6,18 @@ use super::noting::Note;
 use crate::access::Who;
 use crate::answer::Answer;
 use crate::api::monitoring::{
-    AcknowledgeRequest, Dashboard, Forgotten, NodesReport, RecommendationsReport, ReportQuery, RoutesReport,
-    RulesRequest, SilenceRequest, SlosReport, UpstreamsReport, first_history, history, range, report, reports,
+    AcknowledgeRequest, Dashboard, Forgotten, MetricsReset, NodesReport, RecommendationsReport, ReportQuery,
+    RoutesReport, RulesRequest, SilenceRequest, SlosReport, UpstreamsReport, first_history, history, range, report,
+    reports,
 };
 use crate::calls::Call;
 use crate::json;
 use crate::refusal::{Refusal, fault};
 use http::request::Parts;
 use http::{HeaderValue, header};
+use peregrine_insight::Time;
 use peregrine_insight::alerts::{Moment, Refused};
-use peregrine_insight::model::Summary;
+use peregrine_insight::model::{ChangeKind, ChangeNote, Summary};
 use peregrine_insight::report::{ReportFormat, render, style_hash};
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ impl Admin {
                 Answer::json(&RoutesReport {
                     range_s: range.as_secs(),
                     routes: insight.routes_within(range),
+                    without_history: insight.routes_without_history(),
                 })
             }
             Call::Upstreams => Answer::json(&UpstreamsReport {
@@ -93,6 +96,24 @@ impl Admin {
             recommendations: self.insight.recommend(&self.control.configured()),
             at: self.insight.at(),
         }
+    }
+
+    /// Forgets the history, and leaves on the ribbon of changes who did.
+    pub(super) fn reset_metrics(&self, who: &Who, note: &mut Note) -> Result<Answer, Refusal> {
+        let since = Time::from_millis(self.clock.wall().as_millis());
+        let reset = MetricsReset {
+            forgotten_points: self.insight.forget(),
+            since,
+        };
+        self.insight.note(ChangeNote {
+            at: since,
+            kind: ChangeKind::Config,
+            text: "the history was forgotten: figures begin anew".to_owned(),
+            by: Some(who.name.clone()),
+            id: None,
+        });
+        note.after(&reset);
+        Answer::json(&reset)
     }
 
     /// Insight knows the figures, the desk what is wrong with them.

@@ -8,6 +8,7 @@ use crate::api::entries::{self, EntriesPage, NamespaceReport, NamespacesReport, 
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
 use crate::api::statistics::TenantReport;
+use crate::api::strategies;
 use crate::audit::read::AuditQuery;
 use crate::calls::{CALLS, Call};
 use crate::refusal::{Barred, Refusal};
@@ -56,6 +57,11 @@ impl Admin {
                 Answer::json(&NamespacesReport {
                     namespaces: seen.map(report).collect(),
                 })
+            }
+            Call::Strategies => {
+                let parameters = self.control.config().await?.parameters;
+                let measured = self.insight.metrics().application;
+                Answer::json(&strategies::report(parameters, &measured))
             }
             Call::Config => {
                 let report = self.control.config().await?;

@@ -60,6 +60,18 @@ pub struct RoutesReport {
     pub range_s: u64,
     /// What each of them did within it, those that cost origins most first.
     pub routes: Vec<RouteFigures>,
+    /// Those that have no history of their own, because there are more than `insight.routes_max`: what each of them did since
+    /// the start.
+    pub without_history: Vec<RouteFigures>,
+}
+
+/// That what was measured is forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MetricsReset {
+    /// How many points of history there were.
+    pub forgotten_points: u64,
+    /// When figures began anew.
+    pub since: Time,
 }
 
 /// The upstreams.

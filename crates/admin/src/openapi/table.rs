@@ -10,13 +10,14 @@ use crate::api::health::Health;
 use crate::api::invalidation::{ClearRequest, PatternRequest};
 use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
 use crate::api::monitoring::{
-    AcknowledgeRequest, AppliedReport, Dashboard, ForceRequest, Forgotten, NodesReport, RecommendationsReport,
-    RoutesReport, RulesRequest, SilenceRequest, SlosReport, UpstreamsReport,
+    AcknowledgeRequest, AppliedReport, Dashboard, ForceRequest, Forgotten, MetricsReset, NodesReport,
+    RecommendationsReport, RoutesReport, RulesRequest, SilenceRequest, SlosReport, UpstreamsReport,
 };
 use crate::api::operation::{OperationRequest, WrittenOutcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::{StatisticsReport, TenantReport, WithinReport};
+use crate::api::strategies::StrategiesReport;
 use crate::api::traffic::TrafficReport;
 use crate::audit::read::AuditPage;
 use crate::calls::Call;
@@ -201,6 +202,7 @@ pub(super) const TOLD: &[(Call, Told)] = &[
     (Call::Health, monitoring("How Peregrine and its upstreams are.").gives::<Health>()),
     (Call::History, monitoring("Points of the past.").asks(HISTORY).gives::<History>()),
     (Call::AllMetrics, monitoring("Everything that is measured.").gives::<Metrics>()),
+    (Call::ResetMetrics, monitoring("Forgets the history that is kept, in memory and in the file, so that figures begin anew. What counts since the start goes on, as do alerts; reports, the audit log and what was changed stay.").gives::<MetricsReset>()),
     (Call::SystemMetrics, monitoring("The process, its control group and the machine.").gives::<SystemMetrics>()),
     (Call::ApplicationMetrics, monitoring("Requests by route, strategy and tenant, statuses, errors, reasons, connections.").gives::<ApplicationMetrics>()),
     (Call::CacheMetrics, monitoring("The cache in numbers, by namespace.").gives::<CacheMetrics>()),
@@ -221,6 +223,7 @@ pub(super) const TOLD: &[(Call, Told)] = &[
 
     (Call::Statistics, Told::new(Area::Cache, "What the cache did, and why it did not do more. For who is limited to namespaces or a tenant, their numbers.").shaped(statistics)),
     (Call::Namespaces, Told::new(Area::Cache, "What each namespace did and holds.").gives::<NamespacesReport>()),
+    (Call::Strategies, Told::new(Area::Cache, "The caching policies: what each of them means, who uses it, what came of it, its settings.").gives::<StrategiesReport>()),
     (Call::Tags, Told::new(Area::Cache, "The tags that most entries in memory carry.").asks(&[Given::new("limit", PAGE, "At most so many; default 100.")]).gives::<TagsPage>()),
     (Call::Entries, Told::new(Area::Cache, "Looks through the entries in memory, for a quarter of a second at most.").asks(ENTRIES).gives::<EntriesPage>()),
     (Call::Explain, Told::new(Area::Cache, "Why a URL is served as it is. Nothing is counted, nothing stored.").asks(EXPLAIN).gives::<Explanation>()),

@@ -25,6 +25,7 @@ async fn what_is_not_known_yet_is_null_and_not_zero() {
         ("routes", "routes"),
         ("upstreams", "upstreams"),
         ("nodes", "nodes"),
+        ("cache/strategies", "strategies"),
         ("slos", "slos"),
         ("reports", "reports"),
         ("optimization/recommendations", "recommendations"),
@@ -140,4 +141,24 @@ async fn alerts_are_silenced_and_rules_are_set() {
         "nothing was changed"
     );
     assert_eq!(bench.call("DELETE", path, "").await.json(), json!({"forgotten": 0}));
+}
+
+#[tokio::test]
+async fn the_history_is_forgotten_and_it_is_known_by_whom() {
+    let bench = Bench::new();
+    for _ in 0..2 {
+        let answer = bench.call("DELETE", "/api/performance/metrics", "").await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["forgotten_points"]),
+            (200, &json!(0))
+        );
+    }
+    let summary = bench.get("/api/performance/summary").await.json();
+    assert_eq!(
+        (&summary["changes"][0]["kind"], &summary["changes"][0]["by"]),
+        (&json!("config"), &json!("admin token"))
+    );
+    let audit = bench.get("/api/performance/audit").await.json();
+    assert_eq!(audit["records"][0]["what"], "metrics_reset");
+    assert!(bench.fake.asked().is_empty(), "nothing else was touched");
 }

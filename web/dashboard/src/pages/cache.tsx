@@ -1,10 +1,9 @@
 import type { Entry, NamespaceMetrics } from "@peregrine/sdk";
 import { useDeferredValue, useState } from "react";
-import { Link } from "wouter";
 import { ExportMenu } from "@/charts/chartcard";
 import { Parts } from "@/charts/spark";
 import { client, useAsk, useMay } from "@/lib/api";
-import { bytes, count, duration, milliseconds, percent } from "@/lib/format";
+import { bytes, count, duration, percent } from "@/lib/format";
 import { download } from "@/lib/export";
 import { useParam } from "@/lib/url";
 import { Badge, stateTone } from "@/ui/badge";
@@ -17,6 +16,7 @@ import { Table } from "@/ui/table";
 import { Prose } from "@/ui/prose";
 import { Explain } from "./parts/explain";
 import { InvalidateDialog, type Kind } from "./parts/invalidate";
+import { Strategies } from "./parts/strategies";
 
 const LIMIT = 200;
 const TABS = [["entries", "Find an entry"], ["explain", "Explain"], ["namespaces", "Namespaces"], ["strategies", "Strategies"], ["tags", "Tags"], ["reasons", "Why not more"]] as const;
@@ -114,29 +114,6 @@ function Namespaces({ onInvalidate }: { onInvalidate: ((names: string) => void) 
   );
 }
 const causes = (counts: Record<string, number>) => Object.entries(counts).filter(([, value]) => value > 0).map(([name, value]) => `${name.replaceAll("_", " ")} ${count(value)}`).join(", ");
-
-function Strategies() {
-  const answer = useAsk(["metrics"], (signal) => client.metrics(signal), 5_000);
-  return (
-    <Answer of={answer}>
-      {({ application }) => (
-        <Card flush title="Strategies" note="in the last minutes; their settings are on the page Settings">
-          <Table caption="Strategies" rows={application.strategies} id={(one) => one.strategy} empty={<Empty icon="cache" title="No strategies">They appear when the configuration names some.</Empty>} columns={[
-            { key: "strategy", label: "Strategy", sort: (one) => one.strategy, show: (one) => <Link className="mono font-medium hover:underline" href={`/settings?find=strategy.${encodeURIComponent(one.strategy)}`}>{one.strategy}</Link> },
-            { key: "rate", label: "Requests/s", numeric: true, sort: (one) => one.requests_per_s, show: (one) => count(one.requests_per_s) },
-            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
-            { key: "stale", label: "Stale", numeric: true, sort: (one) => one.stale_ratio, show: (one) => percent(one.stale_ratio) },
-            { key: "bypass", label: "Past the cache", numeric: true, sort: (one) => one.bypass_ratio, show: (one) => percent(one.bypass_ratio) },
-            { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
-            { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
-            { key: "origin", label: "Origin time", numeric: true, sort: (one) => one.origin_seconds, show: (one) => duration(one.origin_seconds) },
-            { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
-          ]} />
-        </Card>
-      )}
-    </Answer>
-  );
-}
 
 /** Why a URL is served as it is, stored or not. */
 function ExplainUrl() {

@@ -1,19 +1,22 @@
 import type { ApplicationMetrics, RouteFigures, SystemMetrics } from "@peregrine/sdk";
+import { useState } from "react";
 import { ChartCard, ExportMenu, type SeriesChoice } from "@/charts/chartcard";
 import { HeatCard } from "@/charts/heat";
 import { Parts } from "@/charts/spark";
-import { client, useAsk } from "@/lib/api";
+import { client, useAsk, useMay } from "@/lib/api";
 import { bytes, count, date, duration, milliseconds, percent } from "@/lib/format";
 import { useHistory } from "@/lib/history";
 import { useRange } from "@/lib/range";
 import { download } from "@/lib/export";
 import { useParam } from "@/lib/url";
 import { statusTone } from "@/ui/badge";
+import { Button } from "@/ui/button";
 import { Card, PageHead } from "@/ui/card";
 import { Choice, Facts, Tabs } from "@/ui/field";
 import { Answer, Empty } from "@/ui/states";
 import { Table } from "@/ui/table";
 import { Prose } from "@/ui/prose";
+import { ForgetDialog } from "./parts/forget";
 
 interface Chart { title: string; series: SeriesChoice[]; top?: number; stacked?: boolean }
 const CHARTS: Chart[] = [
@@ -55,17 +58,24 @@ export default function Metrics() {
   const metrics = useAsk(["metrics"], (signal) => client.metrics(signal), 5_000);
   const { range } = useRange();
   const ranged = useAsk(["routes", range.preset], (signal) => client.routes(range.preset, signal), 5_000, view !== "system");
-  const routes = ranged.data ?? [];
+  const routes = ranged.data?.routes ?? [];
+  const may = useMay("admin");
+  const [forgetting, setForgetting] = useState(false);
   return (
     <>
-      <PageHead title="Metrics" about="Every number that is kept: a second apart for an hour, ten seconds for a day, a minute for a month. Drag over a chart to look closer." actions={
-        view === "traffic" && <Choice label="Route" value={route} onChange={setRoute} className="w-52" options={[["", "All routes"], ...routes.map((one) => [one.route, one.route] as const)]} />
-      } />
+      <PageHead title="Metrics" about="Every number that is kept: a second apart for an hour, ten seconds for a day, a minute for a month. Drag over a chart to look closer." actions={<>
+        {view === "traffic" && <Choice label="Route" value={route} onChange={setRoute} className="w-52" options={[["", "All routes"], ...routes.map((one) => [one.route, one.route] as const)]} />}
+        {may && <Button onClick={() => setForgetting(true)}>Begin anew…</Button>}
+      </>} />
       <Tabs label="Metrics" value={view} onChange={setView} tabs={[["traffic", "Traffic and cache"], ["routes", "Routes"], ["answers", "Answers"], ["system", "System"]]} />
       {view === "traffic" && (route ? <Charts key={route} charts={ROUTE} route={route} /> : <Charts charts={CHARTS} heat />)}
-      {view === "routes" && <Answer of={ranged}>{(data) => <Routes routes={data} onRoute={(name) => { setRoute(name); setView("traffic"); }} />}</Answer>}
+      {view === "routes" && <Answer of={ranged}>{(data) => <>
+        <Routes title="Routes" routes={data.routes} onRoute={(name) => { setRoute(name); setView("traffic"); }} />
+        {data.without_history.length > 0 && <Routes title="Routes without a history" note="more than insight.routes_max: since the start" routes={data.without_history} />}
+      </>}</Answer>}
       {view === "answers" && <Answer of={metrics}>{(data) => <Answers data={data.application} />}</Answer>}
       {view === "system" && <><Answer of={metrics}>{(data) => <System data={data.system} />}</Answer><Charts charts={SYSTEM} /></>}
+      {forgetting && <ForgetDialog onClose={() => setForgetting(false)} />}
     </>
   );
 }
@@ -82,15 +92,15 @@ function Charts({ charts, route, heat = false }: { charts: Chart[]; route?: stri
   );
 }
 
-function Routes({ routes, onRoute }: { routes: RouteFigures[]; onRoute: (name: string) => void }) {
+function Routes({ title, note, routes, onRoute }: { title: string; note?: string; routes: RouteFigures[]; onRoute?: (name: string) => void }) {
   const write = (format: "csv" | "json") => download("peregrine-routes", format,
     ["route", "strategy", "upstream", "requests_per_s", "error_ratio", "hit_ratio", "p50_ms", "p95_ms", "p99_ms", "origin_seconds", "bytes_sent"],
     routes.map((one) => [one.route, one.strategy, one.upstream, one.requests_per_s, one.error_ratio, one.hit_ratio.total, one.latency_ms.p50, one.latency_ms.p95, one.latency_ms.p99, one.origin_seconds, one.bytes_sent]));
   return (
-    <Card flush title="Routes" actions={<ExportMenu label="Routes" write={write} />}>
-      <Table caption="Routes" rows={routes} id={(one) => one.route} sorted={["share", "down"]} onRow={(one) => onRoute(one.route)}
+    <Card flush title={title} {...(note ? { note } : {})} actions={<ExportMenu label="Routes" write={write} />}>
+      <Table caption={title} rows={routes} id={(one) => one.route} sorted={["share", "down"]} {...(onRoute ? { onRow: (one: RouteFigures) => onRoute(one.route) } : {})}
         empty={<Empty icon="traffic" title="No requests yet">Routes appear with their first request.</Empty>} columns={[
-          { key: "route", label: "Route", sort: (one) => one.route, show: (one) => <button type="button" className="mono text-left hover:underline" onClick={() => onRoute(one.route)}>{one.route}</button> },
+          { key: "route", label: "Route", sort: (one) => one.route, show: (one) => onRoute ? <button type="button" className="mono text-left hover:underline" onClick={() => onRoute(one.route)}>{one.route}</button> : <span className="mono">{one.route}</span> },
           { key: "strategy", label: "Strategy", sort: (one) => one.strategy, show: (one) => one.strategy },
           { key: "upstream", label: "Upstream", sort: (one) => one.upstream, show: (one) => one.upstream },
           { key: "share", label: "Origin time", sort: (one) => one.share_of_origin_time, show: (one) => <span className="flex items-center gap-2"><span className="w-16"><Parts className="h-1.5" parts={[{ key: "s", share: one.share_of_origin_time ?? 0, color: "--origin" }]} /></span>{percent(one.share_of_origin_time, 0)}</span> },
