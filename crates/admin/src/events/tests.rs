@@ -2,6 +2,7 @@
 
 use super::stream::StillGood;
 use super::*;
+use crate::tests::fake::Hasty;
 use peregrine_base::{ManualClock, TokioRuntime};
 use peregrine_net::drain::{self, Drain};
 use serde_json::json;
@@ -145,23 +146,6 @@ async fn a_stream_ends_with_the_program() {
     tokio::task::yield_now().await;
     drain.start();
     assert_eq!(reading.await.unwrap(), None, "cleanly");
-}
-
-/// A runtime whose every wait is over.
-struct Hasty;
-
-impl Runtime for Hasty {
-    fn spawn(&self, task: peregrine_base::Task) {
-        TokioRuntime.spawn(task);
-    }
-
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>) {
-        TokioRuntime.spawn_blocking(work);
-    }
-
-    fn sleep(&self, _: Duration) -> peregrine_base::Task {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 #[tokio::test]

@@ -116,6 +116,34 @@ async fn who_may_not_hear_something_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_when_what_let_its_reader_in_is_revoked() {
+    let bench = Bench::hasty();
+    let keys = "/api/performance/access/apikeys";
+    let made = bench
+        .call("POST", keys, "{\"name\":\"a\",\"role\":\"viewer\"}")
+        .await
+        .json();
+    let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
+    let asked = plain("GET", &format!("{EVENTS}?topics=request")).header("authorization", bearer);
+    let (status, _, mut body) = listen(&bench, asked.body(Body::empty()).unwrap()).await;
+    assert_eq!(status, 200);
+    piece(&mut body).await;
+    let next = async |body: &mut Body| body.next().await.map(Result::unwrap);
+    assert_eq!(next(&mut body).await.unwrap(), ":\n\n", "it goes on");
+    let id = bench.get(keys).await.json()["keys"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(bench.call("DELETE", &format!("{keys}?id={id}"), "").await.status, 200);
+    let end = next(&mut body).await.unwrap();
+    assert!(
+        end.starts_with(b"event: end") && end.ends_with(b"{\"reason\":\"session_over\"}\n\n"),
+        "{end:?}"
+    );
+    assert_eq!(next(&mut body).await, None);
+}
+
+#[tokio::test]
 async fn the_last_requests_are_filtered_by_what_is_checked() {
     let bench = Bench::new();
     let none = bench

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderMap, Request, StatusCode};
 use parking_lot::Mutex;
-use peregrine_base::{ByteSize, ManualClock, Secret, Span, TokioRuntime};
+use peregrine_base::{ByteSize, ManualClock, Runtime, Secret, Span, TokioRuntime};
 use peregrine_cache::{
     EntriesQuery, EntryView, Found, Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics,
     TagView, TenantStatistics,
@@ -361,6 +361,23 @@ fn desk() -> DeskConfig {
     }
 }
 
+/// A runtime whose every wait is over.
+pub(crate) struct Hasty;
+
+impl Runtime for Hasty {
+    fn spawn(&self, task: peregrine_base::Task) {
+        TokioRuntime.spawn(task);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>) {
+        TokioRuntime.spawn_blocking(work);
+    }
+
+    fn sleep(&self, _: Duration) -> peregrine_base::Task {
+        Box::pin(std::future::ready(()))
+    }
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::with(&config())
@@ -372,6 +389,15 @@ impl Bench {
 
     /// One that keeps what outlives a restart in `state_dir`.
     pub(crate) fn keeping(config: &AdminConfig, state_dir: Option<PathBuf>) -> Self {
+        Self::on(Arc::new(TokioRuntime), config, state_dir)
+    }
+
+    /// One whose streams wait for nothing.
+    pub(crate) fn hasty() -> Self {
+        Self::on(Arc::new(Hasty), &config(), None)
+    }
+
+    fn on(runtime: Arc<dyn Runtime>, config: &AdminConfig, state_dir: Option<PathBuf>) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
         let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
         let parts = AdminParts {
@@ -382,7 +408,7 @@ impl Bench {
                 tail: Arc::new(Tail::new(Redaction::default())),
                 node: "node-1".to_owned(),
                 drain: peregrine_net::drain::channel().1,
-                runtime: Arc::new(TokioRuntime),
+                runtime,
             },
             clock: Arc::<ManualClock>::clone(&clock),
             audit: Audit::open(
