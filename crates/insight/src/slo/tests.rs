@@ -153,6 +153,27 @@ fn both_windows_must_burn() {
 }
 
 #[test]
+fn a_rate_near_its_factor_neither_fires_nor_ends_anything() {
+    // Of a budget of 5%: 14 times as fast as allowed, where 14.4 fires and 12.96 ends.
+    for (bad, verdict) in [(75, Verdict::Breach), (70, Verdict::Between), (64, Verdict::Clear)] {
+        let mut seconds = Seconds::default();
+        seconds.add(HOUR, 100, bad);
+        assert_eq!(verdicts(&computed(config(0.95), &seconds))[0], verdict, "{bad}");
+    }
+}
+
+#[test]
+fn a_few_bad_answers_do_not_say_when_a_budget_is_used_up() {
+    let mut seconds = Seconds::default();
+    seconds.add(24 * HOUR, 10, 0);
+    seconds.add(HOUR - 50, 0, 0);
+    seconds.add(50, 1, 1);
+    assert_eq!(computed(config(0.95), &seconds).status.exhausted_in_s, None);
+    seconds.add(60, 1, 1);
+    assert!(computed(config(0.95), &seconds).status.exhausted_in_s.is_some());
+}
+
+#[test]
 fn few_requests_raise_no_alert_and_missing_data_freezes() {
     let mut few = Seconds::default();
     few.add(99, 1, 1);

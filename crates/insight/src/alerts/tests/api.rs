@@ -171,6 +171,13 @@ fn silences_say_what_they_are_about_and_end() {
         "{told}"
     );
     let about = || (Some("errors".to_owned()), Labels::new());
+    let too_long = bench
+        .alerts
+        .silence(moment, about(), SILENCE_TIME_MAX + Duration::from_secs(1), ("ann", ""));
+    assert!(
+        complaints(too_long.map(drop)).contains("90 days"),
+        "one that is forgotten ends by itself"
+    );
     for _ in 0..silence::SILENCES_MAX {
         bench.alerts.silence(moment, about(), hour, ("ann", "repair")).unwrap();
     }

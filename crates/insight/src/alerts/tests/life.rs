@@ -108,6 +108,51 @@ fn without_a_number_nothing_changes_unless_the_rule_says_so() {
 }
 
 #[test]
+fn seconds_without_a_number_are_none_that_it_lasted() {
+    let mut bench = Bench::new(vec![rule("errors")], &[]);
+    bench.at(1.1, 5);
+    bench.at(None, 6);
+    bench.at(1.1, 6);
+    assert_eq!(bench.states(), [Pending], "it was seen for four and five seconds");
+    bench.run(1);
+    assert_eq!(bench.states(), [Firing]);
+}
+
+#[test]
+fn what_a_rule_is_about_may_be_away_for_a_moment() {
+    let shop = || Labels::from([("route".to_owned(), "shop".to_owned())]);
+    let of_shop = AlertRule {
+        labels: shop(),
+        for_s: 0.0,
+        ..rule("errors")
+    };
+    let mut bench = Bench::new(vec![of_shop], &[]);
+    bench.set_of("error_ratio", shop(), Some(2.0));
+    bench.run(1);
+    bench.set_of("error_ratio", shop(), None);
+    bench.run(30);
+    assert_eq!(bench.states(), [Firing], "a start knows a route only when it is used");
+    bench.set_of("error_ratio", shop(), Some(2.0));
+    bench.run(60);
+    assert_eq!((bench.states(), bench.alerts.counts().fired), (vec![Firing], 1));
+}
+
+#[test]
+fn a_rule_that_becomes_more_severe_makes_its_alert_so() {
+    let mut bench = Bench::new(vec![rule("errors")], &[]);
+    bench.at(1.1, 11);
+    let of = |severity| AlertRule {
+        severity,
+        ..rule("errors")
+    };
+    for severity in [crate::model::Severity::Medium, crate::model::Severity::Critical] {
+        bench.alerts.set_rules(vec![of(severity)]).unwrap();
+        bench.run(1);
+        assert_eq!(bench.alerts.shown()[0].severity, severity);
+    }
+}
+
+#[test]
 fn a_pause_of_the_program_counts_as_nothing() {
     let mut bench = Bench::new(vec![rule("errors")], &[]);
     bench.at(1.1, 5);

@@ -38,6 +38,23 @@ fn what_happens_together_is_told_together() {
 }
 
 #[test]
+fn a_silence_of_one_rule_holds_back_no_other() {
+    let mut bench = Bench::new(vec![rule("errors"), rule("other")], &["all"]);
+    let (moment, hour) = (bench.moment(), Duration::from_secs(3600));
+    let about = (Some("errors".to_owned()), Labels::new());
+    bench.alerts.silence(moment, about, hour, ("ann", "")).unwrap();
+    bench.at(1.1, 60);
+    let told: Vec<&str> = bench
+        .told
+        .iter()
+        .flat_map(|told| &told.alerts)
+        .map(|alert| alert.rule.as_str())
+        .collect();
+    assert_eq!(told, ["other"]);
+    assert_eq!(bench.states(), [Firing, Firing], "both are shown");
+}
+
+#[test]
 fn receivers_hear_of_what_is_for_them() {
     let rules = vec![
         AlertRule {
