@@ -56,7 +56,7 @@ impl StoredHead {
     /// The head as bytes; nothing when it is larger than [`STORED_HEAD_MAX_BYTES`].
     #[must_use]
     pub(crate) fn encode(&self) -> Option<Bytes> {
-        let (mut changed, mut others) = (BytesMut::new(), BytesMut::with_capacity(512));
+        let (mut changed, mut others) = (BytesMut::with_capacity(256), BytesMut::with_capacity(512));
         for (name, value) in &self.headers {
             let lines = if CHANGED.contains(name) {
                 changed.put_u16(u16::try_from(name.as_str().len()).ok()?);

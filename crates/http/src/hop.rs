@@ -54,6 +54,11 @@ impl Hop {
         self.wants_trailers
     }
 
+    /// Where interim responses go.
+    pub(crate) fn interim(&self) -> Option<Interim> {
+        self.interim.clone()
+    }
+
     /// Says it again, except for a change of protocol.
     pub(crate) fn apply<B>(&self, request: &mut http::Request<B>) {
         if self.wants_trailers {
@@ -62,9 +67,6 @@ impl Hop {
         }
         if let Some(trailer) = &self.trailer {
             request.headers_mut().insert(header::TRAILER, trailer.clone());
-        }
-        if let Some(interim) = &self.interim {
-            request.extensions_mut().insert(interim.clone());
         }
     }
 }

@@ -36,7 +36,7 @@ impl Asker<'_> {
         });
         let method = request.method().clone();
         let began = self.clock.now();
-        let sent = route.upstream.send(request, retry).await;
+        let sent = route.upstream.send_with(request, facts.hop.interim(), retry).await;
         let took = self.clock.now().since(began);
         route.metrics.asked_origin(took);
         if let (Some((tracer, trace)), Some(span)) = (traced, span)

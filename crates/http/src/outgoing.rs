@@ -11,6 +11,9 @@ use peregrine_net::http::Body;
 /// Where surrogates say that they are there.
 const SURROGATE_CAPABILITY: HeaderName = HeaderName::from_static("surrogate-capability");
 
+/// That [`policy::SURROGATE_NAME`] is.
+const SURROGATE_CAPABLE: HeaderValue = HeaderValue::from_static("peregrine=\"Surrogate/1.0\"");
+
 /// Fields that make a request conditional or partial.
 const CONDITIONS: [HeaderName; 6] = [
     header::IF_MATCH,
@@ -92,10 +95,7 @@ fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body) -> Req
     tags::restore(request.headers_mut());
     if route.rules.targeted_fields.contains(&policy::SURROGATE_CONTROL) {
         // Edge Architecture 1.0 §2: an origin speaks to surrogates only if one says that it is there.
-        let capability = format!("{}=\"Surrogate/1.0\"", policy::SURROGATE_NAME);
-        if let Ok(capability) = HeaderValue::from_str(&capability) {
-            request.headers_mut().append(SURROGATE_CAPABILITY, capability);
-        }
+        request.headers_mut().append(SURROGATE_CAPABILITY, SURROGATE_CAPABLE);
     }
     route.request_edits.apply(request.headers_mut());
     facts.hop.apply(&mut request);

@@ -117,7 +117,7 @@ pub trait RequestView {
 
     /// The effective URL.
     fn url(&self) -> String {
-        format!("{}://{}{}", self.scheme(), self.authority(), self.target())
+        [self.scheme(), "://", self.authority(), self.target()].concat()
     }
 }
 

@@ -77,6 +77,9 @@ impl Reason {
     }
 }
 
+/// The room for a member as it usually is.
+const USUAL_LENGTH: usize = 96;
+
 /// What this cache did with a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CacheStatus<'a> {
@@ -102,9 +105,11 @@ impl CacheStatus<'_> {
     /// The member of the field that stands for this cache. Behind other caches it is appended to what they sent.
     #[must_use]
     pub fn to_header_value(&self) -> HeaderValue {
-        let text = self.to_string();
+        let mut text = String::with_capacity(USUAL_LENGTH);
+        let written = write!(text, "{self}");
         // Names, numbers, tokens and escaped strings are visible ASCII, which every field may hold.
-        HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(CACHE_NAME))
+        let value = written.ok().and_then(|()| HeaderValue::try_from(text).ok());
+        value.unwrap_or_else(|| HeaderValue::from_static(CACHE_NAME))
     }
 }
 

@@ -7,11 +7,27 @@ use super::error::UpstreamErrorKind;
 /// What a request went through so far.
 pub(crate) struct Attempts {
     /// The targets that failed it.
-    pub(crate) tried: Vec<bool>,
+    pub(crate) tried: Tried,
     /// The next attempt must not use a connection that was kept.
     pub(crate) fresh: bool,
     retries_left: u32,
     count: u32,
+}
+
+/// A set of targets by their numbers, empty at no cost.
+#[derive(Debug, Default)]
+pub(crate) struct Tried(Vec<usize>);
+
+impl Tried {
+    pub(crate) fn contains(&self, index: usize) -> bool {
+        self.0.contains(&index)
+    }
+
+    fn insert(&mut self, index: usize) {
+        if !self.contains(index) {
+            self.0.push(index);
+        }
+    }
 }
 
 /// Where to send a request next.
@@ -28,9 +44,9 @@ pub(crate) enum Next {
 }
 
 impl Attempts {
-    pub(crate) fn new(targets: usize, retries_max: u32) -> Self {
+    pub(crate) fn new(retries_max: u32) -> Self {
         Self {
-            tried: vec![false; targets],
+            tried: Tried::default(),
             fresh: false,
             retries_left: retries_max,
             count: 1,
@@ -75,7 +91,7 @@ impl Attempts {
         }
         self.retries_left -= 1;
         self.count += 1;
-        self.tried[index] = true;
+        self.tried.insert(index);
         next
     }
 }
@@ -87,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_kept_connection_that_was_closed_costs_no_retry_but_only_once() {
-        let mut attempts = Attempts::new(1, 0);
+        let mut attempts = Attempts::new(0);
         assert_eq!(attempts.next(0, Kind::Broken, true), Next::Same);
         assert!(attempts.fresh);
         assert_eq!(attempts.next(0, Kind::Broken, true), Next::Stop);
@@ -95,11 +111,12 @@ mod tests {
 
     #[test]
     fn retries_are_bounded_and_go_elsewhere() {
-        let mut attempts = Attempts::new(3, 2);
+        let mut attempts = Attempts::new(2);
         assert_eq!(attempts.next(0, Kind::Connect, false), Next::Other);
         assert_eq!(attempts.next(1, Kind::Broken, false), Next::OtherOrSame);
         assert_eq!(attempts.next(2, Kind::Broken, false), Next::Stop);
-        assert_eq!((attempts.tried, attempts.count), (vec![true, true, false], 3));
+        let tried = [0, 1, 2].map(|index| attempts.tried.contains(index));
+        assert_eq!((tried, attempts.count), ([true, true, false], 3));
     }
 
     #[test]
@@ -109,7 +126,7 @@ mod tests {
             Kind::NoHealthyTarget,
             Kind::RequestBody(crate::http::BodyFault::Truncated),
         ] {
-            assert_eq!(Attempts::new(2, 5).next(0, kind, false), Next::Stop);
+            assert_eq!(Attempts::new(5).next(0, kind, false), Next::Stop);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which target a request goes to: who may get it (health), which of the groups (priority), which of the group (balance).
 
+use super::attempts::Tried;
 use super::balance::{self, Candidate, Strength, Turns};
 use super::ejection::{Need, Standing};
 use super::latency::requests;
@@ -44,9 +45,9 @@ impl Chooser {
 
     /// A target that was not tried yet. One that was left out and whose time is up is tried first by a request that `may_probe`,
     /// because it can be sent elsewhere when that fails, and by any request when nobody else is there.
-    pub(crate) fn choose(&self, tried: &[bool], now: Instant, may_probe: bool) -> Option<Choice> {
+    pub(crate) fn choose(&self, tried: &Tried, now: Instant, may_probe: bool) -> Option<Choice> {
         if let [member] = &*self.members {
-            let untried = !tried[0];
+            let untried = !tried.contains(0);
             return untried
                 .then(|| Ticket::take(member, now, Need::Any))
                 .flatten()
@@ -61,15 +62,15 @@ impl Chooser {
     }
 
     /// A target that is left out and may be tried.
-    pub(crate) fn probe(&self, tried: &[bool], now: Instant, need: Need) -> Option<Choice> {
-        let due = |index: &usize| !tried[*index] && self.members[*index].standing(now, need) == Standing::Due;
+    pub(crate) fn probe(&self, tried: &Tried, now: Instant, need: Need) -> Option<Choice> {
+        let due = |index: &usize| !tried.contains(*index) && self.members[*index].standing(now, need) == Standing::Due;
         (0..self.members.len())
             .filter(due)
             .find_map(|index| Some((index, Ticket::take(&self.members[index], now, need)?)))
     }
 
     /// A target in service.
-    fn serving(&self, tried: &[bool], now: Instant) -> Option<Choice> {
+    fn serving(&self, tried: &Tried, now: Instant) -> Option<Choice> {
         let serving: Vec<bool> = self
             .members
             .iter()
@@ -81,7 +82,7 @@ impl Chooser {
         for group in groups {
             let among = self.groups[group].iter().copied();
             let mut candidates: Vec<Candidate> = among
-                .filter(|index| serving[*index] && !tried[*index])
+                .filter(|index| serving[*index] && !tried.contains(*index))
                 .map(|index| self.candidate(index, now))
                 .collect();
             while let Some(position) = self.of(&candidates) {

@@ -33,9 +33,9 @@ pub use status::{ChecksStatus, Health, TargetStatus, UpstreamStatus};
 pub use target::{Target, TargetError};
 
 use crate::config::{TargetConfig, UpstreamConfig};
-use crate::http::Body;
+use crate::http::{Body, Interim};
 use ::http::{Request, Response, Version};
-use attempts::{Attempts, Next};
+use attempts::{Attempts, Next, Tried};
 use budget::Budget;
 use choose::{Choice, Chooser};
 use ejection::Need;
@@ -263,14 +263,29 @@ impl Upstream {
         request: Request<Body>,
         retry: Retry,
     ) -> Result<(Response<Body>, Exchange), UpstreamError> {
+        let interim = request.extensions().get::<Interim>().cloned();
+        self.send_with(request, interim, retry).await
+    }
+
+    /// As [`Upstream::send`]; interim responses go to `interim`, and what the request's extensions say of that is not looked at:
+    /// they cost memory.
+    ///
+    /// # Errors
+    /// As [`Upstream::send`].
+    pub async fn send_with(
+        &self,
+        request: Request<Body>,
+        interim: Option<Interim>,
+        retry: Retry,
+    ) -> Result<(Response<Body>, Exchange), UpstreamError> {
         let now = self.clock.now();
         let deadline = self
             .settings
             .total_timeout
             .map_or(Instant::FAR, |limit| now.after(limit));
         self.counts.budget.request(now);
-        let mut attempts = Attempts::new(self.chooser.members().len(), self.settings.retries_max);
-        let mut outgoing = Outgoing::new(request);
+        let mut attempts = Attempts::new(self.settings.retries_max);
+        let mut outgoing = Outgoing::new(request, interim);
         let repeatable = retry == Retry::Safe && outgoing.is_repeatable();
         let mut choice = self.choose(&attempts.tried, repeatable)?;
         loop {
@@ -315,7 +330,7 @@ impl Upstream {
     }
 
     /// The target for a request, and the right to send it there.
-    fn choose(&self, tried: &[bool], repeatable: bool) -> Result<Choice, UpstreamError> {
+    fn choose(&self, tried: &Tried, repeatable: bool) -> Result<Choice, UpstreamError> {
         let now = self.clock.now();
         let choice = self
             .chooser

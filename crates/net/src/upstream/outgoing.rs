@@ -39,7 +39,7 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn new(request: Request<Body>) -> Self {
+    pub(crate) fn new(request: Request<Body>, interim: Option<Interim>) -> Self {
         let (head, body) = request.into_parts();
         let mut headers = head.headers;
         let is_continue = |value: HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -48,11 +48,8 @@ impl Outgoing {
         let asked = headers.remove(HOST);
         headers.remove(CONNECTION);
         let upgrade = headers.remove(UPGRADE);
-        let path = head
-            .uri
-            .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = head.uri.into_parts().path_and_query;
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
         Self {
             method: head.method,
             path,
@@ -60,7 +57,7 @@ impl Outgoing {
             asked,
             upgrade,
             expects,
-            interim: head.extensions.get::<Interim>().cloned(),
+            interim,
             body,
             lent: false,
             closes: false,
@@ -120,8 +117,7 @@ impl Outgoing {
         let (asked, interim) = (message.body().asked.clone(), message.body().interim.clone());
         Self {
             asked,
-            interim,
-            ..Self::new(message.map(|sent| sent.body))
+            ..Self::new(message.map(|sent| sent.body), interim)
         }
     }
 
@@ -340,7 +336,7 @@ mod tests {
             .uri("/a?b")
             .header("host", "shop")
             .header("content-length", "99");
-        Outgoing::new(request.header("expect", "100-continue").body(body).unwrap())
+        Outgoing::new(request.header("expect", "100-continue").body(body).unwrap(), None)
     }
 
     fn stream() -> Body {

@@ -133,13 +133,14 @@ impl Forwarded {
             }
         }
         let way = way.map_or_else(|| address.to_string(), |way| format!("{way}, {address}"));
-        insert(headers, X_FORWARDED_FOR, &way);
-        insert(headers, X_FORWARDED_PROTO, if self.https { "https" } else { "http" });
+        insert(headers, X_FORWARDED_FOR, way);
+        let scheme = HeaderValue::from_static(if self.https { "https" } else { "http" });
+        headers.insert(X_FORWARDED_PROTO, scheme);
         if let Some(host) = &self.host {
             headers.insert(X_FORWARDED_HOST, host.clone());
         }
         if let Some(element) = element {
-            insert(headers, FORWARDED, &format!("{element}, for={}", node(address)));
+            insert(headers, FORWARDED, format!("{element}, for={}", node(address)));
         }
     }
 }
@@ -220,8 +221,8 @@ fn node(address: IpAddr) -> String {
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }

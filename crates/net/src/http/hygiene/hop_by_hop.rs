@@ -47,7 +47,10 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     for option in options {
-        if let Ok(name) = HeaderName::from_bytes(option.trim_ascii())
+        let option = option.trim_ascii();
+        // What nearly every client says names a field that is off already.
+        if !option.eq_ignore_ascii_case(b"keep-alive")
+            && let Ok(name) = HeaderName::from_bytes(option)
             && !NEVER_NOMINATED.contains(&name)
         {
             headers.remove(name);

@@ -52,7 +52,7 @@ pub fn request_id(headers: &mut HeaderMap, peer: &Peer, trusted: &TrustedProxies
     }
     let mut id = String::with_capacity(32);
     new_request_id(random, &mut id);
-    let id = HeaderValue::from_str(&id).expect("hexadecimal digits are a field value");
+    let id = HeaderValue::try_from(id).expect("hexadecimal digits are a field value");
     headers.insert(X_REQUEST_ID, id.clone());
     id
 }

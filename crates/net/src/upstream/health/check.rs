@@ -100,7 +100,7 @@ impl Checker {
         *request.uri_mut() = path.parse().unwrap_or_default();
         request.headers_mut().insert(USER_AGENT, AGENT);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
-        let mut outgoing = Outgoing::new(request).closing();
+        let mut outgoing = Outgoing::new(request, None).closing();
         let clock = &self.dialer.parts.clock;
         let sent = match dialed {
             Dialed::Http1(mut link) => {

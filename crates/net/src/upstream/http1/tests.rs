@@ -32,7 +32,7 @@ async fn link(origin: &Origin) -> Link {
 /// Begins to ask `link` by `method` with `body`.
 fn begin(link: &mut Link, method: &str, body: Body) -> Outgoing {
     let request = Request::builder().method(method).uri("/").header("host", "shop");
-    let mut outgoing = Outgoing::new(request.body(body).unwrap());
+    let mut outgoing = Outgoing::new(request.body(body).unwrap(), None);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let target = Target::parse("http://origin").unwrap();
     link.begin(&mut outgoing, &target, &HostRule::Keep, &clock);
