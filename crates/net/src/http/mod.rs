@@ -5,7 +5,11 @@ pub mod at_once;
 pub mod body;
 #[doc(hidden)]
 pub mod codec;
+#[doc(hidden)]
+pub mod frames;
 pub(crate) mod framing;
+#[doc(hidden)]
+pub mod hpack;
 pub mod hygiene;
 pub mod interim;
 pub(crate) mod last_hop;
