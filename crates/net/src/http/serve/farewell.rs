@@ -57,6 +57,18 @@ pub(super) async fn refuse<S: Transport>(stream: S, refusal: Refusal, shared: &S
     say(&mut wire, refusal, shared).await;
 }
 
+/// Sends what is still to be said, and closes.
+pub(super) async fn part<S: Transport>(mut wire: Wire<S>) {
+    let deadline = wire.alarm.now().after(LINGER_TIME);
+    let said = poll_fn(|cx| match wire.poll_flush(cx) {
+        Poll::Ready(flushed) => Poll::Ready(flushed.is_ok()),
+        Poll::Pending => wire.alarm.poll_until(deadline, cx).map(|()| false),
+    });
+    if said.await {
+        linger(&mut wire).await;
+    }
+}
+
 async fn say<S: Transport>(wire: &mut Wire<S>, refusal: Refusal, shared: &Shared) {
     let (head, mut body) = Response::from(refusal.problem()).into_parts();
     let framed = Framed::of(&Method::GET, Version::HTTP_11, head.status, &head.headers, &body);

@@ -1,4 +1,5 @@
-//! Takes connections and serves HTTP on them: HTTP/1 with the codec of [`crate::http::codec`], HTTP/2 with `h2`.
+//! Takes connections and serves HTTP on them: HTTP/1 with the codec of [`crate::http::codec`], HTTP/2 with the
+//! engine of [`h2`].
 
 mod arrival;
 mod connection;
@@ -279,10 +280,12 @@ impl Server {
 }
 
 impl Shared {
-    /// Tells the connections that have nothing to do when the drain starts.
+    /// Tells the connections that have nothing to do when answers are to be the last, and when the drain starts.
     async fn wake_at(self: Arc<Self>, drain: DrainWatch) {
         let wheel = Arc::clone(&self.wheel);
         drop(self);
+        drain.retiring().await;
+        wheel.wake_all();
         drain.started().await;
         wheel.wake_all();
     }

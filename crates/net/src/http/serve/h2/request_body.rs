@@ -1,23 +1,137 @@
-//! The body of a request over HTTP/2: bounded in size and in the time between its pieces, and never ended early in silence.
-//! The client's window opens as the handler takes what came, so a body that nobody reads costs one window.
+//! The body of a request over HTTP/2, between the connection that reads it and whoever takes it: bounded in size, in what
+//! waits (the client's window opens as it is taken, so a body that nobody reads costs one window), and in the time between
+//! its pieces; never ended early in silence.
 
 use super::super::Shared;
 use crate::http::{BodyError, BodyFault, Interim};
 use crate::timer::Timer;
-use ::h2::{Reason, RecvStream};
-use ::http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use ::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
 use peregrine_base::{Instant, Party};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+/// What has come and was not taken.
+struct Shelf {
+    data: BytesMut,
+    trailers: Option<HeaderMap>,
+    end: End,
+    /// How much was taken since the connection last asked.
+    taken: usize,
+    taker: Option<Waker>,
+    /// The connection, which wants to know what is taken.
+    owner: Waker,
+    /// Nobody takes it any more.
+    given_up: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Whole,
+    Failed(BodyFault),
+}
+
+/// Both ends of a body of `length` bytes, if that is known. `owner` is woken when something is taken; `ask` is told once when
+/// it is asked for.
+pub(super) fn channel(
+    length: Option<u64>,
+    ask: Option<Interim>,
+    owner: Waker,
+    shared: &Shared,
+) -> (Inbox, RequestBody) {
+    let shelf = Arc::new(Mutex::new(Shelf {
+        data: BytesMut::new(),
+        trailers: None,
+        end: End::Open,
+        taken: 0,
+        taker: None,
+        owner,
+        given_up: false,
+    }));
+    let body = RequestBody {
+        shelf: Arc::clone(&shelf),
+        length,
+        left: shared.limits.request_body_max,
+        timer: Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime)),
+        stall_timeout: shared.limits.stall_timeout,
+        waiting_since: None,
+        ask,
+        over: false,
+    };
+    (Inbox(shelf), body)
+}
+
+/// The connection's end.
+pub(super) struct Inbox(Arc<Mutex<Shelf>>);
+
+impl Inbox {
+    /// Puts `data` where it is taken; false when nobody does.
+    pub(super) fn push(&self, data: &[u8]) -> bool {
+        let mut taken = false;
+        self.change(|shelf| {
+            taken = !shelf.given_up;
+            if taken {
+                shelf.data.extend_from_slice(data);
+            }
+        });
+        taken
+    }
+
+    /// There is no more.
+    pub(super) fn finish(&self, trailers: Option<HeaderMap>) {
+        self.change(|shelf| {
+            if shelf.end == End::Open {
+                (shelf.end, shelf.trailers) = (End::Whole, trailers);
+            }
+        });
+    }
+
+    /// There will be no more.
+    pub(super) fn fail(&self, fault: BodyFault) {
+        self.change(|shelf| {
+            if shelf.end == End::Open {
+                shelf.end = End::Failed(fault);
+            }
+        });
+    }
+
+    /// How much was taken since the last time.
+    pub(super) fn take_credit(&self) -> usize {
+        std::mem::take(&mut self.0.lock().taken)
+    }
+
+    /// Whether nobody takes it any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.lock().given_up
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Shelf)) {
+        let mut shelf = self.0.lock();
+        change(&mut shelf);
+        let taker = shelf.taker.take();
+        drop(shelf);
+        if let Some(taker) = taker {
+            taker.wake();
+        }
+    }
+}
+
+impl Drop for Inbox {
+    /// A connection that is gone sends no more.
+    fn drop(&mut self) {
+        self.fail(BodyFault::Broken);
+    }
+}
+
+/// The handler's end.
 pub(super) struct RequestBody {
-    incoming: RecvStream,
-    /// What the client announced.
+    shelf: Arc<Mutex<Shelf>>,
+    /// How much of what the client announced is to come.
     length: Option<u64>,
     left: u64,
     timer: Timer,
@@ -26,63 +140,34 @@ pub(super) struct RequestBody {
     waiting_since: Option<Instant>,
     /// Told once, for a client that waits to be asked for its body.
     ask: Option<Interim>,
-    /// All data came; trailers may follow.
-    data_ended: bool,
     over: bool,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: RecvStream, length: Option<u64>, ask: Option<Interim>, shared: &Shared) -> Self {
-        Self {
-            incoming,
-            length,
-            left: shared.limits.request_body_max,
-            timer: Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime)),
-            stall_timeout: shared.limits.stall_timeout,
-            waiting_since: None,
-            ask,
-            data_ended: false,
-            over: false,
-        }
-    }
-
     fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.over = true;
         Poll::Ready(Some(Err(BodyError::new(fault, Party::Downstream))))
     }
 
     /// Data, then trailers, then nothing.
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ::h2::Error>>> {
-        if !self.data_ended {
-            match ready!(self.incoming.poll_data(cx)) {
-                Some(data) => return Poll::Ready(Some(data.map(Frame::data))),
-                None => self.data_ended = true,
-            }
+    fn poll_shelf(&self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let mut shelf = self.shelf.lock();
+        if !shelf.data.is_empty() {
+            let data = shelf.data.split().freeze();
+            shelf.taken += data.len();
+            let owner = shelf.owner.clone();
+            drop(shelf);
+            owner.wake();
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        let trailers = ready!(self.incoming.poll_trailers(cx)).transpose();
-        Poll::Ready(trailers.map(|trailers| trailers.map(|fields| Frame::trailers(harmless(fields)))))
-    }
-}
-
-/// Trailers without what tells where a message ends or goes (RFC 9110 §6.5.1).
-fn harmless(mut fields: HeaderMap) -> HeaderMap {
-    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, HOST] {
-        fields.remove(name);
-    }
-    fields
-}
-
-fn fault_of(error: &::h2::Error) -> BodyFault {
-    if error.is_io() {
-        BodyFault::Broken
-    } else if error.is_remote() {
-        // The client took its request back.
-        BodyFault::Truncated
-    } else if error.reason() == Some(Reason::PROTOCOL_ERROR) {
-        // Another length than it announced, for one.
-        BodyFault::Malformed
-    } else {
-        BodyFault::Broken
+        match shelf.end {
+            End::Open => {
+                shelf.taker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            End::Whole => Poll::Ready(shelf.trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
+            End::Failed(fault) => Poll::Ready(Some(Err(fault))),
+        }
     }
 }
 
@@ -97,20 +182,18 @@ impl http_body::Body for RequestBody {
         if let Some(ask) = self.ask.take() {
             ask.send(StatusCode::CONTINUE, HeaderMap::new());
         }
-        match self.poll_incoming(cx) {
+        match self.poll_shelf(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waiting_since = None;
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                // It fails when the stream is gone, which the next poll says.
-                let _ = self.incoming.flow_control().release_capacity(length);
-                let Some(left) = self.left.checked_sub(length as u64) else {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let Some(left) = self.left.checked_sub(length) else {
                     return self.fail(BodyFault::TooLarge);
                 };
                 self.left = left;
-                self.length = self.length.map(|announced| announced.saturating_sub(length as u64));
+                self.length = self.length.map(|announced| announced.saturating_sub(length));
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => self.fail(fault_of(&error)),
+            Poll::Ready(Some(Err(fault))) => self.fail(fault),
             Poll::Ready(None) => {
                 self.over = true;
                 Poll::Ready(None)
@@ -126,10 +209,26 @@ impl http_body::Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over || self.incoming.is_end_stream()
+        self.over || {
+            let shelf = self.shelf.lock();
+            shelf.end == End::Whole && shelf.data.is_empty() && shelf.trailers.is_none()
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let mut shelf = self.shelf.lock();
+        shelf.given_up = true;
+        // What nobody takes has no place in the windows either.
+        shelf.taken += shelf.data.len();
+        shelf.data = BytesMut::new();
+        let owner = shelf.owner.clone();
+        drop(shelf);
+        owner.wake();
     }
 }

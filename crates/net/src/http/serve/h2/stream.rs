@@ -1,257 +1,341 @@
-//! One request over HTTP/2, from its head to the end of its answer.
+//! One request over HTTP/2, from its head to the end of its answer: the handler thinks, interim answers, the head and the
+//! body of the answer are written, each only as fast as the client takes it. It runs in its connection's task.
 
-use super::super::{Shared, Statistics};
-use super::Underway;
-use super::head::Facts;
-use super::request_body::RequestBody;
-use crate::http::last_hop::last_hop;
-use crate::http::{Body, BodyError, Handler, Interim, Peer, Problem, Refusal, hygiene};
-use crate::timer::Timer;
-use ::h2::server::SendResponse;
-use ::h2::{Reason, RecvStream, SendStream};
+use super::super::Shared;
+use super::bell::{Bell, Ring};
+use super::request_body::Inbox;
+use crate::http::codec::output::Output;
+use crate::http::frames::{self, PAYLOAD_BYTES_MAX, flag, kind};
+use crate::http::hpack::encode;
+use crate::http::{Body, Interim, Problem, hygiene};
 use ::http::header::{CONTENT_LENGTH, DATE};
-use ::http::request::Parts;
-use ::http::{HeaderValue, Method, Request, Response, StatusCode};
+use ::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body as _;
-use peregrine_base::{Instant, WallTime};
-use std::cell::RefCell;
-use std::pin::{Pin, pin};
+use peregrine_base::Instant;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::task::{Context, Poll, Waker};
 
-/// A request and the way back to who asked.
-pub(super) struct Exchange {
-    pub(super) respond: SendResponse<Bytes>,
-    pub(super) peer: Peer,
-    pub(super) shared: Arc<Shared>,
-    pub(super) _underway: Underway,
+/// How much may wait for the socket before nothing more is written for it.
+pub(super) const OUTPUT_BYTES_MAX: usize = 256 << 10;
+/// How much of one answer is written before others have their turn.
+const TURN_BYTES: usize = 64 << 10;
+/// Up to this length a piece of a body is copied behind its frame's header, which costs less than a piece of its own.
+const COPIED_BYTES_MAX: usize = 4 << 10;
+
+/// A handler at work.
+pub(super) type Thinking<'a> = Pin<Box<dyn Future<Output = Response<Body>> + Send + 'a>>;
+
+/// A request that was not answered at once.
+pub(super) struct Stream<'a> {
+    stage: Stage<'a>,
+    is_head: bool,
+    /// How much of the answer the client takes; less than nothing after it made its windows smaller (RFC 9113 §6.9.2).
+    pub(super) window: i64,
+    pub(super) receiving: Receiving,
+    /// Since when the answer waits for a window.
+    pub(super) blocked_since: Option<Instant>,
+    /// Whether it stands in the connection's queue of those that have more to write.
+    pub(super) queued: bool,
+    ring: Arc<Ring>,
+    waker: Waker,
 }
 
-/// Why an answer did not reach its end.
-enum Broken {
-    /// The client took the request back, or is gone.
-    Gone,
-    /// The client took nothing for too long.
-    Stalled,
-    /// The body failed.
+/// The body of the request, as it comes in.
+pub(super) struct Receiving {
+    /// How much the client may still send.
+    pub(super) window: i64,
+    /// How much was taken that it was not told of.
+    pub(super) credit: u32,
+    /// How much is to come of what was announced.
+    pub(super) left: Option<u64>,
+    pub(super) ended: bool,
+    pub(super) inbox: Option<Inbox>,
+}
+
+enum Stage<'a> {
+    Thinking(Thinking<'a>, Interim),
+    Answering(Answering),
+    Answered,
+}
+
+struct Answering {
+    body: Body,
+    /// What was taken of the body and not written.
+    rest: Bytes,
+    /// How much is to come of what the head announced.
+    left: Option<u64>,
+}
+
+/// Where an answer goes.
+pub(super) struct Outbound<'o> {
+    pub(super) output: &'o mut Output,
+    /// How much all answers of the connection may take.
+    pub(super) window: &'o mut i64,
+    /// How much they took.
+    pub(super) sent: &'o mut usize,
+}
+
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It waits, and rings or is called when that is over.
+    Waits,
+    /// It has more to write, and others their turn.
+    More,
+    /// The answer is written.
+    Ended,
+    /// The body of the answer failed.
     Cut,
 }
 
-impl Exchange {
-    /// Answers the request of `head` by `handler`, unless it is refused. When the client takes it back, the handler's work is dropped.
-    pub(super) async fn run<H: Handler>(
-        mut self,
-        mut head: Parts,
-        admitted: Result<Facts, Refusal>,
-        incoming: RecvStream,
-        handler: &H,
-    ) {
-        let is_head = head.method == Method::HEAD;
-        let response = match admitted.map(|facts| (facts, last_hop(&mut head))) {
-            Err(refusal) => refusal.problem().into_response(),
-            Ok((_, Some(answer))) => answer,
-            Ok((facts, None)) => {
-                let interim = Interim::default();
-                head.extensions.insert(interim.clone());
-                let body = self.body_of(facts, incoming, &interim);
-                let handling = pin!(handler.handle(Request::from_parts(head, body), self.peer));
-                match answered(&mut self.respond, handling, &interim).await {
-                    Some(response) => response,
-                    None => return,
-                }
+impl<'a> Stream<'a> {
+    /// A request whose work is still to be given to it.
+    pub(super) fn new(stream: u32, bell: &Arc<Bell>, window: i64, is_head: bool) -> Self {
+        let ring = Ring::new(stream, bell);
+        Self {
+            stage: Stage::Answered,
+            is_head,
+            window,
+            receiving: Receiving {
+                window: 0,
+                credit: 0,
+                left: None,
+                ended: true,
+                inbox: None,
+            },
+            blocked_since: None,
+            queued: false,
+            waker: Waker::from(Arc::clone(&ring)),
+            ring,
+        }
+    }
+
+    /// Wakes the connection for this request.
+    pub(super) const fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Lets `thinking` find the answer.
+    pub(super) fn think(&mut self, thinking: Thinking<'a>, interim: Interim) {
+        self.stage = Stage::Thinking(thinking, interim);
+    }
+
+    /// Lets `body` be written behind a head that was.
+    pub(super) fn deliver(&mut self, body: Body) {
+        self.stage = Stage::Answering(Answering {
+            left: body.length(),
+            body,
+            rest: Bytes::new(),
+        });
+    }
+
+    /// Moves whatever can move.
+    pub(super) fn poll(&mut self, id: u32, out: &mut Outbound<'_>, shared: &Shared, now: Instant) -> Turn {
+        self.ring.heard();
+        if let Stage::Thinking(thinking, interim) = &mut self.stage {
+            let mut cx = Context::from_waker(&self.waker);
+            // A handler that panics ends its request, and not all that are under way beside it.
+            let polled = catch_unwind(AssertUnwindSafe(|| thinking.as_mut().poll(&mut cx)));
+            let Ok(answer) = polled else {
+                self.stage = Stage::Answered;
+                return Turn::Cut;
+            };
+            while let Some((status, mut headers)) = interim.next(&cx) {
+                hygiene::strip_hop_by_hop(&mut headers);
+                out.head(id, status, &headers, false);
             }
+            let Poll::Ready(response) = answer else {
+                return Turn::Waits;
+            };
+            interim.end();
+            self.answer(id, response, out, shared);
+        }
+        let Stage::Answering(answering) = &mut self.stage else {
+            return Turn::Ended;
         };
+        let mut cx = Context::from_waker(&self.waker);
+        let before = *out.sent;
+        let turn = answering.poll(id, &mut self.window, out, &mut cx);
+        let blocked = turn == Turn::Waits && !answering.rest.is_empty();
+        if !blocked || *out.sent > before {
+            self.blocked_since = None;
+        }
+        if blocked {
+            self.blocked_since.get_or_insert(now);
+        }
+        if turn == Turn::Ended {
+            self.stage = Stage::Answered;
+        }
+        turn
+    }
+
+    /// Writes the head of the answer.
+    pub(super) fn answer(&mut self, id: u32, response: Response<Body>, out: &mut Outbound<'_>, shared: &Shared) {
         let response = if response.status().is_informational() {
             // 101 has no meaning here (RFC 9113 §8.6), and no other is final.
             Problem::new(StatusCode::BAD_GATEWAY, "protocol").into_response()
         } else {
             response
         };
-        self.send(response, is_head).await;
-    }
-
-    fn body_of(&self, facts: Facts, incoming: RecvStream, interim: &Interim) -> Body {
-        if incoming.is_end_stream() {
-            return Body::empty();
-        }
-        let ask = facts.expects_continue.then(|| interim.clone());
-        Body::stream(RequestBody::new(incoming, facts.length, ask, &self.shared))
-    }
-
-    async fn send(mut self, response: Response<Body>, is_head: bool) {
         let (mut head, body) = response.into_parts();
-        head.extensions.clear();
-        hygiene::strip_hop_by_hop(&mut head.headers);
-        if !head.headers.contains_key(DATE) {
-            head.headers.insert(DATE, date(self.shared.parts.clock.wall()));
+        let headers = &mut head.headers;
+        hygiene::strip_hop_by_hop(headers);
+        let bodiless = self.is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let announced = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length = body.length().or(announced).filter(|_| !bodiless);
+        if bodiless {
+            let own = body.length().filter(|length| self.is_head && *length > 0);
+            if let (None, Some(length)) = (announced, own) {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
+            if head.status == StatusCode::NO_CONTENT {
+                // RFC 9110 §8.6.
+                headers.remove(CONTENT_LENGTH);
+            }
+        } else if length != announced {
+            headers.remove(CONTENT_LENGTH);
+            if let Some(length) = length {
+                headers.insert(CONTENT_LENGTH, length.into());
+            }
         }
-        let bodiless = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let length = body.length().filter(|length| !bodiless || (is_head && *length > 0));
-        if let Some(length) = length
-            && !head.headers.contains_key(CONTENT_LENGTH)
-        {
-            head.headers.insert(CONTENT_LENGTH, length.into());
-        }
-        let ended = bodiless || body.is_empty();
-        // It fails when the client is gone.
-        let Ok(stream) = self.respond.send_response(Response::from_parts(head, ()), ended) else {
-            return;
+        let ended = bodiless || (body.is_empty() && length.unwrap_or(0) == 0);
+        let wall = (!headers.contains_key(DATE)).then(|| shared.parts.clock.wall());
+        out.output.text(|text| {
+            frames::write_block(text, id, ended, |block| {
+                encode::status(block, head.status);
+                encode::fields(block, headers);
+                if let Some(wall) = wall {
+                    encode::date(block, wall);
+                }
+                true
+            });
+        });
+        self.stage = if ended {
+            Stage::Answered
+        } else {
+            Stage::Answering(Answering {
+                body,
+                rest: Bytes::new(),
+                left: length,
+            })
         };
-        if !ended {
-            deliver(Outgoing::new(stream, &self.shared), body, &self.shared.statistics).await;
-        }
     }
 }
 
-/// Sends `body` and counts how that ended.
-pub(super) async fn deliver(outgoing: Outgoing, body: Body, statistics: &Statistics) {
-    match outgoing.send(body).await {
-        Ok(()) | Err(Broken::Gone) => {}
-        Err(Broken::Stalled) => statistics.stalled.increment(),
-        Err(Broken::Cut) => statistics.cut.increment(),
-    }
-}
-
-/// The `Date` of `wall`. It is made once for each second.
-pub(super) fn date(wall: WallTime) -> HeaderValue {
-    thread_local! {
-        static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((u64::MAX, HeaderValue::from_static(""))) };
-    }
-    LAST.with_borrow_mut(|(second, value)| {
-        if *second != wall.as_secs() {
-            *second = wall.as_secs();
-            let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(wall.as_secs()));
-            *value = HeaderValue::try_from(date).expect("a date is a field value");
-        }
-        value.clone()
-    })
-}
-
-/// The answer; nothing when the client is gone before. What the handler says in between goes out as it comes.
-async fn answered(
-    respond: &mut SendResponse<Bytes>,
-    mut handling: Pin<&mut impl Future<Output = Response<Body>>>,
-    interim: &Interim,
-) -> Option<Response<Body>> {
-    let response = std::future::poll_fn(|cx| {
-        if respond.poll_reset(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        let handled = handling.as_mut().poll(cx);
-        while let Some((status, headers)) = interim.next(cx) {
-            let mut said = Response::new(());
-            *said.status_mut() = status;
-            *said.headers_mut() = headers;
-            hygiene::strip_hop_by_hop(said.headers_mut());
-            // It fails when the client is gone, which the next turn says.
-            let _ = respond.send_informational(said);
-        }
-        handled.map(Some)
-    })
-    .await;
-    interim.end();
-    response
-}
-
-/// An answer's body on its way out. Nothing is handed to the codec that the client's window has no room for, so what waits
-/// is bounded, and a client that opens no window is noticed.
-pub(super) struct Outgoing {
-    stream: SendStream<Bytes>,
-    timer: Timer,
-    stall_timeout: Duration,
-    /// Since when the client takes nothing.
-    stalled_since: Option<Instant>,
-}
-
-impl Outgoing {
-    pub(super) fn new(stream: SendStream<Bytes>, shared: &Shared) -> Self {
-        Self {
-            stream,
-            timer: Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime)),
-            stall_timeout: shared.limits.stall_timeout,
-            stalled_since: None,
-        }
-    }
-
-    async fn send(mut self, mut body: Body) -> Result<(), Broken> {
-        let sent = self.send_all(&mut body).await;
-        match &sent {
-            // An end that is not clean must not look like one.
-            Err(Broken::Cut) => self.stream.send_reset(Reason::INTERNAL_ERROR),
-            Err(Broken::Stalled) => self.stream.send_reset(Reason::CANCEL),
-            Ok(()) | Err(Broken::Gone) => {}
-        }
-        sent
-    }
-
-    async fn send_all(&mut self, body: &mut Body) -> Result<(), Broken> {
+impl Answering {
+    /// Writes what there is of the body and the windows have room for.
+    fn poll(&mut self, id: u32, window: &mut i64, out: &mut Outbound<'_>, cx: &mut Context<'_>) -> Turn {
+        let mut written = 0;
         loop {
-            let frame = std::future::poll_fn(|cx| self.poll_frame(body, cx)).await?;
-            let Some(frame) = frame else {
-                return self.send_data(Bytes::new(), true);
+            while !self.rest.is_empty() {
+                if written >= TURN_BYTES || out.output.len() >= OUTPUT_BYTES_MAX {
+                    return Turn::More;
+                }
+                let room = usize::try_from((*window).min(*out.window)).unwrap_or(0);
+                if room == 0 {
+                    return Turn::Waits;
+                }
+                let piece = self.rest.split_to(room.min(self.rest.len()).min(PAYLOAD_BYTES_MAX));
+                written += piece.len();
+                *window -= i64::try_from(piece.len()).expect("less than a frame");
+                let last = self.rest.is_empty() && self.left.is_none_or(|left| left == 0) && self.body.is_end_stream();
+                out.data(id, piece, last);
+                if last {
+                    return Turn::Ended;
+                }
+            }
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Turn::Waits,
+                Poll::Ready(Some(Err(_))) => return Turn::Cut,
+                Poll::Ready(frame) => frame.and_then(Result::ok),
             };
-            match frame.into_data() {
-                Ok(mut data) => {
-                    while !data.is_empty() {
-                        self.stream.reserve_capacity(data.len());
-                        let room = std::future::poll_fn(|cx| self.poll_room(cx)).await?;
-                        let piece = data.split_to(room.min(data.len()));
-                        let last = data.is_empty() && body.is_end_stream();
-                        self.send_data(piece, last)?;
-                        if last {
-                            return Ok(());
+            let trailers = match frame.map(http_body::Frame::into_data) {
+                Some(Ok(data)) => {
+                    if let Some(left) = &mut self.left {
+                        // More than was announced is malformed (RFC 9113 §8.1.1), as is less.
+                        match left.checked_sub(data.len() as u64) {
+                            Some(less) => *left = less,
+                            None => return Turn::Cut,
                         }
                     }
+                    self.rest = data;
+                    continue;
                 }
-                Err(frame) => {
-                    if let Ok(mut trailers) = frame.into_trailers() {
-                        hygiene::strip_hop_by_hop(&mut trailers);
-                        return self.stream.send_trailers(trailers).map_err(|_| Broken::Gone);
-                    }
+                Some(Err(frame)) => frame.into_trailers().ok(),
+                None => None,
+            };
+            if self.left.is_some_and(|left| left > 0) {
+                return Turn::Cut;
+            }
+            match trailers {
+                Some(mut trailers) => {
+                    hygiene::strip_hop_by_hop(&mut trailers);
+                    out.trailers(id, &trailers);
                 }
+                None => out.data(id, Bytes::new(), true),
             }
+            return Turn::Ended;
+        }
+    }
+}
+
+impl Outbound<'_> {
+    /// Writes a head; `end` when nothing follows.
+    pub(super) fn head(&mut self, id: u32, status: StatusCode, headers: &HeaderMap, end: bool) {
+        self.output.text(|text| {
+            frames::write_block(text, id, end, |block| {
+                encode::status(block, status);
+                encode::fields(block, headers);
+                true
+            });
+        });
+    }
+
+    fn trailers(&mut self, id: u32, headers: &HeaderMap) {
+        self.output.text(|text| {
+            frames::write_block(text, id, true, |block| {
+                encode::fields(block, headers);
+                true
+            });
+        });
+    }
+
+    /// Writes a piece of a body, for which the windows have room.
+    fn data(&mut self, id: u32, piece: Bytes, end: bool) {
+        let flags = if end { flag::END_STREAM } else { 0 };
+        let length = piece.len();
+        self.took(length);
+        let copied = length <= COPIED_BYTES_MAX;
+        self.output.text(|text| {
+            write_data_header(text, id, length, flags);
+            if copied {
+                text.extend_from_slice(&piece);
+            }
+        });
+        if !copied {
+            self.output.body(piece);
         }
     }
 
-    fn send_data(&mut self, data: Bytes, last: bool) -> Result<(), Broken> {
-        self.stream.send_data(data, last).map_err(|_| Broken::Gone)
+    /// So much of the connection's window is used.
+    pub(super) fn took(&mut self, length: usize) {
+        *self.window -= i64::try_from(length).unwrap_or(i64::MAX);
+        *self.sent += length;
     }
+}
 
-    fn poll_frame(
-        &mut self,
-        body: &mut Body,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<http_body::Frame<Bytes>>, Broken>> {
-        if self.stream.poll_reset(cx).is_ready() {
-            return Poll::Ready(Err(Broken::Gone));
-        }
-        let next: Poll<Option<Result<_, BodyError>>> = Pin::new(body).poll_frame(cx);
-        next.map(|next| next.transpose().map_err(|_| Broken::Cut))
-    }
-
-    /// How much the client takes now.
-    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Broken>> {
-        if self.stream.poll_reset(cx).is_ready() {
-            return Poll::Ready(Err(Broken::Gone));
-        }
-        loop {
-            let room = self.stream.capacity();
-            if room > 0 {
-                self.stalled_since = None;
-                return Poll::Ready(Ok(room));
-            }
-            match self.stream.poll_capacity(cx) {
-                Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(_) => return Poll::Ready(Err(Broken::Gone)),
-                Poll::Pending => break,
-            }
-        }
-        let now = self.timer.now();
-        let since = *self.stalled_since.get_or_insert(now);
-        self.timer
-            .poll_until(since.after(self.stall_timeout), cx)
-            .map(|()| Err(Broken::Stalled))
-    }
+/// Writes what stands before `length` bytes of a body.
+pub(super) fn write_data_header(text: &mut Vec<u8>, id: u32, length: usize, flags: u8) {
+    let header = frames::Header {
+        length,
+        kind: kind::DATA,
+        flags,
+        stream: id,
+    };
+    text.extend_from_slice(&header.bytes());
 }

@@ -1,7 +1,9 @@
 //! HTTP/2 as well-behaved clients speak it.
 
 mod hostile;
+mod rules;
 mod short;
+mod windows;
 
 use super::*;
 use crate::http::Interim;

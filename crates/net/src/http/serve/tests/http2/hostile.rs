@@ -15,9 +15,15 @@ impl Raw {
     }
 
     pub(super) async fn connect_to(address: SocketAddr) -> Self {
+        let mut raw = Self::silent(address).await;
+        raw.send(4, 0, 0, &[]).await;
+        raw
+    }
+
+    /// One that has said nothing but that it speaks HTTP/2.
+    pub(super) async fn silent(address: SocketAddr) -> Self {
         let mut raw = Self(TcpStream::connect(address).await.unwrap());
         raw.0.write_all(crate::http::serve::h2::meter::PREFACE).await.unwrap();
-        raw.send(4, 0, 0, &[]).await;
         raw
     }
 
@@ -40,7 +46,7 @@ impl Raw {
     }
 
     /// The reason in the last GOAWAY before the end.
-    async fn goaway(&mut self) -> Option<Reason> {
+    pub(super) async fn goaway(&mut self) -> Option<Reason> {
         let mut reason = None;
         while let Some((kind, _, _, content)) = self.frame().await {
             if kind == 7 {
@@ -57,7 +63,7 @@ fn raw_frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
 }
 
 /// A literal field without indexing, not compressed.
-fn field(name: &str, value: &str) -> Vec<u8> {
+pub(super) fn field(name: &str, value: &str) -> Vec<u8> {
     let length = |text: &str| u8::try_from(text.len()).unwrap();
     [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
 }
@@ -66,7 +72,7 @@ pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     fields.iter().flat_map(|(name, value)| field(name, value)).collect()
 }
 
-const GET: [(&str, &str); 4] = [
+pub(super) const GET: [(&str, &str); 4] = [
     (":method", "GET"),
     (":scheme", "http"),
     (":authority", "x"),

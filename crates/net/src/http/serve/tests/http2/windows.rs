@@ -1,0 +1,172 @@
+//! Flow control (RFC 9113 §5.2, §6.9), both ways and on both levels.
+
+use super::hostile::{GET, Raw, block};
+use super::*;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const WINDOW: u8 = 8;
+
+/// Asks for `/` and sends nothing with it.
+async fn ask_raw(raw: &mut Raw, stream: u32) {
+    raw.send(HEADERS, 0x5, stream, &block(&GET)).await;
+}
+
+async fn settings_window(raw: &mut Raw, size: u32) {
+    raw.send(4, 0, 0, &[&[0, 4][..], &size.to_be_bytes()].concat()).await;
+}
+
+/// The data of `stream` until the answer to a PING, and whether it was its end.
+async fn data_until_pong(raw: &mut Raw, stream: u32) -> (usize, bool) {
+    raw.send(6, 0, 0, &[7; 8]).await;
+    let (mut length, mut ended) = (0, false);
+    loop {
+        let (kind, flags, of, content) = raw.frame().await.expect("the connection stays");
+        match kind {
+            6 => return (length, ended),
+            DATA if of == stream => {
+                length += content.len();
+                ended |= flags & 1 != 0;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn many_bytes(length: usize) -> Running {
+    start(
+        |_| {},
+        move |_| async move { Response::new(Body::full(vec![b'a'; length])) },
+    )
+}
+
+#[tokio::test]
+async fn nothing_is_sent_that_a_window_has_no_room_for() {
+    let running = many_bytes(1000);
+    let mut raw = Raw::connect_to(running.address).await;
+    settings_window(&mut raw, 10).await;
+    ask_raw(&mut raw, 1).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (10, false));
+    raw.send(WINDOW, 0, 1, &5u32.to_be_bytes()).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (5, false));
+    // §6.9.2: a smaller window makes that of the request less than nothing, which has to be made up for first.
+    settings_window(&mut raw, 2).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (0, false));
+    raw.send(WINDOW, 0, 1, &8u32.to_be_bytes()).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (0, false));
+    raw.send(WINDOW, 0, 1, &7u32.to_be_bytes()).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (7, false));
+    // A larger one lets those go on that wait.
+    settings_window(&mut raw, 102).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (100, false));
+    raw.send(WINDOW, 0, 1, &(1u32 << 20).to_be_bytes()).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (1000 - 122, true));
+}
+
+#[tokio::test]
+async fn all_answers_together_have_a_window_too() {
+    let running = many_bytes(40_000);
+    let mut raw = Raw::connect_to(running.address).await;
+    settings_window(&mut raw, 1 << 20).await;
+    for stream in [1, 3] {
+        ask_raw(&mut raw, stream).await;
+    }
+    raw.send(6, 0, 0, &[7; 8]).await;
+    let mut lengths = [0, 0];
+    loop {
+        match raw.frame().await.unwrap() {
+            (DATA, _, stream, content) => lengths[usize::from(stream == 3)] += content.len(),
+            (6, ..) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(lengths, [40_000, 65_535 - 40_000]);
+    // One that has room of its own waits all the same, and others than bodies do not.
+    raw.send(WINDOW, 0, 3, &100u32.to_be_bytes()).await;
+    assert_eq!(data_until_pong(&mut raw, 3).await, (0, false));
+    raw.send(WINDOW, 0, 0, &100_000u32.to_be_bytes()).await;
+    assert_eq!(data_until_pong(&mut raw, 3).await, (80_000 - 65_535, true));
+}
+
+#[tokio::test]
+async fn a_client_that_sends_more_than_it_may_is_stopped() {
+    let running = start(
+        |limits| limits.http2.window = 64 << 10,
+        async |_| std::future::pending().await,
+    );
+    let post = block(&GET.map(|(name, value)| (name, if name == ":method" { "POST" } else { value })));
+    let mut raw = Raw::connect_to(running.address).await;
+    raw.send(HEADERS, 0x4, 1, &post).await;
+    for _ in 0..5 {
+        raw.send(DATA, 0, 1, &[0; 16_000]).await;
+    }
+    // The handler holds the body and takes nothing of it: 65,536 bytes are its window.
+    let reset = loop {
+        match raw.frame().await.expect("the connection stays") {
+            (3, _, 1, code) => break code,
+            (WINDOW, _, 1, _) => panic!("nothing was taken"),
+            _ => {}
+        }
+    };
+    assert_eq!(reset, 3u32.to_be_bytes(), "FLOW_CONTROL_ERROR");
+    // On many requests at once: that of the connection.
+    for stream in (3..40).step_by(2) {
+        raw.send(HEADERS, 0x4, stream, &post).await;
+        for _ in 0..4 {
+            raw.send(DATA, 0, stream, &[0; 16_000]).await;
+        }
+    }
+    assert_eq!(raw.goaway().await, Some(Reason::FLOW_CONTROL_ERROR));
+}
+
+#[tokio::test]
+async fn a_long_body_flows_as_it_is_taken_and_one_that_nobody_takes_holds_up_no_other() {
+    let running = start(
+        |limits| limits.http2.window = 64 << 10,
+        async |request: Request<Body>| {
+            if request.uri().path() == "/ignored" {
+                drop(request);
+                return std::future::pending().await;
+            }
+            let body = request.into_body().collect(16 << 20).await.unwrap();
+            Response::new(Body::full(body.len().to_string()))
+        },
+    );
+    let mut client = connect(&running).await;
+    // Each sends all that the window of a request has room for, four fill that of the connection.
+    let mut ignored = Vec::new();
+    for _ in 0..20 {
+        let (response, mut body) = client.send_request(request("POST", "http://x/ignored"), false).unwrap();
+        body.send_data(Bytes::from(vec![0; 60_000]), false).unwrap();
+        ignored.push((response, body));
+    }
+    let (response, mut body) = client.send_request(request("POST", "http://x/"), false).unwrap();
+    body.send_data(Bytes::from(vec![0; 3 << 20]), true).unwrap();
+    let mut body = patiently(response).await.unwrap().into_body();
+    assert_eq!(read(&mut body).await.unwrap(), (3 << 20).to_string());
+}
+
+#[tokio::test]
+async fn a_body_that_is_refused_is_passed_over_and_the_connection_goes_on() {
+    let running = echo(|limits| limits.request_body_max = 1000);
+    let mut raw = Raw::connect_to(running.address).await;
+    let post = block(&[&GET[1..], &[(":method", "POST"), ("content-length", "1000000")]].concat());
+    let mut stream = 1;
+    // Far more than all windows together.
+    for _ in 0..100 {
+        raw.send(HEADERS, 0x4, stream, &post).await;
+        for _ in 0..3 {
+            raw.send(DATA, 0, stream, &[0; 16_000]).await;
+        }
+        // A HEADERS with an answer, then RST_STREAM without an error (§8.1).
+        loop {
+            match raw.frame().await.expect("the connection stays") {
+                (3, _, of, code) if of == stream => break assert_eq!(code, [0; 4]),
+                (7, ..) => panic!("the connection ends"),
+                _ => {}
+            }
+        }
+        stream += 2;
+    }
+    assert_eq!(running.refused(Refusal::BodyTooLarge), 100);
+}
