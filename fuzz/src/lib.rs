@@ -7,6 +7,7 @@
 mod configuration;
 mod envelope;
 mod http1;
+mod http2;
 mod key;
 mod policy;
 mod snapshot;
@@ -14,6 +15,7 @@ mod snapshot;
 pub use configuration::configuration;
 pub use envelope::envelope;
 pub use http1::{chunked_body, proxy_header, request_head, response_head};
+pub use http2::{frames, header_block};
 pub use key::key;
 pub use policy::{cache_control, range, structured_fields};
 pub use snapshot::snapshot;
@@ -22,10 +24,12 @@ pub use snapshot::snapshot;
 pub type Target = (&'static str, fn(&[u8]), usize);
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("request_head", request_head, 20_000),
     ("chunked_body", chunked_body, 20_000),
     ("response_head", response_head, 20_000),
+    ("header_block", header_block, 20_000),
+    ("frames", frames, 20_000),
     ("cache_control", cache_control, 10_000),
     ("structured_fields", structured_fields, 10_000),
     ("range", range, 10_000),
