@@ -20,6 +20,7 @@ use crate::refusal::fault;
 use peregrine_base::WallTime;
 use peregrine_net::http::Fault;
 use peregrine_telemetry::time::Rfc3339;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
 
 /// The most names of one kind (keys, tags, patterns, URLs) in one request.
 pub const NAMES_MAX: usize = 1000;
@@ -29,6 +30,15 @@ pub const NAME_MAX_BYTES: usize = 4096;
 /// A time as it is written.
 pub(crate) fn time(time: WallTime) -> String {
     Rfc3339(time).to_string()
+}
+
+/// A text that is one of `words`, as the description of the API tells it.
+fn one_of(words: &[&str], about: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words.iter().copied()))
+        .description(Some(about))
+        .build()
 }
 
 /// A request that knows what is wrong with it beyond its shape.

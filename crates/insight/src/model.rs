@@ -8,6 +8,7 @@ mod metrics;
 mod report;
 mod summary;
 mod traffic;
+mod words;
 
 pub use alerts::{
     Acknowledgement, Alert, AlertRule, AlertState, AlertsReport, Burn, Missing, Severity, Silence, SloKind, SloState,

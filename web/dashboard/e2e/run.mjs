@@ -106,6 +106,23 @@ for (const theme of ["dark", "light"]) {
   });
 }
 
+await check("the description of the API: read without a token, accessible, on a phone too", async (faults) => {
+  if (process.env.FAKE) return;
+  for (const [theme, width] of [["dark", 1440], ["light", 390]]) {
+    const page = await open(browser, { faults, theme, width });
+    await page.goto(`${it.url}/docs/performance`);
+    await page.getByRole("heading", { level: 1, name: "Peregrine's admin API" }).waitFor();
+    const call = page.locator("#cache_invalidate");
+    await call.locator("summary").click();
+    await call.getByRole("link", { name: "Receipt" }).first().waitFor();
+    for (const fault of await axeFaults(page)) faults.push(`${theme}: ${fault}`);
+    const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    if (wide > room) faults.push(`it is ${wide} wide on a screen of ${room}`);
+    if (process.env.SHOW) await page.screenshot({ path: `${process.env.SHOW}/docs-${theme}.png` });
+    await page.context().close();
+  }
+});
+
 await check("phone width: no page is wider than the screen, the menu opens", async (faults) => {
   const page = await loggedIn(faults, { width: 390, height: 844 });
   for (const name of [...PAGES, ...TABS]) {

@@ -1577,8 +1577,11 @@ export interface components {
              * @description What it occupies, in bytes.
              */
             size: number;
-            /** @description `fresh` or `stale`. */
-            state: string;
+            /**
+             * @description Whether it may be served as it is.
+             * @enum {string}
+             */
+            state: "fresh" | "stale";
             /** @description Its tags. */
             tags: string[];
             /** @description Its tenant; empty when it has none. */
@@ -2156,8 +2159,11 @@ export interface components {
         };
         /** @description The log's level. */
         LogLevel: {
-            /** @description `error`, `warn`, `info`, `debug` or `trace`. */
-            level: string;
+            /**
+             * @description What is said, and whatever is worse.
+             * @enum {string}
+             */
+            level: "error" | "warn" | "info" | "debug" | "trace";
         };
         /** @description That somebody is out. */
         LoggedOut: {
@@ -2603,8 +2609,11 @@ export interface components {
             reload: boolean;
             /** @description Whether it is never shown. */
             secret: boolean;
-            /** @description What set it: `default`, `file`, `environment` or `command line`. */
-            source: string;
+            /**
+             * @description What set it.
+             * @enum {string}
+             */
+            source: "default" | "file" | "environment" | "command line";
             /** @description The same, as TOML writes it. */
             text: string;
             /** @description The unit that it is written with, where that is one. */
@@ -3267,8 +3276,11 @@ export interface components {
         Score: {
             /** @description How it is computed, in a sentence. */
             formula: string;
-            /** @description `A` from 90 on, `B` from 80, `C` from 70, `D` from 60, else `F`. */
-            grade: string | null;
+            /**
+             * @description `A` from 90 on, `B` from 80, `C` from 70, `D` from 60, else `F`.
+             * @enum {string|null}
+             */
+            grade: "A" | "B" | "C" | "D" | "F" | null;
             /** @description What it is made of. */
             parts: components["schemas"]["ScorePart"][];
             /**
@@ -3564,8 +3576,11 @@ export interface components {
              * @description Failures since the start.
              */
             errors: number;
-            /** @description `healthy`, `unhealthy`, `ejected` or `unknown`. */
-            health: string;
+            /**
+             * @description Whether it gets requests; `unknown` before the first check and request.
+             * @enum {string}
+             */
+            health: "healthy" | "unhealthy" | "ejected" | "unknown";
             /**
              * Format: int64
              * @description Requests under way.
@@ -5497,6 +5512,7 @@ export interface operations {
             415: components["responses"]["WrongType"];
             422: components["responses"]["AnotherRequest"];
             429: components["responses"]["Throttled"];
+            503: components["responses"]["Unavailable"];
             default: components["responses"]["Refused"];
         };
     };

@@ -158,7 +158,7 @@ export function createClient(options: ClientOptions = {}) {
     revokeApiKey: (id: string) => remove("access/apikeys", { id }),
     audit: (query: AuditQuery = {}, signal?: AbortSignal) => get("audit", query, signal),
     logLevel: (signal?: AbortSignal) => get("log", undefined, signal),
-    setLogLevel: (level: string) => put("log", { level }),
+    setLogLevel: (level: T.LogLevel["level"]) => put("log", { level }),
 
     /** Follows the event stream until the subscription is closed; see {@link follow}. */
     events: (what: EventsOptions): Subscription => follow((lastId, signal) => send(

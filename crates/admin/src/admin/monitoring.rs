@@ -100,6 +100,10 @@ impl Admin {
 
     /// Forgets the history, and leaves on the ribbon of changes who did.
     pub(super) fn reset_metrics(&self, who: &Who, note: &mut Note) -> Result<Answer, Refusal> {
+        // Before the first reading the history of before may still be on its way out of the file.
+        if self.insight.at() == Time::default() {
+            return Err(Refusal::unavailable("Nothing was measured yet; ask again in a second."));
+        }
         let since = Time::from_millis(self.clock.wall().as_millis());
         let reset = MetricsReset {
             forgotten_points: self.insight.forget(),

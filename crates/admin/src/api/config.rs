@@ -1,6 +1,6 @@
 //! GET and PATCH `config`: what holds, and changing it in the configuration file.
 
-use crate::api::Checked;
+use crate::api::{Checked, one_of};
 use crate::refusal::{Refusal, fault};
 use http::HeaderValue;
 use http::header;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 /// The most changes in one call.
 const CHANGES_MAX: usize = 200;
@@ -41,6 +42,7 @@ pub struct ParameterReport {
     /// What holds when it is not set, as TOML writes it; nothing when that is nothing.
     pub default: Option<String>,
     /// What set it: `default`, `file`, `environment` or `command line`.
+    #[schema(schema_with = sources)]
     pub source: String,
     /// Its type: `flag`, `integer`, `number`, `duration`, `size`, `text`, `secret`, `choice`, `texts`, …
     pub kind: String,
@@ -58,6 +60,19 @@ pub struct ParameterReport {
     pub secret: bool,
     /// What it does.
     pub about: String,
+}
+
+/// The words for what set a parameter.
+fn sources() -> Object {
+    one_of(&["default", "file", "environment", "command line"], "What set it.")
+}
+
+/// The words for levels of the log.
+fn levels() -> Object {
+    one_of(
+        &["error", "warn", "info", "debug", "trace"],
+        "What is said, and whatever is worse.",
+    )
 }
 
 /// What to change.
@@ -103,6 +118,7 @@ pub struct Patched {
 #[serde(deny_unknown_fields)]
 pub struct LogLevel {
     /// `error`, `warn`, `info`, `debug` or `trace`.
+    #[schema(schema_with = levels)]
     pub level: String,
 }
 

@@ -1,13 +1,14 @@
 //! GET `cache/entries`, `cache/tags` and `cache/namespaces`: what memory holds.
 
 use crate::access::Who;
-use crate::api::check_name;
+use crate::api::{check_name, one_of};
 use crate::query::Query;
 use crate::refusal::{Refusal, fault};
 use peregrine_cache::{EntriesQuery, EntryView, Found, NamespaceStatistics, TagView};
 use peregrine_net::http::Fault;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 /// How many entries or tags are answered, unless it is said.
 const LIMIT: u64 = 100;
@@ -24,6 +25,7 @@ pub struct EntryReport {
     /// Its tenant; empty when it has none.
     pub tenant: String,
     /// `fresh` or `stale`.
+    #[schema(schema_with = states)]
     pub state: String,
     /// Its age.
     pub age_s: f64,
@@ -39,6 +41,11 @@ pub struct EntryReport {
     pub tier: String,
     /// Its URL, if it is the answer to one.
     pub url: Option<String>,
+}
+
+/// The words for how an entry is.
+fn states() -> Object {
+    one_of(&["fresh", "stale"], "Whether it may be served as it is.")
 }
 
 /// Entries that were looked for.

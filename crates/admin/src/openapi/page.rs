@@ -245,7 +245,10 @@ fn kind(schema: &Value) -> String {
     if let Some(words) = schema["enum"].as_array() {
         let words: Vec<String> = words
             .iter()
-            .map(|word| format!("<code>{}</code>", escaped(word.as_str().unwrap_or_default())))
+            .map(|word| {
+                let text = word.as_str().map_or_else(|| word.to_string(), str::to_owned);
+                format!("<code>{}</code>", escaped(&text))
+            })
             .collect();
         return words.join(" or ");
     }

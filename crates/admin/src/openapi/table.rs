@@ -202,7 +202,7 @@ pub(super) const TOLD: &[(Call, Told)] = &[
     (Call::Health, monitoring("How Peregrine and its upstreams are.").gives::<Health>()),
     (Call::History, monitoring("Points of the past.").asks(HISTORY).gives::<History>()),
     (Call::AllMetrics, monitoring("Everything that is measured.").gives::<Metrics>()),
-    (Call::ResetMetrics, monitoring("Forgets the history that is kept, in memory and in the file, so that figures begin anew. What counts since the start goes on, as do alerts; reports, the audit log and what was changed stay.").gives::<MetricsReset>()),
+    (Call::ResetMetrics, monitoring("Forgets the history that is kept, in memory and in the file, so that figures begin anew. What counts since the start goes on, as do alerts; reports, the audit log and what was changed stay.").gives::<MetricsReset>().refused(&[503])),
     (Call::SystemMetrics, monitoring("The process, its control group and the machine.").gives::<SystemMetrics>()),
     (Call::ApplicationMetrics, monitoring("Requests by route, strategy and tenant, statuses, errors, reasons, connections.").gives::<ApplicationMetrics>()),
     (Call::CacheMetrics, monitoring("The cache in numbers, by namespace.").gives::<CacheMetrics>()),

@@ -313,6 +313,7 @@ pub(crate) struct Bench {
     pub(crate) admin: Arc<Admin>,
     pub(crate) fake: Arc<Fake>,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) insight: Arc<Insight>,
 }
 
 pub(crate) fn config() -> AdminConfig {
@@ -400,6 +401,7 @@ impl Bench {
     fn on(runtime: Arc<dyn Runtime>, config: &AdminConfig, state_dir: Option<PathBuf>) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(ManualClock::default()));
         let control: Arc<dyn Control> = Arc::<Fake>::clone(&fake);
+        let insight = Arc::new(Insight::new(insight(), "0.1.0", "here"));
         let parts = AdminParts {
             control,
             token: Secret::new(TOKEN),
@@ -418,7 +420,7 @@ impl Bench {
                 Arc::new(TokioRuntime),
             )
             .unwrap(),
-            insight: Arc::new(Insight::new(insight(), "0.1.0", "here")),
+            insight: Arc::clone(&insight),
             alerting: Arc::new(Alerting::new(desk())),
             state_dir,
         };
@@ -427,6 +429,7 @@ impl Bench {
             admin: Arc::new(admin),
             fake,
             clock,
+            insight,
         }
     }
 

@@ -62,6 +62,7 @@ pub struct Score {
     /// The score; `null`, and so is the grade, when there was no request.
     pub value: Option<f64>,
     /// `A` from 90 on, `B` from 80, `C` from 70, `D` from 60, else `F`.
+    #[schema(schema_with = super::words::grade)]
     pub grade: Option<String>,
     /// How it is computed, in a sentence.
     pub formula: String,

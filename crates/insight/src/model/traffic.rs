@@ -24,6 +24,7 @@ pub struct TargetReport {
     /// Its URL.
     pub url: String,
     /// `healthy`, `unhealthy`, `ejected` or `unknown`.
+    #[schema(schema_with = super::words::health)]
     pub health: String,
     /// In how many of the choices it takes part.
     pub share: Option<f64>,

@@ -1,4 +1,4 @@
-import type { ConfigReport, Parameter, Patched, Problem } from "@peregrine/sdk";
+import type { ConfigReport, LogLevel, Parameter, Patched, Problem } from "@peregrine/sdk";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { client, useAsk, useMay } from "@/lib/api";
@@ -14,7 +14,7 @@ import { Prose } from "@/ui/prose";
 import { Diff } from "./parts/diff";
 import { ApiKeys } from "./parts/apikeys";
 
-const LEVELS = ["error", "warn", "info", "debug", "trace"];
+const LEVELS: LogLevel["level"][] = ["error", "warn", "info", "debug", "trace"];
 const SHOWN = 120;
 
 /** The configuration as it holds, with what each parameter means; keys for the API; the level of the log. */
@@ -152,14 +152,14 @@ function Log() {
   const answer = useAsk(["log"], (signal) => client.logLevel(signal));
   const queries = useQueryClient();
   const may = useMay("admin");
-  const set = useMutation<{ level: string }, Problem, string>({ mutationFn: (level) => client.setLogLevel(level), onSuccess: (now) => { queries.setQueryData(["log"], now); toast(`The log level is ${now.level}.`); }, onError: (problem) => toast(problem.message, "bad") });
+  const set = useMutation<LogLevel, Problem, LogLevel["level"]>({ mutationFn: (level) => client.setLogLevel(level), onSuccess: (now) => { queries.setQueryData(["log"], now); toast(`The log level is ${now.level}.`); }, onError: (problem) => toast(problem.message, "bad") });
   return (
     <Card title="Level of the log" className="max-w-xl">
       <Answer of={answer}>
         {({ level }) => (
           <div className="flex flex-col gap-2 pt-1">
             <p className="text-muted">Holds at once, until the next restart or until the configuration is read again.</p>
-            <div><Choice label="Level of the log" value={level} onChange={(value) => may && set.mutate(value)} options={[...new Set([...LEVELS, level])].map((one) => [one, one] as const)} /></div>
+            <div><Choice label="Level of the log" value={level} onChange={(value) => may && set.mutate(value as LogLevel["level"])} options={LEVELS.map((one) => [one, one] as const)} /></div>
           </div>
         )}
       </Answer>

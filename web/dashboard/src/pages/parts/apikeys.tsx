@@ -24,7 +24,7 @@ export function ApiKeys() {
   const revoke = useMutation<unknown, Problem, string>({ mutationFn: (id) => client.revokeApiKey(id), onSuccess: () => { again(); setGone(null); toast("The key is revoked."); } });
   if (!may) return <Card><Empty icon="key" title="Only admins see keys">Ask somebody with the role admin.</Empty></Card>;
   return (
-    <Card flush title="API keys" note="stored as hashes" actions={<Button icon="key" onClick={() => setMaking(true)}>New key…</Button>}>
+    <Card flush title="API keys" note="stored as hashes" actions={<><a className="text-info hover:underline" href="/docs/performance">The API</a><Button icon="key" onClick={() => setMaking(true)}>New key…</Button></>}>
       <Answer of={answer}>
         {(keys) => (
           <Table caption="API keys" rows={keys} id={(one) => one.id} empty={<Empty icon="key" title="No keys yet">A key gives a program no more rights than it needs.</Empty>} columns={[
