@@ -26,6 +26,7 @@ fn a_parser_that_is_not_ours_reads_the_metrics_and_each_is_in_the_table() {
         peregrine.get("/page", &[]);
     }
     peregrine.get("/failing", &[]);
+    peregrine.invalidate(&serde_json::json!({ "tags": ["none"] }));
     let text = peregrine.admin("GET", "/metrics", None).text();
     let scrape = scraped(&text);
     let mut seen = BTreeSet::new();
@@ -68,6 +69,13 @@ fn a_parser_that_is_not_ours_reads_the_metrics_and_each_is_in_the_table() {
         "process_cpu_seconds_total",
         "process_resident_memory_bytes",
         "peregrine_machine_memory_bytes",
+        "peregrine_machine_cpu_seconds_total",
+        "peregrine_machine_open_files",
+        "peregrine_requests_in_flight",
+        "peregrine_http2_connections_open",
+        "peregrine_uncompressed_bytes_total",
+        "peregrine_cache_memory_max_bytes",
+        "peregrine_cache_loads_under_way",
     ] {
         assert!(seen.contains(name), "{name}");
     }
@@ -83,6 +91,7 @@ fn a_parser_that_is_not_ours_reads_the_metrics_and_each_is_in_the_table() {
     };
     assert!((of("peregrine_requests_total", "cache", "hit") - 3.0).abs() < 0.1);
     assert!((of("peregrine_hits_total", "tier", "memory") - 3.0).abs() < 0.1);
+    assert!((peregrine.metric("peregrine_cache_invalidations_total", &[]) - 1.0).abs() < 0.1);
     assert!(
         !peregrine.log().contains("a metric was left out"),
         "{}",

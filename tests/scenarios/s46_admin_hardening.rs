@@ -38,10 +38,22 @@ fn heads_and_urls_that_are_too_large_are_refused_with_and_without_a_token() {
     let many: String = (0..2000).map(|number| format!("X-{number}: 1\r\n")).collect();
     for token in [true, false] {
         for (target, fields, status) in [
-            ("/api/performance/health".to_owned(), format!("X-Large: {long}\r\n"), 431),
-            ("/api/performance/health".to_owned(), format!("Cookie: a={long}\r\n"), 431),
+            (
+                "/api/performance/health".to_owned(),
+                format!("X-Large: {long}\r\n"),
+                431,
+            ),
+            (
+                "/api/performance/health".to_owned(),
+                format!("Cookie: a={long}\r\n"),
+                431,
+            ),
             ("/api/performance/health".to_owned(), many.clone(), 431),
-            (format!("/api/performance/explain?url=/{}", &long[..20_000]), String::new(), 414),
+            (
+                format!("/api/performance/explain?url=/{}", &long[..20_000]),
+                String::new(),
+                414,
+            ),
             (format!("/{}", &long[..20_000]), String::new(), 414),
         ] {
             let request = head(&peregrine, "GET", &target, token, &fields) + "\r\n";
@@ -61,7 +73,10 @@ fn bodies_that_are_too_large_are_refused_however_their_length_is_told() {
     let json = "Content-Type: application/json\r\n";
     let body = format!("{{\"all\":true,\"tags\":[\"{}\"]}}", "x".repeat(8 << 20));
     let announced = format!("{json}Content-Length: {}\r\n\r\n", body.len());
-    let chunked = format!("{json}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let chunked = format!(
+        "{json}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
     for (rest, what) in [
         (announced.clone(), "announced and not sent"),
         (announced + &body, "announced and sent"),
@@ -70,7 +85,13 @@ fn bodies_that_are_too_large_are_refused_however_their_length_is_told() {
         let request = head(&peregrine, "POST", INVALIDATE, true, &rest);
         let answer = send(&peregrine, request.as_bytes());
         assert_eq!(answer.status, 413, "{what}: {}", answer.text());
-        assert_eq!(answer.json()["type"].as_str().map(|kind| kind.ends_with("body_too_large")), Some(true), "{what}");
+        assert_eq!(
+            answer.json()["type"]
+                .as_str()
+                .map(|kind| kind.ends_with("body_too_large")),
+            Some(true),
+            "{what}"
+        );
         // Whoever may not call at all is told that, and nothing of limits.
         let stranger = head(&peregrine, "POST", INVALIDATE, false, &rest);
         assert_eq!(send(&peregrine, stranger.as_bytes()).status, 401, "{what}");

@@ -47,6 +47,10 @@ pub struct ProcessMetrics {
     pub open_files: Option<u64>,
     /// How many it may open.
     pub open_files_max: Option<u64>,
+    /// Bytes that disks read for it; nothing where the system does not tell.
+    pub disk_read_bytes: Option<u64>,
+    /// Bytes that it had written to disks.
+    pub disk_written_bytes: Option<u64>,
     /// When it was started (RFC 3339).
     pub started: Option<String>,
 }
@@ -58,6 +62,12 @@ pub struct MachineMetrics {
     pub cores: Option<u64>,
     /// How much of all processors was in use since the last reading.
     pub cpu_ratio: Option<f64>,
+    /// Time that all processors were in use since the machine started.
+    pub cpu_seconds: Option<f64>,
+    /// Files and sockets that are open in all.
+    pub open_files: Option<u64>,
+    /// How many there may be.
+    pub open_files_max: Option<u64>,
     /// How many threads wanted to run, averaged.
     pub load: Load,
     /// Memory in all.
@@ -146,6 +156,10 @@ impl SystemReader {
         // A system call, so that it is known where `/proc` is hidden.
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         let cpu_seconds = parse::seconds(time.tv_sec, time.tv_nsec);
+        let io = self
+            .proc_text("self/io")
+            .map(|text| parse::io(&text))
+            .unwrap_or_default();
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
         let before = self.cpu_before.replace((now, cpu_seconds));
         let allowed = [
@@ -165,6 +179,8 @@ impl SystemReader {
             threads: status.threads,
             open_files: self.open_files(),
             open_files_max: limit.current,
+            disk_read_bytes: io.read,
+            disk_written_bytes: io.written,
             started: self.started(),
         }
     }
@@ -185,7 +201,12 @@ impl SystemReader {
             let class = self.sys_dir.join("class/net");
             parse::network(&text, |name| class.join(name).join("device").exists())
         });
+        let per_s = rustix::param::clock_ticks_per_second().max(1);
+        let files = self.proc_text("sys/fs/file-nr").and_then(|text| parse::files(&text));
         MachineMetrics {
+            cpu_seconds: ticks.map(|ticks| ticks.busy_seconds(per_s)),
+            open_files: files.map(|(open, _)| open),
+            open_files_max: files.map(|(_, max)| max),
             cores: self.cores,
             cpu_ratio: before.zip(ticks).and_then(|(before, now)| now.busy_since(before)),
             load: self
@@ -261,6 +282,8 @@ impl SystemMetrics {
             ("peregrine_cgroup_memory_max_bytes", whole(cgroup.memory_max_bytes)),
             ("peregrine_cgroup_cpu_max", real(cgroup.cpu_max_cores)),
             ("peregrine_machine_cpus", whole(machine.cores)),
+            ("peregrine_machine_open_files", whole(machine.open_files)),
+            ("peregrine_machine_max_files", whole(machine.open_files_max)),
             ("peregrine_machine_load1", real(machine.load.m1)),
             ("peregrine_machine_load5", real(machine.load.m5)),
             ("peregrine_machine_load15", real(machine.load.m15)),
@@ -284,6 +307,16 @@ impl SystemMetrics {
         }
         for (name, number) in [
             ("process_cpu_seconds_total", real(process.cpu_seconds)),
+            (
+                "peregrine_process_disk_read_bytes_total",
+                whole(process.disk_read_bytes),
+            ),
+            (
+                "peregrine_process_disk_written_bytes_total",
+                whole(process.disk_written_bytes),
+            ),
+            ("peregrine_cgroup_cpu_seconds_total", real(cgroup.cpu_seconds)),
+            ("peregrine_machine_cpu_seconds_total", real(machine.cpu_seconds)),
             (
                 "peregrine_cgroup_throttled_seconds_total",
                 real(cgroup.throttled_seconds),

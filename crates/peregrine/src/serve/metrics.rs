@@ -28,6 +28,11 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
         of_route_info(route, out);
     }
     let statistics = program.engine.statistics();
+    let mut of = Of { out, labels: &[] };
+    of.gauge("peregrine_cache_memory_max_bytes", statistics.memory_max);
+    of.gauge("peregrine_cache_loads_under_way", statistics.loads_under_way);
+    of.gauge("peregrine_cache_in_flight_bytes", statistics.in_flight_bytes);
+    of.counter("peregrine_cache_invalidations_total", program.engine.invalidations());
     for (namespace, statistics) in &statistics.namespaces {
         of_namespace(namespace, statistics, out);
     }

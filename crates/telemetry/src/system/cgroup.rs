@@ -19,6 +19,8 @@ pub struct CgroupMetrics {
     pub memory_max_bytes: Option<u64>,
     /// How many processors they may use; nothing where there is no limit.
     pub cpu_max_cores: Option<f64>,
+    /// Processor time that they used.
+    pub cpu_seconds: Option<f64>,
     /// How long they were kept from running because of that.
     pub throttled_seconds: Option<f64>,
 }
@@ -71,6 +73,9 @@ fn version_2(mount: &Path, path: &str) -> CgroupMetrics {
         memory_bytes: own("memory.current").and_then(|text| text.trim().parse().ok()),
         memory_max_bytes: least(&groups, |group| text(group, "memory.max")?.trim().parse::<u64>().ok()),
         cpu_max_cores: least(&groups, |group| cpu_max(&text(group, "cpu.max")?)),
+        cpu_seconds: own("cpu.stat")
+            .and_then(|text| named(&text, "usage_usec"))
+            .map(|micros| real(micros) / 1e6),
         throttled_seconds: own("cpu.stat")
             .and_then(|text| named(&text, "throttled_usec"))
             .map(|micros| real(micros) / 1e6),
@@ -100,6 +105,10 @@ fn version_1(mount: &Path, memory: Option<&str>, cpu: Option<&str>) -> CgroupMet
             bytes(group, "memory.limit_in_bytes").filter(|bytes| *bytes < UNLIMITED)
         }),
         cpu_max_cores: least(&cpu, cores),
+        cpu_seconds: cpu
+            .first()
+            .and_then(|group| bytes(group, "cpuacct.usage"))
+            .map(|nanos| real(nanos) / 1e9),
         throttled_seconds: throttled.map(|nanos| real(nanos) / 1e9),
     }
 }

@@ -27,7 +27,19 @@ pub(super) struct CpuTicks {
     all: u64,
 }
 
+/// From `/proc/self/io`: bytes that reached a disk, or came from one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Io {
+    pub(super) read: Option<u64>,
+    pub(super) written: Option<u64>,
+}
+
 impl CpuTicks {
+    /// How long processors were in use, with so many ticks a second.
+    pub(super) fn busy_seconds(self, per_s: u64) -> f64 {
+        real(self.busy) / real(per_s)
+    }
+
     /// How much of the time since `before` was in use.
     pub(super) fn busy_since(self, before: Self) -> Option<f64> {
         let all = self.all.checked_sub(before.all).filter(|all| *all > 0)?;
@@ -61,6 +73,21 @@ pub(super) fn meminfo(text: &str) -> Memory {
         total: kilobytes(text, "MemTotal:"),
         available: kilobytes(text, "MemAvailable:"),
     }
+}
+
+pub(super) fn io(text: &str) -> Io {
+    let number = |name| field(text, name).and_then(|value| value.parse().ok());
+    Io {
+        read: number("read_bytes:"),
+        written: number("write_bytes:"),
+    }
+}
+
+/// From `/proc/sys/fs/file-nr`: how many files are open, and how many may be.
+pub(super) fn files(text: &str) -> Option<(u64, u64)> {
+    let mut words = text.split_whitespace().map(|word| word.parse::<u64>().ok());
+    let (open, free, max) = (words.next()??, words.next()??, words.next()??);
+    Some((open.saturating_sub(free), max))
 }
 
 pub(super) fn load(text: &str) -> Load {

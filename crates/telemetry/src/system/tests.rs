@@ -34,6 +34,13 @@ fn the_texts_of_proc_are_read() {
     assert_eq!(parse::start_ticks(SELF_STAT), Some(3_530_953));
     let load = parse::load("6.83 4.05 2.74 5/105 28936\n");
     assert_eq!((load.m1, load.m5, load.m15), (Some(6.83), Some(4.05), Some(2.74)));
+    let io = parse::io("rchar: 9\nwchar: 9\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 0\n");
+    assert_eq!((io.read, io.written), (Some(4096), Some(8192)));
+    assert_eq!(
+        parse::files("1984\t16\t9223372036854775807\n"),
+        Some((1968, 9_223_372_036_854_775_807))
+    );
+    assert_eq!(parse::cpu_ticks(STAT).unwrap().busy_seconds(100), 59_443.87);
     let memory = parse::meminfo("MemTotal:       24684084 kB\nMemFree: 1 kB\nMemAvailable:   24024936 kB\n");
     assert_eq!(memory.available, Some(24_024_936 * 1024));
 }
@@ -74,6 +81,7 @@ fn odd_texts_give_nothing_and_do_no_harm() {
     ] {
         assert_eq!(parse::status(text), parse::Status::default(), "{text}");
         assert_eq!(parse::cpu_ticks(text), None, "{text}");
+        assert_eq!(parse::io(text), parse::Io::default(), "{text}");
         assert_eq!(parse::start_ticks(text), None, "{text}");
         assert_eq!(parse::diskstats(text, |_| true), (0, 0), "{text}");
         assert_eq!(parse::network(text, |_| true), (0, 0), "{text}");
@@ -95,7 +103,7 @@ fn a_group_of_version_2_says_what_it_uses_and_the_smallest_limit_above_it_holds(
             ("sys/fs/cgroup/machine/peregrine/cpu.max", "max 100000\n"),
             (
                 "sys/fs/cgroup/machine/peregrine/cpu.stat",
-                "usage_usec 99\nnr_throttled 3\nthrottled_usec 2500000\n",
+                "usage_usec 75500000\nnr_throttled 3\nthrottled_usec 2500000\n",
             ),
         ],
     );
@@ -106,6 +114,7 @@ fn a_group_of_version_2_says_what_it_uses_and_the_smallest_limit_above_it_holds(
             memory_bytes: Some(52_428_800),
             memory_max_bytes: Some(1 << 30),
             cpu_max_cores: Some(1.5),
+            cpu_seconds: Some(75.5),
             throttled_seconds: Some(2.5),
         }
     );
@@ -124,6 +133,7 @@ fn a_group_of_version_1_in_a_container_is_the_root_of_its_mount() {
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
             ("sys/fs/cgroup/memory/memory.usage_in_bytes", "1048576\n"),
             ("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"),
+            ("sys/fs/cgroup/cpu/cpuacct.usage", "3250000000\n"),
             ("sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
             (
                 "sys/fs/cgroup/cpu/cpu.stat",
@@ -138,6 +148,7 @@ fn a_group_of_version_1_in_a_container_is_the_root_of_its_mount() {
             memory_bytes: Some(1 << 20),
             memory_max_bytes: None,
             cpu_max_cores: None,
+            cpu_seconds: Some(3.25),
             throttled_seconds: Some(1.5),
         }
     );

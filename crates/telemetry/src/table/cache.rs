@@ -35,6 +35,26 @@ pub(super) const ROWS: &[Metric] = &[
         "Bytes that a tenant's entries occupy.",
     ),
     gauge("peregrine_tenant_entries", &["tenant"], "Entries of a tenant."),
+    gauge(
+        "peregrine_cache_memory_max_bytes",
+        &[],
+        "How many bytes all entries together may occupy.",
+    ),
+    gauge(
+        "peregrine_cache_loads_under_way",
+        &[],
+        "Loads that have not come to an end.",
+    ),
+    gauge(
+        "peregrine_cache_in_flight_bytes",
+        &[],
+        "Bytes of bodies that are being loaded.",
+    ),
+    counter(
+        "peregrine_cache_invalidations_total",
+        &[],
+        "Invalidations that were asked of this node.",
+    ),
     counter(
         "peregrine_cache_hits_total",
         &["namespace"],

@@ -18,6 +18,21 @@ pub(super) const ROWS: &[Metric] = &[
     gauge("process_threads", &[], "Threads of the process."),
     gauge("process_open_fds", &[], "Files and sockets that the process has open."),
     gauge("process_max_fds", &[], "How many it may have open."),
+    counter(
+        "peregrine_process_disk_read_bytes_total",
+        &[],
+        "Bytes that disks read for the process.",
+    ),
+    counter(
+        "peregrine_process_disk_written_bytes_total",
+        &[],
+        "Bytes that the process had written to disks.",
+    ),
+    counter(
+        "peregrine_cgroup_cpu_seconds_total",
+        &[],
+        "Processor time that the control group used.",
+    ),
     gauge(
         "peregrine_cgroup_memory_bytes",
         &[],
@@ -39,6 +54,17 @@ pub(super) const ROWS: &[Metric] = &[
         "Time that the control group was kept from running because of that.",
     ),
     gauge("peregrine_machine_cpus", &[], "Processors that the process may use."),
+    counter(
+        "peregrine_machine_cpu_seconds_total",
+        &[],
+        "Time that the machine's processors were in use, together.",
+    ),
+    gauge(
+        "peregrine_machine_open_files",
+        &[],
+        "Files and sockets that are open on the machine.",
+    ),
+    gauge("peregrine_machine_max_files", &[], "How many there may be."),
     gauge(
         "peregrine_machine_load1",
         &[],
