@@ -15,6 +15,17 @@ const SET_COOKIE: u8 = 55;
 const LITERAL: u8 = 0x00;
 const LITERAL_NEVER: u8 = 0x10;
 
+/// A table of no bytes (§6.3).
+const NO_TABLE: u8 = 0x20;
+
+/// Begins a block. The first one of a connection says that our table has no bytes: a client that allows less than what we
+/// might have used waits to be told (§4.2), and then whatever it allows later is enough.
+pub(crate) fn begin(block: &mut Vec<u8>, tableless: bool) {
+    if !tableless {
+        block.push(NO_TABLE);
+    }
+}
+
 /// Writes the status, which comes first (RFC 9113 §8.3).
 pub(crate) fn status(block: &mut Vec<u8>, status: StatusCode) {
     let known = match status.as_u16() {

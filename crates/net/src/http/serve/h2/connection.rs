@@ -15,7 +15,7 @@ use crate::http::frames::{self, Code, WINDOW_FIRST, WINDOW_MAX, kind};
 use crate::http::hpack::Decoder;
 use crate::http::{Handler, Peer};
 use peregrine_base::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,8 +27,10 @@ const FAREWELL_TIME: Duration = Duration::from_secs(2);
 /// How much may be read ahead: one frame that is not whole, and what came with its end. A buffer of that size is kept to be
 /// used again.
 const INPUT_BYTES_MAX: usize = 2 * PAGE_BYTES - 1;
-/// How many requests that were reset here are remembered, so that what was under way to them is let pass.
-const RESET_KEPT_MAX: usize = 64;
+/// How many requests that were reset here are remembered at least, so that what was under way to them is let pass; and how
+/// many times those that may be under way at once.
+const RESET_KEPT_MIN: usize = 64;
+const RESET_KEPT_TIMES: usize = 2;
 /// What is asked with the first GOAWAY: when it comes back, the client knows.
 pub(super) const LEAVING: [u8; 8] = *b"leaving.";
 
@@ -48,8 +50,9 @@ pub(super) struct Connection<'a, S, H> {
     queue: VecDeque<u32>,
     /// The highest number of a request so far (RFC 9113 §5.1.1).
     pub(super) last: u32,
-    /// Those that were reset here, the last ones.
+    /// Those that were reset here, the last ones, in their order and to be found.
     reset: VecDeque<u32>,
+    reset_set: BTreeSet<u32>,
     /// How much the client takes of all answers together, and of each one at first.
     pub(super) send_window: i64,
     pub(super) peer_window: i64,
@@ -58,6 +61,10 @@ pub(super) struct Connection<'a, S, H> {
     pub(super) credit: u32,
     /// How much of bodies was written since the meter was told.
     pub(super) sent: usize,
+    /// Whether the client knows that our side uses no table of fields.
+    pub(super) tableless: bool,
+    /// Whether there are requests whose answers wait for the window of all of them.
+    pub(super) scarce: bool,
     /// How many requests were answered at once in this turn.
     pub(super) answered: usize,
     /// Whether there was any request.
@@ -69,8 +76,8 @@ pub(super) struct Connection<'a, S, H> {
     due: Instant,
     /// Since when the client has been told to leave.
     pub(super) leaving: Option<Instant>,
-    /// Whether it was told up to which request there are answers.
-    pub(super) told: bool,
+    /// Up to which request it was told that there are answers.
+    pub(super) told: Option<u32>,
     /// The numbers of those that rang, to be used again.
     rung: Vec<u32>,
     /// Whether there was anything since then that could ring.
@@ -104,18 +111,21 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             queue: VecDeque::new(),
             last: 0,
             reset: VecDeque::new(),
+            reset_set: BTreeSet::new(),
             send_window: i64::from(WINDOW_FIRST),
             peer_window: i64::from(WINDOW_FIRST),
             window: i64::from(connection_window(&shared.limits)),
             credit: 0,
             sent: 0,
+            tableless: false,
+            scarce: false,
             answered: 0,
             served: false,
             now,
             changed: now,
             due: Instant::FAR,
             leaving: None,
-            told: false,
+            told: None,
             rung: Vec::new(),
             worked: false,
         };
@@ -168,7 +178,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
                 Poll::Ready(Err(WriteFault::Stalled)) => return Poll::Ready(End::Stalled),
                 Poll::Pending => false,
             };
-            if flushed && self.told && self.streams.is_empty() {
+            if flushed && self.told.is_some() && self.streams.is_empty() {
                 return Poll::Ready(End::Done);
             }
             match hunger {
@@ -177,15 +187,15 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                _ if flushed && !self.queue.is_empty() => continue,
                 Hunger::Full if flushed => continue,
-                // Nothing more is looked at before the client takes what it has asked for.
-                Hunger::Full => return Poll::Pending,
+                // No frame is looked at before the client takes what it has asked for; the work for its requests goes on.
+                Hunger::Full => return self.wait(cx),
                 Hunger::Hungry => {}
             }
             match self.wire.input.poll_fill(&mut self.wire.stream, INPUT_BYTES_MAX, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(End::Gone),
                 Poll::Ready(Ok(_)) => continue,
+                Poll::Pending if flushed && !self.queue.is_empty() => continue,
                 Poll::Pending => {}
             }
             let deadline = match self.look() {
@@ -195,12 +205,24 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             };
             self.wire.alarm.set(deadline, self.now, cx);
             // Whoever retires wakes all who have an alarm; who had none yet has to look again.
-            let retires = self.leaving.is_none() && self.opening.is_begun() && self.drain.is_retiring();
-            let rang = !self.streams.is_empty() && self.bell.listen(cx.waker());
-            if !(retires || rang) {
-                return Poll::Pending;
+            let retires = if self.opening.is_begun() {
+                self.leaving.is_none() && self.drain.is_retiring()
+            } else {
+                self.drain.is_started()
+            };
+            if !retires {
+                return self.wait(cx);
             }
         }
+    }
+
+    /// Waits until something rings. What has rung by now is looked at in the next turn, not in this one: it may ring because
+    /// this one has used up what the runtime lets a task do in one go.
+    fn wait(&self, cx: &Context<'_>) -> Poll<End> {
+        if self.worked && self.bell.listen(cx.waker()) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Looks at the requests that rang.
@@ -225,7 +247,12 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.queued = false;
             }
-            self.advance(id);
+            self.advance_within(id, true);
+            if self.scarce && self.queue.is_empty() && self.send_window > 0 {
+                // Whoever stood back for those that waited may write now.
+                self.scarce = false;
+                self.unblock(None);
+            }
         }
     }
 
@@ -236,19 +263,26 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         self.advance(id);
     }
 
-    /// Moves a request as far as it goes.
+    /// Moves a request as far as it goes. While others wait for the window of the connection it stands back with its data.
     pub(super) fn advance(&mut self, id: u32) {
+        self.advance_within(id, !self.scarce);
+    }
+
+    fn advance_within(&mut self, id: u32, in_turn: bool) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
+        let mut nothing = 0;
         let mut out = Outbound {
             output: &mut self.wire.output,
-            window: &mut self.send_window,
+            window: if in_turn { &mut self.send_window } else { &mut nothing },
             sent: &mut self.sent,
+            tableless: &mut self.tableless,
         };
         let turn = stream.poll(id, &mut out, self.shared, self.now);
         if let Some(since) = stream.blocked_since {
             self.due = self.due.min(since.after(self.shared.limits.stall_timeout));
+            self.scarce |= stream.window > 0;
         }
         if turn == Turn::More && !stream.queued {
             stream.queued = true;
@@ -267,16 +301,13 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
     }
 
     /// Lets the client send as much again as was taken of a request's body.
-    fn give_back(&mut self, id: u32) {
+    pub(super) fn give_back(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
         let receiving = &mut stream.receiving;
         let Some(inbox) = &receiving.inbox else { return };
         let taken = u32::try_from(inbox.take_credit()).unwrap_or(WINDOW_MAX);
-        if taken == 0 {
-            return;
-        }
         receiving.credit += taken;
         let worth = receiving.credit >= stream_window(&self.shared.limits) / 2;
         if worth && !receiving.ended && !inbox.is_given_up() {
@@ -284,7 +315,9 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             receiving.window += i64::from(credit);
             self.wire.output.text(|text| frames::write_window(text, id, credit));
         }
-        self.give_back_to_all(taken);
+        if taken > 0 {
+            self.give_back_to_all(taken);
+        }
     }
 
     /// The same for the window of the connection.
@@ -318,7 +351,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         if let Some(stream) = self.streams.remove(&id)
             && let Some(inbox) = &stream.receiving.inbox
         {
-            let taken = u32::try_from(inbox.take_credit()).unwrap_or(WINDOW_MAX);
+            let taken = u32::try_from(inbox.close()).unwrap_or(WINDOW_MAX);
             self.give_back_to_all(taken);
         }
         self.changed = self.now;
@@ -332,16 +365,21 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
 
     /// Says that a request is over, and lets pass what is under way to it.
     pub(super) fn write_reset(&mut self, id: u32, code: Code) {
-        if self.reset.len() >= RESET_KEPT_MAX {
-            self.reset.pop_front();
+        if self.reset_set.insert(id) {
+            self.reset.push_back(id);
         }
-        self.reset.push_back(id);
+        let at_once = self.shared.limits.http2.streams_max as usize;
+        if self.reset.len() > (RESET_KEPT_TIMES * at_once).max(RESET_KEPT_MIN)
+            && let Some(oldest) = self.reset.pop_front()
+        {
+            self.reset_set.remove(&oldest);
+        }
         self.wire.output.text(|text| frames::write_reset(text, id, code));
     }
 
     /// Whether a request that is no more was reset here, not long ago.
     pub(super) fn was_reset(&self, id: u32) -> bool {
-        self.reset.contains(&id)
+        self.reset_set.contains(&id)
     }
 
     /// Ends a request for what the client did, which is counted.
@@ -357,7 +395,8 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
 
     /// Ends the connection at once: the client is told why, and all work for it is dropped.
     pub(super) fn fail(&mut self, code: Code, end: End) -> End {
-        let last = self.last;
+        // §6.8: it never becomes more than what was said before.
+        let last = self.told.unwrap_or(self.last);
         self.wire.output.text(|text| frames::write_goaway(text, last, code));
         end
     }
@@ -373,8 +412,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
 
     /// The client knows that it is to leave: what it has asked for until now is answered, and nothing else.
     pub(super) fn tell_last(&mut self) {
-        self.told = true;
-        let last = self.last;
+        let last = *self.told.get_or_insert(self.last);
         self.wire
             .output
             .text(|text| frames::write_goaway(text, last, Code::NoError));
@@ -383,12 +421,16 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
     /// Windows have grown: those that wait for them may write.
     pub(super) fn unblock(&mut self, id: Option<u32>) {
         let some = id.map_or(0..=u32::MAX, |id| id..=id);
+        let mut waiting: Vec<(Instant, u32)> = Vec::new();
         for (id, stream) in self.streams.range_mut(some) {
-            if stream.blocked_since.is_some() && !stream.queued {
+            if let Some(since) = stream.blocked_since.filter(|_| !stream.queued) {
                 stream.queued = true;
-                self.queue.push_back(*id);
+                waiting.push((since, *id));
             }
         }
+        // Who has waited longest comes first, or the first ones would take it all whenever there is little.
+        waiting.sort_unstable();
+        self.queue.extend(waiting.into_iter().map(|(_, id)| id));
     }
 
     /// Until when something has to happen; nothing when something did just now.
@@ -416,7 +458,9 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         if idle && let Some(since) = self.leaving {
             let until = since.max(self.changed).after(FAREWELL_TIME);
             if self.now >= until {
-                return Err(End::Gone);
+                // It does not say that it knows: it is told all the same up to where there are answers.
+                self.tell_last();
+                return Ok(None);
             }
             deadline = deadline.min(until);
         } else if idle {

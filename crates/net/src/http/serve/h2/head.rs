@@ -327,11 +327,14 @@ fn headers(fields: &Fields, first: usize, whole: &Bytes) -> Option<HeaderMap> {
 }
 
 /// The trailers in `fields`, without what tells where a message ends or goes (RFC 9110 §6.5.1); nothing when they are
-/// malformed (RFC 9113 §8.1, §8.2).
-pub(super) fn trailers(fields: &Fields) -> Option<HeaderMap> {
+/// malformed (RFC 9113 §8.1, §8.2), or more than a head may have.
+pub(super) fn trailers(fields: &Fields, limits: &ServerLimits) -> Option<HeaderMap> {
     let mut found = Found::default();
     for index in 0..fields.len() {
         found.field(fields, index).ok()?;
+    }
+    if found.padded || found.size > limits.header_size_max || fields.len() > limits.header_count_max {
+        return None;
     }
     let mut headers = headers(fields, 0, &Bytes::copy_from_slice(fields.text()))?;
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING, HOST] {

@@ -156,7 +156,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
                 Ok(())
             }
             Frame::Pong(said) => {
-                if said == LEAVING && self.leaving.is_some() && !self.told {
+                if said == LEAVING && self.leaving.is_some() && self.told.is_none() {
                     self.tell_last();
                 }
                 Ok(())
@@ -233,6 +233,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         }
         if unused > 0 {
             self.give_back_to_all(unused);
+            self.give_back(id);
         }
         if end {
             self.advance(id);
@@ -298,7 +299,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
 
     /// A request whose head is here.
     fn request(&mut self, id: u32, fields: &mut Fields, end: bool) {
-        if self.told {
+        if self.told.is_some() {
             // §6.8: the client knows that nothing is done for it.
             return self.write_reset(id, Code::Refused);
         }
@@ -387,7 +388,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         }
         // §8.1: they end the request, which has all that was announced then.
         let complete = end && receiving.left.is_none_or(|left| left == 0) && !fields.is_cut();
-        let Some(trailers) = head::trailers(fields).filter(|_| complete) else {
+        let Some(trailers) = head::trailers(fields, &self.shared.limits).filter(|_| complete) else {
             return self.reset_for_fault(id, Code::Protocol);
         };
         receiving.ended = true;

@@ -105,6 +105,13 @@ impl Inbox {
         std::mem::take(&mut self.0.lock().taken)
     }
 
+    /// The request is over here: how much of the windows is to be given back, with what still waits to be taken. What is
+    /// taken from now on counts no more.
+    pub(super) fn close(&self) -> usize {
+        let mut shelf = self.0.lock();
+        std::mem::take(&mut shelf.taken) + shelf.data.len()
+    }
+
     /// Whether nobody takes it any more.
     pub(super) fn is_given_up(&self) -> bool {
         self.0.lock().given_up

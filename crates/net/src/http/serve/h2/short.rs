@@ -28,11 +28,13 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
     fn write_answer(&mut self, id: u32, answer: &mut Answer) -> bool {
         let length = answer.copied.len() + answer.body.iter().map(Bytes::len).sum::<usize>();
         let room = self.send_window.min(self.peer_window);
-        let fits = length <= PAYLOAD_BYTES_MAX && i64::try_from(length).is_ok_and(|length| length <= room);
-        let clock = &self.shared.parts.clock;
+        let fits =
+            !self.scarce && length <= PAYLOAD_BYTES_MAX && i64::try_from(length).is_ok_and(|length| length <= room);
+        let (clock, tableless) = (&self.shared.parts.clock, self.tableless);
         let mut written = false;
         self.wire.output.text(|text| {
             written = frames::write_block(text, id, length == 0, |block| {
+                encode::begin(block, tableless);
                 encode::status(block, answer.status);
                 let are_lines = encode::lines(block, &answer.head);
                 if !answer.dated {
@@ -48,6 +50,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         if !written {
             return false;
         }
+        self.tableless = true;
         self.answered += 1;
         if length == 0 {
             return true;
@@ -72,6 +75,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
             output: &mut self.wire.output,
             window: &mut self.send_window,
             sent: &mut self.sent,
+            tableless: &mut self.tableless,
         }
     }
 }

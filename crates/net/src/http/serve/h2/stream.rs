@@ -76,6 +76,8 @@ pub(super) struct Outbound<'o> {
     pub(super) window: &'o mut i64,
     /// How much they took.
     pub(super) sent: &'o mut usize,
+    /// Whether the client knows that our side uses no table of fields.
+    pub(super) tableless: &'o mut bool,
 }
 
 /// How far a request has come.
@@ -205,15 +207,12 @@ impl<'a> Stream<'a> {
         }
         let ended = bodiless || (body.is_empty() && length.unwrap_or(0) == 0);
         let wall = (!headers.contains_key(DATE)).then(|| shared.parts.clock.wall());
-        out.output.text(|text| {
-            frames::write_block(text, id, ended, |block| {
-                encode::status(block, head.status);
-                encode::fields(block, headers);
-                if let Some(wall) = wall {
-                    encode::date(block, wall);
-                }
-                true
-            });
+        out.block(id, ended, |block| {
+            encode::status(block, head.status);
+            encode::fields(block, headers);
+            if let Some(wall) = wall {
+                encode::date(block, wall);
+            }
         });
         self.stage = if ended {
             Stage::Answered
@@ -249,7 +248,11 @@ impl Answering {
                     return Turn::Ended;
                 }
             }
-            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            let body = Pin::new(&mut self.body);
+            let Ok(polled) = catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) else {
+                return Turn::Cut;
+            };
+            let frame = match polled {
                 Poll::Pending => return Turn::Waits,
                 Poll::Ready(Some(Err(_))) => return Turn::Cut,
                 Poll::Ready(frame) => frame.and_then(Result::ok),
@@ -287,19 +290,23 @@ impl Answering {
 impl Outbound<'_> {
     /// Writes a head; `end` when nothing follows.
     pub(super) fn head(&mut self, id: u32, status: StatusCode, headers: &HeaderMap, end: bool) {
-        self.output.text(|text| {
-            frames::write_block(text, id, end, |block| {
-                encode::status(block, status);
-                encode::fields(block, headers);
-                true
-            });
+        self.block(id, end, |block| {
+            encode::status(block, status);
+            encode::fields(block, headers);
         });
     }
 
     fn trailers(&mut self, id: u32, headers: &HeaderMap) {
+        self.block(id, true, |block| encode::fields(block, headers));
+    }
+
+    /// Writes a block of fields; the first one of a connection says that no table is used.
+    fn block(&mut self, id: u32, end: bool, fill: impl FnOnce(&mut Vec<u8>)) {
+        let tableless = std::mem::replace(self.tableless, true);
         self.output.text(|text| {
-            frames::write_block(text, id, true, |block| {
-                encode::fields(block, headers);
+            frames::write_block(text, id, end, |block| {
+                encode::begin(block, tableless);
+                fill(block);
                 true
             });
         });

@@ -3,6 +3,7 @@
 mod hostile;
 mod rules;
 mod short;
+mod turns;
 mod windows;
 
 use super::*;

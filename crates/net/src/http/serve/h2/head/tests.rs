@@ -250,9 +250,24 @@ fn what_may_be_answered_at_once() {
 #[test]
 fn trailers_without_what_frames_a_message() {
     let good = [("x-sum", "7"), ("content-length", "1"), ("host", "z")];
-    let trailers = with(&good, |fields| super::trailers(fields)).unwrap();
+    let limits = ServerLimits::default();
+    let trailers = with(&good, |fields| super::trailers(fields, &limits)).unwrap();
     assert_eq!((trailers.len(), &trailers["x-sum"]), (1, &"7".parse().unwrap()));
     for bad in [(":path", "/"), ("A", "b"), ("connection", "close"), ("a", "b\r\nc: d")] {
-        assert!(with(&[bad], |fields| super::trailers(fields)).is_none(), "{bad:?}");
+        assert!(
+            with(&[bad], |fields| super::trailers(fields, &limits)).is_none(),
+            "{bad:?}"
+        );
     }
+    assert!(with(&[("a", " b")], |fields| super::trailers(fields, &limits)).is_none());
+    // More than a map of fields can hold, and more than a head may have.
+    for count in [30_000, limits.header_count_max + 1] {
+        let many = vec![("a", "b"); count];
+        assert!(
+            with(&many, |fields| super::trailers(fields, &limits)).is_none(),
+            "{count}"
+        );
+    }
+    let large = "b".repeat(limits.header_size_max);
+    assert!(with(&[("a", &large)], |fields| super::trailers(fields, &limits)).is_none());
 }

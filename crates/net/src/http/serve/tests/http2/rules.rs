@@ -47,7 +47,7 @@ fn lines(decoder: &mut Decoder, block: &[u8]) -> Vec<String> {
 
 impl Raw {
     /// What comes for `stream`: the data, and whether it was ended cleanly or by a reset with this code.
-    async fn answer(&mut self, stream: u32) -> (Vec<String>, Vec<u8>, Result<(), u32>) {
+    pub(super) async fn answer(&mut self, stream: u32) -> (Vec<String>, Vec<u8>, Result<(), u32>) {
         let (mut head, mut data) = (Vec::new(), Vec::new());
         loop {
             let (kind, flags, of, content) = self.frame().await.expect("the connection stays");
@@ -70,7 +70,7 @@ impl Raw {
     }
 
     /// Waits until the server has seen everything that was sent.
-    async fn settled(&mut self) -> Vec<(u8, u8, u32, Vec<u8>)> {
+    pub(super) async fn settled(&mut self) -> Vec<(u8, u8, u32, Vec<u8>)> {
         self.send(PING, 0, 0, b"settled?").await;
         let mut before = Vec::new();
         loop {

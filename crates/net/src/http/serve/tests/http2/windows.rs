@@ -170,3 +170,100 @@ async fn a_body_that_is_refused_is_passed_over_and_the_connection_goes_on() {
     }
     assert_eq!(running.refused(Refusal::BodyTooLarge), 100);
 }
+
+#[tokio::test]
+async fn what_was_not_taken_of_requests_that_are_over_may_be_sent_again() {
+    let running = start(
+        |_| {},
+        async |request: Request<Body>| {
+            if request.uri().path() == "/" {
+                std::future::pending::<()>().await;
+            }
+            let body = request.into_body().collect(1 << 20).await.unwrap();
+            Response::new(Body::full(body.len().to_string()))
+        },
+    );
+    let post = |path| {
+        block(&GET.map(|(name, value)| {
+            (
+                name,
+                if name == ":method" {
+                    "POST"
+                } else if name == ":path" {
+                    path
+                } else {
+                    value
+                },
+            )
+        }))
+    };
+    let mut raw = Raw::connect_to(running.address).await;
+    // Five times all that one request may send ahead; four of them are all that the connection may.
+    for stream in [1, 3, 5, 7, 9] {
+        raw.send(HEADERS, 0x4, stream, &post("/")).await;
+        for _ in 0..16 {
+            raw.send(DATA, 0, stream, &[0; 16_000]).await;
+        }
+        raw.send(3, 0, stream, &[0, 0, 0, 8]).await;
+        raw.settled().await;
+    }
+    raw.send(HEADERS, 0x4, 11, &post("/take")).await;
+    for last in [0, 0, 0, 1] {
+        raw.send(DATA, last, 11, &[0; 16_000]).await;
+    }
+    assert_eq!(raw.answer(11).await.1, b"64000");
+}
+
+#[tokio::test]
+async fn who_has_waited_longest_for_the_window_of_all_writes_first() {
+    let running = many_bytes(200_000);
+    let mut raw = Raw::connect_to(running.address).await;
+    settings_window(&mut raw, 1 << 20).await;
+    for stream in [1, 3] {
+        ask_raw(&mut raw, stream).await;
+    }
+    let mut lengths = [0; 3];
+    for round in 0..8 {
+        if round == 4 {
+            // One that comes later stands behind those that wait.
+            ask_raw(&mut raw, 5).await;
+        }
+        raw.send(6, 0, 0, &[7; 8]).await;
+        loop {
+            match raw.frame().await.unwrap() {
+                (DATA, _, stream, content) => lengths[usize::try_from(stream / 2).unwrap()] += content.len(),
+                (6, ..) => break,
+                _ => {}
+            }
+        }
+        raw.send(WINDOW, 0, 0, &30_000u32.to_be_bytes()).await;
+    }
+    // 65,535 at first, then seven times 30,000 in turn.
+    assert!(
+        lengths[0] > 100_000 && lengths[1] >= 60_000 && lengths[2] >= 30_000,
+        "{lengths:?}"
+    );
+    assert_eq!(lengths.iter().sum::<usize>(), 65_535 + 7 * 30_000);
+}
+
+#[tokio::test]
+async fn padding_alone_uses_up_no_window() {
+    let running = echo(|limits| limits.http2.window = 64 << 10);
+    let post = block(&GET.map(|(name, value)| (name, if name == ":method" { "POST" } else { value })));
+    let mut raw = Raw::connect_to(running.address).await;
+    raw.send(HEADERS, 0x4, 1, &post).await;
+    for _ in 0..600 {
+        raw.send(DATA, 0x8, 1, &[&[255][..], &[0; 255]].concat()).await;
+        if raw
+            .settled()
+            .await
+            .iter()
+            .any(|frame| (frame.0, frame.2) == (WINDOW, 1))
+        {
+            raw.send(DATA, 1, 1, b"fine").await;
+            assert!(raw.answer(1).await.1.ends_with(b"fine"));
+            return;
+        }
+    }
+    panic!("nothing was given back");
+}
