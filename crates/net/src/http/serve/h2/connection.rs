@@ -241,18 +241,21 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
 
     /// Lets those that have more to write do so, one after the other, while there is room.
     fn write_queue(&mut self) {
-        while self.wire.output.len() < OUTPUT_BYTES_MAX
-            && let Some(id) = self.queue.pop_front()
-        {
-            if let Some(stream) = self.streams.get_mut(&id) {
-                stream.queued = false;
+        loop {
+            while self.wire.output.len() < OUTPUT_BYTES_MAX
+                && let Some(id) = self.queue.pop_front()
+            {
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.queued = false;
+                }
+                self.advance_within(id, true);
             }
-            self.advance_within(id, true);
-            if self.scarce && self.queue.is_empty() && self.send_window > 0 {
-                // Whoever stood back for those that waited may write now.
-                self.scarce = false;
-                self.unblock(None);
+            if !(self.scarce && self.queue.is_empty() && self.send_window > 0) {
+                return;
             }
+            // Those that waited are through, or gone: whoever stood back for them may write now.
+            self.scarce = false;
+            self.unblock(None);
         }
     }
 

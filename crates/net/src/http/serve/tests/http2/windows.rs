@@ -247,6 +247,23 @@ async fn who_has_waited_longest_for_the_window_of_all_writes_first() {
 }
 
 #[tokio::test]
+async fn nobody_stands_back_for_who_is_gone() {
+    let running = many_bytes(70_000);
+    let mut raw = Raw::connect_to(running.address).await;
+    settings_window(&mut raw, 1 << 20).await;
+    ask_raw(&mut raw, 1).await;
+    assert_eq!(data_until_pong(&mut raw, 1).await, (65_535, false));
+    raw.send(3, 0, 1, &[0, 0, 0, 8]).await;
+    // All that the client will ever say of the window.
+    raw.send(WINDOW, 0, 0, &1_000_000u32.to_be_bytes()).await;
+    for stream in [3, 5] {
+        ask_raw(&mut raw, stream).await;
+        let (_, data, end) = raw.answer(stream).await;
+        assert_eq!((data.len(), end), (70_000, Ok(())));
+    }
+}
+
+#[tokio::test]
 async fn padding_alone_uses_up_no_window() {
     let running = echo(|limits| limits.http2.window = 64 << 10);
     let post = block(&GET.map(|(name, value)| (name, if name == ":method" { "POST" } else { value })));
