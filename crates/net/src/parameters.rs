@@ -107,8 +107,8 @@ pub const PARAMETERS: &[Parameter] = &[
         integer(1, 1_000_000),
         toml("1000"),
         false,
-        "The most requests that a client of HTTP/2 may take back (RST_STREAM) on one connection in a minute; then it is \
-         closed.",
+        "The most requests that a client of HTTP/2 may take back (RST_STREAM), or make the server take back by breaking \
+         rules, on one connection in a minute; then it is closed.",
     ),
     row(
         "server.http2.control_frames_max",
