@@ -24,7 +24,7 @@ pub(crate) fn open<B>(
     ticket: Ticket,
 ) -> Result<Response<Body>, Box<Failed>> {
     // Only HTTP/1.1 knows it, and only behind the whole request.
-    if !matches!(&connection.lane, Lane::Http1(link) if link.is_free()) {
+    if !matches!(&connection.lane, Lane::Http1(link) if link.is_sent()) {
         let error = UpstreamError::because(UpstreamErrorKind::Protocol, "it switches protocols before it was asked");
         let reused = connection.reused;
         return Err(Box::new(ticket.failed(error, None, reused)));

@@ -23,11 +23,15 @@ pub struct ChunkedDecoder {
     trailers: Vec<u8>,
     trailers_bytes_max: usize,
     trailers_count_max: usize,
+    /// Whether white space may follow a size.
+    takes_padding: bool,
 }
 
 impl Default for ChunkedDecoder {
     fn default() -> Self {
-        Self::bounded(TRAILERS_BYTES_MAX, TRAILERS_COUNT_MAX)
+        let mut decoder = Self::of_answer(TRAILERS_BYTES_MAX, TRAILERS_COUNT_MAX);
+        decoder.takes_padding = false;
+        decoder
     }
 }
 
@@ -38,6 +42,8 @@ enum Place {
     Start,
     /// After so many digits.
     Size(u8),
+    /// In white space behind a size.
+    Padding,
     Extension,
     /// After the CR of a size line.
     SizeEnd,
@@ -75,8 +81,9 @@ pub enum Decoded {
 pub struct NotChunked;
 
 impl ChunkedDecoder {
-    /// A decoder for trailers of at most so many bytes and fields.
-    pub(crate) fn bounded(bytes_max: usize, count_max: usize) -> Self {
+    /// A decoder for the answer of an origin, with trailers of at most so many bytes and fields. White space behind a size is
+    /// taken there: RFC 9112 §7.1.1 has it before extensions, and old origins pad sizes with it.
+    pub(crate) fn of_answer(bytes_max: usize, count_max: usize) -> Self {
         Self {
             place: Place::Start,
             left: 0,
@@ -84,6 +91,7 @@ impl ChunkedDecoder {
             trailers: Vec::new(),
             trailers_bytes_max: bytes_max,
             trailers_count_max: count_max,
+            takes_padding: true,
         }
     }
 
@@ -135,7 +143,10 @@ impl ChunkedDecoder {
                 Place::Size(1)
             }
             (Place::Size(_), b'\r') => Place::SizeEnd,
-            (Place::Size(_), b';') => self.extend()?,
+            (Place::Size(_) | Place::Padding, b';') => self.extend()?,
+            (Place::Size(_), b' ' | b'\t') if self.takes_padding => self.pad()?,
+            (Place::Padding, b' ' | b'\t') => self.pad()?,
+            (Place::Padding, b'\r') => Place::SizeEnd,
             (Place::Size(digits), _) if digits < SIZE_DIGITS_MAX => {
                 self.left = self.left << 4 | digit(byte)?;
                 Place::Size(digits + 1)
@@ -164,6 +175,10 @@ impl ChunkedDecoder {
             return Err(NotChunked);
         }
         Ok(Place::Extension)
+    }
+
+    fn pad(&mut self) -> Result<Place, NotChunked> {
+        self.extend().map(|_| Place::Padding)
     }
 
     fn trail(&mut self, byte: u8) -> Result<Place, NotChunked> {

@@ -124,6 +124,10 @@ impl Output {
             // A long body: what its chunk sizes took does not pile up.
             self.text.clear();
             self.text_start = 0;
+        } else if self.text_start >= pages::PAGE_BYTES && self.text_start * 2 >= self.text.len() {
+            // Nor does it where there is always something left to write. At most as much is moved as was written.
+            self.text.drain(..self.text_start);
+            self.text_start = 0;
         }
     }
 
@@ -139,5 +143,40 @@ impl Output {
 impl Drop for Output {
     fn drop(&mut self) {
         self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    /// Takes a little of what it is given.
+    struct Slow;
+
+    impl AsyncWrite for Slow {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len().min(1000)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_not_kept_though_there_is_always_more() {
+        let (mut output, mut cx) = (Output::default(), Context::from_waker(Waker::noop()));
+        for _ in 0..10_000 {
+            while output.len() < 64 << 10 {
+                output.text(|text| text.extend_from_slice(&[b'x'; 100]));
+            }
+            assert!(output.poll_write(&mut Slow, &mut cx).is_ready());
+        }
+        assert!(output.text.capacity() < 1 << 20, "{}", output.text.capacity());
     }
 }

@@ -37,7 +37,7 @@ impl Incoming {
     /// As `headers`, which were checked, say.
     pub(super) fn of(headers: &HeaderMap, is_chunked: bool, rule: HeadRule) -> Self {
         if is_chunked {
-            let decoder = ChunkedDecoder::bounded(rule.bytes_max, rule.fields_max);
+            let decoder = ChunkedDecoder::of_answer(rule.bytes_max, rule.fields_max);
             return Self::Chunked(Box::new(decoder));
         }
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
@@ -52,10 +52,14 @@ impl Incoming {
 impl Link {
     /// The next piece of the body, its trailers, or its end.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if !self.is_free()
+        if !self.is_sent()
             && let Err(Fault::RequestBody(error)) = self.send(cx)
         {
-            return Poll::Ready(Some(Err(error)));
+            if error.fault != BodyFault::Abandoned {
+                return Poll::Ready(Some(Err(error)));
+            }
+            // The client was not asked for its body, since the answer was there first (RFC 9110 §10.1.1): it still counts.
+            self.stop_sending();
         }
         let polled = ready!(self.poll_piece(cx));
         Poll::Ready(match polled {
@@ -150,7 +154,7 @@ impl Link {
             let mut room = (&mut self.spare).limit(length);
             ready!(pin!(self.stream.read_buf(&mut room)).poll(cx))?
         };
-        if count >= length / 2 {
+        if count >= self.spare.capacity() / 2 || count == 0 {
             return Poll::Ready(Ok(std::mem::take(&mut self.spare).freeze()));
         }
         // Whoever keeps the piece must not keep the room beside it.

@@ -223,6 +223,8 @@ impl Link {
         (*response.status_mut(), *response.version_mut()) = (status, version);
         *response.headers_mut() = headers;
         let (response, trust) = check(response, self.asked.upgrade.as_ref()).map_err(Fault::Refused)?;
+        // A tunnel may live long.
+        self.input.rest();
         let has_none = self.asked.is_head
             || matches!(
                 status,
@@ -276,15 +278,20 @@ impl Link {
     }
 
     fn cannot_send(&mut self, error: io::Error) -> Result<(), Fault> {
-        self.unflushed = false;
-        self.output = Output::default();
         if !self.sent {
+            self.output = Output::default();
             return Err(Fault::Io(error));
         }
-        self.passing = None;
-        self.trust = self.trust.min(Trust::Last);
+        self.stop_sending();
         self.deaf = Some(error);
         Ok(())
+    }
+
+    /// No more of the request is sent, which ends the connection with the answer.
+    pub(super) fn stop_sending(&mut self) {
+        (self.passing, self.unflushed) = (None, false);
+        self.output = Output::default();
+        self.trust = self.trust.min(Trust::Last);
     }
 
     /// Takes what there is of the request's body.
@@ -325,13 +332,11 @@ impl Link {
         self.used = true;
         self.asked = Asked::default();
         self.spare = BytesMut::new();
-        let is_sent = self.passing.is_none() && self.output.is_empty() && !self.unflushed;
-        let is_read = matches!(self.incoming, Incoming::Whole);
         match self.trust {
             Trust::Once => Rest::Doubtful,
             _ if !self.input.is_empty() => Rest::Doubtful,
             Trust::Last => Rest::Ends,
-            Trust::Full if !is_sent || !is_read => Rest::Ends,
+            Trust::Full if !self.is_sent() || !self.is_read() => Rest::Ends,
             Trust::Full => {
                 self.input.rest();
                 Rest::Good
@@ -344,9 +349,15 @@ impl Link {
         self.stream.look()
     }
 
-    /// Whether the request is sent, and nothing of its answer but what another protocol may have begun with is left.
-    pub(crate) fn is_free(&self) -> bool {
-        self.passing.is_none() && self.output.is_empty()
+    /// Whether nothing of the request that came so far is held back.
+    #[cfg(test)]
+    pub(crate) fn is_sent_but_for_body(&self) -> bool {
+        self.output.is_empty() && !self.unflushed
+    }
+
+    /// Whether nothing of the request is left to be sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.passing.is_none() && self.output.is_empty() && !self.unflushed
     }
 }
 

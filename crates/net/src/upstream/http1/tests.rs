@@ -380,6 +380,26 @@ async fn a_request_that_fails_while_its_answer_comes_ends_both() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_before_the_client_was_asked_for_its_body_counts() {
+    let origin = Origin::start(|mut wire: Wire, _| async move {
+        wire.head().await;
+        wire.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 X\r\ncontent-length: 2\r\n\r\nno")
+            .await;
+        let _ = wire.rest().await;
+    })
+    .await;
+    let mut link = link(&origin).await;
+    let (feed, body) = fed();
+    begin(&mut link, "POST", body);
+    assert_eq!(link.answer().await.unwrap().0.status().as_u16(), 401);
+    // Whoever has the answer does not ask any more.
+    let given_up = BodyError::new(BodyFault::Abandoned, Party::Downstream);
+    feed.send(Err(given_up)).await.unwrap();
+    assert_eq!(read(&mut link).await.unwrap().0, b"no");
+    assert_eq!(link.rest(), Rest::Ends);
+}
+
+#[tokio::test]
 async fn an_answer_to_a_request_that_nobody_reads_is_not_lost() {
     let origin = Origin::start(|mut wire: Wire, _| async move {
         wire.head().await;

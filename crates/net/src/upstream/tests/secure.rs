@@ -1,15 +1,21 @@
 //! TLS with an authority of our own, and HTTP/2 with and without it.
 
 use super::*;
+use crate::config::HostRule;
+use crate::http::BodyFault;
+use crate::tests::until;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
-use tokio::io::{AsyncRead, AsyncWrite};
+use std::task::{Context, Waker};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// An authority, whose certificate lies in a file, and a server with a certificate for `localhost`.
 struct Secure {
@@ -61,6 +67,19 @@ async fn secure(protocols: &[&str]) -> Secure {
 
 /// As [`secure`]; each handshake takes one of `turns`.
 async fn secure_behind(protocols: &[&str], turns: Arc<Semaphore>) -> Secure {
+    let by_version = |stream: TlsStream<TcpStream>| async move {
+        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        serve(stream, h2).await;
+    };
+    secure_by(protocols, turns, by_version).await
+}
+
+/// As [`secure_behind`]; `serve` is given each connection.
+async fn secure_by<F, S>(protocols: &[&str], turns: Arc<Semaphore>, serve: F) -> Secure
+where
+    F: Fn(TlsStream<TcpStream>) -> S + Clone + Send + 'static,
+    S: Future<Output = ()> + Send + 'static,
+{
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -92,12 +111,11 @@ async fn secure_behind(protocols: &[&str], turns: Arc<Semaphore>) -> Secure {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             counter.fetch_add(1, Ordering::SeqCst);
-            let (acceptor, turns) = (acceptor.clone(), Arc::clone(&turns));
+            let (acceptor, turns, serve) = (acceptor.clone(), Arc::clone(&turns), serve.clone());
             tokio::spawn(async move {
                 turns.acquire().await.unwrap().forget();
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    serve(stream, h2).await;
+                    serve(stream).await;
                 }
             });
         }
@@ -272,4 +290,109 @@ async fn http2_without_tls_by_prior_knowledge() {
         );
     }
     assert_eq!(target(&upstream).connects, 1);
+}
+
+/// Answers one request with `answer`, and then says goodbye or not.
+async fn answer_once(mut stream: TlsStream<TcpStream>, answer: &'static str, says_goodbye: bool) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    if says_goodbye {
+        stream.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_body_until_the_end_needs_the_end_of_tls() {
+    // RFC 8446 §6.1: whoever is in between can end TCP, but not TLS.
+    for (says_goodbye, expected) in [(true, Ok("until the end")), (false, Err(BodyFault::Truncated))] {
+        let turns = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        let serve = move |stream| answer_once(stream, "HTTP/1.1 200 OK\r\n\r\nuntil the end", says_goodbye);
+        let server = secure_by(&["http/1.1"], turns, serve).await;
+        let upstream = server.upstream("localhost", |_| {});
+        let (response, _) = upstream.send(get("/"), Retry::Never).await.unwrap();
+        let body = response.into_body().collect(100).await.map_err(|error| error.fault);
+        assert_eq!(body, expected.map(|text| bytes::Bytes::from_static(text.as_bytes())));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_said_goodbye_is_not_used_again() {
+    let turns = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+    let serve = |stream| answer_once(stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true);
+    let server = secure_by(&["http/1.1"], turns, serve).await;
+    let upstream = server.upstream("localhost", |_| {});
+    for _ in 0..3 {
+        // Not to be sent twice, so it must not go where nobody is.
+        let request = request("POST", "/", Body::empty());
+        assert_eq!(fetch(&upstream, request, Retry::Never).await.unwrap().0, "ok");
+        until("the goodbye is there", || {
+            upstream.chooser.members()[0].pool().idle_is_closed()
+        })
+        .await;
+    }
+    assert_eq!(server.accepted.load(Ordering::SeqCst), 3);
+}
+
+/// A piece of a request's body.
+const PIECE: [u8; 16 << 10] = [0; 16 << 10];
+
+#[tokio::test]
+async fn what_tls_holds_back_of_a_request_goes_out_while_its_answer_is_read() {
+    let (go, gone) = (
+        Arc::new(Semaphore::new(0)),
+        Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+    );
+    let reads = Arc::clone(&go);
+    let serve = move |mut stream: TlsStream<TcpStream>| {
+        let reads = Arc::clone(&reads);
+        async move {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            stream.flush().await.unwrap();
+            reads.acquire().await.unwrap().forget();
+            let mut read = Vec::new();
+            while !read.ends_with(b"\r\n0\r\n\r\n") {
+                assert!(stream.read_buf(&mut read).await.unwrap() > 0);
+            }
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    };
+    let server = secure_by(&["http/1.1"], gone, serve).await;
+    let upstream = server.upstream("localhost", |_| {});
+    let target = Target::parse(&format!("https://localhost:{}", server.port)).unwrap();
+    let dialer = upstream.chooser.members()[0].pool().dialer();
+    let connect::Dialed::Http1(mut link) = dialer
+        .dial(&target, Instant::FAR, Instant::FAR, true)
+        .await
+        .ok()
+        .unwrap()
+    else {
+        panic!("another version")
+    };
+    let (feed, mut fed) = tokio::sync::mpsc::channel(1);
+    let body = Body::from_poll(None, move |cx| fed.poll_recv(cx));
+    let mut outgoing = Outgoing::new(request("POST", "/", body), None);
+    link.begin(&mut outgoing, &target, &HostRule::Target, &upstream.clock);
+    link.answer().await.unwrap();
+    let poll = |link: &mut http1::Link| {
+        let polled = link.poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+    };
+    // Until the socket is full, and TLS takes more all the same.
+    while link.is_sent_but_for_body() {
+        let _full = feed.try_send(Ok(bytes::Bytes::from_static(&PIECE)));
+        poll(&mut link);
+        tokio::task::yield_now().await;
+    }
+    drop(feed);
+    poll(&mut link);
+    go.add_permits(1);
+    let end = std::future::poll_fn(|cx| link.poll_frame(cx));
+    let end = tokio::time::timeout(crate::tests::PATIENCE, end).await;
+    assert!(end.expect("the request stays where it is").is_none());
 }

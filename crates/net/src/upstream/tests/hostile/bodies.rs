@@ -21,6 +21,15 @@ async fn bodies_that_are_not_what_was_said() {
             ok(),
         ),
         chunks("an extension", "2;a=\"b\"\r\nok\r\n0;c\r\n\r\n", ok(), true),
+        chunks("a padded size", "2  \r\nok\r\n0\t\r\n\r\n", ok(), true),
+        chunks("a space before an extension", "2 ;a\r\nok\r\n0\r\n\r\n", ok(), true),
+        chunks("a space within a size", "0 2\r\nok\r\n0\r\n\r\n", malformed(), false),
+        chunks(
+            "padding without end",
+            &format!("2{}\r\nok\r\n", " ".repeat(9000)),
+            malformed(),
+            false,
+        ),
         chunks("zeros before the size", "0002\r\nok\r\n00\r\n\r\n", ok(), true),
         chunks(
             "a size that overflows",
