@@ -1,5 +1,5 @@
 //! Header compression of HTTP/2 (RFC 7541), as much of it as a server needs: [`Decoder`] reads any block, with the table that
-//! the client builds up; [`encode`] writes fields without a table of ours, so that what is stored is written as it is, an
+//! the client builds up; `encode` writes fields without a table of ours, so that what is stored is written as it is, an
 //! answer costs no lookup of values, and nothing can be learned of one answer by the length of another (§7.1). No I/O.
 //!
 //! What comes out of a block is bytes ([`Fields`]); whether they make a request is decided where requests are.
@@ -20,7 +20,7 @@ pub use table::TABLE_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
-/// For fuzzers: a field as [`encode`] writes it.
+/// For fuzzers: a field as `encode` writes it.
 pub fn encode_field(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     encode::field(block, name, value);
 }

@@ -1,5 +1,5 @@
 //! Takes connections and serves HTTP on them: HTTP/1 with the codec of [`crate::http::codec`], HTTP/2 with the
-//! engine of [`h2`].
+//! engine of `h2`.
 
 mod arrival;
 mod connection;
