@@ -1,5 +1,5 @@
-//! Takes connections and serves HTTP on them: HTTP/1 with the codec of [`crate::http::codec`], HTTP/2 with the
-//! engine of `h2`.
+//! Takes connections and serves HTTP on them: HTTP/1 with the codec of [`crate::http::codec`], HTTP/2 with an
+//! engine of our own.
 
 mod arrival;
 mod connection;
