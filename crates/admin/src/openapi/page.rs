@@ -61,6 +61,7 @@ const HEAD: &str = r#"<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Peregrine's admin API</title>
+<link rel="icon" type="image/svg+xml" href="/dashboard/performance/icon.svg">
 <link rel="stylesheet" href="/docs/performance/plain.css">
 </head>
 <body>
