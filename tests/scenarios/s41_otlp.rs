@@ -12,6 +12,7 @@ use prost::Message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
@@ -127,6 +128,28 @@ fn a_trace_goes_on_through_the_cache_to_the_origin_and_the_collector_reads_it() 
         let text = std::fs::read_to_string(peregrine.path("access.log")).unwrap_or_default();
         text.matches(&format!("\"trace_id\":\"{TRACE:032x}\"")).count() == 2
     });
+}
+
+#[test]
+fn where_nothing_is_logged_the_lookup_of_a_hit_stands_at_the_time_of_its_request() {
+    let (origin, collector) = (well(), collector());
+    let more = format!("{}[log]\naccess = \"off\"\n", section(&collector, "sample = 1.0"));
+    let peregrine = Peregrine::start(&upstream(&[&origin], "", &more));
+    for _ in 0..2 {
+        assert_eq!(peregrine.get("/page", &[]).status, 200);
+    }
+    until(
+        "both requests, what they asked the cache, and the fetch to be told",
+        || spans(&collector).len() >= 5,
+    );
+    let spans = spans(&collector);
+    let server = of_kind(&spans, SpanKind::Server);
+    for lookup in of_kind(&spans, SpanKind::Internal) {
+        let request = server.iter().find(|server| server.span_id == lookup.parent_span_id);
+        let began = request.expect("it is part of a request").start_time_unix_nano;
+        let apart = Duration::from_nanos(lookup.start_time_unix_nano.abs_diff(began));
+        assert!(apart < Duration::from_secs(30), "{apart:?} apart: {lookup:?}");
+    }
 }
 
 #[test]

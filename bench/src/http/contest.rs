@@ -129,3 +129,14 @@ pub(crate) fn beside_best(
         })?;
     Some((own / best.0, best.1))
 }
+
+/// The requests per second of the contestant called `one` as a share of those of `other`: the median over the rounds, each
+/// compared with the one that was run beside it, so that what changes on the machine in between touches both.
+pub(crate) fn share_of(contestants: &[Contestant], one: &str, other: &str) -> Option<f64> {
+    let rounds = |name| contestants.iter().find(|contestant| contestant.server.name == name);
+    let pairs = rounds(one)?.rounds.iter().zip(&rounds(other)?.rounds);
+    let shares: Vec<f64> = pairs
+        .map(|(one, other)| one.requests_per_s / other.requests_per_s)
+        .collect();
+    (!shares.is_empty()).then(|| median(&shares))
+}

@@ -86,7 +86,7 @@ impl Plane {
         // Who takes trailers gets them behind chunks.
         let stored = StoredLines::read(hit.head()).filter(|stored| !stored.has_trailers())?;
         let writer = LineWriter::new(stored, added)?;
-        let wall = if self.parts.recorder.access_log.is_on() || heard.fields().has(header::IF_MODIFIED_SINCE.as_str()) {
+        let wall = if heard.fields().has(header::IF_MODIFIED_SINCE.as_str()) {
             self.parts.clock.wall()
         } else {
             // Nobody asks.
@@ -102,8 +102,13 @@ impl Plane {
         representation.offer.prepare(&self.parts.engine, key, &hit);
         outcome.answered_by(&hit, CacheOutcome::Hit, route, now);
         let tracer = self.parts.recorder.tracer();
-        outcome.trace =
-            tracer.map(|tracer| tracer.begin(traceparent(heard.fields()), &*self.parts.random, (now, wall)));
+        outcome.trace = tracer.and_then(|tracer| {
+            let began = || (now, self.parts.clock.wall());
+            tracer.begin_recorded(traceparent(heard.fields()), &*self.parts.random, began)
+        });
+        if let Some(trace) = &outcome.trace {
+            outcome.started_wall = trace.began_wall;
+        }
         self.looked_up(now, "fresh", &mut outcome);
         hygiene::new_request_id(&*self.parts.random, request_id);
         let heard = heard.named(request_id);

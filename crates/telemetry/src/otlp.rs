@@ -4,7 +4,9 @@
 //! A plane hands over a span without waiting; while the collector does not keep up, spans are dropped and counted. Without a
 //! `[otlp]` section a plane pays for one relaxed load.
 
+mod message;
 mod metrics;
+mod queue;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -13,13 +15,13 @@ mod wire;
 pub use metrics::metrics_request;
 pub use spans::{Fetched, LookedUp};
 
+use crate::Exposition;
 use crate::access::Access;
 use crate::trace::{SpanId, Trace, TraceId, TraceParent};
-use crate::{Counter, Exposition};
 use peregrine_base::{Instant, Random, Secret, Span as Pause, WallTime};
+use queue::Queue;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many spans wait for the sender; what comes on top is dropped.
 pub const QUEUE_MAX: usize = 4096;
@@ -58,9 +60,7 @@ pub struct Resource(pub Vec<(String, String)>);
 #[derive(Debug)]
 pub struct Tracer {
     sample: f64,
-    queue: Mutex<Vec<wire::Span>>,
-    queued: Counter,
-    dropped: Counter,
+    queue: Queue,
 }
 
 impl Tracer {
@@ -69,78 +69,79 @@ impl Tracer {
     pub fn new(sample: f64) -> Self {
         Self {
             sample,
-            queue: Mutex::default(),
-            queued: Counter::new(),
-            dropped: Counter::new(),
+            queue: Queue::default(),
         }
     }
 
     /// The part that a request has in the trace that it brings, or in a new one.
     pub fn begin(&self, traceparent: Option<&[u8]>, random: &dyn Random, began: (Instant, WallTime)) -> Trace {
         let parent = traceparent.and_then(TraceParent::parse);
-        Trace {
-            id: parent.map_or_else(|| TraceId::new(random), |parent| parent.trace),
-            span: SpanId::new(random),
-            parent: parent.map(|parent| parent.span),
-            sampled: parent.map_or_else(|| random.next_unit() < self.sample, |parent| parent.sampled),
-            began: began.0,
-            began_wall: began.1,
-        }
+        trace(parent, self.is_recorded(parent, random), random, began)
+    }
+
+    /// As [`begin`](Self::begin), of a request that goes no further than here: it has a part in a trace only where that is
+    /// recorded, and only then is anybody asked when it `began`.
+    pub fn begin_recorded(
+        &self,
+        traceparent: Option<&[u8]>,
+        random: &dyn Random,
+        began: impl FnOnce() -> (Instant, WallTime),
+    ) -> Option<Trace> {
+        let parent = traceparent.and_then(TraceParent::parse);
+        self.is_recorded(parent, random)
+            .then(|| trace(parent, true, random, began()))
+    }
+
+    fn is_recorded(&self, parent: Option<TraceParent>, random: &dyn Random) -> bool {
+        parent.map_or_else(|| random.next_unit() < self.sample, |parent| parent.sampled)
     }
 
     /// Takes the span of a finished request.
     pub fn finished(&self, trace: &Trace, access: &Access<'_>, redacted: &str) {
-        self.push(spans::of_request(trace, access, redacted));
+        self.queue.push(|span| spans::of_request(trace, access, redacted, span));
     }
 
     /// Takes the span of a request to an origin.
     pub fn fetched(&self, trace: &Trace, fetched: &Fetched<'_>) {
-        self.push(spans::of_fetch(trace, fetched));
+        self.queue.push(|span| spans::of_fetch(trace, fetched, span));
     }
 
     /// Takes the span of asking the cache.
     pub fn looked_up(&self, trace: &Trace, looked_up: &LookedUp<'_>) {
-        self.push(spans::of_lookup(trace, looked_up));
-    }
-
-    fn push(&self, span: wire::Span) {
-        let mut queue = self.lock();
-        if queue.len() >= QUEUE_MAX {
-            drop(queue);
-            return self.dropped.increment();
-        }
-        queue.push(span);
-        drop(queue);
-        self.queued.increment();
+        self.queue.push(|span| spans::of_lookup(trace, looked_up, span));
     }
 
     /// The body of a request with at most [`BATCH_MAX`] of the spans that wait, and how many those are; nothing where none do.
     #[must_use]
     pub fn take(&self, resource: &Resource) -> Option<(Vec<u8>, u64)> {
-        let mut queue = self.lock();
-        let count = queue.len().min(BATCH_MAX);
-        let spans: Vec<_> = queue.drain(..count).collect();
-        drop(queue);
-        let taken = u64::try_from(count).ok().filter(|count| *count > 0)?;
-        Some((spans::request(resource, spans), taken))
+        self.queue.take(resource)
     }
 
     /// How many spans wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.lock().len()
+        self.queue.waiting()
     }
 
     /// Its metrics.
     pub fn expose(&self, exposition: &mut Exposition) {
-        for (outcome, count) in [("queued", self.queued.value()), ("dropped", self.dropped.value())] {
-            exposition.counter("peregrine_otlp_spans_total", &[("outcome", outcome)], count);
-        }
-        exposition.gauge("peregrine_otlp_spans_waiting", &[], self.waiting());
+        self.queue.expose(exposition);
     }
+}
 
-    /// What waits. A thread that panicked left it whole.
-    fn lock(&self) -> MutexGuard<'_, Vec<wire::Span>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+/// The part of a request in the trace of `parent`, or in one that begins with it.
+fn trace(
+    parent: Option<TraceParent>,
+    sampled: bool,
+    random: &dyn Random,
+    (began, began_wall): (Instant, WallTime),
+) -> Trace {
+    Trace {
+        id: parent.map_or_else(|| TraceId::new(random), |parent| parent.trace),
+        span: SpanId::new(random),
+        parent: parent.map(|parent| parent.span),
+        sampled,
+        began,
+        began_wall,
     }
 }

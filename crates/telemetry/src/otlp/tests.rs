@@ -193,12 +193,61 @@ fn a_trace_that_begins_here_is_recorded_by_chance_and_a_decision_is_kept() {
 }
 
 #[test]
+fn what_goes_no_further_has_a_part_only_in_traces_that_are_recorded() {
+    let random = SeededRandom::new(4);
+    let began = || (Instant::ZERO, WallTime::UNKNOWN);
+    let unasked = || unreachable!("nobody needs the time");
+    assert_eq!(Tracer::new(0.0).begin_recorded(None, &random, unasked), None);
+    let not = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    assert_eq!(Tracer::new(1.0).begin_recorded(Some(not), &random, unasked), None);
+    let own = Tracer::new(1.0).begin_recorded(None, &random, began).unwrap();
+    assert!(own.sampled && own.parent.is_none());
+    let recorded = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let continued = Tracer::new(0.0).begin_recorded(Some(recorded), &random, began).unwrap();
+    assert!(continued.sampled && continued.parent.is_some());
+}
+
+#[test]
 fn spans_that_nobody_takes_are_dropped_and_counted() {
     let (tracer, random) = (Tracer::new(1.0), SeededRandom::new(3));
     let trace = tracer.begin(None, &random, (Instant::ZERO, WallTime::UNKNOWN));
     for _ in 0..QUEUE_MAX + 10 {
         tracer.finished(&trace, &access(), "/");
     }
-    assert_eq!((tracer.waiting(), tracer.dropped.value()), (QUEUE_MAX, 10));
-    assert_eq!(tracer.take(&resource()).unwrap().1, BATCH_MAX as u64);
+    assert_eq!((tracer.waiting(), tracer.queue.dropped.value()), (QUEUE_MAX, 10));
+    let (body, count) = tracer.take(&resource()).unwrap();
+    let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+    let sent = request.resource_spans[0].scope_spans[0].spans.len();
+    assert_eq!((count, sent), (BATCH_MAX as u64, BATCH_MAX));
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_span_is_read_whatever_the_lengths_of_its_texts_and_numbers(
+        path in "/.{0,300}",
+        long in 0usize..40_000,
+        sent_bytes: u64,
+    ) {
+        let (tracer, random) = (Tracer::new(1.0), SeededRandom::new(3));
+        let trace = tracer.begin(None, &random, (Instant::ZERO, WallTime::UNKNOWN));
+        let (path, request_id) = (path.replace('?', ""), "x".repeat(long));
+        let access = Access { request_id: &request_id, sent_bytes, ..access() };
+        tracer.finished(&trace, &access, &path);
+        tracer.finished(&trace, &access, &path);
+        let (body, _) = tracer.take(&resource()).unwrap();
+        let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+        let spans = &request.resource_spans[0].scope_spans[0].spans;
+        proptest::prop_assert_eq!(spans.len(), 2);
+        for span in spans {
+            let size = i64::try_from(sent_bytes).unwrap_or(i64::MAX);
+            for (key, value) in [
+                ("url.path", text(&path)),
+                ("peregrine.request_id", text(&request_id)),
+                ("http.response.body.size", Some(any_value::Value::IntValue(size))),
+                ("http.response.status_code", Some(any_value::Value::IntValue(502))),
+            ] {
+                proptest::prop_assert_eq!(attribute(&span.attributes, key), value.as_ref());
+            }
+        }
+    }
 }

@@ -1,20 +1,6 @@
-//! The messages of OTLP that are sent, with the numbers of `opentelemetry/proto`. Tests read them with the protocol's own crate.
+//! The messages of OTLP for metrics, with the numbers of `opentelemetry/proto`. Tests read them with the protocol's own crate.
 
 use prost::Message;
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ExportTrace {
-    #[prost(message, repeated, tag = "1")]
-    pub(super) resource_spans: Vec<ResourceSpans>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ResourceSpans {
-    #[prost(message, optional, tag = "1")]
-    pub(super) resource: Option<Resource>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) scope_spans: Vec<ScopeSpans>,
-}
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Resource {
@@ -23,51 +9,11 @@ pub(super) struct Resource {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ScopeSpans {
-    #[prost(message, optional, tag = "1")]
-    pub(super) scope: Option<Scope>,
-    #[prost(message, repeated, tag = "2")]
-    pub(super) spans: Vec<Span>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub(super) struct Scope {
     #[prost(string, tag = "1")]
     pub(super) name: String,
     #[prost(string, tag = "2")]
     pub(super) version: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Span {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(super) trace_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) span_id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    pub(super) parent_span_id: Vec<u8>,
-    #[prost(string, tag = "5")]
-    pub(super) name: String,
-    #[prost(int32, tag = "6")]
-    pub(super) kind: i32,
-    #[prost(fixed64, tag = "7")]
-    pub(super) start_time_unix_nano: u64,
-    #[prost(fixed64, tag = "8")]
-    pub(super) end_time_unix_nano: u64,
-    #[prost(message, repeated, tag = "9")]
-    pub(super) attributes: Vec<KeyValue>,
-    #[prost(message, optional, tag = "15")]
-    pub(super) status: Option<Status>,
-    #[prost(fixed32, tag = "16")]
-    pub(super) flags: u32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct Status {
-    #[prost(string, tag = "2")]
-    pub(super) message: String,
-    #[prost(int32, tag = "3")]
-    pub(super) code: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -80,7 +26,7 @@ pub(super) struct KeyValue {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct AnyValue {
-    #[prost(oneof = "Any", tags = "1, 3")]
+    #[prost(oneof = "Any", tags = "1")]
     pub(super) value: Option<Any>,
 }
 
@@ -88,8 +34,6 @@ pub(super) struct AnyValue {
 pub(super) enum Any {
     #[prost(string, tag = "1")]
     Text(String),
-    #[prost(int64, tag = "3")]
-    Whole(i64),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -205,18 +149,10 @@ pub(super) struct Buckets {
 impl KeyValue {
     /// A text under `key`.
     pub(super) fn text(key: &str, text: impl Into<String>) -> Self {
-        Self::any(key, Any::Text(text.into()))
-    }
-
-    /// A whole number under `key`.
-    pub(super) fn whole(key: &str, number: u64) -> Self {
-        Self::any(key, Any::Whole(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-
-    fn any(key: &str, value: Any) -> Self {
+        let value = Some(Any::Text(text.into()));
         Self {
             key: key.to_owned(),
-            value: Some(AnyValue { value: Some(value) }),
+            value: Some(AnyValue { value }),
         }
     }
 }
