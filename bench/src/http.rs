@@ -90,6 +90,6 @@ fn fill(section: &mut Section, effort: &Effort, binary: Option<&Path>) -> Result
     hit::over_tls(section, effort, &servers, &origin, &certificate)?;
     http2::measure(section, effort, &servers, &origin, &certificate)?;
     mixed::measure(section, effort, &servers, &origin)?;
-    miss::measure(section, effort, &servers, &origin)?;
+    miss::measure(section, effort, &servers)?;
     start::measure(section, effort, &servers, &origin)
 }
