@@ -197,6 +197,22 @@ fn who_fills_its_quota_makes_nobody_elses_entries_leave_and_calls_about_itself_o
         (&json!("acme"), &acme["entries"])
     );
     assert!(!report.to_string().contains("globex"));
+    let traffic = &report["traffic"];
+    assert!(traffic["requests"].as_u64() >= Some(100), "{traffic}");
+    assert!(traffic["p99_ms"].as_f64() >= traffic["p50_ms"].as_f64() && traffic["p50_ms"].as_f64() > Some(0.0));
+    let metrics = peregrine.admin("GET", "/metrics", None).text();
+    for line in [
+        "peregrine_tenant_responses_total{class=\"2xx\",tenant=\"globex\"} ",
+        "peregrine_tenant_request_duration_seconds_count{tenant=\"acme\"} ",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
+    until("the figures to tell of both", || {
+        let figures = peregrine.admin("GET", "/api/performance/metrics", None).json();
+        let tenants = figures["application"]["tenants"].as_array().cloned().unwrap_or_default();
+        let known = |tenant: &Value| tenant["latency_ms"]["p95"].is_number() && tenant["requests"].as_f64() > Some(0.0);
+        tenants.iter().filter(|tenant| known(tenant)).count() == 2
+    });
     let everything = json!({"all": true});
     let invalidate = "/api/performance/cache/invalidate";
     assert_eq!(own("POST", invalidate, Some(&everything)).status, 200);

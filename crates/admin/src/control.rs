@@ -13,6 +13,7 @@ use crate::refusal::Refusal;
 use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, Receipt, Rotated, TagView, TenantStatistics};
 use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
+use peregrine_telemetry::tenants::TenantTraffic;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -54,6 +55,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// What the cache did for `tenant` and holds of it; nothing while it has no account of its own.
     fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics>;
+
+    /// What the requests of `tenant` were, if it has counters of its own.
+    fn tenant_traffic(&self, tenant: &str) -> Option<TenantTraffic>;
 
     /// Who has data keys, from `cursor` on.
     fn keys(&self, cursor: String) -> Answering<'_, KeysReport>;

@@ -180,6 +180,12 @@ pub(crate) fn record(
         } = *sent;
         route.metrics.record(outcome, status, duration, bytes, error);
     }
+    let tenant = request.tenant();
+    if !tenant.is_empty() {
+        recorder
+            .tenants
+            .record(tenant, sent.now, sent.status, sent.bytes, sent.duration);
+    }
     let wanted = recorder.wanted(&Ended {
         now: sent.now,
         duration: sent.duration,
@@ -205,7 +211,7 @@ pub(crate) fn record(
         scheme: request.scheme(),
         host: request.authority(),
         target: request.target(),
-        tenant: Some(request.tenant()).filter(|tenant| !tenant.is_empty()),
+        tenant: Some(tenant).filter(|tenant| !tenant.is_empty()),
         status: sent.status,
         received_bytes: request.body_length().unwrap_or(0),
         sent_bytes: sent.bytes,

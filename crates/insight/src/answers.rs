@@ -255,7 +255,7 @@ impl State {
             tenants: reading
                 .tenants
                 .iter()
-                .map(|(tenant, did)| of_tenant(tenant, *did))
+                .map(|(tenant, did)| of_tenant(tenant, did))
                 .collect(),
             statuses: classes.into_iter().zip(total.all.statuses).collect(),
             errors,
@@ -360,13 +360,24 @@ impl State {
     }
 }
 
-/// A tenant since the start: of tenants only what the cache did is counted.
-fn of_tenant(tenant: &str, did: crate::reading::TenantReading) -> TenantFigures {
+/// A tenant since the start, or since it has counters.
+fn of_tenant(tenant: &str, did: &crate::reading::TenantReading) -> TenantFigures {
     let asked = did.hits + did.misses;
+    let traffic = did.traffic.as_ref();
+    let requests = traffic.map(|did| did.requests as f64);
+    let failed = traffic.and_then(|did| did.statuses.get("5xx")).copied().unwrap_or(0);
     TenantFigures {
         tenant: tenant.to_owned(),
         figures: Figures {
-            requests: Some(asked as f64),
+            requests,
+            error_ratio: requests.and_then(|requests| figures::ratio(failed as f64, requests)),
+            latency_ms: crate::model::Latency {
+                p50: traffic.and_then(|did| did.p50_ms),
+                p95: traffic.and_then(|did| did.p95_ms),
+                p99: traffic.and_then(|did| did.p99_ms),
+                mean: None,
+            },
+            bytes_sent: traffic.map(|did| did.sent_bytes as f64),
             hit_ratio: HitRatio {
                 total: figures::ratio(did.hits as f64, asked as f64),
                 ..HitRatio::default()

@@ -29,6 +29,9 @@ pub(crate) fn global_row(tally: &Tally, threshold: Duration) -> Vec<f32> {
     row.put("upstream_p50_ms", all.upstream_time.quantile_ms(0.5));
     row.put("upstream_p95_ms", all.upstream_time.quantile_ms(0.95));
     row.put("upstream_p99_ms", all.upstream_time.quantile_ms(0.99));
+    row.put("queue_p50_ms", all.queue_time.quantile_ms(0.5));
+    row.put("queue_p95_ms", all.queue_time.quantile_ms(0.95));
+    row.put("queue_p99_ms", all.queue_time.quantile_ms(0.99));
     row.put("hit_ratio", hits.total);
     row.put("hit_ratio_memory", hits.memory);
     row.put("hit_ratio_redis", hits.redis);
@@ -112,6 +115,7 @@ pub(crate) fn route_row(tally: &RouteTally, seconds: f64) -> Vec<f32> {
     row.put("origin_seconds_per_s", ratio(tally.origin_seconds(), seconds));
     row.put("bytes_sent_per_s", ratio(tally.bytes_sent as f64, seconds));
     row.put("upstream_p95_ms", tally.upstream_time.quantile_ms(0.95));
+    row.put("queue_p95_ms", tally.queue_time.quantile_ms(0.95));
     row.finish()
 }
 
@@ -156,6 +160,7 @@ pub(crate) fn of_route(tally: &RouteTally, seconds: f64) -> Figures {
         error_ratio: ratio(tally.failed() as f64, total),
         latency_ms: latency(&tally.duration),
         upstream_ms: latency(&tally.upstream_time),
+        queue_ms: latency(&tally.queue_time),
         hit_ratio: hit_ratio(tally),
         stale_ratio: ratio(outcomes.stale as f64, outcomes.asked() as f64),
         bypass_ratio: ratio(outcomes.bypass as f64, total),

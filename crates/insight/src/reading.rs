@@ -4,6 +4,7 @@
 use crate::model::{SystemMetrics, TopKey};
 use peregrine_base::{Instant, WallTime};
 use peregrine_telemetry::HistogramSnapshot;
+use peregrine_telemetry::tenants::TenantTraffic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,8 @@ pub struct RouteReading {
     pub duration: Arc<HistogramSnapshot>,
     /// From the request to the origin until its first byte.
     pub upstream_time: Arc<HistogramSnapshot>,
+    /// How long requests waited for a connection to the origin.
+    pub queue_time: Arc<HistogramSnapshot>,
     /// Bytes of bodies sent.
     pub bytes_sent: u64,
     /// Bytes of bodies that the origin did not send.
@@ -236,8 +239,10 @@ pub struct ConnectionsReading {
 }
 
 /// What a tenant did since the start.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TenantReading {
+    /// What its requests were; nothing while it has no counters of its own.
+    pub traffic: Option<TenantTraffic>,
     /// Lookups that found something fresh.
     pub hits: u64,
     /// Lookups that found nothing to serve at once.

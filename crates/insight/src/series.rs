@@ -40,6 +40,9 @@ pub const GLOBAL: &[Series] = &[
     series("upstream_p50_ms", "ms", Lower),
     series("upstream_p95_ms", "ms", Lower),
     series("upstream_p99_ms", "ms", Lower),
+    series("queue_p50_ms", "ms", Lower),
+    series("queue_p95_ms", "ms", Lower),
+    series("queue_p99_ms", "ms", Lower),
     series("hit_ratio", "", Higher),
     series("hit_ratio_memory", "", Higher),
     series("hit_ratio_redis", "", Higher),
@@ -93,6 +96,7 @@ pub const ROUTE: &[Series] = &[
     series("origin_seconds_per_s", "s/s", Lower),
     series("bytes_sent_per_s", "B/s", Neither),
     series("upstream_p95_ms", "ms", Lower),
+    series("queue_p95_ms", "ms", Lower),
 ];
 
 /// Series of each upstream.

@@ -132,6 +132,8 @@ pub struct RouteTally {
     pub duration: Spread,
     /// How long the origin took to its first byte.
     pub upstream_time: Spread,
+    /// How long requests waited for a connection to the origin.
+    pub queue_time: Spread,
 }
 
 /// What an upstream did within a span.
@@ -242,6 +244,7 @@ impl RouteTally {
             saved_micros: more(new.saved_micros, before(|old| old.saved_micros)),
             duration: spread(|of| &of.duration),
             upstream_time: spread(|of| &of.upstream_time),
+            queue_time: spread(|of| &of.queue_time),
         }
     }
 
@@ -262,6 +265,7 @@ impl RouteTally {
         self.saved_micros = self.saved_micros.saturating_add(other.saved_micros);
         self.duration.merge(&other.duration);
         self.upstream_time.merge(&other.upstream_time);
+        self.queue_time.merge(&other.queue_time);
     }
 
     /// Requests that failed: answers of class 5xx, made here or by the origin.

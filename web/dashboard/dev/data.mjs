@@ -34,7 +34,7 @@ export function values(at) {
   const origin = requests * (1 - hit);
   return {
     requests_per_s: requests, error_ratio: errors, latency_p50_ms: p50, latency_p95_ms: p95, latency_p99_ms: p99, latency_mean_ms: p50 * 5,
-    upstream_p50_ms: 34 + 20 * smooth(at, 30, 11) + 100 * bad, upstream_p95_ms: 140 + 60 * smooth(at, 30, 12) + 420 * bad, upstream_p99_ms: 320 + 900 * bad,
+    upstream_p50_ms: 34 + 20 * smooth(at, 30, 11) + 100 * bad, upstream_p95_ms: 140 + 60 * smooth(at, 30, 12) + 420 * bad, upstream_p99_ms: 320 + 900 * bad, queue_p50_ms: 0.1, queue_p95_ms: 1.4 + 30 * bad, queue_p99_ms: 6 + 120 * bad,
     hit_ratio: hit, hit_ratio_memory: hit - redis, hit_ratio_redis: redis, stale_ratio: 0.012 + 0.08 * bad, bypass_ratio: 0.021, coalesced_per_s: origin * 0.3,
     origin_requests_per_s: origin, origin_seconds_saved_per_s: requests * hit * 0.041, bytes_sent_per_s: requests * 18200, bytes_saved_per_s: requests * hit * 17600,
     evictions_per_s: 2.4 * smooth(at, 30, 13), invalidations_per_s: 0.3 * smooth(at, 30, 14), invalidation_lag_ms: 1.4 + smooth(at, 20, 15),

@@ -88,7 +88,7 @@ export const system = (now) => ({
   machine: { cores: 8, cpu_ratio: now.machine_cpu_ratio, load: { m1: now.load_1m, m5: 1.4, m15: 1.3 }, memory_bytes: 1.6e10, memory_available_bytes: 6.9e9, disk: { path: "/var/lib/peregrine", used_bytes: 3.1e10, free_bytes: 5.4e10 }, disk_read_bytes: 8e9, disk_written_bytes: 9e10, network_in_bytes: 8e11, network_out_bytes: 7e12 },
 });
 export const application = (one) => ({
-  strategies: NAMES.map((strategy, at) => ({ strategy, ...one, requests_per_s: one.requests_per_s / (at + 2) })), tenants: [], statuses: { 200: 46_120_331, 304: 1_610_022, 404: 410_220, 502: 61_200, 504: 9247 }, errors: { upstream_reset: 51_200, upstream_timeout: 9247, client_gone: 4012 },
+  strategies: NAMES.map((strategy, at) => ({ strategy, ...one, requests_per_s: one.requests_per_s / (at + 2) })), tenants: ["acme", "globex", "initech"].map((tenant, at) => ({ tenant, ...one, requests: 1_204_118 / (at + 1) })), statuses: { 200: 46_120_331, 304: 1_610_022, 404: 410_220, 502: 61_200, 504: 9247 }, errors: { upstream_reset: 51_200, upstream_timeout: 9247, client_gone: 4012 },
   reasons: stats().reasons.map(({ reason, count, sentence }) => ({ reason, count, sentence })), connections: { http1: 182, http2: 230, tunnels: 18 }, top_keys: Array.from({ length: 8 }, (_, at) => ({ key: `GET https://shop.example/products?page=${at + 1}`, count: 912_000 - at * 81_000, error: 120 })),
 });
 export const recommendations = () => [

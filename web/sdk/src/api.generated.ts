@@ -1830,6 +1830,8 @@ export interface components {
              * @description Time until the origin's first bytes, added up.
              */
             origin_seconds: number | null;
+            /** @description How long requests waited for a connection to the origin: for one to be made, or for one of the most there may be. */
+            queue_ms: components["schemas"]["Latency"];
             /**
              * Format: double
              * @description Requests that were answered.
@@ -3710,6 +3712,7 @@ export interface components {
             cache: null | components["schemas"]["TenantStatistics"];
             /** @description The tenant. */
             tenant: string;
+            traffic: null | components["schemas"]["TenantTraffic"];
         };
         /** @description What a tenant holds on this node and did since it has an account here. */
         TenantStatistics: {
@@ -3778,6 +3781,38 @@ export interface components {
              * @description Bodies that are larger than all that it may hold.
              */
             refused: number;
+        };
+        /** @description What a tenant's requests were since it has counters of its own. */
+        TenantTraffic: {
+            /**
+             * Format: double
+             * @description Half of the answers were all there after at most so many milliseconds; nothing without requests.
+             */
+            p50_ms: number | null;
+            /**
+             * Format: double
+             * @description 95 of a hundred.
+             */
+            p95_ms: number | null;
+            /**
+             * Format: double
+             * @description 99 of a hundred.
+             */
+            p99_ms: number | null;
+            /**
+             * Format: int64
+             * @description Requests that were answered.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Bytes of bodies sent.
+             */
+            sent_bytes: number;
+            /** @description The same by class of status. */
+            statuses: {
+                [key: string]: number;
+            };
         };
         /**
          * Format: date-time
@@ -4159,6 +4194,7 @@ export type TargetStatus = components['schemas']['TargetStatus'];
 export type TenantFigures = components['schemas']['TenantFigures'];
 export type TenantReport = components['schemas']['TenantReport'];
 export type TenantStatistics = components['schemas']['TenantStatistics'];
+export type TenantTraffic = components['schemas']['TenantTraffic'];
 export type Time = components['schemas']['Time'];
 export type TopKey = components['schemas']['TopKey'];
 export type TrafficReport = components['schemas']['TrafficReport'];

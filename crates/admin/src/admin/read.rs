@@ -105,6 +105,7 @@ impl Admin {
             return Answer::json(&TenantReport {
                 tenant,
                 cache: self.control.tenant_statistics(tenant),
+                traffic: self.control.tenant_traffic(tenant),
             });
         }
         let report = self.control.statistics();

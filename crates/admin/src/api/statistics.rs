@@ -3,6 +3,7 @@
 use peregrine_cache::backplane::BackplaneStatus;
 use peregrine_cache::{KeysStatistics, NamespaceStatistics, Statistics, TenantStatistics};
 use peregrine_store::RedisStatus;
+use peregrine_telemetry::tenants::TenantTraffic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -54,6 +55,8 @@ pub struct TenantReport<'a> {
     pub tenant: &'a str,
     /// Its numbers on this node; nothing while it has no account of its own here.
     pub cache: Option<TenantStatistics>,
+    /// What its requests to this node were; nothing while it has no counters of its own here.
+    pub traffic: Option<TenantTraffic>,
 }
 
 /// How often a reason held.

@@ -25,6 +25,7 @@ use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
 use peregrine_telemetry::access::Redaction;
 use peregrine_telemetry::tail::Tail;
+use peregrine_telemetry::tenants::TenantTraffic;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -201,6 +202,13 @@ impl Control for Fake {
         Some(TenantStatistics {
             hits: 7,
             ..TenantStatistics::default()
+        })
+    }
+
+    fn tenant_traffic(&self, _: &str) -> Option<TenantTraffic> {
+        Some(TenantTraffic {
+            requests: 9,
+            ..TenantTraffic::default()
         })
     }
 

@@ -17,6 +17,8 @@ struct Series {
 
 const SLOW: &str = "Look at the routes with the most time at the origin (Overview, or `peregrine stats`): if the origin is slow, \
     look there; if it is not, see whether answers that could be stored are not (`peregrine explain URL`).";
+const WAITING: &str = "See which upstream's targets have requests waiting (Upstreams): either connections take long to make, or there are as \
+    many as `connections_max` of the upstream lets there be.";
 const FAILING: &str = "See which upstream fails and how (Upstreams, or `peregrine stats`), and read the origin's log. \
     `stale_if_error` lets Peregrine answer with what it has meanwhile.";
 const MISSING: &str = "See why requests miss (Cache, or `peregrine explain URL` for one that should hit): the origin's headers, \
@@ -62,6 +64,24 @@ const SERIES: &[Series] = &[
         "the time in which the origin begins 99% of its answers",
         true,
         SLOW,
+    ),
+    row(
+        "queue_p50_ms",
+        "the median time for which requests wait for a connection to the origin",
+        true,
+        WAITING,
+    ),
+    row(
+        "queue_p95_ms",
+        "the time after which 95% of the requests have a connection to the origin",
+        true,
+        WAITING,
+    ),
+    row(
+        "queue_p99_ms",
+        "the time after which 99% of the requests have a connection to the origin",
+        true,
+        WAITING,
     ),
     row(
         "hit_ratio",

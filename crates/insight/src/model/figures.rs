@@ -41,6 +41,9 @@ pub struct Figures {
     pub latency_ms: Latency,
     /// From the request to the origin until its first byte.
     pub upstream_ms: Latency,
+    /// How long requests waited for a connection to the origin: for one to be made, or for one of the most there may be.
+    #[serde(default)]
+    pub queue_ms: Latency,
     /// Answers from the cache of all requests that asked it.
     pub hit_ratio: HitRatio,
     /// Stale answers of all requests that asked the cache.

@@ -48,7 +48,7 @@ proptest! {
                 let millis: Vec<u64> = seconds[end - resolution..end].concat();
                 let rate = history.series["requests_per_s"][place].unwrap();
                 prop_assert!((rate * resolution as f64 - millis.len() as f64).abs() < 1e-3);
-                for (series, quantile) in [("latency_p50_ms", 0.5), ("latency_p99_ms", 0.99), ("upstream_p95_ms", 0.95)] {
+                for (series, quantile) in [("latency_p50_ms", 0.5), ("latency_p99_ms", 0.99), ("upstream_p95_ms", 0.95), ("queue_p99_ms", 0.99)] {
                     let found = history.series[series][place];
                     prop_assert_eq!(found.is_some(), !millis.is_empty());
                     if let Some(found) = found {

@@ -46,6 +46,7 @@ pub(crate) struct Route {
     pub(crate) uncompressed: BTreeMap<&'static str, u64>,
     duration: Histogram,
     origin: Histogram,
+    queue: Histogram,
 }
 
 /// The program.
@@ -96,6 +97,7 @@ impl World {
         route.bytes += 1000;
         route.duration.record(took);
         route.origin.record(took);
+        route.queue.record(took);
         route.origin_micros += u64::try_from(took.as_micros()).unwrap();
     }
 
@@ -122,6 +124,7 @@ impl World {
             reasons: route.reasons.clone().into(),
             duration: Arc::new(route.duration.snapshot()),
             upstream_time: Arc::new(route.origin.snapshot()),
+            queue_time: Arc::new(route.queue.snapshot()),
             bytes_sent: route.bytes,
             bytes_saved: route.outcomes.hit * 1000,
             uncompressed_bytes: route.uncompressed.clone(),

@@ -19,6 +19,7 @@ use peregrine_insight::model::ChangeKind;
 use peregrine_insight::report::Configured;
 use peregrine_net::upstream::{Health as TargetHealth, UpstreamStatus};
 use peregrine_telemetry::Exposition;
+use peregrine_telemetry::tenants::TenantTraffic;
 use peregrine_telemetry::time::Rfc3339;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,6 +122,10 @@ impl Control for Program {
 
     fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics> {
         self.engine.statistics().tenants.remove(tenant)
+    }
+
+    fn tenant_traffic(&self, tenant: &str) -> Option<TenantTraffic> {
+        self.recorder.tenants.traffic(tenant)
     }
 
     fn metrics(&self, exposition: &mut Exposition) {

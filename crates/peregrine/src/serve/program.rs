@@ -135,6 +135,7 @@ impl Program {
         let plane = Arc::new(Plane::new(parts, table, trusted));
         plane.let_purge(purgers(settings)?);
         plane.identify_tenants(tenants(settings)?);
+        recorder.tenants.keep(tenants_max(settings));
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
         let notify = source
@@ -358,6 +359,11 @@ fn in_words(complaints: Vec<Complaint>) -> Failure {
         .map(|complaint| format!("{} {} ({})", complaint.field, complaint.problem, complaint.help))
         .collect();
     Failure::Usage(lines.join("; "))
+}
+
+/// How many tenants have an account and counters of their own.
+pub(super) fn tenants_max(settings: &Settings) -> usize {
+    usize::try_from(settings.quotas.tracked_max).unwrap_or(usize::MAX)
 }
 
 /// How tenants are told apart.

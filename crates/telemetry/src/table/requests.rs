@@ -45,6 +45,21 @@ pub(super) const ROWS: &[Metric] = &[
         "Requests that ended in an error.",
     ),
     counter(
+        "peregrine_tenant_responses_total",
+        &["tenant", "class"],
+        "Responses to a tenant by class of status; `(others)` are all who have no counters of their own.",
+    ),
+    counter(
+        "peregrine_tenant_sent_bytes_total",
+        &["tenant"],
+        "Bytes of bodies sent to a tenant.",
+    ),
+    histogram(
+        "peregrine_tenant_request_duration_seconds",
+        &["tenant"],
+        "From a tenant's parsed request to the end of the answer.",
+    ),
+    counter(
         "peregrine_sent_bytes_total",
         &["route"],
         "Bytes of bodies sent to clients.",

@@ -24,6 +24,7 @@ const CHARTS: Chart[] = [
   { title: "Errors and retries", series: [{ name: "error_ratio", fill: true }, { name: "retries_per_s", right: true }] },
   { title: "Latency", series: [{ name: "latency_p99_ms" }, { name: "latency_p95_ms" }, { name: "latency_p50_ms", fill: true }] },
   { title: "Latency of origins", series: [{ name: "upstream_p99_ms" }, { name: "upstream_p95_ms" }, { name: "upstream_p50_ms", fill: true }] },
+  { title: "Waiting for a connection to the origin", series: [{ name: "queue_p99_ms" }, { name: "queue_p95_ms" }, { name: "queue_p50_ms", fill: true }] },
   { title: "Hits by tier", top: 1, stacked: true, series: [{ name: "hit_ratio_memory", fill: true }, { name: "hit_ratio_redis", fill: true }] },
   { title: "Stale and bypassed", series: [{ name: "stale_ratio" }, { name: "bypass_ratio" }] },
   { title: "Origin time saved", series: [{ name: "origin_seconds_saved_per_s", fill: true }] },
@@ -46,6 +47,7 @@ const ROUTE: Chart[] = [
   { title: "Errors", series: [{ name: "error_ratio", fill: true }] },
   { title: "Latency", series: [{ name: "latency_p99_ms" }, { name: "latency_p95_ms" }, { name: "latency_p50_ms", fill: true }] },
   { title: "Latency of origins", series: [{ name: "upstream_p95_ms", fill: true }] },
+  { title: "Waiting for a connection to the origin", series: [{ name: "queue_p95_ms", fill: true }] },
   { title: "Hits", top: 1, series: [{ name: "hit_ratio", fill: true }] },
   { title: "Bytes", series: [{ name: "bytes_sent_per_s", fill: true }] },
 ];
@@ -159,6 +161,20 @@ function Answers({ data }: { data: ApplicationMetrics }) {
           { key: "errors", label: "Errors", numeric: true, show: (one) => percent(one.error_ratio) },
         ]} />
       </Card>
+      {data.tenants.length > 0 && (
+        <Card flush title="Tenants" note="since the start" className="lg:col-span-2">
+          <Table compact caption="Tenants" rows={data.tenants} id={(one) => one.tenant} sorted={["requests", "down"]} columns={[
+            { key: "tenant", label: "Tenant", sort: (one) => one.tenant, show: (one) => <span className="mono">{one.tenant}</span> },
+            { key: "requests", label: "Requests", numeric: true, sort: (one) => one.requests, show: (one) => count(one.requests) },
+            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
+            { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
+            { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
+            { key: "p99", label: "p99", numeric: true, sort: (one) => one.latency_ms.p99, show: (one) => milliseconds(one.latency_ms.p99) },
+            { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
+            { key: "sent", label: "Sent", numeric: true, sort: (one) => one.bytes_sent, show: (one) => bytes(one.bytes_sent) },
+          ]} />
+        </Card>
+      )}
     </div>
   );
 }

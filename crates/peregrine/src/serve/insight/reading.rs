@@ -4,8 +4,8 @@
 use super::super::program::Program;
 use peregrine_admin::Control;
 use peregrine_admin::api::health::HealthStatus;
-use peregrine_cache::NamespaceStatistics;
 use peregrine_cache::backplane::{BackplaneStatus, NodeStatus};
+use peregrine_cache::{NamespaceStatistics, TenantStatistics};
 use peregrine_http::{CacheOutcome, Route, RouteMetrics, Tier};
 use peregrine_insight::model::{self, NodeReport};
 use peregrine_insight::reading::{
@@ -14,8 +14,9 @@ use peregrine_insight::reading::{
 };
 use peregrine_net::config::Balance;
 use peregrine_net::upstream::{Health, TargetStatus, Upstream};
+use peregrine_telemetry::Recorder;
 use peregrine_telemetry::system::{self, SystemReader};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,14 +49,7 @@ impl Rooms {
             .map(|route| (Arc::clone(&route.name), route.clone()))
             .collect();
         let statistics = program.engine.statistics();
-        let tenants = statistics.tenants.iter().map(|(name, did)| {
-            let did = TenantReading {
-                hits: did.hits,
-                misses: did.misses,
-                bytes: did.bytes,
-            };
-            (name.clone(), did)
-        });
+        let tenants = tenants_of(&statistics.tenants, &program.recorder);
         Reading {
             at,
             now,
@@ -70,7 +64,7 @@ impl Rooms {
                 .values()
                 .map(|upstream| upstream_of(upstream))
                 .collect(),
-            tenants: tenants.collect(),
+            tenants,
             cache: CacheReading {
                 bytes: statistics.total.bytes,
                 memory_max: statistics.memory_max,
@@ -95,18 +89,20 @@ impl Rooms {
         let before = self.routes.get(&route.name);
         let unchanged =
             before.filter(|before| before.outcomes == outcomes && before.origin_requests == metrics.origin_requests());
-        let (error_kinds, reasons, duration, upstream_time) = match unchanged {
+        let (error_kinds, reasons, duration, upstream_time, queue_time) = match unchanged {
             Some(before) => (
                 Arc::clone(&before.error_kinds),
                 Arc::clone(&before.reasons),
                 Arc::clone(&before.duration),
                 Arc::clone(&before.upstream_time),
+                Arc::clone(&before.queue_time),
             ),
             None => (
                 Arc::new(metrics.error_kinds()),
                 reasons_of(metrics),
                 Arc::new(metrics.duration.snapshot()),
                 Arc::new(metrics.upstream.snapshot()),
+                Arc::new(metrics.wait.snapshot()),
             ),
         };
         let mut statuses = [0; 5];
@@ -125,6 +121,7 @@ impl Rooms {
             reasons,
             duration,
             upstream_time,
+            queue_time,
             bytes_sent: metrics.bytes_sent.value(),
             bytes_saved: metrics.bytes_saved.value(),
             uncompressed_bytes: metrics
@@ -203,6 +200,26 @@ fn upstream_of(upstream: &Upstream) -> UpstreamReading {
         balance: balance.to_owned(),
         targets: status.targets.into_iter().map(target_of).collect(),
     }
+}
+
+/// Every tenant that has an account in the cache, or counters of its requests.
+fn tenants_of(held: &BTreeMap<String, TenantStatistics>, recorder: &Recorder) -> BTreeMap<String, TenantReading> {
+    let mut tenants: BTreeMap<String, TenantReading> = held
+        .iter()
+        .map(|(name, did)| {
+            let did = TenantReading {
+                traffic: None,
+                hits: did.hits,
+                misses: did.misses,
+                bytes: did.bytes,
+            };
+            (name.clone(), did)
+        })
+        .collect();
+    for (name, traffic) in recorder.tenants.all() {
+        tenants.entry(name).or_default().traffic = Some(traffic);
+    }
+    tenants
 }
 
 fn target_of(target: TargetStatus) -> TargetReading {

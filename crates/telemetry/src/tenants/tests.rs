@@ -1,0 +1,96 @@
+//! Tenants are told apart, up to a limit that names in requests cannot lift.
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_nanos(seconds * SECOND)
+}
+
+fn tenants(max: usize) -> Tenants {
+    let tenants = Tenants::default();
+    tenants.keep(max);
+    tenants
+}
+
+fn ask(tenants: &Tenants, tenant: &str, now: Instant) {
+    tenants.record(tenant, now, 200, 10, Duration::from_millis(4));
+}
+
+#[test]
+fn each_tenant_has_its_own_numbers() {
+    let tenants = tenants(10);
+    for millis in 1..=100 {
+        tenants.record("acme", at(1), 200, 1000, Duration::from_millis(millis));
+    }
+    tenants.record("globex", at(1), 503, 0, Duration::from_millis(2));
+    let acme = tenants.traffic("acme").unwrap();
+    assert_eq!((acme.requests, acme.sent_bytes), (100, 100_000));
+    assert_eq!((acme.statuses["2xx"], acme.statuses["5xx"]), (100, 0));
+    for (found, exact) in [(acme.p50_ms, 50.0), (acme.p95_ms, 95.0), (acme.p99_ms, 99.0)] {
+        let found = found.unwrap();
+        assert!(found >= exact * 0.999 && found <= exact * 1.126, "{found} for {exact}");
+    }
+    assert_eq!(tenants.traffic("globex").unwrap().statuses["5xx"], 1);
+    assert_eq!(tenants.traffic("initech"), None);
+}
+
+#[test]
+fn beyond_the_limit_tenants_share_and_who_is_idle_makes_room() {
+    let tenants = tenants(2);
+    for name in ["a", "b", "c", "d"] {
+        ask(&tenants, name, at(1));
+    }
+    assert_eq!(tenants.all().keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(tenants.others.requests(), 2);
+    // "b" goes on asking, "a" does not.
+    let later = 1 + IDLE.as_secs();
+    ask(&tenants, "b", at(later - 1));
+    ask(&tenants, "c", at(later));
+    assert_eq!(tenants.all().keys().collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!(tenants.traffic("b").unwrap().requests, 2);
+}
+
+#[test]
+fn a_flood_of_names_looks_for_room_once_a_second() {
+    let tenants = tenants(1);
+    ask(&tenants, "a", at(1));
+    ask(&tenants, "b", at(1));
+    let until = *tenants.making.lock().unwrap();
+    for number in 0..100 {
+        ask(&tenants, &format!("t{number}"), at(1));
+    }
+    assert_eq!(*tenants.making.lock().unwrap(), until);
+    assert_eq!((tenants.all().len(), tenants.others.requests()), (1, 101));
+}
+
+#[test]
+fn a_larger_limit_lets_in_who_shared() {
+    let tenants = tenants(0);
+    ask(&tenants, "a", at(1));
+    assert_eq!(tenants.all().len(), 0);
+    tenants.keep(1);
+    ask(&tenants, "a", at(1));
+    assert_eq!(tenants.traffic("a").unwrap().requests, 1);
+}
+
+#[test]
+fn the_metrics_name_tenants_and_those_who_share() {
+    let tenants = tenants(1);
+    ask(&tenants, "a", at(1));
+    ask(&tenants, "b", at(1));
+    let mut exposition = Exposition::new();
+    tenants.expose(&mut exposition);
+    assert!(exposition.faults().is_empty());
+    let text = exposition.finish(crate::prometheus::Format::Prometheus);
+    let text = std::str::from_utf8(&text).unwrap();
+    for line in [
+        "peregrine_tenant_responses_total{class=\"2xx\",tenant=\"a\"} 1",
+        "peregrine_tenant_responses_total{class=\"2xx\",tenant=\"(others)\"} 1",
+        "peregrine_tenant_sent_bytes_total{tenant=\"a\"} 10",
+        "peregrine_tenant_request_duration_seconds_count{tenant=\"a\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+}
