@@ -56,14 +56,19 @@ pub(crate) fn contestants(servers: Vec<Server>) -> Vec<Contestant> {
     servers.into_iter().map(fresh).collect()
 }
 
-/// Everybody's rounds, in turn. A server that cannot do it leaves the contest, and `notes` says why.
+/// Everybody's rounds, in turn, there and back: nobody always comes after the same one, because what a processor did just
+/// before shows by some percent in what it does next. A server that cannot do it leaves the contest, and `notes` says why.
 pub(crate) fn run(
     contestants: &mut Vec<Contestant>,
     rounds: usize,
     notes: &mut Vec<String>,
     drive: impl Fn(&Server) -> Result<Driven, String>,
 ) {
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let back = round % 2 == 1;
+        if back {
+            contestants.reverse();
+        }
         contestants.retain_mut(|contestant| {
             match pinning::on_cores(&[pinning::second()], || drive(&contestant.server)) {
                 Ok(driven) => contestant.rounds.push(driven),
@@ -74,6 +79,9 @@ pub(crate) fn run(
             }
             true
         });
+        if back {
+            contestants.reverse();
+        }
     }
 }
 
@@ -130,13 +138,18 @@ pub(crate) fn beside_best(
     Some((own / best.0, best.1))
 }
 
-/// The requests per second of the contestant called `one` as a share of those of `other`: the median over the rounds, each
-/// compared with the one that was run beside it, so that what changes on the machine in between touches both.
-pub(crate) fn share_of(contestants: &[Contestant], one: &str, other: &str) -> Option<f64> {
-    let rounds = |name| contestants.iter().find(|contestant| contestant.server.name == name);
-    let pairs = rounds(one)?.rounds.iter().zip(&rounds(other)?.rounds);
-    let shares: Vec<f64> = pairs
-        .map(|(one, other)| one.requests_per_s / other.requests_per_s)
-        .collect();
-    (!shares.is_empty()).then(|| median(&shares))
+/// Contestants of one name as one that has the rounds of all of them. Where a program's memory comes to lie differs from start
+/// to start, and with it some percent of what it does: who is told apart by little is started several times.
+pub(crate) fn joined(contestants: Vec<Contestant>) -> Vec<Contestant> {
+    let mut joined: Vec<Contestant> = Vec::new();
+    for contestant in contestants {
+        match joined
+            .iter_mut()
+            .find(|known| known.server.name == contestant.server.name)
+        {
+            Some(known) => known.rounds.extend(contestant.rounds),
+            None => joined.push(contestant),
+        }
+    }
+    joined
 }

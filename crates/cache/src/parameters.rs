@@ -82,7 +82,7 @@ pub const TENANT_PARAMETERS: &[Parameter] = &[
         "tenants.tracked_max",
         Kind::Integer { min: 1, max: 1_000_000 },
         "1000",
-        "How many tenants have statistics and quotas of their own at a time; all further ones share one.",
+        "How many tenants have statistics, metrics and quotas of their own at a time; all further ones share one.",
     ),
 ];
 
