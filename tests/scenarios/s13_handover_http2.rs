@@ -10,6 +10,7 @@ use hyper::Request;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -42,8 +43,14 @@ async fn connect(address: SocketAddr, counts: &Counts) -> SendRequest<Empty<Byte
     sender
 }
 
-/// Asks for `target`; nothing where the request never left, because the connection takes no more: then it may be sent again
-/// (RFC 9113 §8.7). Any other failure is a request lost.
+/// Whether the server said that it did not look at the request: its number is past the last one of GOAWAY (RFC 9113 §6.8).
+fn is_untouched(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR))
+}
+
+/// Asks for `target`; nothing where the request never left, because the connection takes no more, or was not looked at: then it
+/// may be sent again (RFC 9113 §8.7). Any other failure is a request lost.
 async fn ask(mut sender: SendRequest<Empty<Bytes>>, method: &'static str, target: String) -> Option<()> {
     if sender.ready().await.is_err() {
         return None;
@@ -55,7 +62,7 @@ async fn ask(mut sender: SendRequest<Empty<Bytes>>, method: &'static str, target
         .unwrap();
     let response = match sender.send_request(request).await {
         Ok(response) => response,
-        Err(error) if error.is_canceled() => return None,
+        Err(error) if error.is_canceled() || is_untouched(&error) => return None,
         Err(error) => panic!("{method} {target} is lost: {error:?}"),
     };
     assert_eq!(response.status(), 200, "{method} {target}: {:?}", response.headers());

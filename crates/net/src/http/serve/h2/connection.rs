@@ -76,6 +76,8 @@ pub(super) struct Connection<'a, S, H> {
     due: Instant,
     /// Since when the client has been told to leave.
     pub(super) leaving: Option<Instant>,
+    /// Whether it knows.
+    pub(super) knows: bool,
     /// Up to which request it was told that there are answers.
     pub(super) told: Option<u32>,
     /// The numbers of those that rang, to be used again.
@@ -125,6 +127,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             changed: now,
             due: Instant::FAR,
             leaving: None,
+            knows: false,
             told: None,
             rung: Vec::new(),
             worked: false,
@@ -195,6 +198,11 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             match self.wire.input.poll_fill(&mut self.wire.stream, INPUT_BYTES_MAX, cx) {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(End::Gone),
                 Poll::Ready(Ok(_)) => continue,
+                // What a client asked for before it knew may come right behind its word that it knows.
+                Poll::Pending if self.knows && self.told.is_none() => {
+                    self.tell_last();
+                    continue;
+                }
                 Poll::Pending if flushed && !self.queue.is_empty() => continue,
                 Poll::Pending => {}
             }

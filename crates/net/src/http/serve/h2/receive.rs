@@ -156,9 +156,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
                 Ok(())
             }
             Frame::Pong(said) => {
-                if said == LEAVING && self.leaving.is_some() && self.told.is_none() {
-                    self.tell_last();
-                }
+                self.knows |= said == LEAVING && self.leaving.is_some();
                 Ok(())
             }
             Frame::GoAway => {

@@ -28,8 +28,13 @@ impl Raw {
     }
 
     pub(super) async fn send(&mut self, kind: u8, flags: u8, stream: u32, content: &[u8]) {
+        self.write(&raw_frame(kind, flags, stream, content)).await;
+    }
+
+    /// Sends `bytes` in one piece.
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
         // The other side may have had enough.
-        let _ = self.0.write_all(&raw_frame(kind, flags, stream, content)).await;
+        let _ = self.0.write_all(bytes).await;
     }
 
     /// The next frame; nothing when the connection ended.
@@ -57,7 +62,7 @@ impl Raw {
     }
 }
 
-fn raw_frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
+pub(super) fn raw_frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), content].concat()
 }

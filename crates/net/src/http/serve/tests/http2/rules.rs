@@ -1,6 +1,6 @@
 //! The rules of RFC 9113, frame by frame: what ends a connection, what ends one request, and what has to be passed over.
 
-use super::hostile::{GET, Raw, block, field};
+use super::hostile::{GET, Raw, block, field, raw_frame};
 use super::*;
 use crate::http::hpack::{Decoder, Fields};
 
@@ -516,14 +516,18 @@ async fn the_drain_says_up_to_where_requests_are_answered() {
     // It was under way when the client was told.
     raw.send(HEADERS, WHOLE | END, 3, &get("/meanwhile")).await;
     assert!(raw.answer(3).await.1.starts_with(b"GET /meanwhile"));
-    raw.send(PING, 1, 0, &asked).await;
+    // And so was what comes in one piece with the word that it knows.
+    let knows = raw_frame(PING, 1, 0, &asked);
+    let late = raw_frame(HEADERS, WHOLE | END, 5, &get("/late"));
+    raw.write(&[knows, late].concat()).await;
+    assert!(raw.answer(5).await.1.starts_with(b"GET /late"));
     let mut last = None;
     while let Some((kind, _, _, content)) = raw.frame().await {
         if kind == GOAWAY {
             last = Some(content);
         }
     }
-    assert_eq!(last.unwrap(), [0, 0, 0, 3, 0, 0, 0, 0]);
+    assert_eq!(last.unwrap(), [0, 0, 0, 5, 0, 0, 0, 0]);
 }
 
 proptest::proptest! {
