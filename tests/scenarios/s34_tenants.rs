@@ -209,7 +209,10 @@ fn who_fills_its_quota_makes_nobody_elses_entries_leave_and_calls_about_itself_o
     }
     until("the figures to tell of both", || {
         let figures = peregrine.admin("GET", "/api/performance/metrics", None).json();
-        let tenants = figures["application"]["tenants"].as_array().cloned().unwrap_or_default();
+        let tenants = figures["application"]["tenants"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let known = |tenant: &Value| tenant["latency_ms"]["p95"].is_number() && tenant["requests"].as_f64() > Some(0.0);
         tenants.iter().filter(|tenant| known(tenant)).count() == 2
     });

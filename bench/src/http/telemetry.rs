@@ -71,7 +71,8 @@ pub(crate) fn measure(section: &mut Section, quick: bool, binary: Option<&Path>)
     section.notes.push(
         "All on: the access log as JSON into a file, warnings of slow requests, the live tail, and over OTLP all metrics each second \
          and 1% of the traces, to a collector that takes everything. What the threads of the log and of OTLP do is done on the \
-         server's core. Off and on are started four times each and take turns, there and back."
+         server's core. Off and on are started four times each and take turns, there and back; all of them run all the time, so what those with \
+         telemetry send while another has its turn is part of both."
             .to_owned(),
     );
     Ok(())

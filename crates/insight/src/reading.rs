@@ -242,7 +242,7 @@ pub struct ConnectionsReading {
 #[derive(Clone, Debug, Default)]
 pub struct TenantReading {
     /// What its requests were; nothing while it has no counters of its own.
-    pub traffic: Option<TenantTraffic>,
+    pub traffic: Option<Arc<TenantTraffic>>,
     /// Lookups that found something fresh.
     pub hits: u64,
     /// Lookups that found nothing to serve at once.

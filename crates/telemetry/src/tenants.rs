@@ -1,43 +1,48 @@
 //! What each tenant's requests were: how many, how they ended, what they got and how long they took.
 //!
 //! A tenant's name comes from requests, so there is a limit: so many have counters of their own, and all others share some.
-//! Once there is no more room, who comes new takes the place of one that has asked for nothing in [`IDLE`], if there is one.
-//! Who is known already is counted without a lock.
+//! Once there is no more room, who comes new takes the place of the one that has asked for nothing for longest, if that is
+//! [`IDLE`]. A tenant's counters take some 4 KB, and 2 KB more for each further thread that counts for it.
 
 #[cfg(test)]
 mod tests;
 
 use crate::{Counters, Exposition, Histogram, HistogramSnapshot};
-use arc_swap::ArcSwap;
 use peregrine_base::Instant;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 use utoipa::ToSchema;
 
+/// The most tenants with counters of their own, whatever the configuration allows: what looks through all of them each second,
+/// and who looks for room among them, must not take long.
+pub const TENANTS_MAX: usize = 10_000;
 /// After so long without a request a tenant's place may be given away.
 pub const IDLE: Duration = Duration::from_secs(600);
-/// How long who comes new shares counters after no place was found for another: looking for one takes a while.
+/// After no place was found nobody looks for one for so long: that takes a while.
 const PAUSE: Duration = Duration::from_secs(1);
+/// When a tenant asked last is noted as rarely as this, so that threads do not write the same line for each request.
+const NOTED: Duration = Duration::from_secs(1);
 /// The label of all who share counters; no tenant is called so.
 pub const OTHERS: &str = "(others)";
 /// The classes of status.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// Where the bytes are, behind the classes.
-const SENT_BYTES: usize = CLASSES.len();
+/// Where the other counters are, behind the classes.
+const REQUESTS: usize = CLASSES.len();
+const SENT_BYTES: usize = REQUESTS + 1;
 
 type Table = HashMap<Box<str>, Arc<Traffic>>;
 
 /// The tenants and their counters.
 #[derive(Debug, Default)]
 pub struct Tenants {
-    table: ArcSwap<Table>,
-    others: Arc<Traffic>,
+    table: RwLock<Table>,
+    others: Traffic,
     max: AtomicUsize,
-    /// Until when nobody is looked for who could make room. Held while the table changes.
-    making: Mutex<Instant>,
+    /// Until when nobody looks for room, in nanoseconds.
+    pause: AtomicU64,
 }
 
 /// What one tenant, or all who share this, did.
@@ -66,64 +71,98 @@ pub struct TenantTraffic {
     pub p99_ms: Option<f64>,
 }
 
+/// What every tenant did, by name.
+pub type All = BTreeMap<String, Arc<TenantTraffic>>;
+
 impl Tenants {
-    /// From now on at most `max` tenants have counters of their own; who has some already keeps them.
+    /// From now on at most `max` tenants, and [`TENANTS_MAX`], have counters of their own. Where more have some, those that
+    /// asked last keep them.
     pub fn keep(&self, max: usize) {
+        let max = max.min(TENANTS_MAX);
         self.max.store(max, Ordering::Relaxed);
+        self.pause.store(0, Ordering::Relaxed);
+        let mut table = self.write();
+        if table.len() > max {
+            let mut known: Vec<(Box<str>, Arc<Traffic>)> = table.drain().collect();
+            known.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.asked()));
+            known.truncate(max);
+            table.extend(known);
+        }
     }
 
     /// Counts a request of `tenant` that ended at `now`.
     pub fn record(&self, tenant: &str, now: Instant, status: u16, sent_bytes: u64, duration: Duration) {
-        let table = self.table.load();
-        match table.get(tenant) {
-            Some(known) => known.record(now, status, sent_bytes, duration),
-            None => self.newcomer(tenant, now).record(now, status, sent_bytes, duration),
-        }
+        let is_paused = {
+            let table = self.read();
+            if let Some(known) = table.get(tenant) {
+                return known.record(now, status, sent_bytes, duration);
+            }
+            self.is_full(&table) && now.as_nanos() < self.pause.load(Ordering::Relaxed)
+        };
+        let own = if is_paused { None } else { self.place(tenant, now) };
+        own.as_deref()
+            .unwrap_or(&self.others)
+            .record(now, status, sent_bytes, duration);
     }
 
-    /// The counters for a tenant that had none a moment ago.
-    fn newcomer(&self, tenant: &str, now: Instant) -> Arc<Traffic> {
-        // A thread that panicked left it whole.
-        let mut pause = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = self.table.load();
+    /// The counters for a tenant that had none a moment ago, if there is a place for them.
+    fn place(&self, tenant: &str, now: Instant) -> Option<Arc<Traffic>> {
+        let mut table = self.write();
         if let Some(known) = table.get(tenant) {
-            return Arc::clone(known);
+            return Some(Arc::clone(known));
         }
-        let is_full = table.len() >= self.max.load(Ordering::Relaxed);
-        if is_full && now < *pause {
-            return Arc::clone(&self.others);
+        if self.is_full(&table) {
+            let oldest = table.iter().min_by_key(|(_, known)| known.asked());
+            let oldest = oldest.filter(|(_, known)| now.since(known.asked()) >= IDLE);
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else {
+                self.pause.store(now.after(PAUSE).as_nanos(), Ordering::Relaxed);
+                return None;
+            };
+            table.remove(&oldest);
         }
-        let mut next = Table::clone(&table);
-        if is_full {
-            next.retain(|_, known| now.since(known.asked()) < IDLE);
-            if next.len() >= self.max.load(Ordering::Relaxed) {
-                *pause = now.after(PAUSE);
-                return Arc::clone(&self.others);
-            }
-        }
-        let made = Arc::new(Traffic::default());
-        next.insert(tenant.into(), Arc::clone(&made));
-        self.table.store(Arc::new(next));
-        made
+        let made = Arc::new(Traffic {
+            asked: AtomicU64::new(now.as_nanos()),
+            ..Traffic::default()
+        });
+        table.insert(tenant.into(), Arc::clone(&made));
+        Some(made)
+    }
+
+    fn is_full(&self, table: &Table) -> bool {
+        table.len() >= self.max.load(Ordering::Relaxed)
     }
 
     /// What `tenant` did, if it has counters of its own.
     #[must_use]
     pub fn traffic(&self, tenant: &str) -> Option<TenantTraffic> {
-        self.table.load().get(tenant).map(|known| known.told())
+        self.read().get(tenant).map(|known| known.told())
     }
 
-    /// What every tenant with counters of its own did, by name.
+    /// What every tenant with counters of its own did; of those that did nothing since `before` it is the same.
     #[must_use]
-    pub fn all(&self) -> BTreeMap<String, TenantTraffic> {
-        let table = self.table.load();
-        table.iter().map(|(name, is)| (name.to_string(), is.told())).collect()
+    pub fn all(&self, before: &All) -> All {
+        let table = self.read();
+        let known = table.iter().map(|(name, is)| (&**name, is));
+        let told = |(name, is): (&str, &Arc<Traffic>)| {
+            let before = before.get(name).filter(|before| before.requests == is.requests());
+            (name.to_owned(), before.map_or_else(|| Arc::new(is.told()), Arc::clone))
+        };
+        known.map(told).collect()
+    }
+
+    /// The table. A thread that panicked left it whole.
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its metrics.
     pub fn expose(&self, exposition: &mut Exposition) {
-        let table = self.table.load();
-        let mut known: Vec<(&str, &Arc<Traffic>)> = table.iter().map(|(name, is)| (&**name, is)).collect();
+        let table = self.read();
+        let mut known: Vec<(&str, &Traffic)> = table.iter().map(|(name, is)| (&**name, &**is)).collect();
         known.sort_by_key(|(name, _)| *name);
         if self.others.requests() > 0 {
             known.push((OTHERS, &self.others));
@@ -155,9 +194,12 @@ impl Traffic {
         if class < CLASSES.len() {
             cells.add(class, 1);
         }
+        cells.add(REQUESTS, 1);
         cells.add(SENT_BYTES, sent_bytes);
         self.duration.record(duration);
-        self.asked.store(now.as_nanos(), Ordering::Relaxed);
+        if now.since(self.asked()) >= NOTED {
+            self.asked.store(now.as_nanos(), Ordering::Relaxed);
+        }
     }
 
     fn asked(&self) -> Instant {
@@ -170,7 +212,7 @@ impl Traffic {
     }
 
     fn requests(&self) -> u64 {
-        self.statuses().map(|(_, count)| count).sum()
+        self.counters.value(REQUESTS)
     }
 
     fn told(&self) -> TenantTraffic {

@@ -1830,7 +1830,7 @@ export interface components {
              * @description Time until the origin's first bytes, added up.
              */
             origin_seconds: number | null;
-            /** @description How long requests waited for a connection to the origin: for one to be made, or for one of the most there may be. */
+            /** @description How long requests that the origin answered had waited for a connection: for one to be made, or for one of the most there may be. Those that got none are among the errors. */
             queue_ms: components["schemas"]["Latency"];
             /**
              * Format: double

@@ -67,19 +67,19 @@ const SERIES: &[Series] = &[
     ),
     row(
         "queue_p50_ms",
-        "the median time for which requests wait for a connection to the origin",
+        "the median wait for a connection to the origin, of requests that it answered",
         true,
         WAITING,
     ),
     row(
         "queue_p95_ms",
-        "the time after which 95% of the requests have a connection to the origin",
+        "the wait for a connection to the origin that 95% of the requests it answered stay below",
         true,
         WAITING,
     ),
     row(
         "queue_p99_ms",
-        "the time after which 99% of the requests have a connection to the origin",
+        "the wait for a connection to the origin that 99% of the requests it answered stay below",
         true,
         WAITING,
     ),

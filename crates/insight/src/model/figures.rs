@@ -41,7 +41,8 @@ pub struct Figures {
     pub latency_ms: Latency,
     /// From the request to the origin until its first byte.
     pub upstream_ms: Latency,
-    /// How long requests waited for a connection to the origin: for one to be made, or for one of the most there may be.
+    /// How long requests that the origin answered had waited for a connection: for one to be made, or for one of the most there
+    /// may be. Those that got none are among the errors.
     #[serde(default)]
     pub queue_ms: Latency,
     /// Answers from the cache of all requests that asked it.

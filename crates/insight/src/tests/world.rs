@@ -97,7 +97,7 @@ impl World {
         route.bytes += 1000;
         route.duration.record(took);
         route.origin.record(took);
-        route.queue.record(took);
+        route.queue.record(took * 2);
         route.origin_micros += u64::try_from(took.as_micros()).unwrap();
     }
 

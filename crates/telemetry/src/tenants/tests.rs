@@ -14,6 +14,10 @@ fn tenants(max: usize) -> Tenants {
     tenants
 }
 
+fn names(tenants: &Tenants) -> Vec<String> {
+    tenants.all(&All::new()).into_keys().collect()
+}
+
 fn ask(tenants: &Tenants, tenant: &str, now: Instant) {
     tenants.record(tenant, now, 200, 10, Duration::from_millis(4));
 }
@@ -42,37 +46,72 @@ fn beyond_the_limit_tenants_share_and_who_is_idle_makes_room() {
     for name in ["a", "b", "c", "d"] {
         ask(&tenants, name, at(1));
     }
-    assert_eq!(tenants.all().keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(names(&tenants), ["a", "b"]);
     assert_eq!(tenants.others.requests(), 2);
     // "b" goes on asking, "a" does not.
     let later = 1 + IDLE.as_secs();
     ask(&tenants, "b", at(later - 1));
     ask(&tenants, "c", at(later));
-    assert_eq!(tenants.all().keys().collect::<Vec<_>>(), ["b", "c"]);
+    assert_eq!(names(&tenants), ["b", "c"]);
     assert_eq!(tenants.traffic("b").unwrap().requests, 2);
 }
 
 #[test]
 fn a_flood_of_names_looks_for_room_once_a_second() {
     let tenants = tenants(1);
+    let looked = || tenants.pause.load(Ordering::Relaxed);
     ask(&tenants, "a", at(1));
     ask(&tenants, "b", at(1));
-    let until = *tenants.making.lock().unwrap();
+    assert_eq!(looked(), 2 * SECOND);
     for number in 0..100 {
-        ask(&tenants, &format!("t{number}"), at(1));
+        ask(&tenants, &format!("t{number}"), Instant::from_nanos(SECOND * 3 / 2));
     }
-    assert_eq!(*tenants.making.lock().unwrap(), until);
-    assert_eq!((tenants.all().len(), tenants.others.requests()), (1, 101));
+    assert_eq!(looked(), 2 * SECOND);
+    ask(&tenants, "b", at(3));
+    assert_eq!(looked(), 4 * SECOND);
+    assert_eq!((names(&tenants).len(), tenants.others.requests()), (1, 102));
 }
 
 #[test]
 fn a_larger_limit_lets_in_who_shared() {
     let tenants = tenants(0);
     ask(&tenants, "a", at(1));
-    assert_eq!(tenants.all().len(), 0);
+    assert!(names(&tenants).is_empty());
     tenants.keep(1);
     ask(&tenants, "a", at(1));
     assert_eq!(tenants.traffic("a").unwrap().requests, 1);
+}
+
+#[test]
+fn a_smaller_limit_leaves_those_that_asked_last() {
+    let tenants = tenants(5);
+    for (second, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        ask(&tenants, name, at(second as u64 + 1));
+    }
+    ask(&tenants, "a", at(9));
+    tenants.keep(2);
+    assert_eq!(names(&tenants), ["a", "d"]);
+}
+
+#[test]
+fn a_flood_of_names_never_makes_more_than_the_most_there_may_be() {
+    let tenants = tenants(usize::MAX);
+    for number in 0..TENANTS_MAX + 10 {
+        ask(&tenants, &format!("t{number}"), at(1));
+    }
+    assert_eq!((names(&tenants).len(), tenants.others.requests()), (TENANTS_MAX, 10));
+}
+
+#[test]
+fn what_did_not_change_is_not_read_again() {
+    let tenants = tenants(5);
+    ask(&tenants, "a", at(1));
+    ask(&tenants, "b", at(1));
+    let before = tenants.all(&All::new());
+    ask(&tenants, "b", at(2));
+    let now = tenants.all(&before);
+    assert!(Arc::ptr_eq(&before["a"], &now["a"]));
+    assert_eq!((before["b"].requests, now["b"].requests), (1, 2));
 }
 
 #[test]

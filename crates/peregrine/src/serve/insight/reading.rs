@@ -1,5 +1,5 @@
 //! One reading of all rooms. It takes a fraction of a millisecond, and less while nothing happens: what is large about a
-//! route, its histograms and its reasons, is read only when the route has answered since.
+//! route or tenant, its histograms and its reasons, is read only when it was answered since.
 
 use super::super::program::Program;
 use peregrine_admin::Control;
@@ -14,8 +14,8 @@ use peregrine_insight::reading::{
 };
 use peregrine_net::config::Balance;
 use peregrine_net::upstream::{Health, TargetStatus, Upstream};
-use peregrine_telemetry::Recorder;
 use peregrine_telemetry::system::{self, SystemReader};
+use peregrine_telemetry::tenants;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(super) struct Rooms {
     system: SystemReader,
     /// The routes as they were read last, by name.
     routes: HashMap<Arc<str>, RouteReading>,
+    /// What tenants had asked for when they were read last.
+    tenants: tenants::All,
 }
 
 impl Rooms {
@@ -33,6 +35,7 @@ impl Rooms {
         Self {
             system: SystemReader::new(state_dir),
             routes: HashMap::new(),
+            tenants: tenants::All::new(),
         }
     }
 
@@ -49,7 +52,8 @@ impl Rooms {
             .map(|route| (Arc::clone(&route.name), route.clone()))
             .collect();
         let statistics = program.engine.statistics();
-        let tenants = tenants_of(&statistics.tenants, &program.recorder);
+        self.tenants = program.recorder.tenants.all(&self.tenants);
+        let tenants = tenants_of(&statistics.tenants, &self.tenants);
         Reading {
             at,
             now,
@@ -203,7 +207,7 @@ fn upstream_of(upstream: &Upstream) -> UpstreamReading {
 }
 
 /// Every tenant that has an account in the cache, or counters of its requests.
-fn tenants_of(held: &BTreeMap<String, TenantStatistics>, recorder: &Recorder) -> BTreeMap<String, TenantReading> {
+fn tenants_of(held: &BTreeMap<String, TenantStatistics>, asked: &tenants::All) -> BTreeMap<String, TenantReading> {
     let mut tenants: BTreeMap<String, TenantReading> = held
         .iter()
         .map(|(name, did)| {
@@ -216,8 +220,8 @@ fn tenants_of(held: &BTreeMap<String, TenantStatistics>, recorder: &Recorder) ->
             (name.clone(), did)
         })
         .collect();
-    for (name, traffic) in recorder.tenants.all() {
-        tenants.entry(name).or_default().traffic = Some(traffic);
+    for (name, traffic) in asked {
+        tenants.entry(name.clone()).or_default().traffic = Some(Arc::clone(traffic));
     }
     tenants
 }
