@@ -50,6 +50,9 @@ function times(_plot: uPlot, splits: number[], _axis: number, _space: number, st
   });
 }
 
+/** How wide an axis is, at least `least` pixels: so that its longest label is not cut. A character of 11 px takes about 6. */
+const labelWidth = (labels: string[] | null, least: number): number => Math.max(least, 14 + 6 * Math.max(0, ...(labels ?? []).map((label) => label.length)));
+
 export const sums = (lines: Line[]): N[][] => {
   const total: number[] = [];
   return lines.map(({ values }) => values.map((value, at) => {
@@ -98,14 +101,14 @@ export default function Plot(props: Props) {
       axes: [
         { stroke: text, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, gap: 6, size: 22, space: 64, values: times },
         {
-          scale: "y", stroke: text, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, gap: 6, size: 52, space: 34,
+          scale: "y", stroke: text, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, gap: 6, size: (_self: uPlot, labels: string[] | null) => labelWidth(labels, 52), space: 34,
           ...(shown.splits ? { splits: (self) => latest.current.splits?.(self) ?? [] } : {}),
           values: (self, splits) => latest.current.axis
             ? latest.current.axis(self, splits)
             : splits.map((value) => latest.current.lines.find((one) => !one.right)?.format(value).replace(/\.0+(?=\D|$)/, "") ?? String(value)),
         },
         ...(right ? [{
-          scale: "r", side: 1 as const, stroke: text, font, grid: { show: false }, ticks: { show: false }, gap: 6, size: 44, space: 34,
+          scale: "r", side: 1 as const, stroke: text, font, grid: { show: false }, ticks: { show: false }, gap: 6, size: (_self: uPlot, labels: string[] | null) => labelWidth(labels, 44), space: 34,
           values: (_self: uPlot, splits: number[]) => splits.map((value) => latest.current.lines.find((one) => one.right)?.format(value).replace(/\.0+(?=\D|$)/, "") ?? ""),
         }] : []),
       ],
