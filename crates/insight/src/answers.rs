@@ -3,8 +3,8 @@
 use crate::figures;
 use crate::insight::{Insight, State};
 use crate::model::{
-    ApplicationMetrics, CacheMetrics, Figures, HitRatio, Metrics, NamespaceMetrics, ReasonCount, RouteFigures, Saved,
-    SavedOfRoute, Status, StrategyFigures, Summary, SystemMetrics, TargetReport, TenantFigures, UpstreamReport,
+    ApplicationMetrics, CacheMetrics, Figures, HitRatio, Latency, Metrics, NamespaceMetrics, ReasonCount, RouteFigures,
+    Saved, SavedOfRoute, Status, StrategyFigures, Summary, SystemMetrics, TargetReport, TenantFigures, UpstreamReport,
 };
 use crate::reading::{NamespaceReading, Reading};
 use crate::rings::About;
@@ -371,7 +371,7 @@ fn of_tenant(tenant: &str, did: &crate::reading::TenantReading) -> TenantFigures
         figures: Figures {
             requests,
             error_ratio: requests.and_then(|requests| figures::ratio(failed as f64, requests)),
-            latency_ms: crate::model::Latency {
+            latency_ms: Latency {
                 p50: traffic.and_then(|did| did.p50_ms),
                 p95: traffic.and_then(|did| did.p95_ms),
                 p99: traffic.and_then(|did| did.p99_ms),

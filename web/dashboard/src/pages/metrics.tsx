@@ -14,7 +14,7 @@ import { Button } from "@/ui/button";
 import { Card, PageHead } from "@/ui/card";
 import { Choice, Facts, Tabs } from "@/ui/field";
 import { Answer, Empty } from "@/ui/states";
-import { Table } from "@/ui/table";
+import { type Column, Table } from "@/ui/table";
 import { Prose } from "@/ui/prose";
 import { ForgetDialog } from "./parts/forget";
 
@@ -94,6 +94,16 @@ function Charts({ charts, route, heat = false }: { charts: Chart[]; route?: stri
   );
 }
 
+/** How requests were served: the columns that routes and tenants have in common. */
+const served: Column<Pick<RouteFigures, "hit_ratio" | "latency_ms" | "error_ratio" | "bytes_sent">>[] = [
+  { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
+  { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
+  { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
+  { key: "p99", label: "p99", numeric: true, sort: (one) => one.latency_ms.p99, show: (one) => milliseconds(one.latency_ms.p99) },
+  { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
+  { key: "sent", label: "Sent", numeric: true, sort: (one) => one.bytes_sent, show: (one) => bytes(one.bytes_sent) },
+];
+
 function Routes({ title, note, routes, onRoute }: { title: string; note?: string; routes: RouteFigures[]; onRoute?: (name: string) => void }) {
   const write = (format: "csv" | "json") => download("peregrine-routes", format,
     ["route", "strategy", "upstream", "requests_per_s", "error_ratio", "hit_ratio", "p50_ms", "p95_ms", "p99_ms", "origin_seconds", "bytes_sent"],
@@ -107,12 +117,7 @@ function Routes({ title, note, routes, onRoute }: { title: string; note?: string
           { key: "upstream", label: "Upstream", sort: (one) => one.upstream, show: (one) => one.upstream },
           { key: "share", label: "Origin time", sort: (one) => one.share_of_origin_time, show: (one) => <span className="flex items-center gap-2"><span className="w-16"><Parts className="h-1.5" parts={[{ key: "s", share: one.share_of_origin_time ?? 0, color: "--origin" }]} /></span>{percent(one.share_of_origin_time, 0)}</span> },
           { key: "rate", label: "Requests/s", numeric: true, sort: (one) => one.requests_per_s, show: (one) => count(one.requests_per_s) },
-          { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
-          { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
-          { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
-          { key: "p99", label: "p99", numeric: true, sort: (one) => one.latency_ms.p99, show: (one) => milliseconds(one.latency_ms.p99) },
-          { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
-          { key: "sent", label: "Sent", numeric: true, sort: (one) => one.bytes_sent, show: (one) => bytes(one.bytes_sent) },
+          ...served,
         ]} />
     </Card>
   );
@@ -166,12 +171,7 @@ function Answers({ data }: { data: ApplicationMetrics }) {
           <Table compact caption="Tenants" rows={data.tenants} id={(one) => one.tenant} sorted={["requests", "down"]} columns={[
             { key: "tenant", label: "Tenant", sort: (one) => one.tenant, show: (one) => <span className="mono">{one.tenant}</span> },
             { key: "requests", label: "Requests", numeric: true, sort: (one) => one.requests, show: (one) => count(one.requests) },
-            { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
-            { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
-            { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
-            { key: "p99", label: "p99", numeric: true, sort: (one) => one.latency_ms.p99, show: (one) => milliseconds(one.latency_ms.p99) },
-            { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
-            { key: "sent", label: "Sent", numeric: true, sort: (one) => one.bytes_sent, show: (one) => bytes(one.bytes_sent) },
+            ...served,
           ]} />
         </Card>
       )}
