@@ -198,12 +198,22 @@ fn who_fills_its_quota_makes_nobody_elses_entries_leave_and_calls_about_itself_o
     );
     assert!(!report.to_string().contains("globex"));
     let traffic = &report["traffic"];
-    assert!(traffic["requests"].as_u64() >= Some(100), "{traffic}");
-    assert!(traffic["p99_ms"].as_f64() >= traffic["p50_ms"].as_f64() && traffic["p50_ms"].as_f64() > Some(0.0));
+    assert!(traffic["requests"].as_f64() >= Some(100.0), "{traffic}");
+    for spans in ["latency_ms", "upstream_ms", "queue_ms"] {
+        let [p50, p99] = ["p50", "p99"].map(|quantile| traffic[spans][quantile].as_f64());
+        assert!(p50.is_some() && p99 >= p50, "{spans} of {traffic}");
+    }
+    assert!(traffic["origin_seconds_saved"].as_f64() > Some(0.0), "{traffic}");
+    assert_eq!(&traffic["evictions"], &json!(acme["evicted"].as_f64()));
     let metrics = peregrine.admin("GET", "/metrics", None).text();
     for line in [
         "peregrine_tenant_responses_total{class=\"2xx\",tenant=\"globex\"} ",
+        "peregrine_tenant_requests_total{cache=\"hit\",tenant=\"globex\"} ",
+        "peregrine_tenant_answers_total{tenant=\"globex\",tier=\"memory\"} ",
         "peregrine_tenant_request_duration_seconds_count{tenant=\"acme\"} ",
+        "peregrine_tenant_upstream_first_byte_seconds_count{tenant=\"acme\"} ",
+        "peregrine_tenant_upstream_wait_seconds_count{tenant=\"acme\"} ",
+        "peregrine_hit_duration_seconds_count{route=\"",
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }

@@ -11,9 +11,9 @@ use crate::api::reload::Reloaded;
 use crate::api::statistics::StatisticsReport;
 use crate::refusal::Refusal;
 use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, Receipt, Rotated, TagView, TenantStatistics};
+use peregrine_insight::model::TenantFigures;
 use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
-use peregrine_telemetry::tenants::TenantTraffic;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -57,7 +57,7 @@ pub trait Control: Send + Sync + 'static {
     fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics>;
 
     /// What the requests of `tenant` were, if it has counters of its own.
-    fn tenant_traffic(&self, tenant: &str) -> Option<TenantTraffic>;
+    fn tenant_traffic(&self, tenant: &str) -> Option<TenantFigures>;
 
     /// Who has data keys, from `cursor` on.
     fn keys(&self, cursor: String) -> Answering<'_, KeysReport>;

@@ -43,13 +43,13 @@ impl Summary {
         let mut summary = Self::default();
         let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
         for route in table.iter() {
-            for (outcome, count) in route.metrics.outcomes() {
+            for (outcome, count) in route.metrics.requests.outcomes() {
                 summary.requests += count;
                 if outcome.spares_the_body() {
                     summary.served += count;
                 }
             }
-            for (reason, count) in route.metrics.reasons() {
+            for (reason, count) in route.metrics.requests.reasons() {
                 if matches!(reason.group(), Group::Bypassed | Group::NotStored) {
                     *counts.entry(reason).or_default() += count;
                 }

@@ -1,8 +1,9 @@
 //! The end of a request: its outcome is sealed into one event, once its answer has been sent or the client has gone, before
 //! its answer began or in the middle of it.
 
+use crate::metrics::Tenants;
 use crate::origin::traceparent;
-use crate::outcome::{CacheOutcome, Outcome};
+use crate::outcome::{CacheOutcome, Outcome, Sent};
 use crate::plane::Parts;
 use crate::policy::Fields as _;
 use crate::recent::{Recent, Remembered};
@@ -20,7 +21,6 @@ use peregrine_telemetry::trace::TraceParent;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// The status in the log of a request whose client left before its answer began. No answer ever has it; other proxies log
 /// the same.
@@ -34,6 +34,7 @@ pub(crate) struct Sealing {
     pub(crate) outcome: Outcome,
     clock: Arc<dyn Clock>,
     recorder: Arc<Recorder>,
+    tenants: Arc<Tenants>,
     facts: Arc<RequestFacts>,
     /// Nothing before there is an answer.
     status: Option<StatusCode>,
@@ -65,6 +66,7 @@ impl Sealing {
             },
             clock: Arc::clone(&parts.clock),
             recorder: Arc::clone(&parts.recorder),
+            tenants: Arc::clone(&parts.tenants),
             facts: Arc::clone(facts),
             status: None,
             bytes_sent: 0,
@@ -140,30 +142,21 @@ impl Drop for Sealing {
             began: self.answered.unwrap_or(now).since(self.outcome.started),
             error: self.outcome.error.or(gone),
         };
-        record(&self.recorder, &*self.clock, &self.facts, &self.outcome, &sent);
+        record(
+            &self.recorder,
+            &self.tenants,
+            &*self.clock,
+            &self.facts,
+            &self.outcome,
+            &sent,
+        );
     }
-}
-
-/// What a client was sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
-    /// The status.
-    pub(crate) status: u16,
-    /// Bytes of the body.
-    pub(crate) bytes: u64,
-    /// When that was done.
-    pub(crate) now: Instant,
-    /// From the request's head to the end of the answer.
-    pub(crate) duration: Duration,
-    /// From the request's head to the head of the answer.
-    pub(crate) began: Duration,
-    /// The word for what went wrong, with the client or before.
-    pub(crate) error: Option<&'static str>,
 }
 
 /// The one event from which access log, metrics and the live tail derive.
 pub(crate) fn record(
     recorder: &Recorder,
+    tenants: &Tenants,
     clock: &dyn Clock,
     request: &impl RequestView,
     outcome: &Outcome,
@@ -171,20 +164,11 @@ pub(crate) fn record(
 ) {
     let route = outcome.route.as_deref();
     if let Some(route) = route {
-        let Sent {
-            status,
-            duration,
-            bytes,
-            error,
-            ..
-        } = *sent;
-        route.metrics.record(outcome, status, duration, bytes, error);
+        route.metrics.requests.record(outcome, sent);
     }
     let tenant = request.tenant();
     if !tenant.is_empty() {
-        recorder
-            .tenants
-            .record(tenant, sent.now, sent.status, sent.bytes, sent.duration);
+        tenants.record(tenant, outcome, sent);
     }
     let wanted = recorder.wanted(&Ended {
         now: sent.now,

@@ -60,7 +60,7 @@ pub use advice::{Share, Summary};
 pub use encode::Withheld;
 pub use explain::{EntryFacts, Explanation, Held, State, Step};
 pub use head::STORED_VERSION;
-pub use metrics::RouteMetrics;
+pub use metrics::{RequestMetrics, RouteMetrics, TenantMetrics, Tenants};
 pub use outcome::{CacheOutcome, Tier};
 pub use own::{OwnRequest, Warmed};
 pub use parameters::{PARAMETERS, TENANT_PARAMETERS};

@@ -6,6 +6,7 @@ use crate::encode;
 use crate::failure::Failure;
 use crate::head::StoredHead;
 use crate::identify::Asking;
+use crate::metrics::Tenants;
 use crate::origin::Asker;
 use crate::outgoing::{self, Wanted};
 use crate::plane::Parts;
@@ -105,6 +106,7 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
         clock: Arc::clone(&parts.clock),
         random: Arc::clone(&parts.random),
         recorder: Arc::clone(&parts.recorder),
+        tenants: Arc::clone(&parts.tenants),
         engine: Arc::clone(&parts.engine),
     };
     let limit = parts.runtime.sleep(asking.route.strategy.load_hard_limit());
@@ -123,6 +125,7 @@ struct Load {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     recorder: Arc<Recorder>,
+    tenants: Arc<Tenants>,
     engine: Arc<Engine>,
 }
 
@@ -300,6 +303,7 @@ impl Load {
             clock: &*self.clock,
             random: &*self.random,
             recorder: &self.recorder,
+            tenants: &self.tenants,
         };
         let sent = asker.ask(&self.asking.facts, &self.asking.route, request, retry).await;
         let (mut response, exchange) = sent.map_err(Failure::Upstream)?;

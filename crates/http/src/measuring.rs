@@ -1,7 +1,7 @@
 //! What the bench measures of this crate in process: what it costs to record a request. No part of the interface.
 
 use crate::metrics::RouteMetrics;
-use crate::outcome::{CacheOutcome, Outcome};
+use crate::outcome::{CacheOutcome, Outcome, Sent};
 use peregrine_base::{Instant, WallTime};
 use peregrine_telemetry::Recorder;
 use peregrine_telemetry::recorder::Ended;
@@ -12,13 +12,21 @@ pub fn record_hit(metrics: &RouteMetrics, recorder: &Recorder, now: Instant, req
     let mut outcome = Outcome::begin(now, WallTime::UNKNOWN);
     outcome.cache = CacheOutcome::Hit;
     outcome.saved = Some(Duration::from_millis(20));
-    metrics.record(&outcome, 200, Duration::ZERO, 1024, None);
-    let traced = recorder.tracer().is_some();
-    let ended = Ended {
+    let sent = Sent {
+        status: 200,
+        bytes: 1024,
         now,
         duration: Duration::ZERO,
         began: Duration::ZERO,
-        status: 200,
+        error: None,
+    };
+    metrics.requests.record(&outcome, &sent);
+    let traced = recorder.tracer().is_some();
+    let ended = Ended {
+        now,
+        duration: sent.duration,
+        began: sent.began,
+        status: sent.status,
         failed: false,
         traced,
         request_id,

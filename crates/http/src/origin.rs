@@ -1,5 +1,6 @@
 //! A request on its way to an origin, as it is counted and traced: whatever is asked of an upstream is asked here.
 
+use crate::metrics::Tenants;
 use crate::policy::Fields;
 use crate::request::RequestFacts;
 use crate::route::Route;
@@ -17,6 +18,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) random: &'a dyn Random,
     pub(crate) recorder: &'a Recorder,
+    pub(crate) tenants: &'a Tenants,
 }
 
 impl Asker<'_> {
@@ -37,8 +39,12 @@ impl Asker<'_> {
         let method = request.method().clone();
         let began = self.clock.now();
         let sent = route.upstream.send_with(request, facts.hop.interim(), retry).await;
-        let took = self.clock.now().since(began);
-        route.metrics.asked_origin(took);
+        let ended = self.clock.now();
+        let took = ended.since(began);
+        route.metrics.requests.asked_origin(took);
+        if !facts.tenant.is_empty() {
+            self.tenants.asked_origin(&facts.tenant, ended, took);
+        }
         if let (Some((tracer, trace)), Some(span)) = (traced, span)
             && trace.sampled
         {

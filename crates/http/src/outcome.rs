@@ -272,3 +272,20 @@ impl Outcome {
         })
     }
 }
+
+/// What a client was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// The status.
+    pub(crate) status: u16,
+    /// Bytes of the body.
+    pub(crate) bytes: u64,
+    /// When that was done.
+    pub(crate) now: Instant,
+    /// From the request's head to the end of the answer.
+    pub(crate) duration: Duration,
+    /// From the request's head to the head of the answer.
+    pub(crate) began: Duration,
+    /// The word for what went wrong, with the client or before.
+    pub(crate) error: Option<&'static str>,
+}

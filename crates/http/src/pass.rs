@@ -38,6 +38,7 @@ pub(crate) async fn forward(
         clock: &*plane.parts.clock,
         random: &*plane.parts.random,
         recorder: &plane.parts.recorder,
+        tenants: &plane.parts.tenants,
     };
     let request = outgoing::forward(facts, route, body);
     let sent = asker.ask(facts, route, request, retry).await;

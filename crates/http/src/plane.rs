@@ -10,6 +10,7 @@ use crate::finish::Sealing;
 use crate::head_update::Checking;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, Loaded};
+use crate::metrics::Tenants;
 use crate::origin::traceparent;
 use crate::outcome::{CacheOutcome, Outcome, Tier};
 use crate::parted::Parted;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub runtime: Arc<dyn Runtime>,
     /// Who takes finished requests.
     pub recorder: Arc<Recorder>,
+    /// What each tenant's requests were.
+    pub tenants: Arc<Tenants>,
 }
 
 /// The caching reverse proxy.
@@ -151,6 +154,12 @@ impl Plane {
     /// How tenants are told apart.
     pub(crate) fn tenants(&self) -> arc_swap::Guard<Arc<TenantRules>> {
         self.tenants.load()
+    }
+
+    /// What each tenant's requests were.
+    #[must_use]
+    pub fn tenant_metrics(&self) -> &Tenants {
+        &self.parts.tenants
     }
 
     /// Who may PURGE.

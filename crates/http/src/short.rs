@@ -10,12 +10,12 @@ mod heard;
 
 use crate::deliver;
 use crate::encode::{Offer, encode_head};
-use crate::finish::{self, Sent};
+use crate::finish;
 use crate::head::{LineWriter, StoredLines};
 use crate::identify::{asked_of, leads, rewrite_key, terms};
 use crate::key::RequestVariants;
 use crate::origin::traceparent;
-use crate::outcome::{CacheOutcome, Outcome};
+use crate::outcome::{CacheOutcome, Outcome, Sent};
 use crate::plane::Plane;
 use crate::policy::{self, Condition, EditFields as _, Fields as _};
 use crate::request::RequestView as _;
@@ -125,7 +125,8 @@ impl Plane {
             error: None,
         };
         // Hits are not among the recent decisions that `explain` is asked about.
-        finish::record(&self.parts.recorder, &*self.parts.clock, &heard, &outcome, &sent);
+        let parts = &self.parts;
+        finish::record(&parts.recorder, &parts.tenants, &*parts.clock, &heard, &outcome, &sent);
         Some(())
     }
 }

@@ -1,8 +1,7 @@
 //! How long the cache was asked, for the traces that are recorded: what belongs to no such trace costs a comparison, and reads
 //! no clock.
 
-use crate::finish::Sent;
-use crate::outcome::{Outcome, Tier};
+use crate::outcome::{Outcome, Sent, Tier};
 use crate::plane::Plane;
 use peregrine_base::Instant;
 use peregrine_telemetry::Recorder;

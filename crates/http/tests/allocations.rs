@@ -179,6 +179,7 @@ fn plane(origin: SocketAddr) -> Plane {
         random: Arc::new(SystemRandom),
         runtime: Arc::new(TokioRuntime),
         recorder: Arc::new(recorder),
+        tenants: Arc::default(),
     };
     Plane::new(parts, table, TrustedProxies::none())
 }

@@ -3,10 +3,10 @@
 use crate::figures;
 use crate::insight::{Insight, State};
 use crate::model::{
-    ApplicationMetrics, CacheMetrics, Figures, HitRatio, Latency, Metrics, NamespaceMetrics, ReasonCount, RouteFigures,
-    Saved, SavedOfRoute, Status, StrategyFigures, Summary, SystemMetrics, TargetReport, TenantFigures, UpstreamReport,
+    ApplicationMetrics, CacheMetrics, Metrics, NamespaceMetrics, ReasonCount, RouteFigures, Saved, SavedOfRoute,
+    Status, StrategyFigures, Summary, SystemMetrics, TargetReport, UpstreamReport,
 };
-use crate::reading::{NamespaceReading, Reading};
+use crate::reading::{NamespaceReading, Reading, RouteReading};
 use crate::rings::About;
 use crate::score;
 use crate::series::{UPSTREAM, widen};
@@ -208,6 +208,29 @@ fn every_route(reading: &Reading) -> Vec<RouteFigures> {
     figures::of_routes(&Tally::between(reading, None, &mut Everything), reading)
 }
 
+/// Each route of a reading, of which `total` is the tally since the start, and why it did what it did.
+fn routes_with_causes(total: &Tally, reading: &Reading) -> Vec<RouteFigures> {
+    let mut routes = figures::of_routes(total, reading);
+    for route in &mut routes {
+        let known = reading.routes.iter().find(|known| *known.name == *route.route);
+        route.causes = known.map(|known| figures::causes([&*known.did]));
+    }
+    routes
+}
+
+/// The `routes` of a strategy together, if one of them did something.
+fn of_strategy(strategy: &str, routes: &[&RouteReading], total: &Tally) -> Option<StrategyFigures> {
+    let mut all = RouteTally::default();
+    for did in routes.iter().filter_map(|route| total.routes.get(&route.name)) {
+        all.merge(did);
+    }
+    (all.outcomes.total() > 0).then(|| StrategyFigures {
+        strategy: strategy.to_owned(),
+        figures: figures::of_route(&all, total.seconds),
+        causes: figures::causes(routes.iter().map(|route| &*route.did)),
+    })
+}
+
 /// Texts in place of words, for JSON.
 fn by_text(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     counts
@@ -219,18 +242,13 @@ fn by_text(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
 impl State {
     fn application(&self, reading: &Reading) -> ApplicationMetrics {
         let total = Tally::between(reading, None, &mut Everything);
-        let mut strategies: BTreeMap<&str, RouteTally> = BTreeMap::new();
-        let (mut errors, mut reasons) = (BTreeMap::new(), BTreeMap::<&str, (u64, &str)>::new());
+        let mut strategies: BTreeMap<&str, Vec<&RouteReading>> = BTreeMap::new();
+        let mut reasons = BTreeMap::<&str, (u64, &str)>::new();
         for route in &reading.routes {
-            if let Some(did) = total.routes.get(&route.name) {
-                strategies.entry(&route.strategy).or_default().merge(did);
-            }
-            for reason in &*route.reasons {
+            strategies.entry(&route.strategy).or_default().push(route);
+            for reason in &route.did.reasons {
                 reasons.entry(reason.word).or_insert((0, reason.sentence)).0 += reason.count;
             }
-        }
-        for (kind, count) in reading.routes.iter().flat_map(|route| &*route.error_kinds) {
-            *errors.entry((*kind).to_owned()).or_insert(0) += count;
         }
         let mut reasons: Vec<ReasonCount> = reasons
             .into_iter()
@@ -244,21 +262,19 @@ impl State {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
         ApplicationMetrics {
             now: figures::of_all(&self.now),
-            routes: figures::of_routes(&total, reading),
+            routes: routes_with_causes(&total, reading),
             strategies: strategies
                 .into_iter()
-                .map(|(strategy, did)| StrategyFigures {
-                    strategy: strategy.to_owned(),
-                    figures: figures::of_route(&did, total.seconds),
-                })
+                .filter_map(|(strategy, routes)| of_strategy(strategy, &routes, &total))
                 .collect(),
+            tiers: figures::of_tiers(&total, reading),
             tenants: reading
                 .tenants
                 .iter()
-                .map(|(tenant, did)| of_tenant(tenant, did))
+                .map(|(tenant, did)| figures::of_tenant(tenant, did))
                 .collect(),
             statuses: classes.into_iter().zip(total.all.statuses).collect(),
-            errors,
+            errors: figures::causes(reading.routes.iter().map(|route| &*route.did)).errors,
             reasons,
             connections: by_text(&reading.connections.counts),
             top_keys: reading.top_keys.clone(),
@@ -357,32 +373,5 @@ impl State {
             how.push("Money is shown once insight.origin_second_cost or insight.gigabyte_cost is set.".to_owned());
         }
         how
-    }
-}
-
-/// A tenant since the start, or since it has counters.
-fn of_tenant(tenant: &str, did: &crate::reading::TenantReading) -> TenantFigures {
-    let asked = did.hits + did.misses;
-    let traffic = did.traffic.as_ref();
-    let requests = traffic.map(|did| did.requests as f64);
-    let failed = traffic.and_then(|did| did.statuses.get("5xx")).copied().unwrap_or(0);
-    TenantFigures {
-        tenant: tenant.to_owned(),
-        figures: Figures {
-            requests,
-            error_ratio: requests.and_then(|requests| figures::ratio(failed as f64, requests)),
-            latency_ms: Latency {
-                p50: traffic.and_then(|did| did.p50_ms),
-                p95: traffic.and_then(|did| did.p95_ms),
-                p99: traffic.and_then(|did| did.p99_ms),
-                mean: None,
-            },
-            bytes_sent: traffic.map(|did| did.sent_bytes as f64),
-            hit_ratio: HitRatio {
-                total: figures::ratio(did.hits as f64, asked as f64),
-                ..HitRatio::default()
-            },
-            ..Figures::default()
-        },
     }
 }

@@ -1,7 +1,7 @@
 //! From a tally to what people see: the values of a point, and the figures of a span.
 
-use crate::model::{Figures, HitRatio, Latency, RouteFigures};
-use crate::reading::{Reading, RouteReading};
+use crate::model::{Causes, Figures, HitRatio, Latency, RouteFigures, TenantFigures, TierFigures};
+use crate::reading::{MEMORY, REDIS, Reading, RequestsReading, RouteReading, TIERS, TenantReading, TierReading};
 use crate::score;
 use crate::series::{GLOBAL, HEAT, HEAT_BOUNDS_MS, ROUTE, Row, UPSTREAM, narrow};
 use crate::spread::Spread;
@@ -167,6 +167,7 @@ pub(crate) fn of_route(tally: &RouteTally, seconds: f64) -> Figures {
         coalesced: Some(outcomes.collapsed as f64),
         origin_requests: Some(tally.origin_requests as f64),
         origin_seconds: Some(tally.origin_seconds()),
+        origin_seconds_saved: Some(tally.seconds_saved()),
         bytes_sent: Some(tally.bytes_sent as f64),
         bytes_saved: Some(tally.bytes_saved as f64),
         ..Figures::default()
@@ -202,6 +203,7 @@ pub(crate) fn of_routes(tally: &Tally, reading: &Reading) -> Vec<RouteFigures> {
                 namespace: text(|route| &route.namespace),
                 share_of_origin_time: ratio(did.origin_seconds(), tally.all.origin_seconds()),
                 figures: of_route(did, tally.seconds),
+                causes: None,
             }
         })
         .collect();
@@ -212,4 +214,75 @@ pub(crate) fn of_routes(tally: &Tally, reading: &Reading) -> Vec<RouteFigures> {
             .then_with(|| one.route.cmp(&other.route))
     });
     routes
+}
+
+/// The figures of a tier: of what it answered on all routes of `reading`, of which `total` is the tally since the start.
+pub(crate) fn of_tiers(total: &Tally, reading: &Reading) -> Vec<TierFigures> {
+    let of_tier = |tier: &'static str| {
+        let all = reading.routes.iter().filter_map(|route| route.did.tiers.get(tier));
+        let mut did = TierReading::default();
+        for one in all {
+            did.hits += one.hits;
+            did.duration.merge(&one.duration);
+            did.bytes_sent += one.bytes_sent;
+            did.saved_micros += one.saved_micros;
+        }
+        let (hits, asked) = (did.hits as f64, total.all.outcomes.asked() as f64);
+        let share = ratio(hits, asked);
+        let figures = Figures {
+            requests: Some(hits),
+            requests_per_s: ratio(hits, total.seconds),
+            latency_ms: latency(&Spread::between(&did.duration, None)),
+            hit_ratio: HitRatio {
+                total: share,
+                memory: share.filter(|_| tier == MEMORY),
+                redis: share.filter(|_| tier == REDIS),
+            },
+            origin_seconds_saved: Some(Duration::from_micros(did.saved_micros).as_secs_f64()),
+            bytes_sent: Some(did.bytes_sent as f64),
+            evictions: (tier == MEMORY).then(|| total.counters[counter::EVICTIONS]),
+            ..Figures::default()
+        };
+        TierFigures {
+            tier: tier.to_owned(),
+            figures,
+        }
+    };
+    TIERS.into_iter().map(of_tier).collect()
+}
+
+/// The figures of a tenant since the start, or since it has counters: how long that is nobody notes, so nothing is told for each
+/// second.
+#[must_use]
+pub fn of_tenant(tenant: &str, reading: &TenantReading) -> TenantFigures {
+    let found = |did: &RequestsReading| of_route(&RouteTally::of_requests(did, None), 0.0);
+    let looked = || Figures {
+        hit_ratio: HitRatio {
+            total: ratio(reading.hits as f64, (reading.hits + reading.misses) as f64),
+            ..HitRatio::default()
+        },
+        ..Figures::default()
+    };
+    TenantFigures {
+        tenant: tenant.to_owned(),
+        figures: Figures {
+            evictions: Some(reading.evicted as f64),
+            ..reading.did.as_deref().map_or_else(looked, found)
+        },
+        causes: reading.did.as_deref().map(|did| causes([did])),
+    }
+}
+
+/// Why requests failed, and what was decided of them.
+pub(crate) fn causes<'a>(of: impl IntoIterator<Item = &'a RequestsReading>) -> Causes {
+    let mut causes = Causes::default();
+    for did in of {
+        for (kind, count) in &did.error_kinds {
+            *causes.errors.entry((*kind).to_owned()).or_insert(0) += count;
+        }
+        for reason in &did.reasons {
+            *causes.reasons.entry(reason.word.to_owned()).or_insert(0) += reason.count;
+        }
+    }
+    causes
 }

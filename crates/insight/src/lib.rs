@@ -44,6 +44,7 @@ pub use alerting::Alerting;
 pub use config::InsightConfig;
 pub use desk::{DeskConfig, limits};
 pub use events::{Event, Events};
+pub use figures::of_tenant as figures_of_tenant;
 pub use insight::{Insight, InsightStatus};
 pub use keeping::Restored;
 pub use parameters::PARAMETERS;

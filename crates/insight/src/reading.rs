@@ -4,10 +4,16 @@
 use crate::model::{SystemMetrics, TopKey};
 use peregrine_base::{Instant, WallTime};
 use peregrine_telemetry::HistogramSnapshot;
-use peregrine_telemetry::tenants::TenantTraffic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The tiers of the cache, by their names.
+pub(crate) const TIERS: [&str; 2] = [MEMORY, REDIS];
+/// This node's memory.
+pub(crate) const MEMORY: &str = "memory";
+/// What all nodes share.
+pub(crate) const REDIS: &str = "redis";
 
 /// The numbers of all rooms at one moment.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +40,7 @@ pub struct Reading {
     pub sharing: Option<SharingReading>,
     /// The client's side.
     pub connections: ConnectionsReading,
-    /// Each tenant that has an account.
+    /// Each tenant that has an account in the cache, or counters.
     pub tenants: BTreeMap<String, TenantReading>,
     /// The keys that were asked for most, as far as they are counted.
     pub top_keys: Vec<TopKey>,
@@ -53,6 +59,16 @@ pub struct RouteReading {
     pub upstream: Arc<str>,
     /// The name of its namespace.
     pub namespace: Arc<str>,
+    /// Its requests.
+    pub did: Arc<RequestsReading>,
+    /// Bytes of stored answers that compress well and were sent as they are to clients that take a coding, by the parameter
+    /// of the strategy that does not offer one.
+    pub uncompressed_bytes: BTreeMap<&'static str, u64>,
+}
+
+/// What was counted of the requests of a route, or of a tenant.
+#[derive(Clone, Debug, Default)]
+pub struct RequestsReading {
     /// How the cache took part.
     pub outcomes: Outcomes,
     /// Answers by class of status, 1xx to 5xx.
@@ -60,32 +76,50 @@ pub struct RouteReading {
     /// Requests that ended in an error of the upstream's or Peregrine's own.
     pub errors: u64,
     /// What went wrong, by kind.
-    pub error_kinds: Arc<BTreeMap<&'static str, u64>>,
+    pub error_kinds: BTreeMap<&'static str, u64>,
     /// Decisions by reason.
-    pub reasons: Arc<[ReasonReading]>,
+    pub reasons: Vec<ReasonReading>,
+    /// Answers from the cache, by the tier that had them.
+    pub tiers: BTreeMap<&'static str, TierReading>,
     /// From the parsed request to the end of the answer.
-    pub duration: Arc<HistogramSnapshot>,
+    pub duration: HistogramSnapshot,
     /// From the request to the origin until its first byte.
-    pub upstream_time: Arc<HistogramSnapshot>,
+    pub upstream_time: HistogramSnapshot,
     /// How long requests waited for a connection to the origin.
-    pub queue_time: Arc<HistogramSnapshot>,
+    pub queue_time: HistogramSnapshot,
     /// Bytes of bodies sent.
     pub bytes_sent: u64,
     /// Bytes of bodies that the origin did not send.
     pub bytes_saved: u64,
-    /// Bytes of stored answers that compress well and were sent as they are to clients that take a coding, by the parameter
-    /// of the strategy that does not offer one.
-    pub uncompressed_bytes: BTreeMap<&'static str, u64>,
-    /// Answers that came from Redis.
-    pub redis_hits: u64,
     /// Requests that the origin got, renewals in the background and failed ones included.
     pub origin_requests: u64,
     /// Time that it took for them, in microseconds.
     pub origin_micros: u64,
-    /// Requests that it was spared.
+    /// Requests that the origin was spared.
     pub saved_requests: u64,
     /// Time that it was spared, in microseconds: for each of them what the load of that very entry took.
     pub saved_micros: u64,
+}
+
+/// What a tier answered.
+#[derive(Clone, Debug, Default)]
+pub struct TierReading {
+    /// Answers that came from it.
+    pub hits: u64,
+    /// From the parsed request to the end of the answer.
+    pub duration: HistogramSnapshot,
+    /// Bytes of their bodies.
+    pub bytes_sent: u64,
+    /// Time that the origin was spared, in microseconds.
+    pub saved_micros: u64,
+}
+
+impl RequestsReading {
+    /// Answers that came from Redis.
+    #[must_use]
+    pub fn redis_hits(&self) -> u64 {
+        self.tiers.get(REDIS).map_or(0, |tier| tier.hits)
+    }
 }
 
 /// How often a caching decision was made for a reason.
@@ -241,12 +275,12 @@ pub struct ConnectionsReading {
 /// What a tenant did since the start.
 #[derive(Clone, Debug, Default)]
 pub struct TenantReading {
-    /// What its requests were; nothing while it has no counters of its own.
-    pub traffic: Option<Arc<TenantTraffic>>,
+    /// Its requests; nothing while it has no counters of its own.
+    pub did: Option<Arc<RequestsReading>>,
     /// Lookups that found something fresh.
     pub hits: u64,
     /// Lookups that found nothing to serve at once.
     pub misses: u64,
-    /// Bytes that its entries occupy.
-    pub bytes: u64,
+    /// Entries of its own that left memory because it held as much as it may.
+    pub evicted: u64,
 }

@@ -4,8 +4,9 @@
 //! A counter that is smaller than before began anew (the program started again, or a reload made its room anew): all that
 //! it counts is new.
 
-use crate::reading::{Outcomes, Reading, RouteReading, SharingReading, UpstreamReading};
+use crate::reading::{Outcomes, Reading, RequestsReading, RouteReading, SharingReading, UpstreamReading};
 use crate::spread::Spread;
+use peregrine_telemetry::HistogramSnapshot;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -222,22 +223,28 @@ impl RouteTally {
     /// What `new` counted that `old` had not.
     #[must_use]
     pub fn between(new: &RouteReading, old: Option<&RouteReading>) -> Self {
-        // All counters of a route are made with it, so they begin anew together.
+        match old {
+            // The program hands in the same reading as long as nothing was counted.
+            Some(old) if Arc::ptr_eq(&new.did, &old.did) => Self::default(),
+            old => Self::of_requests(&new.did, old.map(|old| &*old.did)),
+        }
+    }
+
+    /// What `new` counted of requests that `old` had not.
+    #[must_use]
+    pub fn of_requests(new: &RequestsReading, old: Option<&RequestsReading>) -> Self {
+        // All of these counters are made together, so they begin anew together.
         let old = old.filter(|old| old.outcomes.total() <= new.outcomes.total());
-        let before = |of: fn(&RouteReading) -> u64| old.map_or(0, of);
+        let before = |of: fn(&RequestsReading) -> u64| old.map_or(0, of);
         let counts = old.map_or([0; 7], |old| old.outcomes.counts());
-        let spread = |of: fn(&RouteReading) -> &Arc<peregrine_telemetry::HistogramSnapshot>| match old {
-            // The program hands in the same snapshot as long as nothing was counted.
-            Some(old) if Arc::ptr_eq(of(new), of(old)) => Spread::default(),
-            old => Spread::between(of(new), old.map(|old| &**of(old))),
-        };
+        let spread = |of: fn(&RequestsReading) -> &HistogramSnapshot| Spread::between(of(new), old.map(of));
         Self {
             outcomes: Outcomes::of_counts(each_more(new.outcomes.counts(), counts)),
             statuses: each_more(new.statuses, old.map_or([0; 5], |old| old.statuses)),
             errors: more(new.errors, before(|old| old.errors)),
             bytes_sent: more(new.bytes_sent, before(|old| old.bytes_sent)),
             bytes_saved: more(new.bytes_saved, before(|old| old.bytes_saved)),
-            redis_hits: more(new.redis_hits, before(|old| old.redis_hits)),
+            redis_hits: more(new.redis_hits(), before(RequestsReading::redis_hits)),
             origin_requests: more(new.origin_requests, before(|old| old.origin_requests)),
             origin_micros: more(new.origin_micros, before(|old| old.origin_micros)),
             saved_requests: more(new.saved_requests, before(|old| old.saved_requests)),

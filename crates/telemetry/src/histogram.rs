@@ -39,7 +39,7 @@ impl Shard {
 }
 
 /// What a histogram held when it was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistogramSnapshot {
     buckets: Vec<u64>,
     /// All durations together, in microseconds.
@@ -77,20 +77,16 @@ impl Histogram {
     /// What was recorded so far.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot {
-        let mut buckets = vec![0u64; BUCKETS];
-        let mut sum_micros = 0u64;
+        let mut snapshot = HistogramSnapshot::default();
         for shard in self.shards.iter() {
-            for (total, bucket) in buckets.iter_mut().zip(&shard.buckets) {
+            for (total, bucket) in snapshot.buckets.iter_mut().zip(&shard.buckets) {
                 *total += bucket.load(Ordering::Relaxed);
             }
-            sum_micros = sum_micros.wrapping_add(shard.sum_micros.load(Ordering::Relaxed));
+            let sum = shard.sum_micros.load(Ordering::Relaxed);
+            snapshot.sum_micros = snapshot.sum_micros.wrapping_add(sum);
         }
-        let count = buckets.iter().sum();
-        HistogramSnapshot {
-            buckets,
-            sum_micros,
-            count,
-        }
+        snapshot.count = snapshot.buckets.iter().sum();
+        snapshot
     }
 }
 
@@ -100,7 +96,27 @@ impl Default for Histogram {
     }
 }
 
+impl Default for HistogramSnapshot {
+    /// Of nothing.
+    fn default() -> Self {
+        Self {
+            buckets: vec![0; BUCKETS],
+            sum_micros: 0,
+            count: 0,
+        }
+    }
+}
+
 impl HistogramSnapshot {
+    /// Adds what `other` held.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, other) in self.buckets.iter_mut().zip(&other.buckets) {
+            *own += other;
+        }
+        self.sum_micros = self.sum_micros.wrapping_add(other.sum_micros);
+        self.count += other.count;
+    }
+
     /// The duration below which the share `quantile` (0 to 1) of all lies: the upper edge of its bucket.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Duration {

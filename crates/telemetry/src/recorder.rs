@@ -8,7 +8,6 @@ use crate::access::{Access, AccessLog, Redaction, TARGET_MAX_BYTES, cut, without
 use crate::config::LogConfig;
 use crate::otlp::Tracer;
 use crate::tail::{Pace, Tail};
-use crate::tenants::Tenants;
 use crate::top::TopKeys;
 use crate::trace::Trace;
 use crate::{Counter, Exposition, Gauge};
@@ -39,8 +38,6 @@ pub struct Recorder {
     pub tail: Arc<Tail>,
     /// What is asked for most.
     pub top_keys: TopKeys,
-    /// What each tenant's requests were.
-    pub tenants: Tenants,
     /// Requests that began and have not ended; who begins one moves it, and who ends it moves it back. What is answered
     /// where it was read is never under way.
     pub under_way: Gauge,
@@ -103,7 +100,6 @@ impl Recorder {
             access_log: AccessLog::start(config)?,
             tail: Arc::new(Tail::new(Redaction::default())),
             top_keys: TopKeys::default(),
-            tenants: Tenants::default(),
             under_way: Gauge::new(),
             tracer: OnceLock::new(),
             redaction: ArcSwap::default(),
@@ -241,7 +237,6 @@ impl Recorder {
     pub fn expose(&self, exposition: &mut Exposition) {
         self.access_log.expose(exposition);
         self.tail.expose(exposition);
-        self.tenants.expose(exposition);
         if let Some(tracer) = self.tracer() {
             tracer.expose(exposition);
         }

@@ -69,9 +69,9 @@ export function figures(at, seconds, share = 1, shape = null) {
   return {
     requests: Math.round(rate * seconds), requests_per_s: rate, error_ratio: now.error_ratio * (shape?.route === "/search" ? 6 : 0.8),
     latency_ms: { p50: shape && hit < 0.5 ? cost * 0.9 : now.latency_p50_ms, p95: shape ? cost * 2.4 : now.latency_p95_ms, p99: shape ? cost * 5 : now.latency_p99_ms, mean: cost * (1 - hit) + 0.5 },
-    upstream_ms: { p50: cost, p95: cost * 2.8, p99: cost * 5.5, mean: cost * 1.2 },
+    upstream_ms: { p50: cost, p95: cost * 2.8, p99: cost * 5.5, mean: cost * 1.2 }, queue_ms: { p50: 0.04, p95: 0.3, p99: 2.1, mean: 0.1 },
     hit_ratio: { total: hit, memory: Math.max(0, hit - 0.09), redis: Math.min(hit, 0.09) }, stale_ratio: 0.012, bypass_ratio: hit === 0 ? 1 : 0.01,
-    coalesced: Math.round(rate * seconds * 0.01), origin_requests: Math.round(rate * seconds * (1 - hit)), origin_seconds: (rate * seconds * (1 - hit) * cost) / 1000,
+    coalesced: Math.round(rate * seconds * 0.01), origin_requests: Math.round(rate * seconds * (1 - hit)), origin_seconds: (rate * seconds * (1 - hit) * cost) / 1000, origin_seconds_saved: (rate * seconds * hit * cost) / 1000,
     bytes_sent: rate * seconds * 18200, bytes_saved: rate * seconds * hit * 17600, evictions: 214, invalidations: 31, connections_open: now.connections_open,
     in_flight: now.in_flight, cpu_ratio: now.cpu_ratio, memory_bytes: now.memory_bytes, memory_ratio: now.memory_ratio,
   };

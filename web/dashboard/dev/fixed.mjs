@@ -87,8 +87,10 @@ export const system = (now) => ({
   cgroup: { memory_bytes: now.memory_bytes, memory_max_bytes: 2.1e9, cpu_max_cores: 4, throttled_seconds: 1.2 },
   machine: { cores: 8, cpu_ratio: now.machine_cpu_ratio, load: { m1: now.load_1m, m5: 1.4, m15: 1.3 }, memory_bytes: 1.6e10, memory_available_bytes: 6.9e9, disk: { path: "/var/lib/peregrine", used_bytes: 3.1e10, free_bytes: 5.4e10 }, disk_read_bytes: 8e9, disk_written_bytes: 9e10, network_in_bytes: 8e11, network_out_bytes: 7e12 },
 });
+export const causes = (part) => ({ errors: { upstream_reset: Math.round(51_200 / part / 2), client_gone: Math.round(4012 / part / 2) }, reasons: Object.fromEntries(stats().reasons.slice(0, 4).map(({ reason, count }) => [reason, Math.round(count / part / 2)])) });
 export const application = (one) => ({
-  strategies: NAMES.map((strategy, at) => ({ strategy, ...one, requests_per_s: one.requests_per_s / (at + 2) })), tenants: ["acme", "globex", "initech"].map((tenant, at) => ({ tenant, ...one, requests: 1_204_118 / (at + 1) })), statuses: { 200: 46_120_331, 304: 1_610_022, 404: 410_220, 502: 61_200, 504: 9247 }, errors: { upstream_reset: 51_200, upstream_timeout: 9247, client_gone: 4012 },
+  strategies: NAMES.map((strategy, at) => ({ strategy, ...one, causes: causes(at + 1), requests_per_s: one.requests_per_s / (at + 2) })), tenants: ["acme", "globex", "initech"].map((tenant, at) => ({ tenant, ...one, causes: causes(at + 2), requests: 1_204_118 / (at + 1) })),
+  tiers: ["memory", "redis"].map((tier, at) => ({ tier, ...one, requests: 1_912_040 / (1 + at * 9), hit_ratio: { total: at ? 0.06 : 0.81, memory: at ? null : 0.81, redis: at ? 0.06 : null }, latency_ms: at ? { p50: 0.9, p95: 1.9, p99: 3.2, mean: 1 } : { p50: 0.02, p95: 0.05, p99: 0.12, mean: 0.03 }, evictions: at ? null : 8112 })), statuses: { 200: 46_120_331, 304: 1_610_022, 404: 410_220, 502: 61_200, 504: 9247 }, errors: { upstream_reset: 51_200, upstream_timeout: 9247, client_gone: 4012 },
   reasons: stats().reasons.map(({ reason, count, sentence }) => ({ reason, count, sentence })), connections: { http1: 182, http2: 230, tunnels: 18 }, top_keys: Array.from({ length: 8 }, (_, at) => ({ key: `GET https://shop.example/products?page=${at + 1}`, count: 912_000 - at * 81_000, error: 120 })),
 });
 export const recommendations = () => [

@@ -123,6 +123,19 @@ await check("the description of the API: read without a token, accessible, on a 
   }
 });
 
+await check("answers: the causes of one strategy, in the address, and the tiers", async (faults) => {
+  const page = await loggedIn(faults);
+  await visit(page, "metrics?view=answers");
+  await page.getByRole("table", { name: "Tiers" }).getByRole("cell", { name: "memory" }).waitFor();
+  const whose = page.getByLabel("Whose errors and reasons");
+  const [one] = await whose.locator("option").evaluateAll((options) => options.map((option) => option.value).filter((value) => value.startsWith("strategy ")));
+  claim(one, "no strategy can be chosen");
+  await whose.selectOption(one);
+  await page.getByText(`of ${one}`).first().waitFor();
+  claim(new URL(page.url()).searchParams.get("of") === one, `the choice is not in the address: ${page.url()}`);
+  await page.context().close();
+});
+
 await check("phone width: no page is wider than the screen, the menu opens", async (faults) => {
   const page = await loggedIn(faults, { width: 390, height: 844 });
   for (const name of [...PAGES, ...TABS]) {

@@ -1140,6 +1140,8 @@ export interface components {
             strategies: components["schemas"]["StrategyFigures"][];
             /** @description Each tenant since the start. */
             tenants: components["schemas"]["TenantFigures"][];
+            /** @description Each tier of the cache since the start. */
+            tiers: components["schemas"]["TierFigures"][];
             /** @description The keys that were asked for most often, as far as they are counted. */
             top_keys: components["schemas"]["TopKey"][];
             /** @description Since the start. */
@@ -1418,6 +1420,17 @@ export interface components {
             };
             /** @description Everything together. */
             total: components["schemas"]["NamespaceStatistics"];
+        };
+        /** @description What stands behind the figures. */
+        Causes: {
+            /** @description How often each thing went wrong, by kind; clients that left are among them. */
+            errors: {
+                [key: string]: number;
+            };
+            /** @description How often each caching decision was made, by its reason. */
+            reasons: {
+                [key: string]: number;
+            };
         };
         /** @description The control group of the process. */
         CgroupMetrics: {
@@ -1830,6 +1843,11 @@ export interface components {
              * @description Time until the origin's first bytes, added up.
              */
             origin_seconds: number | null;
+            /**
+             * Format: double
+             * @description Time that the origin was spared: what the loads of the answers had taken that came from the cache, added up.
+             */
+            origin_seconds_saved: number | null;
             /** @description How long requests that the origin answered had waited for a connection: for one to be made, or for one of the most there may be. Those that got none are among the errors. */
             queue_ms: components["schemas"]["Latency"];
             /**
@@ -3175,6 +3193,7 @@ export interface components {
         };
         /** @description The figures of a route. */
         RouteFigures: components["schemas"]["Figures"] & {
+            causes: null | components["schemas"]["Causes"];
             /** @description The name of its namespace. */
             namespace: string;
             /** @description Its name. */
@@ -3465,6 +3484,8 @@ export interface components {
         };
         /** @description The figures of all routes with a strategy. */
         StrategyFigures: components["schemas"]["Figures"] & {
+            /** @description Why. */
+            causes: components["schemas"]["Causes"];
             /** @description Its name. */
             strategy: string;
         };
@@ -3704,6 +3725,7 @@ export interface components {
         };
         /** @description The figures of a tenant, as far as they are counted by tenant. */
         TenantFigures: components["schemas"]["Figures"] & {
+            causes: null | components["schemas"]["Causes"];
             /** @description Its name. */
             tenant: string;
         };
@@ -3712,7 +3734,7 @@ export interface components {
             cache: null | components["schemas"]["TenantStatistics"];
             /** @description The tenant. */
             tenant: string;
-            traffic: null | components["schemas"]["TenantTraffic"];
+            traffic: null | components["schemas"]["TenantFigures"];
         };
         /** @description What a tenant holds on this node and did since it has an account here. */
         TenantStatistics: {
@@ -3782,37 +3804,10 @@ export interface components {
              */
             refused: number;
         };
-        /** @description What a tenant's requests were since it has counters of its own. */
-        TenantTraffic: {
-            /**
-             * Format: double
-             * @description Half of the answers were all there after at most so many milliseconds; nothing without requests.
-             */
-            p50_ms: number | null;
-            /**
-             * Format: double
-             * @description 95 of a hundred.
-             */
-            p95_ms: number | null;
-            /**
-             * Format: double
-             * @description 99 of a hundred.
-             */
-            p99_ms: number | null;
-            /**
-             * Format: int64
-             * @description Requests that were answered.
-             */
-            requests: number;
-            /**
-             * Format: int64
-             * @description Bytes of bodies sent.
-             */
-            sent_bytes: number;
-            /** @description The same by class of status. */
-            statuses: {
-                [key: string]: number;
-            };
+        /** @description The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time saved, and what left it for want of room, where this node knows. The others are `null`. */
+        TierFigures: components["schemas"]["Figures"] & {
+            /** @description Its name: `memory` or `redis`. */
+            tier: string;
         };
         /**
          * Format: date-time
@@ -4072,6 +4067,7 @@ export type BackplaneStatus = components['schemas']['BackplaneStatus'];
 export type Burn = components['schemas']['Burn'];
 export type CacheMetrics = components['schemas']['CacheMetrics'];
 export type CacheStatistics = components['schemas']['CacheStatistics'];
+export type Causes = components['schemas']['Causes'];
 export type CgroupMetrics = components['schemas']['CgroupMetrics'];
 export type ChangeKind = components['schemas']['ChangeKind'];
 export type ChangeNote = components['schemas']['ChangeNote'];
@@ -4194,7 +4190,7 @@ export type TargetStatus = components['schemas']['TargetStatus'];
 export type TenantFigures = components['schemas']['TenantFigures'];
 export type TenantReport = components['schemas']['TenantReport'];
 export type TenantStatistics = components['schemas']['TenantStatistics'];
-export type TenantTraffic = components['schemas']['TenantTraffic'];
+export type TierFigures = components['schemas']['TierFigures'];
 export type Time = components['schemas']['Time'];
 export type TopKey = components['schemas']['TopKey'];
 export type TrafficReport = components['schemas']['TrafficReport'];

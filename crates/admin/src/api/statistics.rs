@@ -2,8 +2,8 @@
 
 use peregrine_cache::backplane::BackplaneStatus;
 use peregrine_cache::{KeysStatistics, NamespaceStatistics, Statistics, TenantStatistics};
+use peregrine_insight::model::TenantFigures;
 use peregrine_store::RedisStatus;
-use peregrine_telemetry::tenants::TenantTraffic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -56,7 +56,7 @@ pub struct TenantReport<'a> {
     /// Its numbers on this node; nothing while it has no account of its own here.
     pub cache: Option<TenantStatistics>,
     /// What its requests to this node were; nothing while it has no counters of its own here.
-    pub traffic: Option<TenantTraffic>,
+    pub traffic: Option<TenantFigures>,
 }
 
 /// How often a reason held.

@@ -196,6 +196,7 @@ mod tests {
                 requests: Some(7.0),
                 ..Figures::default()
             },
+            ..StrategyFigures::default()
         };
         let measured = ApplicationMetrics {
             routes: vec![

@@ -19,13 +19,13 @@ use peregrine_cache::{
     EntriesQuery, EntryView, Found, Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics,
     TagView, TenantStatistics,
 };
+use peregrine_insight::model::{Figures, TenantFigures};
 use peregrine_insight::report::Configured;
 use peregrine_insight::{Alerting, DeskConfig, Insight, InsightConfig};
 use peregrine_net::http::{Body, Handler, Peer};
 use peregrine_telemetry::Exposition;
 use peregrine_telemetry::access::Redaction;
 use peregrine_telemetry::tail::Tail;
-use peregrine_telemetry::tenants::TenantTraffic;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -205,10 +205,14 @@ impl Control for Fake {
         })
     }
 
-    fn tenant_traffic(&self, _: &str) -> Option<TenantTraffic> {
-        Some(TenantTraffic {
-            requests: 9,
-            ..TenantTraffic::default()
+    fn tenant_traffic(&self, _: &str) -> Option<TenantFigures> {
+        let figures = Figures {
+            requests: Some(9.0),
+            ..Figures::default()
+        };
+        Some(TenantFigures {
+            figures,
+            ..TenantFigures::default()
         })
     }
 

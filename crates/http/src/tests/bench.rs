@@ -259,6 +259,7 @@ impl Bench {
             random,
             runtime: Arc::new(TokioRuntime),
             recorder: Arc::new(Recorder::start(&log_to(&log)).unwrap()),
+            tenants: Arc::default(),
         };
         let plane = Arc::new(Plane::new(parts, table, setup.trusted));
         Self {

@@ -6,7 +6,7 @@ use crate::Tier;
 use http::StatusCode;
 
 fn of_tier(bench: &Bench, wanted: Tier) -> u64 {
-    let tiers: Vec<_> = bench.metrics().tiers().collect();
+    let tiers: Vec<_> = bench.metrics().requests.tiers().collect();
     tiers.iter().find(|(tier, _)| *tier == wanted).unwrap().1
 }
 
@@ -16,18 +16,30 @@ async fn hits_spare_the_origin_what_their_load_had_cost() {
     let url = "http://shop.example/page";
     bench.get_stored(url, &[]).await;
     let metrics = bench.metrics();
-    assert_eq!((metrics.origin_requests(), metrics.saved_requests()), (1, 0));
+    assert_eq!(
+        (metrics.requests.origin_requests(), metrics.requests.saved_requests()),
+        (1, 0)
+    );
     for _ in 0..3 {
         assert!(bench.get(url, &[]).await.is_hit());
     }
-    assert_eq!((metrics.origin_requests(), metrics.saved_requests()), (1, 3));
+    assert_eq!(
+        (metrics.requests.origin_requests(), metrics.requests.saved_requests()),
+        (1, 3)
+    );
     assert_eq!(of_tier(&bench, Tier::Memory), 3);
     assert_eq!(of_tier(&bench, Tier::Redis), 0);
     // A write goes past the cache and reaches the origin.
     bench.ask("POST", url, &[]).await;
-    assert_eq!((metrics.origin_requests(), metrics.saved_requests()), (2, 3));
-    assert_eq!(metrics.error_kinds().len(), 0);
-    assert_eq!(metrics.wait.snapshot().count, metrics.upstream.snapshot().count);
+    assert_eq!(
+        (metrics.requests.origin_requests(), metrics.requests.saved_requests()),
+        (2, 3)
+    );
+    assert_eq!(metrics.requests.error_kinds().len(), 0);
+    assert_eq!(
+        metrics.requests.wait.snapshot().count,
+        metrics.requests.upstream.snapshot().count
+    );
 }
 
 #[tokio::test]
@@ -40,12 +52,12 @@ async fn what_goes_wrong_is_counted_by_kind_and_stale_in_its_place_saves_nothing
     bench.end_origin().await;
     bench.advance(120);
     assert_eq!(bench.get(url, &[]).await.text, "text");
-    assert_eq!(bench.metrics().saved_requests(), 0, "the origin was asked");
+    assert_eq!(bench.metrics().requests.saved_requests(), 0, "the origin was asked");
     assert_eq!(
         bench.get("http://shop.example/other", &[]).await.status,
         StatusCode::BAD_GATEWAY
     );
-    let kinds = bench.metrics().error_kinds();
+    let kinds = bench.metrics().requests.error_kinds();
     assert_eq!(kinds.values().sum::<u64>(), 1, "{kinds:?}");
-    assert_eq!(bench.metrics().origin_requests(), 3, "what failed is counted");
+    assert_eq!(bench.metrics().requests.origin_requests(), 3, "what failed is counted");
 }

@@ -5,7 +5,7 @@ use super::*;
 
 /// What was counted of answers by class of status: those with 2xx, and those with 4xx.
 fn counted(bench: &Bench) -> (u64, u64) {
-    let statuses: Vec<u64> = bench.metrics().statuses().map(|(_, count)| count).collect();
+    let statuses: Vec<u64> = bench.metrics().requests.statuses().map(|(_, count)| count).collect();
     (statuses[1], statuses[3])
 }
 
@@ -27,7 +27,7 @@ async fn a_client_that_leaves_before_its_answer_is_counted_and_its_load_goes_on(
         () = until("the origin to be asked", || !bench.heard().is_empty()) => {}
     }
     assert_eq!(counted(&bench), (0, 1));
-    assert_eq!(bench.metrics().errors.value(), 0, "nobody failed");
+    assert_eq!(bench.metrics().requests.errors(), 0, "nobody failed");
     let line = bench.logged().pop().unwrap();
     assert_eq!(
         (&line["status"], &line["error"], &line["cache"]),
@@ -54,7 +54,7 @@ async fn a_client_that_leaves_in_the_middle_is_counted_once() {
     assert_eq!((counted(&bench), under_way()), ((0, 0), 1), "it is not over");
     drop(response);
     assert_eq!(under_way(), 0);
-    assert_eq!((counted(&bench), bench.metrics().bytes_sent.value()), ((1, 0), 5));
+    assert_eq!((counted(&bench), bench.metrics().requests.bytes_sent()), ((1, 0), 5));
     let line = bench.logged().pop().unwrap();
     assert_eq!(
         (&line["status"], &line["error"], &line["sent_bytes"]),
@@ -62,7 +62,7 @@ async fn a_client_that_leaves_in_the_middle_is_counted_once() {
     );
     gate.open();
     assert_eq!(bench.get(url, &[]).await.text, "firstsecond");
-    assert_eq!((counted(&bench), bench.metrics().bytes_sent.value()), ((2, 0), 16));
+    assert_eq!((counted(&bench), bench.metrics().requests.bytes_sent()), ((2, 0), 16));
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn only_what_the_origin_did_not_send_is_saved() {
         ("/stored", _) => answer(304, &[("etag", "\"1\"")], ""),
         _ => answer(500, &[], "failed"),
     });
-    let saved = || bench.metrics().bytes_saved.value();
+    let saved = || bench.metrics().requests.bytes_saved();
     for (target, total) in [("/stored", 0), ("/stored", 5), ("/failed", 5)] {
         bench.get(&format!("http://shop.example{target}"), &[]).await;
         assert_eq!(saved(), total, "{target}");

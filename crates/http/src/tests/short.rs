@@ -242,17 +242,14 @@ fn any_asked() -> impl Strategy<Value = Asked> {
 fn counted(bench: &Bench) -> (Vec<u64>, u64, u64) {
     let metrics: Vec<_> = bench.plane.table().iter().map(|route| route.metrics.clone()).collect();
     let counts = metrics.iter().flat_map(|metrics| {
-        let outcomes = metrics.outcomes().map(|(_, count)| count);
-        let statuses = metrics.statuses().map(|(_, count)| count);
-        let bytes = [
-            metrics.bytes_sent.value(),
-            metrics.bytes_saved.value(),
-            metrics.duration.snapshot().count,
-        ];
+        let requests = &metrics.requests;
+        let outcomes = requests.outcomes().map(|(_, count)| count);
+        let statuses = requests.statuses().map(|(_, count)| count);
+        let bytes = [requests.bytes_sent(), requests.bytes_saved(), requests.duration().count];
         let encoded = metrics.encodings().map(|(_, count)| count);
         let encoded = encoded
-            .chain(metrics.tiers().map(|(_, count)| count))
-            .chain([metrics.saved_requests()]);
+            .chain(requests.tiers().map(|(_, count)| count))
+            .chain([requests.saved_requests()]);
         outcomes.chain(statuses).chain(bytes).chain(encoded).collect::<Vec<_>>()
     });
     let total = bench.engine.statistics().total;
@@ -372,12 +369,12 @@ async fn a_hit_took_the_time_between_two_looks_at_the_clock() {
     };
     at_length(&bench, &asked).await;
     bench.settled().await;
-    let start = bench.metrics().duration.snapshot();
+    let start = bench.metrics().requests.duration();
     let before = bench.clock.now();
     assert!(shortly(&bench, &asked).is_some());
     // One look when the head was there, one when the answer was: no more on this way.
     assert_eq!(bench.clock.now().since(before), tick * 2);
-    let end = bench.metrics().duration.snapshot();
+    let end = bench.metrics().requests.duration();
     assert_eq!((end.count - start.count, end.sum_micros - start.sum_micros), (1, 3));
     until("two lines", || bench.logged().len() == 2).await;
     assert_eq!(bench.logged()[1]["duration_ms"], 0.003);

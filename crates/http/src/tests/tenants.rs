@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, Gate, answer, until};
 use super::*;
-use crate::TenantRules;
 use crate::config::{TenantFrom, TenantsConfig, Untrusted};
+use crate::{RequestMetrics, TenantRules, Tier};
 use http::Version;
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Answer, Body, Handler as _, HeadView, Peer};
@@ -271,4 +271,82 @@ async fn hosts_and_paths_name_tenants_for_anybody() {
     assert_eq!(bench.get("http://shop.example/a", &[]).await.status, 400);
     assert_eq!(bench.get("http://shop.example/t/a%62/a", &[]).await.status, 400);
     assert_eq!(bench.logged().iter().filter(|line| line["tenant"] == "acme").count(), 2);
+}
+
+/// What was counted of requests, as one text.
+fn counted(of: &RequestMetrics) -> String {
+    let tiers: Vec<_> = of
+        .tiers()
+        .map(|(tier, count)| (tier, count, of.bytes_from(tier), of.saved_by(tier)))
+        .collect();
+    let took = of.tiers().map(|(tier, _)| of.duration_from(tier)).collect::<Vec<_>>();
+    let words = (
+        of.outcomes().collect::<Vec<_>>(),
+        of.statuses().collect::<Vec<_>>(),
+        of.reasons(),
+        of.error_kinds(),
+    );
+    let sums = (
+        of.errors(),
+        of.bytes_sent(),
+        of.bytes_saved(),
+        of.saved_requests(),
+        of.saved_time(),
+        of.origin_requests(),
+        of.origin_time(),
+    );
+    let spans = (of.duration(), of.upstream.snapshot(), of.wait.snapshot());
+    format!("{words:?} {tiers:?} {sums:?} {took:?} {spans:?}")
+}
+
+#[tokio::test]
+async fn a_tenants_requests_are_counted_like_those_of_the_route() {
+    let bench = bench();
+    bench.plane.tenant_metrics().keep(1);
+    bench.get_stored(URL, ACME).await;
+    for _ in 0..3 {
+        assert!(bench.get(URL, ACME).await.is_hit());
+    }
+    bench.end_origin().await;
+    bench.get("http://shop.example/other", ACME).await;
+    let of_route = bench.metrics();
+    let of_acme = bench.plane.tenant_metrics().get("acme").unwrap();
+    assert_eq!(counted(&of_acme.requests), counted(&of_route.requests));
+    let did = &of_acme.requests;
+    assert_eq!(
+        (did.outcomes().map(|(_, count)| count).sum::<u64>(), did.errors()),
+        (5, 1)
+    );
+    assert_eq!(
+        did.error_kinds().into_values().sum::<u64>(),
+        1,
+        "{:?}",
+        did.error_kinds()
+    );
+    assert_eq!(did.origin_requests(), 2);
+    assert!(!did.reasons().is_empty());
+    assert_eq!(did.upstream.snapshot().count, did.wait.snapshot().count);
+    // Three of the five came from memory, and the others from nowhere in the cache.
+    assert_eq!(did.duration_from(Tier::Memory).count, 3);
+    assert_eq!((did.duration_from(Tier::Redis).count, did.duration().count), (0, 5));
+    assert_eq!(did.bytes_from(Tier::Memory), did.bytes_saved());
+    assert!(did.bytes_saved() > 0 && did.bytes_saved() < did.bytes_sent());
+    assert_eq!(
+        (did.saved_requests(), did.saved_by(Tier::Memory)),
+        (3, did.saved_time())
+    );
+    // There is room for one: others share, and are not counted for anybody else.
+    bench.get(URL, GLOBEX).await;
+    assert!(bench.plane.tenant_metrics().get("globex").is_none());
+    assert_eq!(
+        bench
+            .plane
+            .tenant_metrics()
+            .others()
+            .outcomes()
+            .map(|(_, count)| count)
+            .sum::<u64>(),
+        1
+    );
+    assert_eq!(did.duration().count, 5);
 }

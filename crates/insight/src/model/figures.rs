@@ -1,6 +1,7 @@
-//! The figures of a span of time: of everything, or of one route, strategy or tenant.
+//! The figures of a span of time: of everything, or of one route, strategy, tier or tenant.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// Quantiles and mean of a time, in milliseconds. A quantile is the upper edge of its bucket: at most 12.5% too high.
@@ -57,6 +58,8 @@ pub struct Figures {
     pub origin_requests: Option<f64>,
     /// Time until the origin's first bytes, added up.
     pub origin_seconds: Option<f64>,
+    /// Time that the origin was spared: what the loads of the answers had taken that came from the cache, added up.
+    pub origin_seconds_saved: Option<f64>,
     /// Bytes of bodies sent to clients.
     pub bytes_sent: Option<f64>,
     /// Bytes of bodies that the origin did not send.
@@ -93,6 +96,8 @@ pub struct RouteFigures {
     /// What it did.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Why, since the start; nothing in the figures of a span.
+    pub causes: Option<Causes>,
 }
 
 /// The figures of all routes with a strategy.
@@ -101,6 +106,19 @@ pub struct StrategyFigures {
     /// Its name.
     pub strategy: String,
     /// What they did.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Why.
+    pub causes: Causes,
+}
+
+/// The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time
+/// saved, and what left it for want of room, where this node knows. The others are `null`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TierFigures {
+    /// Its name: `memory` or `redis`.
+    pub tier: String,
+    /// What it did.
     #[serde(flatten)]
     pub figures: Figures,
 }
@@ -113,4 +131,15 @@ pub struct TenantFigures {
     /// What it did.
     #[serde(flatten)]
     pub figures: Figures,
+    /// Why; nothing while it has no counters of its own.
+    pub causes: Option<Causes>,
+}
+
+/// What stands behind the figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Causes {
+    /// How often each thing went wrong, by kind; clients that left are among them.
+    pub errors: BTreeMap<String, u64>,
+    /// How often each caching decision was made, by its reason.
+    pub reasons: BTreeMap<String, u64>,
 }

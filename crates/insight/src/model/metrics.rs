@@ -1,6 +1,6 @@
 //! Numbers of the process, its machine, the requests and the cache, as they are now and since the start.
 
-use super::figures::{Figures, RouteFigures, StrategyFigures, TenantFigures};
+use super::figures::{Figures, RouteFigures, StrategyFigures, TenantFigures, TierFigures};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -122,6 +122,8 @@ pub struct ApplicationMetrics {
     pub routes: Vec<RouteFigures>,
     /// Each strategy since the start.
     pub strategies: Vec<StrategyFigures>,
+    /// Each tier of the cache since the start.
+    pub tiers: Vec<TierFigures>,
     /// Each tenant since the start.
     pub tenants: Vec<TenantFigures>,
     /// Answers by class of status, `1xx` to `5xx`.

@@ -87,8 +87,9 @@ impl Facts<'_> {
             let before = self
                 .before
                 .and_then(|before| before.routes.iter().find(|route| route.name == *name));
-            let counted = |word: &str| before.and_then(|route| route.reasons.iter().find(|reason| reason.word == word));
-            let reasons = reading.reasons.iter().map(|reason| {
+            let counted =
+                |word: &str| before.and_then(|route| route.did.reasons.iter().find(|reason| reason.word == word));
+            let reasons = reading.did.reasons.iter().map(|reason| {
                 let old = counted(reason.word).map_or(0, |old| old.count);
                 (
                     reason.word,

@@ -3,7 +3,8 @@
 use crate::config::InsightConfig;
 use crate::insight::Insight;
 use crate::reading::{
-    CacheReading, NamespaceReading, Outcomes, Reading, ReasonReading, RouteReading, TargetReading, UpstreamReading,
+    CacheReading, MEMORY, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading, RouteReading,
+    TargetReading, TenantReading, TierReading, UpstreamReading,
 };
 use crate::store::{Store, StoreFault, Write};
 use parking_lot::Mutex;
@@ -43,8 +44,10 @@ pub(crate) struct Route {
     pub(crate) origin_micros: u64,
     pub(crate) saved_micros: u64,
     pub(crate) reasons: Vec<ReasonReading>,
+    pub(crate) kinds: BTreeMap<&'static str, u64>,
     pub(crate) uncompressed: BTreeMap<&'static str, u64>,
     duration: Histogram,
+    hits: Histogram,
     origin: Histogram,
     queue: Histogram,
 }
@@ -54,6 +57,7 @@ pub(crate) struct World {
     pub(crate) at: u64,
     started: u64,
     pub(crate) routes: BTreeMap<String, Route>,
+    pub(crate) tenants: BTreeMap<String, TenantReading>,
     pub(crate) namespace: NamespaceReading,
     pub(crate) memory_max: u64,
     pub(crate) health: &'static str,
@@ -71,6 +75,7 @@ impl World {
             at,
             started: at,
             routes: BTreeMap::new(),
+            tenants: BTreeMap::new(),
             namespace: NamespaceReading::default(),
             memory_max: 1 << 20,
             health: "healthy",
@@ -88,6 +93,7 @@ impl World {
         route.outcomes.hit += 1;
         route.bytes += 1000;
         route.duration.record(took);
+        route.hits.record(took);
     }
 
     /// A request on `route` that the origin answered.
@@ -117,28 +123,31 @@ impl World {
             strategy: "default".into(),
             upstream: "api".into(),
             namespace: "default".into(),
-            outcomes: route.outcomes,
-            statuses: [0, route.outcomes.total() - route.failed, 0, 0, route.failed],
-            errors: route.failed,
-            error_kinds: Arc::default(),
-            reasons: route.reasons.clone().into(),
-            duration: Arc::new(route.duration.snapshot()),
-            upstream_time: Arc::new(route.origin.snapshot()),
-            queue_time: Arc::new(route.queue.snapshot()),
-            bytes_sent: route.bytes,
-            bytes_saved: route.outcomes.hit * 1000,
+            did: Arc::new(RequestsReading {
+                outcomes: route.outcomes,
+                statuses: [0, route.outcomes.total() - route.failed, 0, 0, route.failed],
+                errors: route.failed,
+                error_kinds: route.kinds.clone(),
+                reasons: route.reasons.clone(),
+                tiers: BTreeMap::from([(MEMORY, memory_of(route))]),
+                duration: route.duration.snapshot(),
+                upstream_time: route.origin.snapshot(),
+                queue_time: route.queue.snapshot(),
+                bytes_sent: route.bytes,
+                bytes_saved: route.outcomes.hit * 1000,
+                origin_requests: route.outcomes.of_origin(),
+                origin_micros: route.origin_micros,
+                saved_requests: route.outcomes.spared(),
+                saved_micros: route.saved_micros,
+            }),
             uncompressed_bytes: route.uncompressed.clone(),
-            redis_hits: 0,
-            origin_requests: route.outcomes.of_origin(),
-            origin_micros: route.origin_micros,
-            saved_requests: route.outcomes.spared(),
-            saved_micros: route.saved_micros,
         };
         Reading {
             at: WallTime::from_millis(self.at * 1000 + 3),
             now: Instant::from_nanos(self.at * 1_000_000_000),
             uptime: Duration::from_secs(self.at - self.started),
             routes: self.routes.iter().map(route).collect(),
+            tenants: self.tenants.clone(),
             upstreams: vec![UpstreamReading {
                 name: "api".into(),
                 balance: "round_robin".to_owned(),
@@ -158,6 +167,15 @@ impl World {
             },
             ..Reading::default()
         }
+    }
+}
+
+fn memory_of(route: &Route) -> TierReading {
+    TierReading {
+        hits: route.outcomes.hit,
+        duration: route.hits.snapshot(),
+        bytes_sent: route.outcomes.hit * 1000,
+        saved_micros: route.saved_micros,
     }
 }
 

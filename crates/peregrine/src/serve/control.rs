@@ -1,5 +1,6 @@
 //! What the admin API asks of the program, answered from the rooms.
 
+use super::insight::reading;
 use super::program::Program;
 use super::sharing::Sharing;
 use peregrine_admin::api::config::{ConfigReport, LogLevel, PatchRequest, Patched};
@@ -15,11 +16,10 @@ use peregrine_cache::{
     EntriesQuery, EntryView, Found, Hit, Invalidation, Namespace, Receipt, Rotated, TagView, TenantStatistics,
 };
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
-use peregrine_insight::model::ChangeKind;
+use peregrine_insight::model::{ChangeKind, TenantFigures};
 use peregrine_insight::report::Configured;
 use peregrine_net::upstream::{Health as TargetHealth, UpstreamStatus};
 use peregrine_telemetry::Exposition;
-use peregrine_telemetry::tenants::TenantTraffic;
 use peregrine_telemetry::time::Rfc3339;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -124,8 +124,12 @@ impl Control for Program {
         self.engine.statistics().tenants.remove(tenant)
     }
 
-    fn tenant_traffic(&self, tenant: &str) -> Option<TenantTraffic> {
-        self.recorder.tenants.traffic(tenant)
+    fn tenant_traffic(&self, tenant: &str) -> Option<TenantFigures> {
+        let metrics = self.plane.tenant_metrics().get(tenant)?;
+        let did = reading::requests_of(&metrics.requests, None);
+        let held = self.tenant_statistics(tenant);
+        let reading = reading::tenant_of(held.as_ref(), Some(did));
+        Some(peregrine_insight::figures_of_tenant(tenant, &reading))
     }
 
     fn metrics(&self, exposition: &mut Exposition) {

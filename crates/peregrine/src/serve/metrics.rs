@@ -4,6 +4,7 @@
 mod alerting;
 mod insight;
 mod keys;
+mod requests;
 mod sharing;
 mod tier;
 
@@ -39,6 +40,7 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     for (tenant, is) in &statistics.tenants {
         of_tenant(tenant, is, out);
     }
+    requests::of_tenants(program.plane.tenant_metrics(), out);
     if let Some(redis) = &statistics.redis {
         tier::expose(redis, out);
     }
@@ -114,39 +116,12 @@ fn of_route(route: &Route, out: &mut Exposition) {
     let metrics = &route.metrics;
     let labels = [("route", &*route.name)];
     let mut of = Of { out, labels: &labels };
-    let outcomes = metrics.outcomes().map(|(outcome, count)| (outcome.as_str(), count));
-    of.counters("peregrine_requests_total", "cache", outcomes);
-    of.counters("peregrine_responses_total", "class", metrics.statuses());
+    requests::of_route(&metrics.requests, &mut of);
     let encodings = metrics.encodings().map(|(coding, count)| (coding.as_str(), count));
     of.counters("peregrine_encoded_responses_total", "coding", encodings);
     let uncompressed = metrics.uncompressed_bytes();
     let uncompressed = uncompressed.map(|(because, bytes)| (because.as_str(), bytes));
     of.counters("peregrine_uncompressed_bytes_total", "because", uncompressed);
-    let reasons = metrics.reasons();
-    let reasons = reasons.iter().map(|(reason, count)| (reason.as_str(), *count));
-    of.counters("peregrine_decisions_total", "reason", reasons);
-    let errors = metrics.errors.value();
-    of.counter("peregrine_request_errors_total", errors);
-    let sent = metrics.bytes_sent.value();
-    of.counter("peregrine_sent_bytes_total", sent);
-    let saved = metrics.bytes_saved.value();
-    of.counter("peregrine_saved_bytes_total", saved);
-    of.histogram("peregrine_request_duration_seconds", &metrics.duration.snapshot());
-    of.histogram("peregrine_upstream_first_byte_seconds", &metrics.upstream.snapshot());
-    of_origin(route, &mut of);
-}
-
-/// What a route spares the origin and still asks of it.
-fn of_origin(route: &Route, of: &mut Of<'_>) {
-    let metrics = &route.metrics;
-    let tiers = metrics.tiers().map(|(tier, count)| (tier.as_str(), count));
-    of.counters("peregrine_hits_total", "tier", tiers);
-    of.counters("peregrine_request_failures_total", "kind", metrics.error_kinds());
-    of.counter("peregrine_origin_requests_total", metrics.origin_requests());
-    of.counter("peregrine_origin_seconds_total", metrics.origin_time());
-    of.counter("peregrine_origin_saved_requests_total", metrics.saved_requests());
-    of.counter("peregrine_origin_saved_seconds_total", metrics.saved_time());
-    of.histogram("peregrine_upstream_wait_seconds", &metrics.wait.snapshot());
 }
 
 /// Which strategy, upstream and namespace a route has, to group its other metrics by.

@@ -129,13 +129,14 @@ impl Program {
             random,
             runtime,
             recorder: Arc::clone(&recorder),
+            tenants: Arc::default(),
         };
         let trusted = trusted(settings)?;
         server.trust(trusted.clone());
         let plane = Arc::new(Plane::new(parts, table, trusted));
         plane.let_purge(purgers(settings)?);
         plane.identify_tenants(tenants(settings)?);
-        recorder.tenants.keep(tenants_max(settings));
+        plane.tenant_metrics().keep(tenants_max(settings));
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
         let notify = source

@@ -111,7 +111,7 @@ impl Program {
         self.plane.reconfigure(table, trusted);
         self.plane.let_purge(purgers);
         self.plane.identify_tenants(tenants);
-        self.recorder.tenants.keep(program::tenants_max(settings));
+        self.plane.tenant_metrics().keep(program::tenants_max(settings));
         program::take_over(&upstreams);
         self.upstreams.store(upstreams.into());
         self.watching.reconfigure(&new);

@@ -1,22 +1,22 @@
-import type { ApplicationMetrics, RouteFigures, SystemMetrics } from "@peregrine/sdk";
+import type { RouteFigures, SystemMetrics } from "@peregrine/sdk";
 import { useState } from "react";
 import { ChartCard, ExportMenu, type SeriesChoice } from "@/charts/chartcard";
 import { HeatCard } from "@/charts/heat";
 import { Parts } from "@/charts/spark";
 import { client, useAsk, useMay } from "@/lib/api";
-import { bytes, count, date, duration, milliseconds, percent } from "@/lib/format";
+import { bytes, count, date, duration, percent } from "@/lib/format";
 import { useHistory } from "@/lib/history";
 import { useRange } from "@/lib/range";
 import { download } from "@/lib/export";
 import { useParam } from "@/lib/url";
-import { statusTone } from "@/ui/badge";
 import { Button } from "@/ui/button";
 import { Card, PageHead } from "@/ui/card";
 import { Choice, Facts, Tabs } from "@/ui/field";
 import { Answer, Empty } from "@/ui/states";
-import { type Column, Table } from "@/ui/table";
-import { Prose } from "@/ui/prose";
+import { Table } from "@/ui/table";
+import { Answers } from "./parts/answers";
 import { ForgetDialog } from "./parts/forget";
+import { served } from "./parts/served";
 
 interface Chart { title: string; series: SeriesChoice[]; top?: number; stacked?: boolean }
 const CHARTS: Chart[] = [
@@ -94,16 +94,6 @@ function Charts({ charts, route, heat = false }: { charts: Chart[]; route?: stri
   );
 }
 
-/** How requests were served: the columns that routes and tenants have in common. */
-const served: Column<Pick<RouteFigures, "hit_ratio" | "latency_ms" | "error_ratio" | "bytes_sent">>[] = [
-  { key: "hits", label: "Hits", numeric: true, sort: (one) => one.hit_ratio.total, show: (one) => percent(one.hit_ratio.total) },
-  { key: "p50", label: "p50", numeric: true, sort: (one) => one.latency_ms.p50, show: (one) => milliseconds(one.latency_ms.p50) },
-  { key: "p95", label: "p95", numeric: true, sort: (one) => one.latency_ms.p95, show: (one) => milliseconds(one.latency_ms.p95) },
-  { key: "p99", label: "p99", numeric: true, sort: (one) => one.latency_ms.p99, show: (one) => milliseconds(one.latency_ms.p99) },
-  { key: "errors", label: "Errors", numeric: true, sort: (one) => one.error_ratio, show: (one) => percent(one.error_ratio) },
-  { key: "sent", label: "Sent", numeric: true, sort: (one) => one.bytes_sent, show: (one) => bytes(one.bytes_sent) },
-];
-
 function Routes({ title, note, routes, onRoute }: { title: string; note?: string; routes: RouteFigures[]; onRoute?: (name: string) => void }) {
   const write = (format: "csv" | "json") => download("peregrine-routes", format,
     ["route", "strategy", "upstream", "requests_per_s", "error_ratio", "hit_ratio", "p50_ms", "p95_ms", "p99_ms", "origin_seconds", "bytes_sent"],
@@ -120,62 +110,6 @@ function Routes({ title, note, routes, onRoute }: { title: string; note?: string
           ...served,
         ]} />
     </Card>
-  );
-}
-
-const TONE_COLORS = { good: "--good", info: "--info", warn: "--warn", bad: "--bad", quiet: "--quiet" } as const;
-function Answers({ data }: { data: ApplicationMetrics }) {
-  const statuses = Object.entries(data.statuses).sort(([, left], [, right]) => right - left);
-  const total = statuses.reduce((sum, [, value]) => sum + value, 0) || 1;
-  const bars = (rows: [string, number][], color: (name: string) => string, empty: string) => rows.length === 0 ? <Empty icon="check" title={empty} /> : (
-    <ul className="flex flex-col gap-2 pt-1">
-      {rows.map(([name, value]) => {
-        const all = rows.reduce((sum, [, one]) => sum + one, 0) || 1;
-        return (
-          <li key={name} className="grid grid-cols-[minmax(0,8rem)_1fr_4.5rem] items-center gap-3">
-            <span className="mono truncate" title={name}>{name}</span><Parts className="h-1.5" parts={[{ key: name, share: value / all, color: color(name) }]} /><span className="text-right">{count(value)}</span>
-          </li>
-        );
-      })}
-    </ul>
-  );
-  return (
-    <div className="grid gap-2.5 lg:grid-cols-2">
-      <Card title="Statuses" note={`${count(total)} answers since the start`}>{bars(statuses, (name) => TONE_COLORS[statusTone(Number.parseInt(name, 10))], "No answers yet")}</Card>
-      <Card title="Errors by kind">{bars(Object.entries(data.errors).filter(([, value]) => value > 0).sort(([, left], [, right]) => right - left), () => "--bad", "No errors since the start")}</Card>
-      <Card title="Why not from the cache" className="lg:col-span-2">
-        {data.reasons.length === 0 ? <Empty icon="cache" title="Nothing missed yet" /> : (
-          <ul className="flex flex-col divide-y divide-line">
-            {data.reasons.slice(0, 12).map((one) => <li key={one.reason} className="grid grid-cols-[9rem_4.5rem_1fr] gap-3 py-1.5"><span className="mono">{one.reason}</span><span className="text-right font-semibold">{count(one.count)}</span><span className="text-muted"><Prose text={one.sentence} /></span></li>)}
-          </ul>
-        )}
-      </Card>
-      <Card flush title="Keys asked for most" note="counted by a sketch">
-        <Table compact caption="Keys asked for most" rows={data.top_keys} id={(one) => one.key} empty={<Empty icon="key" title="No keys yet" />} columns={[
-          { key: "key", label: "Key", show: (one) => <span className="mono block max-w-96 truncate" title={one.key}>{one.key}</span> },
-          { key: "count", label: "Requests", numeric: true, show: (one) => count(one.count) },
-          { key: "error", label: "± at most", numeric: true, show: (one) => count(one.error) },
-        ]} />
-      </Card>
-      <Card flush title="Strategies">
-        <Table compact caption="Strategies" rows={data.strategies} id={(one) => one.strategy} empty={<Empty icon="cache" title="No strategies" />} columns={[
-          { key: "strategy", label: "Strategy", show: (one) => one.strategy },
-          { key: "rate", label: "Requests/s", numeric: true, show: (one) => count(one.requests_per_s) },
-          { key: "hits", label: "Hits", numeric: true, show: (one) => percent(one.hit_ratio?.total) },
-          { key: "p95", label: "p95", numeric: true, show: (one) => milliseconds(one.latency_ms?.p95) },
-          { key: "errors", label: "Errors", numeric: true, show: (one) => percent(one.error_ratio) },
-        ]} />
-      </Card>
-      {data.tenants.length > 0 && (
-        <Card flush title="Tenants" note="since the start" className="lg:col-span-2">
-          <Table compact caption="Tenants" rows={data.tenants} id={(one) => one.tenant} sorted={["requests", "down"]} columns={[
-            { key: "tenant", label: "Tenant", sort: (one) => one.tenant, show: (one) => <span className="mono">{one.tenant}</span> },
-            { key: "requests", label: "Requests", numeric: true, sort: (one) => one.requests, show: (one) => count(one.requests) },
-            ...served,
-          ]} />
-        </Card>
-      )}
-    </div>
   );
 }
 

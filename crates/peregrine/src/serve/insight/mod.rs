@@ -3,7 +3,7 @@
 //! request, and a store that does not work costs history, nothing else.
 
 mod kept;
-mod reading;
+pub(super) mod reading;
 
 use super::program::Program;
 use super::sharing::Sharing;

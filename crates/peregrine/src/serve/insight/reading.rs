@@ -6,17 +6,16 @@ use peregrine_admin::Control;
 use peregrine_admin::api::health::HealthStatus;
 use peregrine_cache::backplane::{BackplaneStatus, NodeStatus};
 use peregrine_cache::{NamespaceStatistics, TenantStatistics};
-use peregrine_http::{CacheOutcome, Route, RouteMetrics, Tier};
+use peregrine_http::{CacheOutcome, RequestMetrics, Route, TenantMetrics, Tier};
 use peregrine_insight::model::{self, NodeReport};
 use peregrine_insight::reading::{
-    CacheReading, ConnectionsReading, NamespaceReading, Outcomes, Reading, ReasonReading, RouteReading, SharingReading,
-    TargetReading, TenantReading, UpstreamReading,
+    CacheReading, ConnectionsReading, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading,
+    RouteReading, SharingReading, TargetReading, TenantReading, TierReading, UpstreamReading,
 };
 use peregrine_net::config::Balance;
 use peregrine_net::upstream::{Health, TargetStatus, Upstream};
 use peregrine_telemetry::system::{self, SystemReader};
-use peregrine_telemetry::tenants;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,8 +24,8 @@ pub(super) struct Rooms {
     system: SystemReader,
     /// The routes as they were read last, by name.
     routes: HashMap<Arc<str>, RouteReading>,
-    /// What tenants had asked for when they were read last.
-    tenants: tenants::All,
+    /// The tenants as they were read last.
+    tenants: BTreeMap<String, TenantReading>,
 }
 
 impl Rooms {
@@ -35,7 +34,7 @@ impl Rooms {
         Self {
             system: SystemReader::new(state_dir),
             routes: HashMap::new(),
-            tenants: tenants::All::new(),
+            tenants: BTreeMap::new(),
         }
     }
 
@@ -52,8 +51,7 @@ impl Rooms {
             .map(|route| (Arc::clone(&route.name), route.clone()))
             .collect();
         let statistics = program.engine.statistics();
-        self.tenants = program.recorder.tenants.all(&self.tenants);
-        let tenants = tenants_of(&statistics.tenants, &self.tenants);
+        self.tenants = self.tenants(&statistics.tenants, &program.plane.tenant_metrics().all());
         Reading {
             at,
             now,
@@ -68,7 +66,7 @@ impl Rooms {
                 .values()
                 .map(|upstream| upstream_of(upstream))
                 .collect(),
-            tenants,
+            tenants: self.tenants.clone(),
             cache: CacheReading {
                 bytes: statistics.total.bytes,
                 memory_max: statistics.memory_max,
@@ -89,59 +87,96 @@ impl Rooms {
 
     fn route(&self, route: &Route) -> RouteReading {
         let metrics = &route.metrics;
-        let outcomes = outcomes_of(metrics);
-        let before = self.routes.get(&route.name);
-        let unchanged =
-            before.filter(|before| before.outcomes == outcomes && before.origin_requests == metrics.origin_requests());
-        let (error_kinds, reasons, duration, upstream_time, queue_time) = match unchanged {
-            Some(before) => (
-                Arc::clone(&before.error_kinds),
-                Arc::clone(&before.reasons),
-                Arc::clone(&before.duration),
-                Arc::clone(&before.upstream_time),
-                Arc::clone(&before.queue_time),
-            ),
-            None => (
-                Arc::new(metrics.error_kinds()),
-                reasons_of(metrics),
-                Arc::new(metrics.duration.snapshot()),
-                Arc::new(metrics.upstream.snapshot()),
-                Arc::new(metrics.wait.snapshot()),
-            ),
-        };
-        let mut statuses = [0; 5];
-        for (place, (_, count)) in statuses.iter_mut().zip(metrics.statuses()) {
-            *place = count;
-        }
+        let before = self.routes.get(&route.name).map(|before| &before.did);
         RouteReading {
             name: Arc::clone(&route.name),
             strategy: route.strategy.name().into(),
             upstream: Arc::from(&*route.upstream.config().name),
             namespace: route.namespace.name().into(),
-            outcomes,
-            statuses,
-            errors: metrics.errors.value(),
-            error_kinds,
-            reasons,
-            duration,
-            upstream_time,
-            queue_time,
-            bytes_sent: metrics.bytes_sent.value(),
-            bytes_saved: metrics.bytes_saved.value(),
+            did: requests_of(&metrics.requests, before),
             uncompressed_bytes: metrics
                 .uncompressed_bytes()
                 .map(|(because, bytes)| (because.as_str(), bytes))
                 .collect(),
-            redis_hits: metrics
-                .tiers()
-                .filter(|(tier, _)| *tier == Tier::Redis)
-                .map(|(_, count)| count)
-                .sum(),
-            origin_requests: metrics.origin_requests(),
-            origin_micros: micros(metrics.origin_time()),
-            saved_requests: metrics.saved_requests(),
-            saved_micros: micros(metrics.saved_time()),
         }
+    }
+
+    /// Every tenant that has an account in the cache, or counters of its requests.
+    fn tenants(
+        &self,
+        held: &BTreeMap<String, TenantStatistics>,
+        asked: &BTreeMap<Box<str>, Arc<TenantMetrics>>,
+    ) -> BTreeMap<String, TenantReading> {
+        let names: BTreeSet<&str> = held
+            .keys()
+            .map(String::as_str)
+            .chain(asked.keys().map(|name| &**name))
+            .collect();
+        let of_tenant = |name: &str| {
+            let before = self.tenants.get(name).and_then(|before| before.did.as_ref());
+            let did = asked.get(name).map(|metrics| requests_of(&metrics.requests, before));
+            (name.to_owned(), tenant_of(held.get(name), did))
+        };
+        names.into_iter().map(of_tenant).collect()
+    }
+}
+
+/// What was counted of requests, which is what it was `before` if none ended since.
+pub(in crate::serve) fn requests_of(
+    metrics: &RequestMetrics,
+    before: Option<&Arc<RequestsReading>>,
+) -> Arc<RequestsReading> {
+    // What is counted last of a request is read first: what belongs to it is there.
+    let outcomes = outcomes_of(metrics);
+    let origin_requests = metrics.origin_requests();
+    let unchanged =
+        |before: &&Arc<RequestsReading>| before.outcomes == outcomes && before.origin_requests == origin_requests;
+    if let Some(before) = before.filter(unchanged) {
+        return Arc::clone(before);
+    }
+    let mut statuses = [0; 5];
+    for (place, (_, count)) in statuses.iter_mut().zip(metrics.statuses()) {
+        *place = count;
+    }
+    Arc::new(RequestsReading {
+        outcomes,
+        statuses,
+        errors: metrics.errors(),
+        error_kinds: metrics.error_kinds(),
+        reasons: reasons_of(metrics),
+        tiers: metrics
+            .tiers()
+            .map(|(tier, hits)| (tier.as_str(), tier_of(metrics, tier, hits)))
+            .collect(),
+        duration: metrics.duration(),
+        upstream_time: metrics.upstream.snapshot(),
+        queue_time: metrics.wait.snapshot(),
+        bytes_sent: metrics.bytes_sent(),
+        bytes_saved: metrics.bytes_saved(),
+        origin_requests,
+        origin_micros: micros(metrics.origin_time()),
+        saved_requests: metrics.saved_requests(),
+        saved_micros: micros(metrics.saved_time()),
+    })
+}
+
+fn tier_of(metrics: &RequestMetrics, tier: Tier, hits: u64) -> TierReading {
+    TierReading {
+        hits,
+        duration: metrics.duration_from(tier),
+        bytes_sent: metrics.bytes_from(tier),
+        saved_micros: micros(metrics.saved_by(tier)),
+    }
+}
+
+/// A tenant that has what is `held` of it in the cache, if it has an account there.
+pub(in crate::serve) fn tenant_of(held: Option<&TenantStatistics>, did: Option<Arc<RequestsReading>>) -> TenantReading {
+    let of = |of: fn(&TenantStatistics) -> u64| held.map_or(0, of);
+    TenantReading {
+        did,
+        hits: of(|held| held.hits),
+        misses: of(|held| held.misses),
+        evicted: of(|held| held.evicted),
     }
 }
 
@@ -162,7 +197,7 @@ fn micros(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn outcomes_of(metrics: &RouteMetrics) -> Outcomes {
+fn outcomes_of(metrics: &RequestMetrics) -> Outcomes {
     let mut outcomes = Outcomes::default();
     for (outcome, count) in metrics.outcomes() {
         let place = match outcome {
@@ -183,7 +218,7 @@ fn outcomes_of(metrics: &RouteMetrics) -> Outcomes {
     outcomes
 }
 
-fn reasons_of(metrics: &RouteMetrics) -> Arc<[ReasonReading]> {
+fn reasons_of(metrics: &RequestMetrics) -> Vec<ReasonReading> {
     let reasons = metrics.reasons().into_iter().map(|(reason, count)| ReasonReading {
         word: reason.as_str(),
         sentence: reason.sentence(),
@@ -204,26 +239,6 @@ fn upstream_of(upstream: &Upstream) -> UpstreamReading {
         balance: balance.to_owned(),
         targets: status.targets.into_iter().map(target_of).collect(),
     }
-}
-
-/// Every tenant that has an account in the cache, or counters of its requests.
-fn tenants_of(held: &BTreeMap<String, TenantStatistics>, asked: &tenants::All) -> BTreeMap<String, TenantReading> {
-    let mut tenants: BTreeMap<String, TenantReading> = held
-        .iter()
-        .map(|(name, did)| {
-            let did = TenantReading {
-                traffic: None,
-                hits: did.hits,
-                misses: did.misses,
-                bytes: did.bytes,
-            };
-            (name.clone(), did)
-        })
-        .collect();
-    for (name, traffic) in asked {
-        tenants.entry(name.clone()).or_default().traffic = Some(Arc::clone(traffic));
-    }
-    tenants
 }
 
 fn target_of(target: TargetStatus) -> TargetReading {

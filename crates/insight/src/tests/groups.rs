@@ -1,0 +1,104 @@
+//! What is told of routes, strategies, tiers and tenants since the start: how much, how fast, and why.
+
+use super::world::{World, config};
+use crate::reading::{ReasonReading, TenantReading};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A shop with nine hits of a millisecond and a miss of a second that failed.
+fn shop() -> World {
+    let mut world = World::new(config());
+    (0..9).for_each(|_| world.hit("shop", Duration::from_millis(1)));
+    world.miss("shop", Duration::from_secs(1));
+    let route = world.route("shop");
+    route.failed = 1;
+    route.saved_micros = 9_000_000;
+    route.kinds.insert("connect", 1);
+    route.reasons.push(ReasonReading {
+        word: "no_freshness",
+        sentence: "The answer says nothing of freshness",
+        count: 1,
+    });
+    world
+}
+
+/// Whether `found` is within an eighth above `exact`, as quantiles are.
+fn close(found: Option<f64>, exact: f64) -> bool {
+    found.is_some_and(|found| found >= exact * 0.999 && found <= exact * 1.126)
+}
+
+#[test]
+fn a_tier_tells_how_fast_its_answers_were_apart_from_those_of_the_origin() {
+    let mut world = shop();
+    world.seconds(10);
+    let told = world.insight.metrics().application;
+    let [memory, redis] = &told.tiers[..] else {
+        panic!("{:?}", told.tiers);
+    };
+    assert_eq!((memory.tier.as_str(), redis.tier.as_str()), ("memory", "redis"));
+    let did = &memory.figures;
+    assert_eq!((did.requests, did.bytes_sent), (Some(9.0), Some(9000.0)));
+    assert_eq!((did.hit_ratio.total, did.hit_ratio.memory), (Some(0.9), Some(0.9)));
+    assert_eq!((did.hit_ratio.redis, did.origin_seconds_saved), (None, Some(9.0)));
+    assert!(close(did.latency_ms.p99, 1.0), "{:?}", did.latency_ms);
+    assert!(close(told.total.latency_ms.p99, 1000.0), "{:?}", told.total.latency_ms);
+    assert_eq!(
+        (redis.figures.requests, redis.figures.latency_ms.p50),
+        (Some(0.0), None)
+    );
+}
+
+#[test]
+fn routes_and_strategies_tell_why() {
+    let mut world = shop();
+    world.seconds(10);
+    let told = world.insight.metrics().application;
+    let of_route = told.routes[0].causes.as_ref().unwrap();
+    assert_eq!((of_route.errors["connect"], of_route.reasons["no_freshness"]), (1, 1));
+    assert_eq!((&told.strategies[0].causes, &told.errors), (of_route, &of_route.errors));
+    assert_eq!(told.strategies[0].figures.origin_seconds_saved, Some(9.0));
+    // A span has no causes: they are counted since the start.
+    assert_eq!(world.insight.routes_within(Duration::from_secs(60))[0].causes, None);
+}
+
+#[test]
+fn a_tenant_has_the_figures_of_a_route() {
+    let mut world = shop();
+    let did = Arc::clone(&world.reading().routes[0].did);
+    let acme = TenantReading {
+        did: Some(did),
+        evicted: 4,
+        ..TenantReading::default()
+    };
+    let globex = TenantReading {
+        hits: 3,
+        misses: 1,
+        ..TenantReading::default()
+    };
+    world.tenants = [("acme".to_owned(), acme), ("globex".to_owned(), globex)].into();
+    world.seconds(10);
+    let told = world.insight.metrics().application;
+    let (acme, route) = (&told.tenants[0], &told.routes[0]);
+    assert_eq!(acme.causes, route.causes);
+    let (own, others) = (&acme.figures, &route.figures);
+    assert_eq!((own.requests, own.error_ratio), (Some(10.0), Some(0.1)));
+    assert_eq!(
+        (own.latency_ms, own.upstream_ms, own.queue_ms),
+        (others.latency_ms, others.upstream_ms, others.queue_ms)
+    );
+    assert!(close(own.upstream_ms.p50, 1000.0) && close(own.queue_ms.p50, 2000.0));
+    assert_eq!((own.hit_ratio, own.coalesced), (others.hit_ratio, others.coalesced));
+    assert_eq!(
+        (own.origin_seconds_saved, own.bytes_sent, own.bytes_saved),
+        (Some(9.0), Some(10_000.0), Some(9000.0))
+    );
+    assert_eq!((own.origin_requests, own.origin_seconds), (Some(1.0), Some(1.0)));
+    assert_eq!((own.evictions, own.requests_per_s), (Some(4.0), None));
+    // Who has an account in the cache alone is told by that.
+    let globex = &told.tenants[1];
+    assert_eq!(
+        (globex.figures.hit_ratio.total, globex.figures.requests),
+        (Some(0.75), None)
+    );
+    assert_eq!(globex.causes, None);
+}
