@@ -8,9 +8,9 @@ use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
 use crate::api::operation::{Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
-use crate::api::statistics::StatisticsReport;
+use crate::api::statistics::{StatisticsReport, TenantReport};
 use crate::refusal::Refusal;
-use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, Receipt, Rotated, TagView, TenantStatistics};
+use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, Receipt, Rotated, TagView};
 use peregrine_insight::model::TenantFigures;
 use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
@@ -53,11 +53,11 @@ pub trait Control: Send + Sync + 'static {
     /// Loads URLs into the cache; answers when all are done.
     fn preload(&self, request: PreloadRequest) -> Answering<'_, PreloadReport>;
 
-    /// What the cache did for `tenant` and holds of it; nothing while it has no account of its own.
-    fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics>;
+    /// What each tenant did.
+    fn tenants(&self) -> Vec<TenantFigures>;
 
-    /// What the requests of `tenant` were, if it has counters of its own.
-    fn tenant_traffic(&self, tenant: &str) -> Option<TenantFigures>;
+    /// What the cache holds of `tenant`, and what its requests were.
+    fn tenant_report<'a>(&self, tenant: &'a str) -> TenantReport<'a>;
 
     /// Who has data keys, from `cursor` on.
     fn keys(&self, cursor: String) -> Answering<'_, KeysReport>;

@@ -85,7 +85,14 @@ impl CacheOutcome {
         }
     }
 
-    /// Whether a stored response answered without waiting for the origin.
+    /// Whether a stored response answered and the origin was not asked in its place: a stale answer for a failed or slow one is
+    /// no hit (RFC 9211 §2.1).
+    #[must_use]
+    pub const fn spares_the_origin(self) -> bool {
+        self.is_hit() && !matches!(self, Self::StaleIfError | Self::StaleWhileSlow)
+    }
+
+    /// Whether a stored response answered.
     #[must_use]
     pub const fn is_hit(self) -> bool {
         matches!(
@@ -210,8 +217,7 @@ impl Outcome {
     pub(crate) fn answered_by(&mut self, hit: &Hit, how: CacheOutcome, route: &Route, now: Instant) {
         self.cache = how;
         // A stale answer in place of a failed or slow one saved nothing: the origin was asked.
-        let is_instead = how.is_hit() && !matches!(how, CacheOutcome::StaleIfError | CacheOutcome::StaleWhileSlow);
-        self.saved = (is_instead || how == CacheOutcome::Collapsed).then(|| hit.cost());
+        self.saved = (how.spares_the_origin() || how == CacheOutcome::Collapsed).then(|| hit.cost());
         self.ttl_s = Some(freshness_left_s(hit, now));
         if how == CacheOutcome::Unverified {
             self.detail = Some(how.as_str());
@@ -256,8 +262,7 @@ impl Outcome {
             return None;
         }
         // A stale answer in place of a failed or slow one is no hit: the request went forward (RFC 9211 §2.1).
-        let hit =
-            self.cache.is_hit() && !matches!(self.cache, CacheOutcome::StaleIfError | CacheOutcome::StaleWhileSlow);
+        let hit = self.cache.spares_the_origin();
         Some(CacheStatus {
             hit,
             forward: self.forward.filter(|_| !hit),

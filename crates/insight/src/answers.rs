@@ -80,7 +80,8 @@ impl Insight {
         state.saved(&state.ladder.total(at.as_secs(), range), at.before(range))
     }
 
-    /// Everything that is measured: now and since the start.
+    /// Everything that is measured: now and since the start. Tenants are not filled in: they are handed in by whoever counts
+    /// for them.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         let state = self.lock();
@@ -208,16 +209,6 @@ fn every_route(reading: &Reading) -> Vec<RouteFigures> {
     figures::of_routes(&Tally::between(reading, None, &mut Everything), reading)
 }
 
-/// Each route of a reading, of which `total` is the tally since the start, and why it did what it did.
-fn routes_with_causes(total: &Tally, reading: &Reading) -> Vec<RouteFigures> {
-    let mut routes = figures::of_routes(total, reading);
-    for route in &mut routes {
-        let known = reading.routes.iter().find(|known| *known.name == *route.route);
-        route.causes = known.map(|known| figures::causes([&*known.did]));
-    }
-    routes
-}
-
 /// The `routes` of a strategy together, if one of them did something.
 fn of_strategy(strategy: &str, routes: &[&RouteReading], total: &Tally) -> Option<StrategyFigures> {
     let mut all = RouteTally::default();
@@ -262,17 +253,13 @@ impl State {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
         ApplicationMetrics {
             now: figures::of_all(&self.now),
-            routes: routes_with_causes(&total, reading),
+            routes: figures::of_routes_with(&total, reading, |did| Some(figures::causes([did]))),
             strategies: strategies
                 .into_iter()
                 .filter_map(|(strategy, routes)| of_strategy(strategy, &routes, &total))
                 .collect(),
             tiers: figures::of_tiers(&total, reading),
-            tenants: reading
-                .tenants
-                .iter()
-                .map(|(tenant, did)| figures::of_tenant(tenant, did))
-                .collect(),
+            tenants: Vec::new(),
             statuses: classes.into_iter().zip(total.all.statuses).collect(),
             errors: figures::causes(reading.routes.iter().map(|route| &*route.did)).errors,
             reasons,

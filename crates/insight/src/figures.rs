@@ -1,7 +1,7 @@
 //! From a tally to what people see: the values of a point, and the figures of a span.
 
 use crate::model::{Causes, Figures, HitRatio, Latency, RouteFigures, TenantFigures, TierFigures};
-use crate::reading::{MEMORY, REDIS, Reading, RequestsReading, RouteReading, TIERS, TenantReading, TierReading};
+use crate::reading::{MEMORY, Reading, RequestsReading, RouteReading, TIERS, TenantReading, TierReading};
 use crate::score;
 use crate::series::{GLOBAL, HEAT, HEAT_BOUNDS_MS, ROUTE, Row, UPSTREAM, narrow};
 use crate::spread::Spread;
@@ -190,6 +190,15 @@ pub(crate) fn of_all(tally: &Tally) -> Figures {
 
 /// The figures of the routes of `tally`, those that cost origins the most time first; `reading` knows what they belong to.
 pub(crate) fn of_routes(tally: &Tally, reading: &Reading) -> Vec<RouteFigures> {
+    of_routes_with(tally, reading, |_| None)
+}
+
+/// The same, with what stands behind them.
+pub(crate) fn of_routes_with(
+    tally: &Tally,
+    reading: &Reading,
+    causes: impl Fn(&RequestsReading) -> Option<Causes>,
+) -> Vec<RouteFigures> {
     let mut routes: Vec<RouteFigures> = tally
         .routes
         .iter()
@@ -203,7 +212,7 @@ pub(crate) fn of_routes(tally: &Tally, reading: &Reading) -> Vec<RouteFigures> {
                 namespace: text(|route| &route.namespace),
                 share_of_origin_time: ratio(did.origin_seconds(), tally.all.origin_seconds()),
                 figures: of_route(did, tally.seconds),
-                causes: None,
+                causes: known.and_then(|route| causes(&route.did)),
             }
         })
         .collect();
@@ -227,16 +236,14 @@ pub(crate) fn of_tiers(total: &Tally, reading: &Reading) -> Vec<TierFigures> {
             did.bytes_sent += one.bytes_sent;
             did.saved_micros += one.saved_micros;
         }
-        let (hits, asked) = (did.hits as f64, total.all.outcomes.asked() as f64);
-        let share = ratio(hits, asked);
+        let hits = did.hits as f64;
         let figures = Figures {
             requests: Some(hits),
             requests_per_s: ratio(hits, total.seconds),
             latency_ms: latency(&Spread::between(&did.duration, None)),
             hit_ratio: HitRatio {
-                total: share,
-                memory: share.filter(|_| tier == MEMORY),
-                redis: share.filter(|_| tier == REDIS),
+                total: ratio(hits, total.all.outcomes.asked() as f64),
+                ..HitRatio::default()
             },
             origin_seconds_saved: Some(Duration::from_micros(did.saved_micros).as_secs_f64()),
             bytes_sent: Some(did.bytes_sent as f64),
@@ -266,7 +273,7 @@ pub fn of_tenant(tenant: &str, reading: &TenantReading) -> TenantFigures {
     TenantFigures {
         tenant: tenant.to_owned(),
         figures: Figures {
-            evictions: Some(reading.evicted as f64),
+            evictions: reading.evicted.map(|count| count as f64),
             ..reading.did.as_deref().map_or_else(looked, found)
         },
         causes: reading.did.as_deref().map(|did| causes([did])),

@@ -40,8 +40,6 @@ pub struct Reading {
     pub sharing: Option<SharingReading>,
     /// The client's side.
     pub connections: ConnectionsReading,
-    /// Each tenant that has an account in the cache, or counters.
-    pub tenants: BTreeMap<String, TenantReading>,
     /// The keys that were asked for most, as far as they are counted.
     pub top_keys: Vec<TopKey>,
     /// The process and its machine.
@@ -281,6 +279,6 @@ pub struct TenantReading {
     pub hits: u64,
     /// Lookups that found nothing to serve at once.
     pub misses: u64,
-    /// Entries of its own that left memory because it held as much as it may.
-    pub evicted: u64,
+    /// Entries of its own that left memory because it held as much as it may; nothing where it has no account.
+    pub evicted: Option<u64>,
 }

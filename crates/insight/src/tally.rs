@@ -345,7 +345,8 @@ impl Tally {
         for route in &new.routes {
             let before = old.and_then(|old| old.routes.iter().find(|before| before.name == route.name));
             let did = RouteTally::between(route, before);
-            if did.outcomes.total() == 0 {
+            // What the origin got counts before its answer has ended, and without one for whoever renews in the background.
+            if did == RouteTally::default() {
                 continue;
             }
             tally.all.merge(&did);

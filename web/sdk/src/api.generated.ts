@@ -562,7 +562,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Requests by route, strategy and tenant, statuses, errors, reasons, connections. */
+        /** Requests by route, strategy, tier and tenant, statuses, errors and reasons, each with what stands behind it, connections. */
         get: operations["metrics_application"];
         put?: never;
         post?: never;
@@ -1138,7 +1138,7 @@ export interface components {
             };
             /** @description Each strategy since the start. */
             strategies: components["schemas"]["StrategyFigures"][];
-            /** @description Each tenant since the start. */
+            /** @description Each tenant since the start, or since it has counters. */
             tenants: components["schemas"]["TenantFigures"][];
             /** @description Each tier of the cache since the start. */
             tiers: components["schemas"]["TierFigures"][];
@@ -3723,7 +3723,7 @@ export interface components {
              */
             weight: number;
         };
-        /** @description The figures of a tenant, as far as they are counted by tenant. */
+        /** @description The figures of a tenant, as far as they are counted by tenant. One that has an account in the cache and no counters has the hit ratio of its lookups alone. Its evictions are those by its quota. */
         TenantFigures: components["schemas"]["Figures"] & {
             causes: null | components["schemas"]["Causes"];
             /** @description Its name. */
@@ -3804,7 +3804,7 @@ export interface components {
              */
             refused: number;
         };
-        /** @description The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time saved, and what left it for want of room, where this node knows. The others are `null`. */
+        /** @description The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time saved, and what left it for want of room, where this node knows. The others are `null`. Who got another's load, or something stale because the origin failed or was slow, was answered by no tier. */
         TierFigures: components["schemas"]["Figures"] & {
             /** @description Its name: `memory` or `redis`. */
             tier: string;

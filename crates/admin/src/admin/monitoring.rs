@@ -17,11 +17,18 @@ use http::request::Parts;
 use http::{HeaderValue, header};
 use peregrine_insight::Time;
 use peregrine_insight::alerts::{Moment, Refused};
-use peregrine_insight::model::{ChangeKind, ChangeNote, Summary};
+use peregrine_insight::model::{ChangeKind, ChangeNote, Metrics, Summary};
 use peregrine_insight::report::{ReportFormat, render, style_hash};
 use std::time::Duration;
 
 impl Admin {
+    /// Everything that is measured.
+    fn metrics_and_tenants(&self) -> Metrics {
+        let mut metrics = self.insight.metrics();
+        metrics.application.tenants = self.control.tenants();
+        metrics
+    }
+
     /// A call about measurements that changes nothing.
     pub(super) fn measured(&self, call: Call, request: &Parts) -> Result<Answer, Refusal> {
         let query = request.uri.query();
@@ -33,9 +40,9 @@ impl Admin {
                 summary: self.summary(range(query)?),
                 history: insight.history(&first_history(self.seconds())),
             }),
-            Call::AllMetrics => Answer::json(&insight.metrics()),
+            Call::AllMetrics => Answer::json(&self.metrics_and_tenants()),
             Call::SystemMetrics => Answer::json(&insight.system()),
-            Call::ApplicationMetrics => Answer::json(&insight.metrics().application),
+            Call::ApplicationMetrics => Answer::json(&self.metrics_and_tenants().application),
             Call::CacheMetrics => Answer::json(&insight.metrics().cache),
             Call::Routes => {
                 let range = range(query)?;

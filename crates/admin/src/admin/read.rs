@@ -7,7 +7,6 @@ use crate::api::access::{ApiKeys, Me};
 use crate::api::entries::{self, EntriesPage, NamespaceReport, NamespacesReport, TagsPage};
 use crate::api::explain::ExplainRequest;
 use crate::api::health::Readiness;
-use crate::api::statistics::TenantReport;
 use crate::api::strategies;
 use crate::audit::read::AuditQuery;
 use crate::calls::{CALLS, Call};
@@ -102,11 +101,7 @@ impl Admin {
 
     fn statistics(&self, who: &Who) -> Result<Answer, Refusal> {
         if let Some(tenant) = &who.tenant {
-            return Answer::json(&TenantReport {
-                tenant,
-                cache: self.control.tenant_statistics(tenant),
-                traffic: self.control.tenant_traffic(tenant),
-            });
+            return Answer::json(&self.control.tenant_report(tenant));
         }
         let report = self.control.statistics();
         match &who.namespaces {

@@ -204,7 +204,7 @@ pub(super) const TOLD: &[(Call, Told)] = &[
     (Call::AllMetrics, monitoring("Everything that is measured.").gives::<Metrics>()),
     (Call::ResetMetrics, monitoring("Forgets the history that is kept, in memory and in the file, so that figures begin anew. What counts since the start goes on, as do alerts; reports, the audit log and what was changed stay.").gives::<MetricsReset>().refused(&[503])),
     (Call::SystemMetrics, monitoring("The process, its control group and the machine.").gives::<SystemMetrics>()),
-    (Call::ApplicationMetrics, monitoring("Requests by route, strategy and tenant, statuses, errors, reasons, connections.").gives::<ApplicationMetrics>()),
+    (Call::ApplicationMetrics, monitoring("Requests by route, strategy, tier and tenant, statuses, errors and reasons, each with what stands behind it, connections.").gives::<ApplicationMetrics>()),
     (Call::CacheMetrics, monitoring("The cache in numbers, by namespace.").gives::<CacheMetrics>()),
     (Call::Metrics, monitoring("Every metric, for Prometheus and what speaks its formats.").forms(EXPOSITIONS)),
     (Call::Routes, monitoring("What each route did within a span.").asks(&[RANGE]).gives::<RoutesReport>()),

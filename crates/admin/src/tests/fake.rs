@@ -8,7 +8,7 @@ use crate::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest};
 use crate::api::operation::{Act, Item, Operation, Outcome};
 use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
-use crate::api::statistics::{ReasonShare, StatisticsReport};
+use crate::api::statistics::{ReasonShare, StatisticsReport, TenantReport};
 use crate::{Admin, AdminConfig, AdminParts, Answering, Audit, Control, Live, Refusal};
 use bytes::Bytes;
 use http::request::Builder;
@@ -19,7 +19,7 @@ use peregrine_cache::{
     EntriesQuery, EntryView, Found, Invalidation, Layer, Matched, NamespaceStatistics, Receipt, Rotated, Statistics,
     TagView, TenantStatistics,
 };
-use peregrine_insight::model::{Figures, TenantFigures};
+use peregrine_insight::model::TenantFigures;
 use peregrine_insight::report::Configured;
 use peregrine_insight::{Alerting, DeskConfig, Insight, InsightConfig};
 use peregrine_net::http::{Body, Handler, Peer};
@@ -197,23 +197,23 @@ impl Control for Fake {
         )
     }
 
-    fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics> {
-        self.asked.lock().push(format!("statistics of {tenant}"));
-        Some(TenantStatistics {
-            hits: 7,
-            ..TenantStatistics::default()
-        })
+    fn tenants(&self) -> Vec<TenantFigures> {
+        vec![TenantFigures {
+            tenant: "acme".to_owned(),
+            ..TenantFigures::default()
+        }]
     }
 
-    fn tenant_traffic(&self, _: &str) -> Option<TenantFigures> {
-        let figures = Figures {
-            requests: Some(9.0),
-            ..Figures::default()
-        };
-        Some(TenantFigures {
-            figures,
-            ..TenantFigures::default()
-        })
+    fn tenant_report<'a>(&self, tenant: &'a str) -> TenantReport<'a> {
+        self.asked.lock().push(format!("statistics of {tenant}"));
+        TenantReport {
+            tenant,
+            cache: Some(TenantStatistics {
+                hits: 7,
+                ..TenantStatistics::default()
+            }),
+            traffic: None,
+        }
     }
 
     fn keys(&self, cursor: String) -> Answering<'_, KeysReport> {

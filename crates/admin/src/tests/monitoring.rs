@@ -37,6 +37,13 @@ async fn what_is_not_known_yet_is_null_and_not_zero() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(!answer.json()[field].is_null(), "{path}: {}", answer.text());
     }
+    for (path, field) in [
+        ("metrics", "/application/tenants/0/tenant"),
+        ("metrics/application", "/tenants/0/tenant"),
+    ] {
+        let told = bench.get(&format!("/api/performance/{path}")).await.json();
+        assert_eq!(told.pointer(field), Some(&json!("acme")), "{path}");
+    }
     let report = bench.get("/api/performance/report").await;
     assert_eq!(report.status, 503, "nothing was measured: {}", report.text());
     assert_eq!(bench.get("/api/performance/report?id=nobody").await.status, 404);

@@ -5,6 +5,7 @@ use crate::policy::Reason;
 use parking_lot::Mutex;
 use peregrine_telemetry::{Counters, Histogram, HistogramSnapshot};
 use std::collections::BTreeMap;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
 /// The classes of status.
@@ -41,9 +42,10 @@ pub struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Counts one finished request. How the cache took part comes last: who finds that unchanged has missed nothing.
+    /// Counts one finished request. How the cache took part comes last: who finds that unchanged has missed nothing. A stale
+    /// answer in place of a failed or slow one is none of a tier, which would look as slow as the origin.
     pub(crate) fn record(&self, outcome: &Outcome, sent: &Sent) {
-        let source = match outcome.cache.is_hit() {
+        let source = match outcome.cache.spares_the_origin() {
             true => outcome.tier as usize,
             false => Tier::ALL.len(),
         };
@@ -76,6 +78,7 @@ impl RequestMetrics {
         }
         cells.add(ANSWERS + source, 1);
         cells.add(SENT_BYTES + source, sent.bytes);
+        fence(Ordering::Release);
         cells.add(OUTCOMES + outcome.cache as usize, 1);
     }
 
@@ -83,7 +86,17 @@ impl RequestMetrics {
     pub(crate) fn asked_origin(&self, took: Duration) {
         let cells = self.counters.cells();
         cells.add(ORIGIN_MICROS, micros(took));
+        fence(Ordering::Release);
         cells.add(ORIGIN_REQUESTS, 1);
+    }
+
+    /// How often each outcome happened, and how many requests the origin got. What is read later is at least as new.
+    #[must_use]
+    pub fn progress(&self) -> ([u64; CacheOutcome::ALL.len()], u64) {
+        let outcomes = CacheOutcome::ALL.map(|outcome| self.counters.value(OUTCOMES + outcome as usize));
+        let asked = self.origin_requests();
+        fence(Ordering::Acquire);
+        (outcomes, asked)
     }
 
     /// How often each outcome happened.

@@ -52,7 +52,10 @@ async fn what_goes_wrong_is_counted_by_kind_and_stale_in_its_place_saves_nothing
     bench.end_origin().await;
     bench.advance(120);
     assert_eq!(bench.get(url, &[]).await.text, "text");
-    assert_eq!(bench.metrics().requests.saved_requests(), 0, "the origin was asked");
+    let requests = &bench.metrics().requests;
+    assert_eq!(requests.saved_requests(), 0, "the origin was asked");
+    assert_eq!(requests.duration_from(Tier::Memory).count, 0, "memory was not slow");
+    assert_eq!((of_tier(&bench, Tier::Memory), requests.duration().count), (0, 2));
     assert_eq!(
         bench.get("http://shop.example/other", &[]).await.status,
         StatusCode::BAD_GATEWAY

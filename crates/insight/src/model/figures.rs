@@ -96,7 +96,7 @@ pub struct RouteFigures {
     /// What it did.
     #[serde(flatten)]
     pub figures: Figures,
-    /// Why, since the start; nothing in the figures of a span.
+    /// Why, since the start; only in the metrics of the application.
     pub causes: Option<Causes>,
 }
 
@@ -113,7 +113,8 @@ pub struct StrategyFigures {
 }
 
 /// The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time
-/// saved, and what left it for want of room, where this node knows. The others are `null`.
+/// saved, and what left it for want of room, where this node knows. The others are `null`. Who got another's load, or something
+/// stale because the origin failed or was slow, was answered by no tier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TierFigures {
     /// Its name: `memory` or `redis`.
@@ -123,7 +124,8 @@ pub struct TierFigures {
     pub figures: Figures,
 }
 
-/// The figures of a tenant, as far as they are counted by tenant.
+/// The figures of a tenant, as far as they are counted by tenant. One that has an account in the cache and no counters has the hit
+/// ratio of its lookups alone. Its evictions are those by its quota.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TenantFigures {
     /// Its name.

@@ -124,7 +124,7 @@ pub struct ApplicationMetrics {
     pub strategies: Vec<StrategyFigures>,
     /// Each tier of the cache since the start.
     pub tiers: Vec<TierFigures>,
-    /// Each tenant since the start.
+    /// Each tenant since the start, or since it has counters.
     pub tenants: Vec<TenantFigures>,
     /// Answers by class of status, `1xx` to `5xx`.
     pub statuses: BTreeMap<String, u64>,

@@ -1,6 +1,7 @@
 //! What is told of routes, strategies, tiers and tenants since the start: how much, how fast, and why.
 
 use super::world::{World, config};
+use crate::figures_of_tenant;
 use crate::reading::{ReasonReading, TenantReading};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ fn close(found: Option<f64>, exact: f64) -> bool {
 #[test]
 fn a_tier_tells_how_fast_its_answers_were_apart_from_those_of_the_origin() {
     let mut world = shop();
+    world.route("shop").outcomes.collapsed = 1;
     world.seconds(10);
     let told = world.insight.metrics().application;
     let [memory, redis] = &told.tiers[..] else {
@@ -38,8 +40,12 @@ fn a_tier_tells_how_fast_its_answers_were_apart_from_those_of_the_origin() {
     assert_eq!((memory.tier.as_str(), redis.tier.as_str()), ("memory", "redis"));
     let did = &memory.figures;
     assert_eq!((did.requests, did.bytes_sent), (Some(9.0), Some(9000.0)));
-    assert_eq!((did.hit_ratio.total, did.hit_ratio.memory), (Some(0.9), Some(0.9)));
-    assert_eq!((did.hit_ratio.redis, did.origin_seconds_saved), (None, Some(9.0)));
+    // Who got another's load is in the memory part of the total, and no tier's.
+    assert_eq!(
+        (did.hit_ratio.total, told.total.hit_ratio.memory),
+        (Some(9.0 / 11.0), Some(10.0 / 11.0))
+    );
+    assert_eq!(did.origin_seconds_saved, Some(9.0));
     assert!(close(did.latency_ms.p99, 1.0), "{:?}", did.latency_ms);
     assert!(close(told.total.latency_ms.p99, 1000.0), "{:?}", told.total.latency_ms);
     assert_eq!(
@@ -64,21 +70,15 @@ fn routes_and_strategies_tell_why() {
 #[test]
 fn a_tenant_has_the_figures_of_a_route() {
     let mut world = shop();
-    let did = Arc::clone(&world.reading().routes[0].did);
-    let acme = TenantReading {
-        did: Some(did),
-        evicted: 4,
-        ..TenantReading::default()
-    };
-    let globex = TenantReading {
-        hits: 3,
-        misses: 1,
-        ..TenantReading::default()
-    };
-    world.tenants = [("acme".to_owned(), acme), ("globex".to_owned(), globex)].into();
     world.seconds(10);
+    let acme = TenantReading {
+        did: Some(Arc::clone(&world.reading().routes[0].did)),
+        evicted: Some(4),
+        ..TenantReading::default()
+    };
+    let acme = figures_of_tenant("acme", &acme);
     let told = world.insight.metrics().application;
-    let (acme, route) = (&told.tenants[0], &told.routes[0]);
+    let route = &told.routes[0];
     assert_eq!(acme.causes, route.causes);
     let (own, others) = (&acme.figures, &route.figures);
     assert_eq!((own.requests, own.error_ratio), (Some(10.0), Some(0.1)));
@@ -95,10 +95,27 @@ fn a_tenant_has_the_figures_of_a_route() {
     assert_eq!((own.origin_requests, own.origin_seconds), (Some(1.0), Some(1.0)));
     assert_eq!((own.evictions, own.requests_per_s), (Some(4.0), None));
     // Who has an account in the cache alone is told by that.
-    let globex = &told.tenants[1];
+    let globex = TenantReading {
+        hits: 3,
+        misses: 1,
+        ..TenantReading::default()
+    };
+    let globex = figures_of_tenant("globex", &globex);
     assert_eq!(
         (globex.figures.hit_ratio.total, globex.figures.requests),
         (Some(0.75), None)
     );
-    assert_eq!(globex.causes, None);
+    assert_eq!((globex.causes, globex.figures.evictions), (None, None));
+}
+
+#[test]
+fn what_the_origin_got_counts_in_the_second_in_which_nobody_was_answered() {
+    let mut world = shop();
+    world.seconds(10);
+    let route = world.route("shop");
+    route.renewals = 2;
+    route.origin_micros += 500_000;
+    world.second();
+    let did = &world.insight.routes_within(Duration::from_secs(60))[0].figures;
+    assert_eq!((did.origin_requests, did.origin_seconds), (Some(3.0), Some(1.5)));
 }

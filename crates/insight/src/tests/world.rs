@@ -4,7 +4,7 @@ use crate::config::InsightConfig;
 use crate::insight::Insight;
 use crate::reading::{
     CacheReading, MEMORY, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading, RouteReading,
-    TargetReading, TenantReading, TierReading, UpstreamReading,
+    TargetReading, TierReading, UpstreamReading,
 };
 use crate::store::{Store, StoreFault, Write};
 use parking_lot::Mutex;
@@ -42,6 +42,8 @@ pub(crate) struct Route {
     pub(crate) failed: u64,
     pub(crate) bytes: u64,
     pub(crate) origin_micros: u64,
+    /// Requests that the origin got from the cache itself.
+    pub(crate) renewals: u64,
     pub(crate) saved_micros: u64,
     pub(crate) reasons: Vec<ReasonReading>,
     pub(crate) kinds: BTreeMap<&'static str, u64>,
@@ -57,7 +59,6 @@ pub(crate) struct World {
     pub(crate) at: u64,
     started: u64,
     pub(crate) routes: BTreeMap<String, Route>,
-    pub(crate) tenants: BTreeMap<String, TenantReading>,
     pub(crate) namespace: NamespaceReading,
     pub(crate) memory_max: u64,
     pub(crate) health: &'static str,
@@ -75,7 +76,6 @@ impl World {
             at,
             started: at,
             routes: BTreeMap::new(),
-            tenants: BTreeMap::new(),
             namespace: NamespaceReading::default(),
             memory_max: 1 << 20,
             health: "healthy",
@@ -135,7 +135,7 @@ impl World {
                 queue_time: route.queue.snapshot(),
                 bytes_sent: route.bytes,
                 bytes_saved: route.outcomes.hit * 1000,
-                origin_requests: route.outcomes.of_origin(),
+                origin_requests: route.outcomes.of_origin() + route.renewals,
                 origin_micros: route.origin_micros,
                 saved_requests: route.outcomes.spared(),
                 saved_micros: route.saved_micros,
@@ -147,7 +147,6 @@ impl World {
             now: Instant::from_nanos(self.at * 1_000_000_000),
             uptime: Duration::from_secs(self.at - self.started),
             routes: self.routes.iter().map(route).collect(),
-            tenants: self.tenants.clone(),
             upstreams: vec![UpstreamReading {
                 name: "api".into(),
                 balance: "round_robin".to_owned(),

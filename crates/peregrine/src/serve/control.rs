@@ -1,6 +1,5 @@
 //! What the admin API asks of the program, answered from the rooms.
 
-use super::insight::reading;
 use super::program::Program;
 use super::sharing::Sharing;
 use peregrine_admin::api::config::{ConfigReport, LogLevel, PatchRequest, Patched};
@@ -10,11 +9,9 @@ use peregrine_admin::api::keys::{EraseRequest, Erased, KeysReport, RotateRequest
 use peregrine_admin::api::operation::{Act, Item, Operation, Outcome, SetOptions};
 use peregrine_admin::api::preload::{PreloadProblem, PreloadReport, PreloadRequest};
 use peregrine_admin::api::reload::Reloaded;
-use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport};
+use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport, TenantReport};
 use peregrine_admin::{Answering, Control, Refusal};
-use peregrine_cache::{
-    EntriesQuery, EntryView, Found, Hit, Invalidation, Namespace, Receipt, Rotated, TagView, TenantStatistics,
-};
+use peregrine_cache::{EntriesQuery, EntryView, Found, Hit, Invalidation, Namespace, Receipt, Rotated, TagView};
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
 use peregrine_insight::model::{ChangeKind, TenantFigures};
 use peregrine_insight::report::Configured;
@@ -120,16 +117,12 @@ impl Control for Program {
         }
     }
 
-    fn tenant_statistics(&self, tenant: &str) -> Option<TenantStatistics> {
-        self.engine.statistics().tenants.remove(tenant)
+    fn tenants(&self) -> Vec<TenantFigures> {
+        self.tenant_figures()
     }
 
-    fn tenant_traffic(&self, tenant: &str) -> Option<TenantFigures> {
-        let metrics = self.plane.tenant_metrics().get(tenant)?;
-        let did = reading::requests_of(&metrics.requests, None);
-        let held = self.tenant_statistics(tenant);
-        let reading = reading::tenant_of(held.as_ref(), Some(did));
-        Some(peregrine_insight::figures_of_tenant(tenant, &reading))
+    fn tenant_report<'a>(&self, tenant: &'a str) -> TenantReport<'a> {
+        self.tenant_report_of(tenant)
     }
 
     fn metrics(&self, exposition: &mut Exposition) {

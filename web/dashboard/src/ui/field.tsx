@@ -15,11 +15,11 @@ export function Search({ label, value, onChange, placeholder, className = "" }: 
   return <input type="search" aria-label={label} placeholder={placeholder ?? label} value={value} onChange={(event) => onChange(event.target.value)} className={`field ${className}`} spellCheck={false} autoComplete="off" />;
 }
 
-export function Choice({ label, value, onChange, options, className = "" }: {
-  label: string; value: string; onChange: (value: string) => void; options: readonly (readonly [string, string])[]; className?: string;
+export function Choice({ label, value, onChange, options, id, className = "" }: {
+  label: string; value: string; onChange: (value: string) => void; options: readonly (readonly [string, string])[]; id?: string; className?: string;
 }) {
   return (
-    <select aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} className={`field pr-1 ${className}`}>
+    <select id={id} aria-label={label} value={value} onChange={(event) => onChange(event.target.value)} className={`field pr-1 ${className}`}>
       {options.map(([key, text]) => <option key={key} value={key}>{text}</option>)}
     </select>
   );

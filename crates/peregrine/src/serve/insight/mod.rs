@@ -3,7 +3,8 @@
 //! request, and a store that does not work costs history, nothing else.
 
 mod kept;
-pub(super) mod reading;
+mod reading;
+mod tenants;
 
 use super::program::Program;
 use super::sharing::Sharing;

@@ -1,21 +1,21 @@
 //! One reading of all rooms. It takes a fraction of a millisecond, and less while nothing happens: what is large about a
-//! route or tenant, its histograms and its reasons, is read only when it was answered since.
+//! route, its histograms and its reasons, is read only when it was answered since.
 
 use super::super::program::Program;
 use peregrine_admin::Control;
 use peregrine_admin::api::health::HealthStatus;
+use peregrine_cache::NamespaceStatistics;
 use peregrine_cache::backplane::{BackplaneStatus, NodeStatus};
-use peregrine_cache::{NamespaceStatistics, TenantStatistics};
-use peregrine_http::{CacheOutcome, RequestMetrics, Route, TenantMetrics, Tier};
+use peregrine_http::{CacheOutcome, RequestMetrics, Route, Tier};
 use peregrine_insight::model::{self, NodeReport};
 use peregrine_insight::reading::{
     CacheReading, ConnectionsReading, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading,
-    RouteReading, SharingReading, TargetReading, TenantReading, TierReading, UpstreamReading,
+    RouteReading, SharingReading, TargetReading, TierReading, UpstreamReading,
 };
 use peregrine_net::config::Balance;
 use peregrine_net::upstream::{Health, TargetStatus, Upstream};
 use peregrine_telemetry::system::{self, SystemReader};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,8 +24,6 @@ pub(super) struct Rooms {
     system: SystemReader,
     /// The routes as they were read last, by name.
     routes: HashMap<Arc<str>, RouteReading>,
-    /// The tenants as they were read last.
-    tenants: BTreeMap<String, TenantReading>,
 }
 
 impl Rooms {
@@ -34,7 +32,6 @@ impl Rooms {
         Self {
             system: SystemReader::new(state_dir),
             routes: HashMap::new(),
-            tenants: BTreeMap::new(),
         }
     }
 
@@ -51,7 +48,6 @@ impl Rooms {
             .map(|route| (Arc::clone(&route.name), route.clone()))
             .collect();
         let statistics = program.engine.statistics();
-        self.tenants = self.tenants(&statistics.tenants, &program.plane.tenant_metrics().all());
         Reading {
             at,
             now,
@@ -66,7 +62,6 @@ impl Rooms {
                 .values()
                 .map(|upstream| upstream_of(upstream))
                 .collect(),
-            tenants: self.tenants.clone(),
             cache: CacheReading {
                 bytes: statistics.total.bytes,
                 memory_max: statistics.memory_max,
@@ -100,35 +95,12 @@ impl Rooms {
                 .collect(),
         }
     }
-
-    /// Every tenant that has an account in the cache, or counters of its requests.
-    fn tenants(
-        &self,
-        held: &BTreeMap<String, TenantStatistics>,
-        asked: &BTreeMap<Box<str>, Arc<TenantMetrics>>,
-    ) -> BTreeMap<String, TenantReading> {
-        let names: BTreeSet<&str> = held
-            .keys()
-            .map(String::as_str)
-            .chain(asked.keys().map(|name| &**name))
-            .collect();
-        let of_tenant = |name: &str| {
-            let before = self.tenants.get(name).and_then(|before| before.did.as_ref());
-            let did = asked.get(name).map(|metrics| requests_of(&metrics.requests, before));
-            (name.to_owned(), tenant_of(held.get(name), did))
-        };
-        names.into_iter().map(of_tenant).collect()
-    }
 }
 
 /// What was counted of requests, which is what it was `before` if none ended since.
-pub(in crate::serve) fn requests_of(
-    metrics: &RequestMetrics,
-    before: Option<&Arc<RequestsReading>>,
-) -> Arc<RequestsReading> {
-    // What is counted last of a request is read first: what belongs to it is there.
-    let outcomes = outcomes_of(metrics);
-    let origin_requests = metrics.origin_requests();
+pub(super) fn requests_of(metrics: &RequestMetrics, before: Option<&Arc<RequestsReading>>) -> Arc<RequestsReading> {
+    let (outcomes, origin_requests) = metrics.progress();
+    let outcomes = outcomes_of(outcomes);
     let unchanged =
         |before: &&Arc<RequestsReading>| before.outcomes == outcomes && before.origin_requests == origin_requests;
     if let Some(before) = before.filter(unchanged) {
@@ -169,17 +141,6 @@ fn tier_of(metrics: &RequestMetrics, tier: Tier, hits: u64) -> TierReading {
     }
 }
 
-/// A tenant that has what is `held` of it in the cache, if it has an account there.
-pub(in crate::serve) fn tenant_of(held: Option<&TenantStatistics>, did: Option<Arc<RequestsReading>>) -> TenantReading {
-    let of = |of: fn(&TenantStatistics) -> u64| held.map_or(0, of);
-    TenantReading {
-        did,
-        hits: of(|held| held.hits),
-        misses: of(|held| held.misses),
-        evicted: of(|held| held.evicted),
-    }
-}
-
 /// How many of the keys that are asked for most are shown.
 const TOP_KEYS: usize = 20;
 
@@ -197,9 +158,9 @@ fn micros(span: std::time::Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn outcomes_of(metrics: &RequestMetrics) -> Outcomes {
+fn outcomes_of(counts: [u64; CacheOutcome::ALL.len()]) -> Outcomes {
     let mut outcomes = Outcomes::default();
-    for (outcome, count) in metrics.outcomes() {
+    for (outcome, count) in CacheOutcome::ALL.into_iter().zip(counts) {
         let place = match outcome {
             CacheOutcome::Untouched => &mut outcomes.untouched,
             CacheOutcome::Hit => &mut outcomes.hit,

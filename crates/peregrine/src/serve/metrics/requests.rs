@@ -70,7 +70,9 @@ pub(super) fn of_route(metrics: &RequestMetrics, of: &mut Of<'_>) {
     for (tier, _) in metrics.tiers() {
         let labels: Vec<(&str, &str)> = of.labels.iter().copied().chain([("tier", tier.as_str())]).collect();
         let took = metrics.duration_from(tier);
-        of.out.histogram("peregrine_hit_duration_seconds", &labels, &took);
+        if took.count > 0 {
+            of.out.histogram("peregrine_hit_duration_seconds", &labels, &took);
+        }
     }
 }
 
@@ -106,7 +108,8 @@ fn expose(names: &Names, metrics: &RequestMetrics, of: &mut Of<'_>, told: fn(u64
     let told = |(_, count): &(&'static str, u64)| told(*count);
     let outcomes = metrics.outcomes().map(|(outcome, count)| (outcome.as_str(), count));
     of.counters(names.requests, "cache", outcomes.filter(told));
-    of.counters(names.responses, "class", metrics.statuses().filter(told));
+    // All classes from the first request on, so that the first failure is seen as one.
+    of.counters(names.responses, "class", metrics.statuses());
     let tiers = metrics.tiers().map(|(tier, count)| (tier.as_str(), count));
     of.counters(names.hits, "tier", tiers.filter(told));
     let reasons = metrics.reasons().into_iter();

@@ -12,19 +12,22 @@ import { served, spared } from "./served";
 
 /** How many tenants can be chosen without looking for them in the table. */
 const TENANTS_OFFERED = 50;
+/** The choice whose causes are shown. */
+const WHOSE = "whose-causes";
 
-/** Errors and reasons of `key`: of everything where it is empty or names nobody. */
+/** Errors and reasons of `key`: of everything where it is empty. */
 function causesOf(data: ApplicationMetrics, key: string) {
+  if (key === "") return { name: "of everything", errors: data.errors, reasons: data.reasons };
   const [kind, ...rest] = key.split(" ");
   const name = rest.join(" ");
   const found = kind === "route" ? data.routes.find((one) => one.route === name)
     : kind === "strategy" ? data.strategies.find((one) => one.strategy === name)
     : kind === "tenant" ? data.tenants.find((one) => one.tenant === name) : undefined;
-  if (!found?.causes) return { key: "", name: "of everything", errors: data.errors, reasons: data.reasons };
+  if (!found?.causes) return { name: `nothing is counted of ${key}`, errors: {}, reasons: [] };
   const sentences = new Map(data.reasons.map((one) => [one.reason, one.sentence]));
   const reasons = Object.entries(found.causes.reasons).sort(([, left], [, right]) => right - left)
     .map(([reason, count]) => ({ reason, count, sentence: sentences.get(reason) ?? "" }));
-  return { key, name: `of ${key}`, errors: found.causes.errors, reasons };
+  return { name: `of ${key}`, errors: found.causes.errors, reasons };
 }
 
 /** Whose causes can be looked at: routes, strategies, the tenants with the most requests, and the one that is chosen. */
@@ -39,6 +42,8 @@ const TONE_COLORS = { good: "--good", info: "--info", warn: "--warn", bad: "--ba
 export function Answers({ data }: { data: ApplicationMetrics }) {
   const [of, setOf] = useParam("of");
   const causes = causesOf(data, of);
+  // They are above the table: whoever asks for them there is taken to them.
+  const look = (key: string) => { setOf(key); document.getElementById(WHOSE)?.focus(); };
   const statuses = Object.entries(data.statuses).sort(([, left], [, right]) => right - left);
   const total = statuses.reduce((sum, [, value]) => sum + value, 0) || 1;
   const bars = (rows: [string, number][], color: (name: string) => string, empty: string) => rows.length === 0 ? <Empty icon="check" title={empty} /> : (
@@ -57,7 +62,7 @@ export function Answers({ data }: { data: ApplicationMetrics }) {
     <div className="grid gap-2.5 lg:grid-cols-2">
       <Card title="Statuses" note={`${count(total)} answers since the start`}>{bars(statuses, (name) => TONE_COLORS[statusTone(Number.parseInt(name, 10))], "No answers yet")}</Card>
       <Card title="Errors by kind" note={causes.name}>{bars(Object.entries(causes.errors).filter(([, value]) => value > 0).sort(([, left], [, right]) => right - left), () => "--bad", "No errors since the start")}</Card>
-      <Card title="Why not from the cache" note={causes.name} className="lg:col-span-2" actions={<Choice label="Whose errors and reasons" value={causes.key} onChange={setOf} className="w-52" options={subjects(data, causes.key)} />}>
+      <Card title="Why not from the cache" note={causes.name} className="lg:col-span-2" actions={<Choice label="Whose errors and reasons" value={of} onChange={setOf} id={WHOSE} className="w-52" options={subjects(data, of)} />}>
         {causes.reasons.length === 0 ? <Empty icon="cache" title="Nothing missed yet" /> : (
           <ul className="flex flex-col divide-y divide-line">
             {causes.reasons.slice(0, 12).map((one) => <li key={one.reason} className="grid grid-cols-[9rem_4.5rem_1fr] gap-3 py-1.5"><span className="mono">{one.reason}</span><span className="text-right font-semibold">{count(one.count)}</span><span className="text-muted"><Prose text={one.sentence} /></span></li>)}
@@ -83,7 +88,7 @@ export function Answers({ data }: { data: ApplicationMetrics }) {
       {data.tenants.length > 0 && (
         <Card flush title="Tenants" note="since the start" className="lg:col-span-2">
           <Table compact caption="Tenants" rows={data.tenants} id={(one) => one.tenant} sorted={["requests", "down"]} columns={[
-            { key: "tenant", label: "Tenant", sort: (one) => one.tenant, show: (one) => <button type="button" className="mono text-left hover:underline" title="Its errors and reasons" onClick={() => setOf(`tenant ${one.tenant}`)}>{one.tenant}</button> },
+            { key: "tenant", label: "Tenant", sort: (one) => one.tenant, show: (one) => one.causes ? <button type="button" className="mono text-left hover:underline" title="Its errors and reasons" onClick={() => look(`tenant ${one.tenant}`)}>{one.tenant}</button> : <span className="mono">{one.tenant}</span> },
             { key: "requests", label: "Requests", numeric: true, sort: (one) => one.requests, show: (one) => count(one.requests) },
             ...served, ...spared,
           ]} />
