@@ -48,8 +48,8 @@ pub struct TenantMetrics {
 }
 
 impl Tenants {
-    /// From now on at most `max` tenants, and [`TENANTS_MAX`], have counters of their own. Where more have some, those that
-    /// asked last keep them.
+    /// From now on at most `max` tenants, and never more than 10,000, have counters of their own. Where more have some, those
+    /// that asked last keep them.
     pub fn keep(&self, max: usize) {
         let max = max.min(TENANTS_MAX);
         self.max.store(max, Ordering::Relaxed);
