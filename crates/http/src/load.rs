@@ -16,7 +16,7 @@ use crate::siblings::{self, Candidate};
 use crate::store;
 use crate::trailers::Trailers;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use peregrine_base::{Clock, Instant, Random};
+use peregrine_base::{Clock, Instant, Random, Task};
 use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
@@ -26,8 +26,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod completing;
+mod driven;
 mod planning;
 
+use driven::Driven;
 pub(crate) use planning::{Planned, plan};
 
 /// What a load gives to the client that began it.
@@ -98,8 +100,9 @@ impl Reading {
     }
 }
 
-/// Starts the load that `lease` stands for. The future may be dropped: the load goes on for the cache.
-pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl Future<Output = Loaded> + Send + use<> {
+/// Starts the load that `lease` stands for, for who waits for what is returned. That may be dropped: the load goes on for the
+/// cache.
+pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> Driven {
     let (give, take) = oneshot::channel();
     let load = Load {
         asking: Arc::clone(asking),
@@ -110,11 +113,7 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> impl F
         engine: Arc::clone(&parts.engine),
     };
     let limit = parts.runtime.sleep(asking.route.strategy.load_hard_limit());
-    parts.runtime.spawn(Box::pin(load.run(lease, limit, give)));
-    async {
-        take.await
-            .unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned), None))
-    }
+    Driven::new(Box::pin(load.run(lease, limit, give)), take, &parts.runtime)
 }
 
 /// An entry to be filled, with what; and where trailers are kept, its head and those.
@@ -146,7 +145,7 @@ struct Arrived {
 }
 
 impl Load {
-    async fn run(self, lease: Lease, limit: peregrine_base::Task, give: oneshot::Sender<Loaded>) {
+    async fn run(self, lease: Lease, limit: Task, give: oneshot::Sender<Loaded>) {
         let mut lease = match lease.recall(&self.asking.variants()).await {
             Recalled::Load(lease) => lease,
             Recalled::Found(hit) => {
