@@ -1,7 +1,8 @@
 //! A load that is driven by who waits for it, until there is something to answer with: no task has to have its turn for that,
 //! neither to ask the origin nor to hear from it, while others wait for theirs. Then, and when who waited has gone, it goes on
 //! by itself. A connection lets its handler think whenever anything happens, whatever its client reads, so a slow client holds
-//! up nobody who waits for the same load.
+//! up nobody who waits for the same load. What a load waits for must take the waker of each poll, because it is polled by two
+//! tasks, one after the other.
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,9 @@ use peregrine_cache::LoadFailure;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 /// What a load gives, for who waits for it.
 pub(crate) struct Driven {
@@ -51,7 +53,12 @@ impl Future for Driven {
                 self.load = None;
             }
         }
-        let loaded = ready!(Pin::new(&mut self.take).poll(context));
+        // Only the load gives, and it has taken the waker. To poll this too would fail where a fast body has used up what the
+        // runtime lets a task do in one go, and keep the answer from its client.
+        let loaded = match self.take.try_recv() {
+            Err(TryRecvError::Empty) => return Poll::Pending,
+            taken => taken,
+        };
         self.let_go();
         Poll::Ready(loaded.unwrap_or(Loaded::Failed(Failure::Load(LoadFailure::Abandoned), None)))
     }

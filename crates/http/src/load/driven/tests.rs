@@ -84,3 +84,18 @@ fn a_load_that_panics_fails_and_takes_nobody_along() {
     assert!(matches!(failed, Poll::Ready(Loaded::Failed(failure, None)) if failure.as_str() == abandoned.as_str()));
     assert_eq!(started(), 0);
 }
+
+#[tokio::test]
+async fn a_body_that_comes_as_fast_as_it_is_taken_does_not_keep_the_answer_back() {
+    let (mut waited, started) = driven(|give| {
+        Box::pin(async {
+            let _ = give.send(Loaded::Again);
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        })
+    });
+    let first = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut waited).poll(context))).await;
+    assert!(matches!(first, Poll::Ready(Loaded::Again)));
+    assert_eq!(started(), 1);
+}
