@@ -1,5 +1,5 @@
-//! A load: one request to the origin on behalf of everybody who asks for the same entry. It hands its
-//! answer to the client that began it, who may leave at any time: that does not end it for the others.
+//! A load: one request to the origin on behalf of everybody who asks for the same entry. It hands its answer to the client
+//! that began it, who may leave at any time: that does not end it for the others.
 
 use crate::assembly::Assembly;
 use crate::encode;

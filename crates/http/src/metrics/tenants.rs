@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-/// The most tenants with counters of their own, whatever the configuration allows: their counters, what looks through all of
-/// them each second, and what is told to Prometheus must not become large.
+/// The most tenants with counters of their own, whatever the configuration allows: who looks for room goes through all of them,
+/// and so does whoever asks for metrics.
 pub(super) const TENANTS_MAX: usize = 10_000;
 /// After so long without a request a tenant's place may be given away.
 pub(super) const IDLE: Duration = Duration::from_secs(600);
