@@ -24,7 +24,7 @@ pub(crate) fn measure(section: &mut Section, quick: bool, binary: Option<&Path>)
     } else {
         // Short rounds of many starts: what is looked for is small beside what a machine changes within a minute, and beside
         // what differs from start to start.
-        Effort::new(4, 1000, 10)
+        Effort::new(4, 500, 20)
     };
     let servers = Servers::find(binary)?;
     let origin = servers.floor(ORIGIN, pinning::cores(), &[])?;
@@ -73,7 +73,7 @@ pub(crate) fn measure(section: &mut Section, quick: bool, binary: Option<&Path>)
     section.notes.push(
         "All on: the access log as JSON into a file, warnings of slow requests, the live tail, and over OTLP all metrics each second \
          and 1% of the traces, to a collector that takes everything. What the threads of the log and of OTLP do is done on the \
-         server's core. Off and on are started ten times each, by pairs, and take turns, there and back."
+         server's core. Off and on are started twenty times each, by pairs, and take turns, there and back."
             .to_owned(),
     );
     Ok(())

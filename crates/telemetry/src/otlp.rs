@@ -111,9 +111,10 @@ impl Tracer {
         self.queue.push(|span| spans::of_lookup(trace, looked_up, span));
     }
 
-    /// The body of a request with at most [`BATCH_MAX`] of the spans that wait, and how many those are; nothing where none do.
+    /// The body of a request with at most [`BATCH_MAX`] of the spans that wait, in pieces, and how many those are; nothing
+    /// where none do.
     #[must_use]
-    pub fn take(&self, resource: &Resource) -> Option<(Vec<u8>, u64)> {
+    pub fn take(&self, resource: &Resource) -> Option<([Vec<u8>; 2], u64)> {
         self.queue.take(resource)
     }
 

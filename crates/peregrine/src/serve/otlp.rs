@@ -188,8 +188,8 @@ impl Collector {
     }
 
     /// Sends `body` until the collector takes or refuses it, or it was sent often enough.
-    async fn send(&self, signal: Signal, body: Vec<u8>) {
-        let body = Bytes::from(body);
+    async fn send<const N: usize>(&self, signal: Signal, body: [Vec<u8>; N]) {
+        let body = body.map(Bytes::from);
         let mut pause = PAUSE;
         for attempt in 1..=ATTEMPTS_MAX {
             match self.try_send(signal, body.clone()).await {
@@ -214,9 +214,9 @@ impl Collector {
         self.count(signal, Outcome::GivenUp);
     }
 
-    async fn try_send(&self, signal: Signal, body: Bytes) -> Result<StatusCode, ()> {
+    async fn try_send<const N: usize>(&self, signal: Signal, body: [Bytes; N]) -> Result<StatusCode, ()> {
         let path = format!("{}/v1/{}", self.base.path().trim_end_matches('/'), signal.as_str());
-        let mut request = Request::post(path).body(Body::full(body)).map_err(drop)?;
+        let mut request = Request::post(path).body(Body::chunks(body)).map_err(drop)?;
         *request.headers_mut() = self.headers.clone();
         if let Some(Ok(host)) = self.base.authority().map(|host| HeaderValue::from_str(host.as_str())) {
             request.headers_mut().insert(header::HOST, host);
@@ -291,7 +291,7 @@ async fn send_metrics(program: Weak<Program>, collector: Arc<Collector>) {
         super::metrics::expose(&program, &mut exposition);
         drop(program);
         let body = metrics_request(&exposition, &collector.resource, started, clock.wall());
-        collector.send(Signal::Metrics, body).await;
+        collector.send(Signal::Metrics, [body]).await;
     }
 }
 
@@ -305,7 +305,7 @@ impl Program {
             let Some((body, _)) = tracer.take(&collector.resource) else {
                 return;
             };
-            let sent = collector.try_send(Signal::Traces, Bytes::from(body)).await;
+            let sent = collector.try_send(Signal::Traces, body.map(Bytes::from)).await;
             let is_sent = sent.is_ok_and(|status| status.is_success());
             collector.count(Signal::Traces, if is_sent { Outcome::Sent } else { Outcome::GivenUp });
         }

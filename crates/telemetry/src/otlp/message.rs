@@ -30,6 +30,13 @@ impl Message<'_> {
         self.0.extend_from_slice(bytes);
     }
 
+    /// A message whose last `rest` bytes are to come.
+    pub(super) fn opened(&mut self, field: u32, begun: &[u8], rest: usize) {
+        self.key(field, Layout::Delimited);
+        self.varint(length(begun) + u64::try_from(rest).unwrap_or(u64::MAX));
+        self.0.extend_from_slice(begun);
+    }
+
     /// A text that is `pieces` one behind the other.
     pub(super) fn texts(&mut self, field: u32, pieces: &[&str]) {
         self.key(field, Layout::Delimited);

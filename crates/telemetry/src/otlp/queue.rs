@@ -1,4 +1,5 @@
-//! Where spans wait for the sender: in batches of what one request carries, each of them one piece of bytes that is sent as it is.
+//! Where spans wait for the sender: in batches of what one request carries, each of them one piece of bytes that is sent as
+//! it is, behind what is said of all of them.
 
 use super::message::Message;
 use super::{BATCH_MAX, QUEUE_MAX, Resource, wire};
@@ -16,6 +17,8 @@ const SCOPE_SPANS: u32 = 2;
 /// `ScopeSpans.scope` and `ScopeSpans.spans`.
 const SCOPE: u32 = 1;
 const SPANS: u32 = 2;
+/// Room for so many bytes of spans at once, so that a batch seldom moves while it grows.
+const BATCH_BYTES: usize = 64 << 10;
 
 /// Spans that wait.
 #[derive(Debug, Default)]
@@ -48,7 +51,10 @@ impl Queue {
                 return self.dropped.increment();
             }
             if batches.back().is_none_or(|batch| batch.spans >= BATCH_MAX) {
-                batches.push_back(Batch::default());
+                batches.push_back(Batch {
+                    fields: Vec::with_capacity(BATCH_BYTES),
+                    spans: 0,
+                });
             }
             if let Some(batch) = batches.back_mut() {
                 Message(&mut batch.fields).bytes(SPANS, span);
@@ -59,21 +65,21 @@ impl Queue {
         });
     }
 
-    /// The body of a request with the first batch, and how many spans that has; nothing where none wait.
-    pub(super) fn take(&self, resource: &Resource) -> Option<(Vec<u8>, u64)> {
+    /// The body of a request with the first batch, in two pieces, and how many spans that has; nothing where none wait.
+    pub(super) fn take(&self, resource: &Resource) -> Option<([Vec<u8>; 2], u64)> {
         let Batch { fields, spans } = self.lock().pop_front()?;
         let resource = wire::Resource::from(resource).encode_to_vec();
         let scope = wire::Scope::own().encode_to_vec();
-        let mut scope_spans = Vec::with_capacity(scope.len() + fields.len() + 16);
+        // From the inside out: each is as long as what it has before the spans, and the spans.
+        let mut scope_spans = Vec::new();
         Message(&mut scope_spans).bytes(SCOPE, &scope);
-        scope_spans.extend_from_slice(&fields);
-        let mut resource_spans = Vec::with_capacity(resource.len() + scope_spans.len() + 16);
+        let mut resource_spans = Vec::new();
         let mut message = Message(&mut resource_spans);
         message.bytes(RESOURCE, &resource);
-        message.bytes(SCOPE_SPANS, &scope_spans);
-        let mut body = Vec::with_capacity(resource_spans.len() + 16);
-        Message(&mut body).bytes(RESOURCE_SPANS, &resource_spans);
-        Some((body, u64::try_from(spans).unwrap_or(u64::MAX)))
+        message.opened(SCOPE_SPANS, &scope_spans, fields.len());
+        let mut head = Vec::new();
+        Message(&mut head).opened(RESOURCE_SPANS, &resource_spans, fields.len());
+        Some(([head, fields], u64::try_from(spans).unwrap_or(u64::MAX)))
     }
 
     /// How many spans wait.

@@ -87,7 +87,7 @@ fn spans_are_read_by_the_protocols_own_types() {
     let (body, count) = tracer.take(&resource()).unwrap();
     assert_eq!((count, tracer.waiting()), (3, 0));
     assert_eq!(tracer.take(&resource()), None);
-    let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+    let request = ExportTraceServiceRequest::decode(body.concat().as_slice()).unwrap();
     let of = &request.resource_spans[0];
     let described = &of.resource.as_ref().unwrap().attributes;
     assert_eq!(attribute(described, "service.name"), text("shop-cache").as_ref());
@@ -216,7 +216,7 @@ fn spans_that_nobody_takes_are_dropped_and_counted() {
     }
     assert_eq!((tracer.waiting(), tracer.queue.dropped.value()), (QUEUE_MAX, 10));
     let (body, count) = tracer.take(&resource()).unwrap();
-    let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+    let request = ExportTraceServiceRequest::decode(body.concat().as_slice()).unwrap();
     let sent = request.resource_spans[0].scope_spans[0].spans.len();
     assert_eq!((count, sent), (BATCH_MAX as u64, BATCH_MAX));
 }
@@ -235,7 +235,7 @@ proptest::proptest! {
         tracer.finished(&trace, &access, &path);
         tracer.finished(&trace, &access, &path);
         let (body, _) = tracer.take(&resource()).unwrap();
-        let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
+        let request = ExportTraceServiceRequest::decode(body.concat().as_slice()).unwrap();
         let spans = &request.resource_spans[0].scope_spans[0].spans;
         proptest::prop_assert_eq!(spans.len(), 2);
         for span in spans {
