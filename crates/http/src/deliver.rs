@@ -20,13 +20,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// Where the origin's tags stand.
-const TAG_FIELDS: [HeaderName; 2] = [
+static TAG_FIELDS: [HeaderName; 2] = [
     HeaderName::from_static("surrogate-key"),
     HeaderName::from_static("cache-tag"),
 ];
 /// The longest body that is unpacked at once.
 const UNPACKED_BYTES_MAX: u64 = 256 << 10;
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A stored response as the answer: whole, a part of it, or only that nothing changed.
 pub(crate) fn stored(

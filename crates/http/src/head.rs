@@ -21,7 +21,7 @@ pub(crate) const STORED_HEAD_MAX_BYTES: usize = 64 * 1024;
 pub const STORED_VERSION: u32 = 3;
 
 /// Fields that an answer has otherwise than they were stored, or not at all.
-const CHANGED: [HeaderName; 6] = [
+static CHANGED: [HeaderName; 6] = [
     header::AGE,
     header::CONTENT_LENGTH,
     HeaderName::from_static("surrogate-key"),

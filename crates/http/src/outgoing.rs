@@ -15,7 +15,7 @@ const SURROGATE_CAPABILITY: HeaderName = HeaderName::from_static("surrogate-capa
 const SURROGATE_CAPABLE: HeaderValue = HeaderValue::from_static("peregrine=\"Surrogate/1.0\"");
 
 /// Fields that make a request conditional or partial.
-const CONDITIONS: [HeaderName; 6] = [
+static CONDITIONS: [HeaderName; 6] = [
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 const STORED_BYTES_MAX: usize = 8 << 10;
 const STORED_FIELDS_MAX: usize = 32;
 /// Fields that are somebody's, beside those that nobody may send so late (RFC 9110 §6.5.1), which go no further anyway.
-const NOT_STORED: [HeaderName; 3] = [header::SET_COOKIE, header::AUTHORIZATION, header::WWW_AUTHENTICATE];
+static NOT_STORED: [HeaderName; 3] = [header::SET_COOKIE, header::AUTHORIZATION, header::WWW_AUTHENTICATE];
 
 /// What came after the body of a load, on its way past the cache.
 #[derive(Clone, Debug, Default)]

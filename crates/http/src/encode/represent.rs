@@ -14,7 +14,7 @@ use peregrine_cache::{Chunks, Coding, Encoded, EncodedChunks, Engine, Hit, Key};
 use std::sync::Arc;
 
 /// Fields that say something about the bytes of the content as the origin sent it.
-const OF_THE_BYTES: [HeaderName; 4] = [
+static OF_THE_BYTES: [HeaderName; 4] = [
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),

@@ -28,7 +28,7 @@ const NOT_STORED: [HeaderName; 11] = [
 
 /// Fields that describe the stored content, which a 304 does not bring along. Set-Cookie, which is somebody's, is no better
 /// unless the strategy shares cookies.
-const NOT_REFRESHED: [HeaderName; 5] = [
+static NOT_REFRESHED: [HeaderName; 5] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     HeaderName::from_static("content-md5"),

@@ -14,7 +14,7 @@ use peregrine_cache::{Glob, Strategy};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What no edit may touch: the fields that say where a message ends and what becomes of its connection.
-const FRAMING: [HeaderName; 8] = [
+static FRAMING: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     HeaderName::from_static("keep-alive"),

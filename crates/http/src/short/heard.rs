@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Fields that hygiene writes, whatever the client sent.
-const WRITTEN: [HeaderName; 6] = [
+static WRITTEN: [HeaderName; 6] = [
     hygiene::X_FORWARDED_FOR,
     hygiene::X_FORWARDED_PROTO,
     hygiene::X_FORWARDED_HOST,

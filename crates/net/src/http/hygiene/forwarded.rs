@@ -14,7 +14,7 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Taken off a request that does not come from a trusted proxy.
-pub const CLAIMS: [HeaderName; 8] = [
+pub static CLAIMS: [HeaderName; 8] = [
     X_FORWARDED_FOR,
     X_FORWARDED_PROTO,
     X_FORWARDED_HOST,
@@ -128,7 +128,7 @@ impl Forwarded {
         let way = self.trusted.then(|| joined(headers, &X_FORWARDED_FOR)).flatten();
         let element = self.trusted.then(|| joined(headers, &FORWARDED)).flatten();
         if !self.trusted {
-            for name in CLAIMS {
+            for name in &CLAIMS {
                 headers.remove(name);
             }
         }

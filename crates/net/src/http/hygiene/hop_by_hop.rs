@@ -7,7 +7,7 @@ use ::http::header::{
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Taken off every message.
-pub const HOP_BY_HOP: [HeaderName; 10] = [
+pub static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -22,7 +22,7 @@ pub const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// What `Connection` may not nominate: fields for every recipient, without which routing, framing, caching or the origin's
 /// idea of the client would change. Naming them is an attack or a mistake; the RFC forbids it to senders.
-const NEVER_NOMINATED: [HeaderName; 11] = [
+static NEVER_NOMINATED: [HeaderName; 11] = [
     HOST,
     CONTENT_LENGTH,
     CACHE_CONTROL,
@@ -40,7 +40,7 @@ const NEVER_NOMINATED: [HeaderName; 11] = [
 /// `TE` and `Trailer` go too: whoever passes trailers on to the next hop says so anew (RFC 9110 §6.5.1, §10.1.4).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let nominations: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
     let options = nominations
