@@ -18,11 +18,11 @@ use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
 use crate::outcome::{Bypass, MissReason, PassReason, StaleWhy};
 use crate::redis::RedisTier;
-use crate::statistics::Directory;
 use crate::strategy::Strategy;
 use crate::sweeper::Sweeper;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, RwLock};
 use crate::table::{Flights, Listed, Shard};
+use crate::turnover::{Directory, Invalidations};
 use crate::wheel::Wheel;
 use peregrine_base::{Clock, Random, Runtime};
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ pub struct Engine {
     /// Who else is told of invalidations.
     pub(crate) mirror: RwLock<Option<Mirror>>,
     /// Invalidations that held here.
-    pub(crate) invalidations: AtomicU64,
+    pub(crate) invalidations: Invalidations,
     /// What seals what leaves memory.
     pub(crate) keys: Arc<Keys>,
     /// Some entries were made before their strategy asked for encryption, and nobody knows which.

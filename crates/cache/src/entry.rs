@@ -10,6 +10,7 @@
 use crate::ledger::Position;
 use crate::outcome::PassReason;
 use crate::sync::{AtomicU32, Ordering};
+use crate::turnover::RouteId;
 use bytes::Bytes;
 use peregrine_base::Instant;
 use std::time::Duration;
@@ -37,6 +38,8 @@ const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 56;
 const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Bytes>() + 48;
 /// How long an entry is kept past its last window, because the origin may find it unchanged.
 const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
+/// What the number of the route takes, between the tags and the caller's head: nobody on the way of a hit reads it.
+const ROUTE_BYTES: usize = size_of::<RouteId>();
 /// A renewal is under way; nobody else begins one.
 const RENEWING: u32 = u32::MAX;
 /// Bit of [`EntryHead::state`]: a soft invalidation reached the entry.
@@ -140,6 +143,8 @@ impl Clone for Entry {
 pub(crate) struct Draft<'a> {
     pub(crate) kind: Kind,
     pub(crate) namespace: u16,
+    /// For which route it is stored.
+    pub(crate) route: RouteId,
     pub(crate) key: &'a str,
     pub(crate) variant: &'a str,
     pub(crate) tags: &'a [String],
@@ -240,14 +245,17 @@ impl Entry {
             BodyDraft::Segments(_) => 0,
         };
         let mut tail = Vec::new();
-        tail.try_reserve_exact(draft.key.len() + draft.variant.len() + tags_len + draft.head.len() + packed)
-            .ok()?;
+        tail.try_reserve_exact(
+            draft.key.len() + draft.variant.len() + tags_len + ROUTE_BYTES + draft.head.len() + packed,
+        )
+        .ok()?;
         tail.extend_from_slice(draft.key.as_bytes());
         tail.extend_from_slice(draft.variant.as_bytes());
         for tag in draft.tags {
             tail.push(u8::try_from(tag.len()).ok()?);
             tail.extend_from_slice(tag.as_bytes());
         }
+        tail.extend_from_slice(&draft.route.to_bytes());
         tail.extend_from_slice(draft.head);
         if let BodyDraft::Packed(chunks) = &draft.body {
             chunks.iter().for_each(|chunk| tail.extend_from_slice(chunk));
@@ -309,6 +317,14 @@ impl Entry {
         self.head_part().origin.namespace()
     }
 
+    /// The route that it was stored for.
+    pub(crate) fn route(&self) -> RouteId {
+        let bytes = self.part(self.head_start() - ROUTE_BYTES, ROUTE_BYTES);
+        bytes
+            .try_into()
+            .map_or_else(|_| RouteId::default(), RouteId::from_bytes)
+    }
+
     pub(crate) fn key(&self) -> &str {
         self.text(0, usize::from(self.head_part().key_len))
     }
@@ -345,7 +361,7 @@ impl Entry {
 
     fn head_start(&self) -> usize {
         let head = self.head_part();
-        usize::from(head.key_len) + usize::from(head.variant_len) + usize::from(head.tags_len)
+        usize::from(head.key_len) + usize::from(head.variant_len) + usize::from(head.tags_len) + ROUTE_BYTES
     }
 
     /// The body as it is written, where it lies in the entry; empty where it lies in segments.

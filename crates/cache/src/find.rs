@@ -273,7 +273,7 @@ impl Look<'_> {
             Standing::Soft => true,
             Standing::Gone => {
                 if !self.quietly && self.key.namespace().tier().remove(hash, &entry) {
-                    self.key.namespace().counters().evicted(Eviction::Invalidated);
+                    self.engine.directory.evicted(&entry, Eviction::Invalidated);
                 }
                 return self.nothing(hash, MissReason::Invalidated);
             }

@@ -6,6 +6,7 @@
 //! if the whole text is the same: a collision costs a miss, never a wrong answer.
 
 use crate::namespace::Namespace;
+use crate::turnover::RouteId;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,12 +17,13 @@ pub(crate) const TEXT_MAX: usize = 16 << 10;
 /// What stands for the method in the key of a named value.
 const NAMED: &str = "-";
 
-/// What an entry is stored under.
+/// What an entry is stored under, and for which route: that is no part of what it is, and only counted.
 #[derive(Clone, Debug)]
 pub struct Key {
     namespace: Arc<Namespace>,
     text: String,
     hash: u64,
+    route: RouteId,
 }
 
 impl Key {
@@ -79,6 +81,7 @@ impl Key {
             namespace: Arc::clone(namespace),
             text: String::new(),
             hash: 0,
+            route: RouteId::default(),
         }
     }
 
@@ -138,6 +141,15 @@ impl Key {
 
     fn finish(&mut self) {
         self.hash = xxh3_64_with_seed(self.text.as_bytes(), self.namespace.seed());
+    }
+
+    /// What is stored under it from now on is counted for `route`.
+    pub const fn set_route(&mut self, route: RouteId) {
+        self.route = route;
+    }
+
+    pub(crate) const fn route(&self) -> RouteId {
+        self.route
     }
 
     /// The whole key.

@@ -108,6 +108,7 @@ mod sweeper;
 mod sync;
 mod table;
 mod tenants;
+mod turnover;
 mod wheel;
 mod written;
 
@@ -163,4 +164,5 @@ pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};
 pub use statistics::{NamespaceStatistics, Statistics};
 pub use strategy::Strategy;
 pub use tenants::{TenantQuota, TenantQuotas, TenantStatistics};
+pub use turnover::{InvalidationStatistics, LagStatistics, RouteId, RouteStatistics};
 pub use written::{BeforeWrite, Unreached};

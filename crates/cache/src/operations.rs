@@ -16,6 +16,7 @@ use crate::namespace::Namespace;
 use crate::outcome::{Eviction, NotStored};
 use crate::statistics::{NamespaceStatistics, Statistics};
 use crate::strategy::Strategy;
+use crate::tenants::TenantStatistics;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -171,7 +172,7 @@ impl Engine {
         }
         let removed = tier.remove(key.hash(), &entry);
         if removed {
-            namespace.counters().evicted(Eviction::Removed);
+            self.directory.evicted(&entry, Eviction::Removed);
         }
         removed && entry.kind() != Kind::Selector
     }
@@ -206,7 +207,7 @@ impl Engine {
         let (tier, mut cleared) = (namespace.tier(), 0);
         tier.iterate(&mut |hash, entry| {
             if entry.namespace() == namespace.id() && tier.remove(hash, entry) {
-                namespace.counters().evicted(Eviction::Removed);
+                self.directory.evicted(entry, Eviction::Removed);
                 cleared += u64::from(matches!(entry.kind(), Kind::Value | Kind::Part));
             }
             true
@@ -217,6 +218,17 @@ impl Engine {
     /// What happened since the start, and what is held now.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
+        let (tenants, other_tenants) = self.directory.tenants().statistics(self.parts.clock.now());
+        Statistics {
+            tenants,
+            other_tenants,
+            ..self.statistics_without_tenants()
+        }
+    }
+
+    /// As [`Engine::statistics`] without the tenants, of which there may be many: for who asks each second.
+    #[must_use]
+    pub fn statistics_without_tenants(&self) -> Statistics {
         let named = |namespace: &Arc<Namespace>| {
             let counted = namespace.counters().snapshot();
             (
@@ -233,20 +245,22 @@ impl Engine {
         for usage in self.tiers().iter().map(|tier| tier.usage()) {
             (bytes, entries) = (bytes + usage.bytes, entries + usage.entries);
         }
-        let (tenants, other_tenants) = self.directory.tenants().statistics(self.parts.clock.now());
+        let total = NamespaceStatistics {
+            bytes,
+            entries,
+            invalidations: self.invalidations.statistics(),
+            ..Statistics::totals(&namespaces)
+        };
         Statistics {
-            tenants,
-            other_tenants,
-            total: NamespaceStatistics {
-                bytes,
-                entries,
-                ..Statistics::totals(&namespaces)
-            },
+            tenants: BTreeMap::new(),
+            other_tenants: TenantStatistics::default(),
+            total,
             memory_max: self.budget.bounds().memory,
             in_flight_bytes: self.budget.in_flight(),
             loads_under_way: self.flights.count() as u64,
             targets: self.ledger.targets() as u64,
             patterns: registered.iter().map(|namespace| namespace.scope().globs()).sum(),
+            routes: self.directory.route_statistics(),
             redis: self.redis.get().map(|tier| tier.statistics()),
             namespaces,
         }

@@ -12,6 +12,7 @@ use crate::outcome::Eviction;
 use crate::pattern::Glob;
 use crate::promise::promise;
 use crate::sync::Ordering;
+use crate::turnover::Touched;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +62,7 @@ impl Engine {
         self.parts
             .runtime
             .spawn_blocking(Box::new(move || giver.give(engine.count(&reach, remove))));
-        let memory = counted.await.flatten();
+        let (memory, touched) = counted.await.unwrap_or_default();
         let took = self.parts.clock.now().since(started);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let layer = Layer {
@@ -76,12 +77,18 @@ impl Engine {
             None => Told::default(),
         };
         let memory_layer = (!request.dry_run).then_some(layer);
-        Receipt {
+        let receipt = Receipt {
             id: self.receipt_id(),
             matched: Matched { memory, redis: None },
             layers: memory_layer.into_iter().chain(told.layers).collect(),
             journaled: told.journaled,
+        };
+        if !request.dry_run {
+            let held_after = self.parts.clock.now().since(started);
+            let lag = (receipt.is_confirmed() && !receipt.journaled).then_some(held_after);
+            self.count_invalidation(touched, request.tenant.as_deref(), lag);
         }
+        receipt
     }
 
     /// As [`Engine::invalidate`], without counting and so without waiting: for whoever must not be slow, such as a write on
@@ -104,7 +111,7 @@ impl Engine {
     /// How many invalidations were asked of this node and reached something that is configured.
     #[must_use]
     pub fn invalidations(&self) -> u64 {
-        self.invalidations.load(Ordering::Relaxed)
+        self.invalidations.value()
     }
 
     /// From now on `mirror` hears of every invalidation, also of values that are set and deleted by name; nothing: nobody
@@ -134,6 +141,15 @@ impl Engine {
         })
     }
 
+    /// Counts an invalidation for `tenant`, if it was limited to one, and for all whose entries it `touched`.
+    fn count_invalidation(&self, mut touched: Touched, tenant: Option<&str>, lag: Option<Duration>) {
+        touched.add_tenant(tenant.unwrap_or_default(), &self.directory);
+        touched.record(lag, &self.directory);
+        if let Some(lag) = lag {
+            self.invalidations.took(lag);
+        }
+    }
+
     fn receipt_id(&self) -> String {
         let number = self.receipts.fetch_add(1, Ordering::Relaxed);
         format!("{:08x}-{number}", self.seed >> 32)
@@ -143,7 +159,7 @@ impl Engine {
         if reach.is_empty() {
             return;
         }
-        self.invalidations.fetch_add(1, Ordering::Relaxed);
+        self.invalidations.count();
         let mut targets: Vec<Target> = reach.hashes.iter().map(|hash| Target::Hash(*hash)).collect();
         if reach.all {
             targets.push(Target::All);
@@ -195,10 +211,12 @@ impl Engine {
         reach
     }
 
-    /// Counts what `reach` reaches and takes it out of memory if `remove`; nothing when that takes too long.
-    fn count(&self, reach: &Reach, remove: bool) -> Option<u64> {
+    /// Counts what `reach` reaches and takes it out of memory if `remove`; no number when that takes too long. And whose it was,
+    /// as far as it was counted.
+    fn count(&self, reach: &Reach, remove: bool) -> (Option<u64>, Touched) {
+        let mut touched = Touched::default();
         if reach.is_empty() {
-            return Some(0);
+            return (Some(0), touched);
         }
         let (started, mut seen, mut matched, mut in_time) = (self.parts.clock.now(), 0u64, 0u64, true);
         let mut tiers: Vec<&Arc<dyn MemoryTier>> = Vec::new();
@@ -218,14 +236,15 @@ impl Engine {
                     && reach.matches(entry, namespace)
                 {
                     matched += u64::from(matches!(entry.kind(), Kind::Value | Kind::Part));
+                    touched.add(entry, &self.directory);
                     if remove && entry.kind() != Kind::Selector && tier.remove(hash, entry) {
-                        namespace.counters().evicted(Eviction::Invalidated);
+                        self.directory.evicted(entry, Eviction::Invalidated);
                     }
                 }
                 in_time
             });
         }
-        in_time.then_some(matched)
+        (in_time.then_some(matched), touched)
     }
 
     /// Whether `entry` is still of use to anybody. What this very invalidation has reached counts as being there.

@@ -10,11 +10,11 @@ use crate::ledger::Ledger;
 use crate::memory::{ClockPro, Inserted, MemoryTier};
 use crate::namespace::{NAMESPACES_MAX, Namespace};
 use crate::outcome::Eviction;
-use crate::statistics::Directory;
 use crate::strategy::Strategy;
 use crate::sweeper::Sweeper;
 use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering, RwLock};
 use crate::table::Flights;
+use crate::turnover::{Directory, Invalidations};
 use crate::wheel::Wheel;
 use peregrine_base::parameter::Complaint;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ impl Engine {
             receipts: AtomicU64::new(0),
             expecting: AtomicUsize::new(0),
             mirror: RwLock::new(None),
-            invalidations: AtomicU64::new(0),
+            invalidations: Invalidations::default(),
             keys: Arc::new(Keys::new(Arc::clone(&parts.clock))),
             seals_all: AtomicBool::new(false),
             redis: std::sync::OnceLock::new(),
@@ -237,7 +237,7 @@ impl Engine {
             if entry.namespace() == namespace.id() && from.remove(hash, entry) && to.peek(hash).is_none() {
                 let moved = to.insert(hash, entry.clone());
                 if moved == Inserted::Refused {
-                    namespace.counters().evicted(Eviction::Refused);
+                    self.directory.evicted(entry, Eviction::Refused);
                 }
             }
             true

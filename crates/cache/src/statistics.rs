@@ -1,17 +1,15 @@
 //! What the engine counts, per namespace, and how it shows it. Recording is a handful of additions, on the way of a hit to
 //! counters that have a cell per core; nothing here blocks, allocates or looks up a label.
 
-use crate::entry::Entry;
-use crate::namespace::NAMESPACES_MAX;
-use crate::outcome::{EncodingOutcome, Eviction, MissReason, NotStored, PassReason, StaleWhy, Word};
+use crate::outcome::{EncodingOutcome, MissReason, NotStored, PassReason, StaleWhy, Word};
 use crate::redis::RedisTierStatistics;
-use crate::tenants::{TenantStatistics, Tenants};
+use crate::tenants::TenantStatistics;
+use crate::turnover::{InvalidationStatistics, RouteStatistics, Turnover};
 use peregrine_telemetry::{Counter, Gauge};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -86,7 +84,7 @@ pub(crate) struct Counters {
     misses: PerReason<MissReason>,
     passed: PerReason<PassReason>,
     not_stored: PerReason<NotStored>,
-    evictions: PerReason<Eviction>,
+    pub(crate) turnover: Turnover,
     encodings: PerReason<EncodingOutcome>,
 }
 
@@ -105,10 +103,6 @@ impl Counters {
 
     pub(crate) fn not_stored(&self, why: NotStored) {
         self.not_stored.increment(why);
-    }
-
-    pub(crate) fn evicted(&self, why: Eviction) {
-        self.evictions.increment(why);
     }
 
     pub(crate) fn encoded(&self, outcome: EncodingOutcome) {
@@ -136,7 +130,8 @@ impl Counters {
             stored: self.stored.value(),
             passed_by_reason: self.passed.by_word(),
             not_stored_by_reason: self.not_stored.by_word(),
-            evictions_by_cause: self.evictions.by_word(),
+            evictions_by_cause: self.turnover.evictions_by_cause(),
+            invalidations: self.turnover.invalidations.statistics(),
             encodings_by_outcome: self.encodings.by_word(),
             bytes_served: self.bytes_served.value(),
             load_time_ms: self.load_micros.value() / 1000,
@@ -145,68 +140,6 @@ impl Counters {
             entries: u64::try_from(self.entries.value()).unwrap_or(0),
             memory_max: None,
         }
-    }
-}
-
-/// The counters of all namespaces by their number, for who holds entries and no namespace. Reading it takes no lock.
-#[derive(Clone)]
-pub(crate) struct Directory {
-    counters: Arc<[OnceLock<Arc<Counters>>]>,
-    tenants: Arc<Tenants>,
-}
-
-impl Directory {
-    pub(crate) fn new() -> Self {
-        Self {
-            counters: (0..NAMESPACES_MAX).map(|_| OnceLock::new()).collect(),
-            tenants: Arc::new(Tenants::new()),
-        }
-    }
-
-    /// The accounts of tenants.
-    pub(crate) fn tenants(&self) -> &Tenants {
-        &self.tenants
-    }
-
-    /// The counters of namespace `id`, made when they are first asked for; nothing past the last number.
-    pub(crate) fn counters(&self, id: u16) -> Option<&Arc<Counters>> {
-        self.counters
-            .get(usize::from(id))
-            .map(|slot| slot.get_or_init(Arc::default))
-    }
-
-    fn account(&self, entry: &Entry, direction: i64) {
-        if let Some(counters) = self.counters(entry.namespace()) {
-            counters
-                .bytes
-                .add(direction * i64::try_from(entry.weight()).unwrap_or(i64::MAX));
-            counters.entries.add(direction);
-        }
-    }
-
-    /// `entry` is about to enter a tier.
-    pub(crate) fn entered(&self, entry: &Entry) {
-        self.account(entry, 1);
-        self.tenants.entered(entry);
-    }
-
-    /// `entry` left a tier, or did not enter it after all.
-    pub(crate) fn withdrawn(&self, entry: &Entry) {
-        self.account(entry, -1);
-        self.tenants.left(entry);
-    }
-
-    /// Counts the reason why `entry` is in no tier.
-    pub(crate) fn evicted(&self, entry: &Entry, why: Eviction) {
-        if let Some(counters) = self.counters(entry.namespace()) {
-            counters.evicted(why);
-        }
-    }
-
-    /// `entry` left a tier for the reason `why`.
-    pub(crate) fn left(&self, entry: &Entry, why: Eviction) {
-        self.withdrawn(entry);
-        self.evicted(entry, why);
     }
 }
 
@@ -241,6 +174,8 @@ pub struct NamespaceStatistics {
     pub not_stored_by_reason: BTreeMap<&'static str, u64>,
     /// Entries that left memory, by [`Eviction`].
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
+    /// Invalidations that reached something in it, where they were counted for a receipt; of everything together, all.
+    pub invalidations: InvalidationStatistics,
     /// Encodings of stored bodies, by [`EncodingOutcome`].
     pub encodings_by_outcome: BTreeMap<&'static str, u64>,
     /// Bytes of bodies served from memory, as they are before stored compression.
@@ -304,6 +239,8 @@ pub struct Statistics {
     pub targets: u64,
     /// Patterns and prefixes that are remembered.
     pub patterns: u64,
+    /// What each route stored, by its name. What a snapshot brought back, and what was set by name, is no route's.
+    pub routes: BTreeMap<String, RouteStatistics>,
     /// The tier in Redis, where there is one.
     pub redis: Option<RedisTierStatistics>,
     /// Tenants that have an account of their own, at most `tenants.tracked_max`.

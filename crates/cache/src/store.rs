@@ -45,6 +45,7 @@ impl<'a> Draft<'a> {
         Self {
             kind,
             namespace: key.namespace().id(),
+            route: key.route(),
             key: key.text(),
             variant,
             tags: &[],
@@ -235,7 +236,7 @@ impl Engine {
             && parts.is_under(held.key.text(), &variant.text)
             && tier.remove(part_hash(whole), &parts)
         {
-            held.key.namespace().counters().evicted(Eviction::Replaced);
+            self.directory.evicted(&parts, Eviction::Replaced);
         }
         self.flights.unlist(shard, held.key.text(), &held.flight);
         Ok(())

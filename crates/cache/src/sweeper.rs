@@ -104,7 +104,7 @@ impl Engine {
                 None => self.wheel.note(entry.useless_from(), entry.weight()),
                 Some(why) => {
                     if tier.remove(hash, entry) {
-                        namespace.counters().evicted(why);
+                        self.directory.evicted(entry, why);
                     }
                 }
             }

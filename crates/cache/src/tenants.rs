@@ -10,8 +10,10 @@
 
 use crate::entry::Entry;
 use crate::key::tenant_of;
+use crate::outcome::Eviction;
 use crate::statistics::Tally;
 use crate::sync::{AtomicBool, Mutex, Ordering, RwLock};
+use crate::turnover::{InvalidationStatistics, Turnover};
 use peregrine_base::{ByteSize, Instant};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -81,7 +83,7 @@ impl TenantQuotas {
 }
 
 /// What a tenant holds on this node and did since it has an account here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TenantStatistics {
     /// Answers from the cache, be they from memory or from Redis.
     pub hits: u64,
@@ -91,8 +93,10 @@ pub struct TenantStatistics {
     pub bytes: u64,
     /// Its entries in memory, with markers and selectors.
     pub entries: u64,
-    /// Entries that left because it held as much as it may.
-    pub evicted: u64,
+    /// Entries that left memory, by [`Eviction`].
+    pub evictions_by_cause: BTreeMap<&'static str, u64>,
+    /// Invalidations that were limited to it, or reached some of its entries, where these were counted for a receipt.
+    pub invalidations: InvalidationStatistics,
     /// Bodies that are larger than all that it may hold.
     pub refused: u64,
     /// Bytes of its values in Redis that this node wrote and that have not ended.
@@ -134,7 +138,7 @@ struct Table {
 pub(crate) struct Account {
     hits: Tally,
     misses: Tally,
-    evicted: Tally,
+    turnover: Turnover,
     refused: Tally,
     redis_refused: Tally,
     bytes: AtomicU64,
@@ -276,7 +280,17 @@ impl Tenants {
         self.own_or_shared(&mut table, tenant).misses.increment();
     }
 
-    fn known(&self, tenant: &str) -> Arc<Account> {
+    /// Counts the reason why `entry` is in no tier.
+    pub(crate) fn evicted(&self, entry: &Entry, why: Eviction) {
+        let tenant = tenant_of(entry.key());
+        if !tenant.is_empty() {
+            let table = self.table.read();
+            table.accounts.get(tenant).unwrap_or(&self.others).turnover.evicted(why);
+        }
+    }
+
+    /// The account in which what `tenant` does is counted.
+    pub(crate) fn known(&self, tenant: &str) -> Arc<Account> {
         let table = self.table.read();
         Arc::clone(table.accounts.get(tenant).unwrap_or(&self.others))
     }
@@ -400,9 +414,8 @@ impl Account {
         *notes = kept;
     }
 
-    /// An entry left for the quota.
-    pub(crate) fn evicted(&self) {
-        self.evicted.increment();
+    pub(crate) const fn turnover(&self) -> &Turnover {
+        &self.turnover
     }
 
     fn statistics(&self, now: Instant) -> TenantStatistics {
@@ -414,7 +427,8 @@ impl Account {
             misses: self.misses.value(),
             bytes: self.bytes.load(Ordering::Relaxed),
             entries: self.entries.load(Ordering::Relaxed),
-            evicted: self.evicted.value(),
+            evictions_by_cause: self.turnover.evictions_by_cause(),
+            invalidations: self.turnover.invalidations.statistics(),
             refused: self.refused.value(),
             redis_bytes: redis.bytes,
             redis_entries: redis.values.len() as u64,
@@ -488,8 +502,7 @@ impl crate::engine::Engine {
                     ..note
                 });
             } else if namespace.tier().remove(note.hash, &entry) {
-                namespace.counters().evicted(crate::outcome::Eviction::Quota);
-                account.evicted();
+                self.directory.evicted(&entry, Eviction::Quota);
             }
         }
     }

@@ -13,4 +13,5 @@ mod operations;
 mod parts;
 mod streams;
 mod tenants;
+mod turnover;
 mod variants;

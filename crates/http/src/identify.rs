@@ -169,6 +169,7 @@ pub(crate) fn leads(method: &Method, asked: &Asked) -> bool {
 /// The key of `request` with `content` on `route`, and what was said of its query.
 fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> (Key, Option<Arc<NoVarySearch>>) {
     let mut key = Key::blank(&route.namespace);
+    key.set_route(route.id);
     let Some(content) = content else {
         let rule = rewrite_key(&mut key, request, route);
         return (key, rule);
@@ -194,6 +195,7 @@ fn key_of(request: &RequestFacts, route: &Route, content: Option<&Content>) -> (
 pub(crate) fn rewrite_key(key: &mut Key, request: &impl RequestView, route: &Route) -> Option<Arc<NoVarySearch>> {
     let (scheme, authority) = (request.scheme(), request.authority());
     let mut rule = None;
+    key.set_route(route.id);
     key.rewrite_http(&route.namespace, request.tenant(), "GET", scheme, authority, |text| {
         rule = route.key.push(request, text);
     });

@@ -14,7 +14,7 @@ use crate::request::RequestView;
 use crate::template::Template;
 use http::{HeaderName, HeaderValue, Method};
 use peregrine_base::Complaint;
-use peregrine_cache::{Engine, Glob, Namespace, Strategy};
+use peregrine_cache::{Engine, Glob, Namespace, RouteId, Strategy};
 use peregrine_net::upstream::Upstream;
 use resolve::Resolving;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub struct Route {
     /// The name in logs, metrics and `explain`.
     pub name: Arc<str>,
+    /// What the cache counts its entries by.
+    pub id: RouteId,
     /// Where its requests go.
     pub upstream: Arc<Upstream>,
     /// How its answers are cached.
@@ -231,13 +233,19 @@ impl RouteTable {
             };
             let name = resolving.name(config, &names);
             names.insert(name.clone());
-            routes.extend(resolving.route(name, config, surroundings).map(Arc::new));
+            routes.extend(resolving.route(name, config, surroundings));
         }
-        if complaints.is_empty() {
-            Ok(Self { routes })
-        } else {
-            Err(complaints)
+        if !complaints.is_empty() {
+            return Err(complaints);
         }
+        // Not before: the cache keeps the name of a route for good.
+        let counted = |mut route: Route| {
+            route.id = surroundings.engine.route(&route.name);
+            Arc::new(route)
+        };
+        Ok(Self {
+            routes: routes.into_iter().map(counted).collect(),
+        })
     }
 
     /// What the routes of `configs` will be called, those without a name of their own by what they match.

@@ -2,11 +2,12 @@
 
 use crate::figures;
 use crate::insight::{Insight, State};
+use crate::kept;
 use crate::model::{
     ApplicationMetrics, CacheMetrics, Metrics, NamespaceMetrics, ReasonCount, RouteFigures, Saved, SavedOfRoute,
     Status, StrategyFigures, Summary, SystemMetrics, TargetReport, UpstreamReport,
 };
-use crate::reading::{NamespaceReading, Reading, RouteReading};
+use crate::reading::{KeptReading, NamespaceReading, Reading, RouteReading};
 use crate::rings::About;
 use crate::score;
 use crate::series::{UPSTREAM, widen};
@@ -215,15 +216,18 @@ fn of_strategy(strategy: &str, routes: &[&RouteReading], total: &Tally) -> Optio
     for did in routes.iter().filter_map(|route| total.routes.get(&route.name)) {
         all.merge(did);
     }
+    let mut kept = KeptReading::default();
+    routes.iter().for_each(|route| kept.merge(&route.kept));
     (all.outcomes.total() > 0).then(|| StrategyFigures {
         strategy: strategy.to_owned(),
-        figures: figures::of_route(&all, total.seconds),
+        figures: kept::counted(figures::of_route(&all, total.seconds), &kept),
         causes: figures::causes(routes.iter().map(|route| &*route.did)),
+        kept: kept::of(&kept),
     })
 }
 
 /// Texts in place of words, for JSON.
-fn by_text(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+pub(crate) fn by_text(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     counts
         .iter()
         .map(|(word, count)| ((*word).to_owned(), *count))
@@ -253,7 +257,7 @@ impl State {
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"].map(str::to_owned);
         ApplicationMetrics {
             now: figures::of_all(&self.now),
-            routes: figures::of_routes_with(&total, reading, |did| Some(figures::causes([did]))),
+            routes: figures::of_routes_since_start(&total, reading),
             strategies: strategies
                 .into_iter()
                 .filter_map(|(strategy, routes)| of_strategy(strategy, &routes, &total))
@@ -273,9 +277,8 @@ impl State {
         let cache = &reading.cache;
         let namespace = |(name, of): (&String, &NamespaceReading)| NamespaceMetrics {
             namespace: name.clone(),
-            bytes: of.bytes,
+            kept: kept::of(&of.kept),
             memory_max: of.memory_max,
-            entries: of.entries,
             hits: of.hits,
             misses: of.misses,
             stale_served: of.stale_served,
@@ -283,7 +286,6 @@ impl State {
             loads: of.loads,
             load_failures: of.load_failures,
             misses_by_reason: by_text(&of.misses_by_reason),
-            evictions_by_cause: by_text(&of.evictions_by_cause),
         };
         CacheMetrics {
             bytes: cache.bytes,

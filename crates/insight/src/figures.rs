@@ -1,5 +1,6 @@
 //! From a tally to what people see: the values of a point, and the figures of a span.
 
+use crate::kept;
 use crate::model::{Causes, Figures, HitRatio, Latency, RouteFigures, TenantFigures, TierFigures};
 use crate::reading::{MEMORY, Reading, RequestsReading, RouteReading, TIERS, TenantReading, TierReading};
 use crate::score;
@@ -141,7 +142,7 @@ fn hit_ratio(tally: &RouteTally) -> HitRatio {
     }
 }
 
-fn latency(spread: &Spread) -> Latency {
+pub(crate) fn latency(spread: &Spread) -> Latency {
     Latency {
         p50: spread.quantile_ms(0.5),
         p95: spread.quantile_ms(0.95),
@@ -190,15 +191,6 @@ pub(crate) fn of_all(tally: &Tally) -> Figures {
 
 /// The figures of the routes of `tally`, those that cost origins the most time first; `reading` knows what they belong to.
 pub(crate) fn of_routes(tally: &Tally, reading: &Reading) -> Vec<RouteFigures> {
-    of_routes_with(tally, reading, |_| None)
-}
-
-/// The same, with what stands behind them.
-pub(crate) fn of_routes_with(
-    tally: &Tally,
-    reading: &Reading,
-    causes: impl Fn(&RequestsReading) -> Option<Causes>,
-) -> Vec<RouteFigures> {
     let mut routes: Vec<RouteFigures> = tally
         .routes
         .iter()
@@ -212,7 +204,8 @@ pub(crate) fn of_routes_with(
                 namespace: text(|route| &route.namespace),
                 share_of_origin_time: ratio(did.origin_seconds(), tally.all.origin_seconds()),
                 figures: of_route(did, tally.seconds),
-                causes: known.and_then(|route| causes(&route.did)),
+                causes: None,
+                kept: None,
             }
         })
         .collect();
@@ -222,6 +215,19 @@ pub(crate) fn of_routes_with(
             .total_cmp(&time(one))
             .then_with(|| one.route.cmp(&other.route))
     });
+    routes
+}
+
+/// The same since the start, with what stands behind them.
+pub(crate) fn of_routes_since_start(total: &Tally, reading: &Reading) -> Vec<RouteFigures> {
+    let mut routes = of_routes(total, reading);
+    for figures in &mut routes {
+        if let Some(known) = reading.routes.iter().find(|route| *route.name == *figures.route) {
+            figures.figures = kept::counted(std::mem::take(&mut figures.figures), &known.kept);
+            figures.causes = Some(causes([&*known.did]));
+            figures.kept = Some(kept::of(&known.kept));
+        }
+    }
     routes
 }
 
@@ -247,12 +253,16 @@ pub(crate) fn of_tiers(total: &Tally, reading: &Reading) -> Vec<TierFigures> {
             },
             origin_seconds_saved: Some(Duration::from_micros(did.saved_micros).as_secs_f64()),
             bytes_sent: Some(did.bytes_sent as f64),
-            evictions: (tier == MEMORY).then(|| total.counters[counter::EVICTIONS]),
             ..Figures::default()
         };
+        let kept = (tier == MEMORY).then(|| kept::of_memory(&reading.cache));
         TierFigures {
             tier: tier.to_owned(),
-            figures,
+            figures: match &kept {
+                Some(kept) => kept::counted(figures, kept),
+                None => figures,
+            },
+            kept: kept.as_ref().map(kept::of),
         }
     };
     TIERS.into_iter().map(of_tier).collect()
@@ -270,13 +280,15 @@ pub fn of_tenant(tenant: &str, reading: &TenantReading) -> TenantFigures {
         },
         ..Figures::default()
     };
+    let figures = reading.did.as_deref().map_or_else(looked, found);
     TenantFigures {
         tenant: tenant.to_owned(),
-        figures: Figures {
-            evictions: reading.evicted.map(|count| count as f64),
-            ..reading.did.as_deref().map_or_else(looked, found)
+        figures: match &reading.kept {
+            Some(kept) => kept::counted(figures, kept),
+            None => figures,
         },
         causes: reading.did.as_deref().map(|did| causes([did])),
+        kept: reading.kept.as_ref().map(kept::of),
     }
 }
 

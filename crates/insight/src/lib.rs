@@ -19,6 +19,7 @@ mod figures;
 mod forget;
 mod insight;
 mod keeping;
+mod kept;
 mod ladder;
 pub mod model;
 pub mod notify;

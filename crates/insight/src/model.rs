@@ -14,7 +14,9 @@ pub use alerts::{
     Acknowledgement, Alert, AlertRule, AlertState, AlertsReport, Burn, Missing, Severity, Silence, SloKind, SloState,
     SloStatus,
 };
-pub use figures::{Causes, Figures, HitRatio, Latency, RouteFigures, StrategyFigures, TenantFigures, TierFigures};
+pub use figures::{
+    Causes, Figures, HitRatio, Kept, Latency, RouteFigures, StrategyFigures, TenantFigures, TierFigures,
+};
 pub use history::{Heat, History, Sample};
 pub use metrics::{
     ApplicationMetrics, CacheMetrics, CgroupMetrics, Disk, Load, MachineMetrics, Metrics, NamespaceMetrics,

@@ -59,6 +59,8 @@ pub struct RouteReading {
     pub namespace: Arc<str>,
     /// Its requests.
     pub did: Arc<RequestsReading>,
+    /// Its entries.
+    pub kept: KeptReading,
     /// Bytes of stored answers that compress well and were sent as they are to clients that take a coding, by the parameter
     /// of the strategy that does not offer one.
     pub uncompressed_bytes: BTreeMap<&'static str, u64>,
@@ -97,6 +99,21 @@ pub struct RequestsReading {
     pub saved_requests: u64,
     /// Time that it was spared, in microseconds: for each of them what the load of that very entry took.
     pub saved_micros: u64,
+}
+
+/// What memory holds of a route, a tenant or a namespace, what left it, and which invalidations reached it since the start.
+#[derive(Clone, Debug, Default)]
+pub struct KeptReading {
+    /// Bytes that its entries occupy.
+    pub bytes: u64,
+    /// How many entries there are.
+    pub entries: u64,
+    /// Entries that left memory, by cause.
+    pub evictions_by_cause: BTreeMap<&'static str, u64>,
+    /// Invalidations that reached some of them.
+    pub invalidations: u64,
+    /// How long these took until they held everywhere; nothing before the first that did.
+    pub invalidation_lag: Option<HistogramSnapshot>,
 }
 
 /// What a tier answered.
@@ -201,6 +218,8 @@ pub struct CacheReading {
     pub loads_under_way: u64,
     /// Invalidations that were told to this node or by it.
     pub invalidations: u64,
+    /// How long those took that this node was asked for, until they held everywhere; nothing before the first that did.
+    pub invalidation_lag: Option<HistogramSnapshot>,
 }
 
 /// What a namespace counted since the start.
@@ -224,8 +243,6 @@ pub struct NamespaceReading {
     pub load_failures: u64,
     /// Answers that were stored.
     pub stored: u64,
-    /// Entries that left memory, by cause.
-    pub evictions_by_cause: BTreeMap<&'static str, u64>,
     /// Bodies that were to be stored and are not, by reason.
     pub not_stored_by_reason: BTreeMap<&'static str, u64>,
     /// Bytes of bodies served from memory.
@@ -234,10 +251,8 @@ pub struct NamespaceReading {
     pub load_time_ms: u64,
     /// Time that hits would have taken as loads, in milliseconds.
     pub load_time_saved_ms: u64,
-    /// Bytes that its entries occupy.
-    pub bytes: u64,
-    /// How many entries there are.
-    pub entries: u64,
+    /// Its entries.
+    pub kept: KeptReading,
     /// Its own part of the memory, if it has one.
     pub memory_max: Option<u64>,
 }
@@ -279,6 +294,6 @@ pub struct TenantReading {
     pub hits: u64,
     /// Lookups that found nothing to serve at once.
     pub misses: u64,
-    /// Entries of its own that left memory because it held as much as it may; nothing where it has no account.
-    pub evicted: Option<u64>,
+    /// Its entries; nothing where it has no account.
+    pub kept: Option<KeptReading>,
 }

@@ -403,8 +403,11 @@ pub trait Tracked {
     fn upstream(&mut self, name: &Arc<str>) -> bool;
 }
 
-/// What lets an entry go for want of room; the other causes are no reason to worry.
-const FOR_ROOM: [&str; 2] = ["capacity", "quota"];
+/// How many entries left for want of room; the other causes are no reason to worry.
+pub(crate) fn for_room(evictions_by_cause: &BTreeMap<&'static str, u64>) -> u64 {
+    let of = |cause| evictions_by_cause.get(cause).copied().unwrap_or(0);
+    of("capacity") + of("quota")
+}
 
 fn counters(new: &Reading, old: Option<&Reading>) -> [f64; COUNTERS] {
     let between = |of: &dyn Fn(&Reading) -> Option<f64>| {
@@ -424,13 +427,7 @@ fn counters(new: &Reading, old: Option<&Reading>) -> [f64; COUNTERS] {
         between(&move |reading: &Reading| of(&reading.system.as_ref()?.machine))
     };
     let mut counters = [0.0; COUNTERS];
-    let evicted = sum(|of| {
-        let causes = of.evictions_by_cause.iter();
-        causes
-            .filter(|(cause, _)| FOR_ROOM.contains(*cause))
-            .map(|(_, count)| count)
-            .sum()
-    });
+    let evicted = sum(|of| for_room(&of.kept.evictions_by_cause));
     counters[counter::EVICTIONS] = between(&evicted).unwrap_or(0.0);
     counters[counter::INVALIDATIONS] = between(&|reading| Some(reading.cache.invalidations as f64)).unwrap_or(0.0);
     counters[counter::DISK_READ] = of_machine(|machine| machine.disk_read_bytes).unwrap_or(0.0);

@@ -9,7 +9,7 @@ use super::{Inserted, MemoryTier, Usage};
 use crate::entry::Entry;
 use crate::ledger::Passed;
 use crate::outcome::Eviction;
-use crate::statistics::Directory;
+use crate::turnover::Directory;
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use std::hash::BuildHasherDefault;

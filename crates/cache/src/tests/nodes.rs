@@ -8,7 +8,7 @@ use crate::backplane::{
 };
 use crate::testing::{Bench, at_once, meta, tagged, text};
 use crate::{
-    Ask, Engine, Followed, Invalidation, Key, Loaded, Lookup, MissReason, NoVariants, SetOptions, StaleWhy,
+    Ask, Engine, Followed, Invalidation, Key, Layer, Loaded, Lookup, MissReason, NoVariants, SetOptions, StaleWhy,
     WhenUnverified,
 };
 use bytes::Bytes;
@@ -32,6 +32,8 @@ struct Wire {
     /// What somebody else does just before the marks are noted.
     meanwhile: Mutex<Option<Meanwhile>>,
     asked: Mutex<u32>,
+    /// What comes of telling others.
+    told: Mutex<Told>,
 }
 
 /// A node, and Redis as it answers it.
@@ -60,10 +62,7 @@ impl Outward for Wire {
             let id = engine.member(0).pend(vec![shared.mark.clone()]);
             self.pending.lock().push((id, shared.mark));
         }
-        Box::pin(std::future::ready(Told {
-            journaled: true,
-            ..Told::default()
-        }))
+        Box::pin(std::future::ready(self.told.lock().clone()))
     }
 }
 
@@ -92,6 +91,7 @@ impl World {
     fn new(unverified: WhenUnverified) -> Self {
         let bench = Bench::strategy(|strategy| strategy.unverified = unverified);
         let wire = Arc::new(Wire::default());
+        wire.told.lock().journaled = true;
         *wire.engine.lock() = Arc::downgrade(&bench.engine);
         bench.engine.join_backplane(Joining {
             shards: 1,
@@ -531,4 +531,62 @@ fn an_entry_tells_when_its_load_began_for_as_long_as_that_can_be_told() {
             ..Invalidation::default()
         }));
     }
+}
+
+#[test]
+fn how_long_an_invalidation_took_is_told_of_those_that_came_to_hold_everywhere() {
+    let world = World::new(WhenUnverified::Load);
+    world.bench.put("/a", "one");
+    let lag = || {
+        world.bench.engine.statistics().namespaces["default"]
+            .invalidations
+            .clone()
+    };
+    let nodes = |confirmed| Layer {
+        layer: "nodes",
+        confirmed,
+        of: 2,
+        took_ms: 40,
+        nodes: Vec::new(),
+    };
+    let soft = Invalidation {
+        soft: true,
+        ..Invalidation::of_keys(vec!["/a".into()])
+    };
+    for (told, counted, known) in [
+        (
+            Told {
+                journaled: true,
+                ..Told::default()
+            },
+            1,
+            false,
+        ),
+        (
+            Told {
+                layers: vec![nodes(1)],
+                ..Told::default()
+            },
+            2,
+            false,
+        ),
+        (
+            Told {
+                layers: vec![nodes(2)],
+                ..Told::default()
+            },
+            3,
+            true,
+        ),
+    ] {
+        *world.wire.told.lock() = told;
+        let time = Arc::clone(&world.bench.time);
+        let late: Meanwhile = Box::new(move |_| time.advance(Duration::from_millis(40)));
+        *world.wire.meanwhile.lock() = Some(late);
+        at_once(world.bench.engine.invalidate(&soft));
+        assert_eq!((lag().count, lag().lag.is_some()), (counted, known));
+    }
+    let lag = lag().lag.unwrap();
+    assert_eq!(lag.all.count, 1);
+    assert!((40_000..=45_000).contains(&lag.p50_us), "{lag:?}");
 }

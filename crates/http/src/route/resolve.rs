@@ -10,7 +10,7 @@ use crate::policy::{Freshness, Methods, Rules};
 use crate::template::Template;
 use http::{HeaderName, HeaderValue, header};
 use peregrine_base::Complaint;
-use peregrine_cache::{Glob, Strategy};
+use peregrine_cache::{Glob, RouteId, Strategy};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What no edit may touch: the fields that say where a message ends and what becomes of its connection.
@@ -100,6 +100,7 @@ impl Resolving<'_> {
         self.methods(config, &strategy);
         Some(Route {
             name: name.into(),
+            id: RouteId::default(),
             upstream: upstream?,
             encode: EncodeRules::of(&strategy),
             rules: Rules {

@@ -28,8 +28,8 @@ pub struct HitRatio {
     pub redis: Option<f64>,
 }
 
-/// The figures of a span of time. What is a matter of the whole program (evictions, connections, the processor) is `null`
-/// in the figures of a route.
+/// The figures of a span of time. What is a matter of the whole program (connections, the processor) is `null` in the figures
+/// of anything less. So are evictions and invalidations where they are not counted since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Figures {
     /// Requests that were answered.
@@ -66,7 +66,7 @@ pub struct Figures {
     pub bytes_saved: Option<f64>,
     /// Entries that left memory for want of room.
     pub evictions: Option<f64>,
-    /// Invalidations.
+    /// Invalidations; of a route, a strategy or a tenant those that reached something of it in memory.
     pub invalidations: Option<f64>,
     /// Connections of clients, now.
     pub connections_open: Option<f64>,
@@ -78,6 +78,22 @@ pub struct Figures {
     pub memory_bytes: Option<f64>,
     /// The same of the limit of its cgroup or machine.
     pub memory_ratio: Option<f64>,
+}
+
+/// What this node's memory holds of something, what left it, and which invalidations reached it, all since the start. A
+/// strategy's are those of its routes added up: what reached two of them counts twice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    /// Bytes of memory.
+    pub bytes: u64,
+    /// Entries.
+    pub entries: u64,
+    /// Entries that left memory, by cause.
+    pub evictions_by_cause: BTreeMap<String, u64>,
+    /// Invalidations that reached some of them, as far as that was counted for a receipt.
+    pub invalidations: u64,
+    /// From the request for these invalidations until they held in every layer and on every node.
+    pub invalidation_ms: Latency,
 }
 
 /// The figures of a route.
@@ -98,6 +114,8 @@ pub struct RouteFigures {
     pub figures: Figures,
     /// Why, since the start; only in the metrics of the application.
     pub causes: Option<Causes>,
+    /// What it stored; only in the metrics of the application.
+    pub kept: Option<Kept>,
 }
 
 /// The figures of all routes with a strategy.
@@ -110,10 +128,12 @@ pub struct StrategyFigures {
     pub figures: Figures,
     /// Why.
     pub causes: Causes,
+    /// What they stored.
+    pub kept: Kept,
 }
 
 /// The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time
-/// saved, and what left it for want of room, where this node knows. The others are `null`. Who got another's load, or something
+/// saved, and what left it, where this node knows. The others are `null`. Who got another's load, or something
 /// stale because the origin failed or was slow, was answered by no tier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TierFigures {
@@ -122,10 +142,12 @@ pub struct TierFigures {
     /// What it did.
     #[serde(flatten)]
     pub figures: Figures,
+    /// What it holds; nothing of Redis, which does not tell.
+    pub kept: Option<Kept>,
 }
 
 /// The figures of a tenant, as far as they are counted by tenant. One that has an account in the cache and no counters has the hit
-/// ratio of its lookups alone. Its evictions are those by its quota.
+/// ratio of its lookups alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TenantFigures {
     /// Its name.
@@ -135,6 +157,8 @@ pub struct TenantFigures {
     pub figures: Figures,
     /// Why; nothing while it has no counters of its own.
     pub causes: Option<Causes>,
+    /// What is stored for it; nothing while it has no account in the cache.
+    pub kept: Option<Kept>,
 }
 
 /// What stands behind the figures.

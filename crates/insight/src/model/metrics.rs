@@ -1,6 +1,6 @@
 //! Numbers of the process, its machine, the requests and the cache, as they are now and since the start.
 
-use super::figures::{Figures, RouteFigures, StrategyFigures, TenantFigures, TierFigures};
+use super::figures::{Figures, Kept, RouteFigures, StrategyFigures, TenantFigures, TierFigures};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -184,12 +184,11 @@ pub struct CacheMetrics {
 pub struct NamespaceMetrics {
     /// Its name.
     pub namespace: String,
-    /// Bytes that its entries occupy.
-    pub bytes: u64,
+    /// Its entries.
+    #[serde(flatten)]
+    pub kept: Kept,
     /// Its own part of the memory, if it has one.
     pub memory_max: Option<u64>,
-    /// Entries.
-    pub entries: u64,
     /// Lookups that found something fresh.
     pub hits: u64,
     /// Lookups that found nothing to serve at once.
@@ -204,6 +203,4 @@ pub struct NamespaceMetrics {
     pub load_failures: u64,
     /// Misses by reason.
     pub misses_by_reason: BTreeMap<String, u64>,
-    /// Entries that left memory, by cause.
-    pub evictions_by_cause: BTreeMap<String, u64>,
 }

@@ -97,7 +97,7 @@ fn reports_come_at_each_multiple_of_their_interval_and_compare_with_the_time_bef
 fn a_series_that_grows_has_a_trend_and_one_that_stands_has_none() {
     let mut world = World::new(config());
     for minute in 0..40u64 {
-        world.namespace.bytes = 1000 * minute;
+        world.namespace.kept.bytes = 1000 * minute;
         (0..60).for_each(|_| {
             world.hit("shop", Duration::from_millis(1));
             world.second();
@@ -146,8 +146,8 @@ fn each_rule_speaks_where_its_numbers_say_so_and_only_there() {
     let cases: [(&str, &str, Each); 7] = [
         ("memory", "cache.memory", |world| {
             world.miss("shop", Duration::from_millis(9));
-            world.namespace.bytes = world.memory_max;
-            *world.namespace.evictions_by_cause.entry("capacity").or_default() += 2;
+            world.namespace.kept.bytes = world.memory_max;
+            *world.namespace.kept.evictions_by_cause.entry("capacity").or_default() += 2;
         }),
         (
             "stale_while_revalidate:shop",

@@ -160,7 +160,7 @@ impl World {
             }],
             cache: CacheReading {
                 namespaces: BTreeMap::from([("default".to_owned(), self.namespace.clone())]),
-                bytes: self.namespace.bytes,
+                bytes: self.namespace.kept.bytes,
                 memory_max: self.memory_max,
                 ..CacheReading::default()
             },

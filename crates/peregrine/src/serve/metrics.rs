@@ -3,6 +3,7 @@
 
 mod alerting;
 mod insight;
+mod kept;
 mod keys;
 mod requests;
 mod sharing;
@@ -33,7 +34,10 @@ pub(super) fn expose(program: &Program, out: &mut Exposition) {
     of.gauge("peregrine_cache_memory_max_bytes", statistics.memory_max);
     of.gauge("peregrine_cache_loads_under_way", statistics.loads_under_way);
     of.gauge("peregrine_cache_in_flight_bytes", statistics.in_flight_bytes);
-    of.counter("peregrine_cache_invalidations_total", program.engine.invalidations());
+    kept::of_all(&statistics.total.invalidations, &mut of);
+    for (route, stored) in &statistics.routes {
+        kept::of_route(route, stored, out);
+    }
     for (namespace, statistics) in &statistics.namespaces {
         of_namespace(namespace, statistics, out);
     }
@@ -141,7 +145,7 @@ fn of_tenant(tenant: &str, is: &TenantStatistics, out: &mut Exposition) {
     let mut of = Of { out, labels: &labels };
     of.counter("peregrine_tenant_hits_total", is.hits);
     of.counter("peregrine_tenant_misses_total", is.misses);
-    of.counter("peregrine_tenant_evicted_total", is.evicted);
+    kept::expose(&kept::OF_TENANT, &is.evictions_by_cause, &is.invalidations, &mut of);
     of.gauge("peregrine_tenant_bytes", is.bytes);
     of.gauge("peregrine_tenant_entries", is.entries);
 }
@@ -170,7 +174,7 @@ fn of_namespace(namespace: &str, is: &NamespaceStatistics, out: &mut Exposition)
     by_reason("peregrine_cache_passed_total", &is.passed_by_reason);
     by_reason("peregrine_cache_encodings_total", &is.encodings_by_outcome);
     by_reason("peregrine_cache_not_stored_total", &is.not_stored_by_reason);
-    by_reason("peregrine_cache_evictions_total", &is.evictions_by_cause);
+    kept::expose(&kept::OF_NAMESPACE, &is.evictions_by_cause, &is.invalidations, &mut of);
 }
 
 fn of_target(upstream: &str, is: &TargetStatus, out: &mut Exposition) {

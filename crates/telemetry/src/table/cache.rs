@@ -1,6 +1,6 @@
 //! The cache, by namespace.
 
-use super::{Metric, counter, gauge};
+use super::{Metric, counter, gauge, histogram};
 
 /// The rows.
 pub(super) const ROWS: &[Metric] = &[
@@ -25,9 +25,19 @@ pub(super) const ROWS: &[Metric] = &[
         "Lookups for a tenant that found nothing to serve at once.",
     ),
     counter(
-        "peregrine_tenant_evicted_total",
+        "peregrine_tenant_evictions_total",
+        &["tenant", "reason"],
+        "Entries of a tenant that left memory.",
+    ),
+    counter(
+        "peregrine_tenant_invalidations_total",
         &["tenant"],
-        "Entries of a tenant that left because it held as much as it may.",
+        "Invalidations that were limited to a tenant, or reached some of its entries.",
+    ),
+    histogram(
+        "peregrine_tenant_invalidation_seconds",
+        &["tenant"],
+        "From the request for one of these until it held in every layer and on every node.",
     ),
     gauge(
         "peregrine_tenant_bytes",
@@ -54,6 +64,42 @@ pub(super) const ROWS: &[Metric] = &[
         "peregrine_cache_invalidations_total",
         &[],
         "Invalidations that were asked of this node.",
+    ),
+    histogram(
+        "peregrine_cache_invalidation_seconds",
+        &[],
+        "From the request for an invalidation until it held in every layer and on every node; those that did not are left out.",
+    ),
+    counter(
+        "peregrine_namespace_invalidations_total",
+        &["namespace"],
+        "Invalidations that reached entries of a namespace, where these were counted for a receipt.",
+    ),
+    histogram(
+        "peregrine_namespace_invalidation_seconds",
+        &["namespace"],
+        "From the request for one of these until it held in every layer and on every node.",
+    ),
+    gauge(
+        "peregrine_route_bytes",
+        &["route"],
+        "Bytes that entries occupy that a route stored.",
+    ),
+    gauge("peregrine_route_entries", &["route"], "Entries that a route stored."),
+    counter(
+        "peregrine_route_evictions_total",
+        &["route", "reason"],
+        "Entries that a route stored and that left memory.",
+    ),
+    counter(
+        "peregrine_route_invalidations_total",
+        &["route"],
+        "Invalidations that reached entries that a route stored, where these were counted for a receipt.",
+    ),
+    histogram(
+        "peregrine_route_invalidation_seconds",
+        &["route"],
+        "From the request for one of these until it held in every layer and on every node.",
     ),
     counter(
         "peregrine_cache_hits_total",

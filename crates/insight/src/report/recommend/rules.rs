@@ -66,7 +66,7 @@ fn share(part: u64, of: u64) -> f64 {
 
 fn evicted(facts: &Facts<'_>, namespace: &str) -> u64 {
     facts.grew(namespace, |of| {
-        of.evictions_by_cause.get("capacity").copied().unwrap_or(0)
+        of.kept.evictions_by_cause.get("capacity").copied().unwrap_or(0)
     })
 }
 
@@ -122,7 +122,7 @@ fn memory(facts: &Facts<'_>) -> Found {
 fn memory_of_namespace(facts: &Facts<'_>, name: &str) -> Found {
     let is = facts.reading.cache.namespaces.get(name)?;
     let bound = is.memory_max?;
-    let (evictions, used) = (evicted(facts, name), share(is.bytes, bound));
+    let (evictions, used) = (evicted(facts, name), share(is.kept.bytes, bound));
     if evictions < EVICTIONS_MIN || used < FULL {
         return None;
     }

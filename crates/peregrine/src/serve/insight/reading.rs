@@ -4,18 +4,18 @@
 use super::super::program::Program;
 use peregrine_admin::Control;
 use peregrine_admin::api::health::HealthStatus;
-use peregrine_cache::NamespaceStatistics;
 use peregrine_cache::backplane::{BackplaneStatus, NodeStatus};
+use peregrine_cache::{InvalidationStatistics, NamespaceStatistics, RouteStatistics};
 use peregrine_http::{CacheOutcome, RequestMetrics, Route, Tier};
 use peregrine_insight::model::{self, NodeReport};
 use peregrine_insight::reading::{
-    CacheReading, ConnectionsReading, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading,
+    CacheReading, ConnectionsReading, KeptReading, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading,
     RouteReading, SharingReading, TargetReading, TierReading, UpstreamReading,
 };
 use peregrine_net::config::Balance;
 use peregrine_net::upstream::{Health, TargetStatus, Upstream};
 use peregrine_telemetry::system::{self, SystemReader};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,13 +41,14 @@ impl Rooms {
         let (now, at) = (clock.now(), clock.wall());
         let health = program.health();
         let table = program.plane.table();
-        let routes: Vec<RouteReading> = table.iter().map(|route| self.route(route)).collect();
+        let statistics = program.engine.statistics_without_tenants();
+        let read = |route: &Arc<Route>| self.route(route, statistics.routes.get(&*route.name));
+        let routes: Vec<RouteReading> = table.iter().map(read).collect();
         // Routes that a reload took away are not kept.
         self.routes = routes
             .iter()
             .map(|route| (Arc::clone(&route.name), route.clone()))
             .collect();
-        let statistics = program.engine.statistics();
         Reading {
             at,
             now,
@@ -67,7 +68,8 @@ impl Rooms {
                 memory_max: statistics.memory_max,
                 entries: statistics.total.entries,
                 loads_under_way: statistics.loads_under_way,
-                invalidations: program.engine.invalidations(),
+                invalidations: statistics.total.invalidations.count,
+                invalidation_lag: statistics.total.invalidations.lag.map(|lag| lag.all),
                 namespaces: statistics.namespaces.into_iter().map(namespace_of).collect(),
             },
             sharing: program
@@ -80,7 +82,7 @@ impl Rooms {
         }
     }
 
-    fn route(&self, route: &Route) -> RouteReading {
+    fn route(&self, route: &Route, kept: Option<&RouteStatistics>) -> RouteReading {
         let metrics = &route.metrics;
         let before = self.routes.get(&route.name).map(|before| &before.did);
         RouteReading {
@@ -89,6 +91,7 @@ impl Rooms {
             upstream: Arc::from(&*route.upstream.config().name),
             namespace: route.namespace.name().into(),
             did: requests_of(&metrics.requests, before),
+            kept: kept.map(kept_of_route).unwrap_or_default(),
             uncompressed_bytes: metrics
                 .uncompressed_bytes()
                 .map(|(because, bytes)| (because.as_str(), bytes))
@@ -234,16 +237,39 @@ fn namespace_of((name, is): (String, NamespaceStatistics)) -> (String, Namespace
         loads: is.loads,
         load_failures: is.load_failures,
         stored: is.stored,
-        evictions_by_cause: is.evictions_by_cause,
         not_stored_by_reason: is.not_stored_by_reason,
         bytes_served: is.bytes_served,
         load_time_ms: is.load_time_ms,
         load_time_saved_ms: is.load_time_saved_ms,
-        bytes: is.bytes,
-        entries: is.entries,
+        kept: KeptReading {
+            bytes: is.bytes,
+            entries: is.entries,
+            ..kept_of(&is.evictions_by_cause, &is.invalidations)
+        },
         memory_max: is.memory_max,
     };
     (name, is)
+}
+
+/// What left memory, and what invalidations reached.
+pub(super) fn kept_of(
+    evictions_by_cause: &BTreeMap<&'static str, u64>,
+    invalidations: &InvalidationStatistics,
+) -> KeptReading {
+    KeptReading {
+        evictions_by_cause: evictions_by_cause.clone(),
+        invalidations: invalidations.count,
+        invalidation_lag: invalidations.lag.as_ref().map(|lag| lag.all.clone()),
+        ..KeptReading::default()
+    }
+}
+
+fn kept_of_route(is: &RouteStatistics) -> KeptReading {
+    KeptReading {
+        bytes: is.bytes,
+        entries: is.entries,
+        ..kept_of(&is.evictions_by_cause, &is.invalidations)
+    }
 }
 
 fn sharing_of(up: bool, status: &BackplaneStatus) -> SharingReading {

@@ -1,12 +1,12 @@
 //! What tenants did. They have no history: who asks has them read then, and nobody reads them each second.
 
 use super::super::program::Program;
-use super::reading::requests_of;
+use super::reading::{kept_of, requests_of};
 use peregrine_admin::api::statistics::TenantReport;
 use peregrine_cache::TenantStatistics;
 use peregrine_http::TenantMetrics;
 use peregrine_insight::model::TenantFigures;
-use peregrine_insight::reading::TenantReading;
+use peregrine_insight::reading::{KeptReading, TenantReading};
 use std::collections::BTreeSet;
 
 impl Program {
@@ -37,7 +37,11 @@ fn figures_of(tenant: &str, held: Option<&TenantStatistics>, counted: Option<&Te
         did: counted.map(|metrics| requests_of(&metrics.requests, None)),
         hits: held.map_or(0, |held| held.hits),
         misses: held.map_or(0, |held| held.misses),
-        evicted: held.map(|held| held.evicted),
+        kept: held.map(|held| KeptReading {
+            bytes: held.bytes,
+            entries: held.entries,
+            ..kept_of(&held.evictions_by_cause, &held.invalidations)
+        }),
     };
     peregrine_insight::figures_of_tenant(tenant, &reading)
 }
