@@ -172,7 +172,7 @@ pub struct NamespaceStatistics {
     pub passed_by_reason: BTreeMap<&'static str, u64>,
     /// Bodies that were to be stored and are not, by [`NotStored`].
     pub not_stored_by_reason: BTreeMap<&'static str, u64>,
-    /// Entries that left memory, by [`Eviction`].
+    /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
     /// Invalidations that reached something in it, where they were counted for a receipt; of everything together, all.
     pub invalidations: InvalidationStatistics,

@@ -93,7 +93,7 @@ pub struct TenantStatistics {
     pub bytes: u64,
     /// Its entries in memory, with markers and selectors.
     pub entries: u64,
-    /// Entries that left memory, by [`Eviction`].
+    /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
     /// Invalidations that were limited to it, or reached some of its entries, where these were counted for a receipt.
     pub invalidations: InvalidationStatistics,

@@ -95,7 +95,7 @@ pub struct RouteStatistics {
     pub bytes: u64,
     /// How many entries there are, with markers and selectors.
     pub entries: u64,
-    /// Entries that left memory, by [`Eviction`].
+    /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
     /// Invalidations that reached some of them, where they were counted for a receipt.
     pub invalidations: InvalidationStatistics,

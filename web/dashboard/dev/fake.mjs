@@ -86,7 +86,7 @@ function answer(method, path, query, body, me) {
     case "GET summary": return summary(query);
     case "GET dashboard": return { summary: summary(query), history: history(new URLSearchParams("range=15m&heat=true")) };
     case "GET history": return history(query);
-    case "GET metrics": return { at: iso(now), system: fixed.system(values(now)), application: { now: figures(now, 10), total: figures(now, 259200), routes: routeFigures(now, 900).map((one, at) => ({ ...one, causes: fixed.causes(at + 1) })), ...fixed.application(figures(now, 900)) }, cache: fixed.cache() };
+    case "GET metrics": return { at: iso(now), system: fixed.system(values(now)), application: { now: figures(now, 10), total: figures(now, 259200), routes: routeFigures(now, 900).map((one, at) => ({ ...one, causes: fixed.causes(at + 1), kept: fixed.kept(at + 2) })), ...fixed.application(figures(now, 900)) }, cache: fixed.cache() };
     case "GET routes": return { range_s: 900, routes: routeFigures(now, seconds(query.get("range") ?? "15m")), without_history: [] };
     case "GET cache/strategies": return { strategies: fixed.strategies(figures(now, 259200)) };
     case "DELETE metrics": change("config", "the history was forgotten: figures begin anew"); return { forgotten_points: 5040, since: iso(now) };

@@ -56,9 +56,10 @@ export const nodes = () => [
   { name: "edge-b2290c11", self: false, state: "doubtful", silent_s: 6.2, behind: 3, cursor: 88210, verified_age_ms: 6210 },
 ];
 const NAMES = ["pages", "catalog", "images", "recommend", "search"];
+export const kept = (part) => ({ bytes: Math.round(5.9e8 / part / 2), entries: Math.round(48_210 / part / 2), evictions_by_cause: { capacity: Math.round(8112 / part / 2), expired: Math.round(91_200 / part), invalidated: Math.round(1204 / part) }, invalidations: Math.round(612 / part), invalidation_ms: { p50: 6.1, p95: 14.3, p99: 31, mean: 7.2 } });
 export const cache = () => ({
   bytes: 5.9e8, memory_max: 1.07e9, used_ratio: 0.55, entries: 48210, hit_ratio: { total: 0.94, memory: 0.85, redis: 0.09 }, loads_under_way: 4,
-  namespaces: NAMES.map((namespace, at) => ({ namespace, bytes: [9.1e7, 1.6e8, 3.1e8, 2.2e7, 4e6][at], memory_max: at === 4 ? 1.6e7 : null, entries: [8120, 20110, 14002, 5010, 968][at], hits: 9_000_000 - at * 900_000, misses: 310_000 + at * 50_000, stale_served: 9012, coalesced: 41_022, loads: 300_211, load_failures: 12 * at, misses_by_reason: { absent: 190_000, expired: 120_000 }, evictions_by_cause: { capacity: at * 40, expired: 900 } })),
+  namespaces: NAMES.map((namespace, at) => ({ namespace, memory_max: at === 4 ? 1.6e7 : null, hits: 9_000_000 - at * 900_000, misses: 310_000 + at * 50_000, stale_served: 9012, coalesced: 41_022, loads: 300_211, load_failures: 12 * at, misses_by_reason: { absent: 190_000, expired: 120_000 }, ...kept(at + 1), bytes: [9.1e7, 1.6e8, 3.1e8, 2.2e7, 4e6][at], entries: [8120, 20110, 14002, 5010, 968][at] })),
 });
 export const strategies = (one) => NAMES.map((strategy, at) => ({
   strategy, routes: [`/${strategy}`], namespaces: [strategy], figures: { ...one, requests: Math.round((one.requests ?? 0) / (at + 2)) },
@@ -89,8 +90,8 @@ export const system = (now) => ({
 });
 export const causes = (part) => ({ errors: { upstream_reset: Math.round(51_200 / part / 2), client_gone: Math.round(4012 / part / 2) }, reasons: Object.fromEntries(stats().reasons.slice(0, 4).map(({ reason, count }) => [reason, Math.round(count / part / 2)])) });
 export const application = (one) => ({
-  strategies: NAMES.map((strategy, at) => ({ strategy, ...one, causes: causes(at + 1), requests_per_s: one.requests_per_s / (at + 2) })), tenants: ["acme", "globex", "initech"].map((tenant, at) => ({ tenant, ...one, causes: causes(at + 2), requests: 1_204_118 / (at + 1) })),
-  tiers: ["memory", "redis"].map((tier, at) => ({ tier, ...one, requests: 1_912_040 / (1 + at * 9), hit_ratio: { total: at ? 0.06 : 0.81, memory: at ? null : 0.81, redis: at ? 0.06 : null }, latency_ms: at ? { p50: 0.9, p95: 1.9, p99: 3.2, mean: 1 } : { p50: 0.02, p95: 0.05, p99: 0.12, mean: 0.03 }, evictions: at ? null : 8112 })), statuses: { 200: 46_120_331, 304: 1_610_022, 404: 410_220, 502: 61_200, 504: 9247 }, errors: { upstream_reset: 51_200, upstream_timeout: 9247, client_gone: 4012 },
+  strategies: NAMES.map((strategy, at) => ({ strategy, ...one, causes: causes(at + 1), kept: kept(at + 2), requests_per_s: one.requests_per_s / (at + 2) })), tenants: ["acme", "globex", "initech"].map((tenant, at) => ({ tenant, ...one, causes: causes(at + 2), kept: kept(at + 9), requests: 1_204_118 / (at + 1) })),
+  tiers: ["memory", "redis"].map((tier, at) => ({ tier, ...one, requests: 1_912_040 / (1 + at * 9), hit_ratio: { total: at ? 0.06 : 0.81, memory: at ? null : 0.81, redis: at ? 0.06 : null }, latency_ms: at ? { p50: 0.9, p95: 1.9, p99: 3.2, mean: 1 } : { p50: 0.02, p95: 0.05, p99: 0.12, mean: 0.03 }, evictions: at ? null : 8112, kept: at ? null : kept(0.5) })), statuses: { 200: 46_120_331, 304: 1_610_022, 404: 410_220, 502: 61_200, 504: 9247 }, errors: { upstream_reset: 51_200, upstream_timeout: 9247, client_gone: 4012 },
   reasons: stats().reasons.map(({ reason, count, sentence }) => ({ reason, count, sentence })), connections: { http1: 182, http2: 230, tunnels: 18 }, top_keys: Array.from({ length: 8 }, (_, at) => ({ key: `GET https://shop.example/products?page=${at + 1}`, count: 912_000 - at * 81_000, error: 120 })),
 });
 export const recommendations = () => [

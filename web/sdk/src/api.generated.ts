@@ -1409,6 +1409,10 @@ export interface components {
              */
             patterns: number;
             redis: null | components["schemas"]["RedisTierStatistics"];
+            /** @description What each route stored, by its name. What a snapshot brought back, and what was set by name, is no route's. */
+            routes: {
+                [key: string]: components["schemas"]["RouteStatistics"];
+            };
             /**
              * Format: int64
              * @description Targets of invalidations that are remembered.
@@ -1767,7 +1771,7 @@ export interface components {
             /** @description Which. */
             what: string;
         };
-        /** @description The figures of a span of time. What is a matter of the whole program (evictions, connections, the processor) is `null` in the figures of a route. */
+        /** @description The figures of a span of time. What is a matter of the whole program (connections, the processor) is `null` in the figures of anything less. So are evictions and invalidations where they are not counted since the start. */
         Figures: {
             /**
              * Format: double
@@ -1818,7 +1822,7 @@ export interface components {
             in_flight: number | null;
             /**
              * Format: double
-             * @description Invalidations.
+             * @description Invalidations; of a route, a strategy or a tenant those that reached something of it in memory.
              */
             invalidations: number | null;
             /** @description From the parsed request to the end of the answer. */
@@ -2001,6 +2005,15 @@ export interface components {
              */
             tenant?: string | null;
         };
+        /** @description Invalidations that reached something. */
+        InvalidationStatistics: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            lag: null | components["schemas"]["LagStatistics"];
+        };
         /** @description An item as it is written: as text where it is text, else in base64. */
         Item: {
             /** Format: double */
@@ -2045,6 +2058,30 @@ export interface components {
             rewrites: number;
             /** @description Whether the last write succeeded. */
             well: boolean;
+        };
+        /** @description What this node's memory holds of something, what left it, and which invalidations reached it, all since the start. A strategy's are those of its routes added up: what reached two of them counts twice. */
+        Kept: {
+            /**
+             * Format: int64
+             * @description Bytes of memory.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Entries.
+             */
+            entries: number;
+            /** @description Entries that left memory, by cause. */
+            evictions_by_cause: {
+                [key: string]: number;
+            };
+            /** @description From the request for these invalidations until they held in every layer and on every node. */
+            invalidation_ms: components["schemas"]["Latency"];
+            /**
+             * Format: int64
+             * @description Invalidations that reached some of them, as far as that was counted for a receipt.
+             */
+            invalidations: number;
         };
         /** @description The keys, some of the owners at a time. */
         KeysReport: {
@@ -2122,6 +2159,24 @@ export interface components {
              * @description Data keys in them that were opened by a master key.
              */
             unwrapped: number;
+        };
+        /** @description How long invalidations took from the request until they held in every layer and on every node, in microseconds. */
+        LagStatistics: {
+            /**
+             * Format: int64
+             * @description Half of them took no longer.
+             */
+            p50_us: number;
+            /**
+             * Format: int64
+             * @description 95% of them took no longer.
+             */
+            p95_us: number;
+            /**
+             * Format: int64
+             * @description 99% of them took no longer.
+             */
+            p99_us: number;
         };
         /** @description What happened the last time. */
         LastOutcome: {
@@ -2296,26 +2351,12 @@ export interface components {
          */
         Missing: "keep" | "ok" | "breach";
         /** @description A namespace since the start. */
-        NamespaceMetrics: {
-            /**
-             * Format: int64
-             * @description Bytes that its entries occupy.
-             */
-            bytes: number;
+        NamespaceMetrics: components["schemas"]["Kept"] & {
             /**
              * Format: int64
              * @description Misses that another's load answered.
              */
             coalesced: number;
-            /**
-             * Format: int64
-             * @description Entries.
-             */
-            entries: number;
-            /** @description Entries that left memory, by cause. */
-            evictions_by_cause: {
-                [key: string]: number;
-            };
             /**
              * Format: int64
              * @description Lookups that found something fresh.
@@ -2389,7 +2430,7 @@ export interface components {
              * @description How many entries there are, with markers and selectors.
              */
             entries: number;
-            /** @description Entries that left memory, by `Eviction`. */
+            /** @description Entries that left memory, by cause. */
             evictions_by_cause: {
                 [key: string]: number;
             };
@@ -2398,6 +2439,8 @@ export interface components {
              * @description Lookups that found something fresh.
              */
             hits: number;
+            /** @description Invalidations that reached something in it, where they were counted for a receipt; of everything together, all. */
+            invalidations: components["schemas"]["InvalidationStatistics"];
             /**
              * Format: int64
              * @description Loads that failed.
@@ -3194,6 +3237,7 @@ export interface components {
         /** @description The figures of a route. */
         RouteFigures: components["schemas"]["Figures"] & {
             causes: null | components["schemas"]["Causes"];
+            kept: null | components["schemas"]["Kept"];
             /** @description The name of its namespace. */
             namespace: string;
             /** @description Its name. */
@@ -3207,6 +3251,25 @@ export interface components {
             strategy: string;
             /** @description The name of its upstream. */
             upstream: string;
+        };
+        /** @description What a route stored: what is left of it, and what became of the rest since the start. */
+        RouteStatistics: {
+            /**
+             * Format: int64
+             * @description Bytes that its entries occupy.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description How many entries there are, with markers and selectors.
+             */
+            entries: number;
+            /** @description Entries that left memory, by cause. */
+            evictions_by_cause: {
+                [key: string]: number;
+            };
+            /** @description Invalidations that reached some of them, where they were counted for a receipt. */
+            invalidations: components["schemas"]["InvalidationStatistics"];
         };
         /** @description The routes. */
         RoutesReport: {
@@ -3486,6 +3549,8 @@ export interface components {
         StrategyFigures: components["schemas"]["Figures"] & {
             /** @description Why. */
             causes: components["schemas"]["Causes"];
+            /** @description What they stored. */
+            kept: components["schemas"]["Kept"];
             /** @description Its name. */
             strategy: string;
         };
@@ -3723,9 +3788,10 @@ export interface components {
              */
             weight: number;
         };
-        /** @description The figures of a tenant, as far as they are counted by tenant. One that has an account in the cache and no counters has the hit ratio of its lookups alone. Its evictions are those by its quota. */
+        /** @description The figures of a tenant, as far as they are counted by tenant. One that has an account in the cache and no counters has the hit ratio of its lookups alone. */
         TenantFigures: components["schemas"]["Figures"] & {
             causes: null | components["schemas"]["Causes"];
+            kept: null | components["schemas"]["Kept"];
             /** @description Its name. */
             tenant: string;
         };
@@ -3753,16 +3819,17 @@ export interface components {
              * @description The most entries in memory.
              */
             entries_max: number | null;
-            /**
-             * Format: int64
-             * @description Entries that left because it held as much as it may.
-             */
-            evicted: number;
+            /** @description Entries that left memory, by cause. */
+            evictions_by_cause: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @description Answers from the cache, be they from memory or from Redis.
              */
             hits: number;
+            /** @description Invalidations that were limited to it, or reached some of its entries, where these were counted for a receipt. */
+            invalidations: components["schemas"]["InvalidationStatistics"];
             /**
              * Format: int64
              * @description The most bytes in memory.
@@ -3804,8 +3871,9 @@ export interface components {
              */
             refused: number;
         };
-        /** @description The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time saved, and what left it for want of room, where this node knows. The others are `null`. Who got another's load, or something stale because the origin failed or was slow, was answered by no tier. */
+        /** @description The figures of what a tier of the cache answered: how often and how fast, its part of all that asked the cache, bytes, time saved, and what left it, where this node knows. The others are `null`. Who got another's load, or something stale because the origin failed or was slow, was answered by no tier. */
         TierFigures: components["schemas"]["Figures"] & {
+            kept: null | components["schemas"]["Kept"];
             /** @description Its name: `memory` or `redis`. */
             tier: string;
         };
@@ -4100,10 +4168,13 @@ export type Held = components['schemas']['Held'];
 export type History = components['schemas']['History'];
 export type HitRatio = components['schemas']['HitRatio'];
 export type Invalidation = components['schemas']['Invalidation'];
+export type InvalidationStatistics = components['schemas']['InvalidationStatistics'];
 export type Item = components['schemas']['Item'];
 export type JournalStatus = components['schemas']['JournalStatus'];
+export type Kept = components['schemas']['Kept'];
 export type KeysReport = components['schemas']['KeysReport'];
 export type KeysStatistics = components['schemas']['KeysStatistics'];
+export type LagStatistics = components['schemas']['LagStatistics'];
 export type LastOutcome = components['schemas']['LastOutcome'];
 export type Latency = components['schemas']['Latency'];
 export type Load = components['schemas']['Load'];
@@ -4160,6 +4231,7 @@ export type Role = components['schemas']['Role'];
 export type RotateRequest = components['schemas']['RotateRequest'];
 export type Rotated = components['schemas']['Rotated'];
 export type RouteFigures = components['schemas']['RouteFigures'];
+export type RouteStatistics = components['schemas']['RouteStatistics'];
 export type RoutesReport = components['schemas']['RoutesReport'];
 export type RulesRequest = components['schemas']['RulesRequest'];
 export type Sample = components['schemas']['Sample'];

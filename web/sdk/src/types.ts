@@ -8,7 +8,7 @@ import type * as G from "./api.generated.js";
 export type {
   Alert, AlertRule, AlertRuleInput, AlertsReport, Apdex, ApiKey, ApplicationMetrics, AppliedReport, AuditPage, AuditRecord,
   CacheMetrics, ChangeNote, ConfigReport, CreateKey, Dashboard, EntriesPage, ExplainStep, Explanation, Figures, Forgotten, Health,
-  Heat, History, Latency, LogLevel, LoggedOut, Me, Metrics, NamespaceMetrics, NamespaceReport, NewKey, NodeReport, Patched,
+  Heat, History, Kept, Latency, LogLevel, LoggedOut, Me, Metrics, NamespaceMetrics, NamespaceReport, NewKey, NodeReport, Patched,
   PatchRequest, PreloadRequest, ReasonShare, Receipt, ReceiptLayer, Recommendation, Reloaded, Report, RequestEvent, Role,
   RouteFigures, RoutesReport, Sample, Saved, Score, ScorePart, Severity, Silence, SilenceRequest, SloStatus, Status, Summary,
   SystemMetrics, Time, UpstreamReport,

@@ -130,6 +130,7 @@ impl Control for Fake {
             loads_under_way: 0,
             targets: 0,
             patterns: 0,
+            routes: BTreeMap::new(),
             redis: None,
         };
         let reason = ReasonShare {

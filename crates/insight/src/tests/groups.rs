@@ -2,7 +2,8 @@
 
 use super::world::{World, config};
 use crate::figures_of_tenant;
-use crate::reading::{ReasonReading, TenantReading};
+use crate::reading::{KeptReading, ReasonReading, TenantReading};
+use peregrine_telemetry::Histogram;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ fn a_tenant_has_the_figures_of_a_route() {
     world.seconds(10);
     let acme = TenantReading {
         did: Some(Arc::clone(&world.reading().routes[0].did)),
-        evicted: Some(4),
+        kept: Some(kept(4, 2, &[30])),
         ..TenantReading::default()
     };
     let acme = figures_of_tenant("acme", &acme);
@@ -93,7 +94,11 @@ fn a_tenant_has_the_figures_of_a_route() {
         (Some(9.0), Some(10_000.0), Some(9000.0))
     );
     assert_eq!((own.origin_requests, own.origin_seconds), (Some(1.0), Some(1.0)));
-    assert_eq!((own.evictions, own.requests_per_s), (Some(4.0), None));
+    assert_eq!(
+        (own.evictions, own.invalidations, own.requests_per_s),
+        (Some(4.0), Some(2.0), None)
+    );
+    assert_eq!(acme.kept.unwrap().entries, 7);
     // Who has an account in the cache alone is told by that.
     let globex = TenantReading {
         hits: 3,
@@ -106,6 +111,56 @@ fn a_tenant_has_the_figures_of_a_route() {
         (Some(0.75), None)
     );
     assert_eq!((globex.causes, globex.figures.evictions), (None, None));
+    assert_eq!(globex.kept, None);
+}
+
+/// Seven entries after `evictions` for want of room and as many that were replaced, and invalidations of which some held
+/// everywhere after so many milliseconds.
+fn kept(evictions: u64, invalidations: u64, took_ms: &[u64]) -> KeptReading {
+    let lag = Histogram::new();
+    took_ms.iter().for_each(|took| lag.record(Duration::from_millis(*took)));
+    KeptReading {
+        bytes: 700,
+        entries: 7,
+        evictions_by_cause: [("capacity", evictions), ("replaced", evictions)].into(),
+        invalidations,
+        invalidation_lag: (!took_ms.is_empty()).then(|| lag.snapshot()),
+    }
+}
+
+#[test]
+fn routes_strategies_and_tiers_tell_what_they_hold_and_what_left() {
+    let mut world = shop();
+    world.hit("api", Duration::from_millis(1));
+    world.route("shop").kept = kept(4, 2, &[30]);
+    world.route("api").kept = kept(1, 3, &[90, 90, 90]);
+    world.namespace.kept = kept(6, 4, &[30, 90, 90]);
+    world.seconds(10);
+    let told = world.insight.metrics().application;
+    let of_route = |name: &str| told.routes.iter().find(|one| one.route == name).unwrap();
+    let (shop, api) = (of_route("shop"), of_route("api"));
+    assert_eq!((shop.figures.evictions, api.figures.evictions), (Some(4.0), Some(1.0)));
+    let shop = shop.kept.as_ref().unwrap();
+    assert_eq!((shop.bytes, shop.entries, shop.invalidations), (700, 7, 2));
+    assert_eq!(shop.evictions_by_cause["replaced"], 4);
+    assert!(close(shop.invalidation_ms.p99, 30.0), "{shop:?}");
+    let strategy = &told.strategies[0];
+    assert_eq!(
+        (strategy.figures.evictions, strategy.figures.invalidations),
+        (Some(5.0), Some(5.0))
+    );
+    assert_eq!((strategy.kept.bytes, strategy.kept.entries), (1400, 14));
+    assert!(close(strategy.kept.invalidation_ms.p50, 90.0), "{strategy:?}");
+    let [memory, redis] = &told.tiers[..] else {
+        panic!("{:?}", told.tiers);
+    };
+    assert_eq!((memory.figures.evictions, redis.figures.evictions), (Some(6.0), None));
+    assert_eq!((memory.kept.as_ref().unwrap().bytes, &redis.kept), (700, &None));
+    let namespace = &world.insight.metrics().cache.namespaces[0];
+    assert_eq!((namespace.kept.invalidations, namespace.kept.entries), (4, 7));
+    // Within a span nobody counts them.
+    let within = &world.insight.routes_within(Duration::from_secs(60))[0];
+    assert_eq!((&within.kept, within.figures.evictions), (&None, None));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::config::InsightConfig;
 use crate::insight::Insight;
 use crate::reading::{
-    CacheReading, MEMORY, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading, RouteReading,
-    TargetReading, TierReading, UpstreamReading,
+    CacheReading, KeptReading, MEMORY, NamespaceReading, Outcomes, Reading, ReasonReading, RequestsReading,
+    RouteReading, TargetReading, TierReading, UpstreamReading,
 };
 use crate::store::{Store, StoreFault, Write};
 use parking_lot::Mutex;
@@ -47,6 +47,7 @@ pub(crate) struct Route {
     pub(crate) saved_micros: u64,
     pub(crate) reasons: Vec<ReasonReading>,
     pub(crate) kinds: BTreeMap<&'static str, u64>,
+    pub(crate) kept: KeptReading,
     pub(crate) uncompressed: BTreeMap<&'static str, u64>,
     duration: Histogram,
     hits: Histogram,
@@ -140,6 +141,7 @@ impl World {
                 saved_requests: route.outcomes.spared(),
                 saved_micros: route.saved_micros,
             }),
+            kept: route.kept.clone(),
             uncompressed_bytes: route.uncompressed.clone(),
         };
         Reading {

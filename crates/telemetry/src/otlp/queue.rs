@@ -17,7 +17,7 @@ const SCOPE_SPANS: u32 = 2;
 /// `ScopeSpans.scope` and `ScopeSpans.spans`.
 const SCOPE: u32 = 1;
 const SPANS: u32 = 2;
-/// Room for so many bytes of spans at once, so that a batch seldom moves while it grows.
+/// Room for so many bytes of spans at once, so that a batch moves once or twice while it grows.
 const BATCH_BYTES: usize = 64 << 10;
 
 /// Spans that wait.
@@ -29,7 +29,7 @@ pub(super) struct Queue {
     pub(super) dropped: Counter,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Batch {
     /// Fields `spans` of a `ScopeSpans`, one behind the other.
     fields: Vec<u8>,

@@ -16,6 +16,7 @@ import { Table } from "@/ui/table";
 import { Prose } from "@/ui/prose";
 import { Explain } from "./parts/explain";
 import { InvalidateDialog, type Kind } from "./parts/invalidate";
+import { causes, turnover } from "./parts/kept";
 import { Strategies } from "./parts/strategies";
 
 const LIMIT = 200;
@@ -105,7 +106,7 @@ function Namespaces({ onInvalidate }: { onInvalidate: ((names: string) => void) 
             { key: "stale", label: "Stale", numeric: true, sort: (one) => one.stale_served, show: (one) => count(one.stale_served) },
             { key: "coalesced", label: "Coalesced", numeric: true, sort: (one) => one.coalesced, show: (one) => count(one.coalesced) },
             { key: "failures", label: "Failed loads", numeric: true, sort: (one) => one.load_failures, show: (one) => count(one.load_failures) },
-            { key: "why", label: "Evictions", show: (one) => <span className="text-muted">{causes(one.evictions_by_cause) || "none"}</span> },
+            ...turnover,
             ...(onInvalidate ? [{ key: "do", label: "", numeric: true, show: (one: NamespaceMetrics) => <Button kind="ghost" onClick={() => onInvalidate(one.namespace)}>Invalidate…</Button> }] : []),
           ]} />
         </Card>
@@ -113,7 +114,6 @@ function Namespaces({ onInvalidate }: { onInvalidate: ((names: string) => void) 
     </Answer>
   );
 }
-const causes = (counts: Record<string, number>) => Object.entries(counts).filter(([, value]) => value > 0).map(([name, value]) => `${name.replaceAll("_", " ")} ${count(value)}`).join(", ");
 
 /** Why a URL is served as it is, stored or not. */
 function ExplainUrl() {

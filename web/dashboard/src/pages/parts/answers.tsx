@@ -8,6 +8,7 @@ import { Choice } from "@/ui/field";
 import { Empty } from "@/ui/states";
 import { Table } from "@/ui/table";
 import { Prose } from "@/ui/prose";
+import { Memory } from "./kept";
 import { served, spared } from "./served";
 
 /** How many tenants can be chosen without looking for them in the table. */
@@ -94,6 +95,7 @@ export function Answers({ data }: { data: ApplicationMetrics }) {
           ]} />
         </Card>
       )}
+      <Memory data={data} />
       <Card flush title="Keys asked for most" note="counted by a sketch" className="lg:col-span-2">
         <Table compact caption="Keys asked for most" rows={data.top_keys} id={(one) => one.key} empty={<Empty icon="key" title="No keys yet" />} columns={[
           { key: "key", label: "Key", show: (one) => <span className="mono block max-w-96 truncate" title={one.key}>{one.key}</span> },
