@@ -5,6 +5,7 @@ pub(crate) mod crowd;
 pub(crate) mod curl;
 pub(crate) mod described;
 pub(crate) mod fleet;
+pub(crate) mod frames;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod program;

@@ -6,6 +6,7 @@ mod s03_coalescing;
 mod s04_staleness;
 mod s05_invalidation;
 mod s06_bad_clients;
+mod s06_bad_clients_http2;
 mod s06_bad_origins;
 mod s07_life;
 mod s07_reload;

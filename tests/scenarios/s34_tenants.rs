@@ -102,9 +102,9 @@ fn two_tenants_never_see_each_others_answers_and_invalidate_their_own() {
     let metrics = peregrine.admin("GET", "/metrics", None).text();
     for line in [
         "peregrine_tenant_invalidations_total{tenant=\"acme\"} 2",
-        "peregrine_tenant_invalidation_seconds_count{tenant=\"globex\"} 2",
+        "peregrine_tenant_invalidation_duration_seconds_count{tenant=\"globex\"} 2",
         "peregrine_namespace_invalidations_total{namespace=\"default\"} 3",
-        "peregrine_cache_invalidation_seconds_count 3",
+        "peregrine_cache_invalidation_duration_seconds_count 3",
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }

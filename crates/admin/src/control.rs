@@ -10,10 +10,11 @@ use crate::api::preload::{PreloadReport, PreloadRequest};
 use crate::api::reload::Reloaded;
 use crate::api::statistics::{StatisticsReport, TenantReport};
 use crate::refusal::Refusal;
-use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, Receipt, Rotated, TagView};
+use peregrine_cache::{EntriesQuery, EntryView, Found, Invalidation, NamespaceStatistics, Receipt, Rotated, TagView};
 use peregrine_insight::model::TenantFigures;
 use peregrine_insight::report::Configured;
 use peregrine_telemetry::Exposition;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -37,6 +38,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// What the cache did so far.
     fn statistics(&self) -> StatisticsReport;
+
+    /// The namespaces' part of it.
+    fn namespaces(&self) -> BTreeMap<String, NamespaceStatistics>;
 
     /// Adds every metric there is.
     fn metrics(&self, exposition: &mut Exposition);

@@ -272,8 +272,9 @@ impl Look<'_> {
             Standing::Valid => false,
             Standing::Soft => true,
             Standing::Gone => {
-                if !self.quietly && self.key.namespace().tier().remove(hash, &entry) {
-                    self.engine.directory.evicted(&entry, Eviction::Invalidated);
+                if !self.quietly {
+                    let tier = self.key.namespace().tier();
+                    tier.remove(hash, &entry, Some(Eviction::Invalidated));
                 }
                 return self.nothing(hash, MissReason::Invalidated);
             }

@@ -2,6 +2,7 @@
 //! business; deadlines, invalidations and markers are the engine's.
 
 use crate::entry::Entry;
+use crate::outcome::Eviction;
 
 mod clock_pro;
 
@@ -35,10 +36,10 @@ pub(crate) trait MemoryTier: Send + Sync {
     fn get(&self, hash: u64) -> Option<Entry>;
     /// The entry under `hash`, noting nothing.
     fn peek(&self, hash: u64) -> Option<Entry>;
-    /// Puts `entry` under `hash`, in place of what is there.
+    /// Puts `entry` under `hash`, in place of what is there; counts why something is out for that, be it `entry` itself.
     fn insert(&self, hash: u64, entry: Entry) -> Inserted;
-    /// Takes out what is under `hash` if it is `entry`; whether it was.
-    fn remove(&self, hash: u64, entry: &Entry) -> bool;
+    /// Takes out what is under `hash` if it is `entry`, and counts `why`, unless it only moves; whether it was.
+    fn remove(&self, hash: u64, entry: &Entry, why: Option<Eviction>) -> bool;
     /// Changes the capacity to `bytes`, pushing out what no longer fits.
     fn resize(&self, bytes: u64);
     /// The heaviest entry that the tier takes.

@@ -170,11 +170,7 @@ impl Engine {
                 &[],
             );
         }
-        let removed = tier.remove(key.hash(), &entry);
-        if removed {
-            self.directory.evicted(&entry, Eviction::Removed);
-        }
-        removed && entry.kind() != Kind::Selector
+        tier.remove(key.hash(), &entry, Some(Eviction::Removed)) && entry.kind() != Kind::Selector
     }
 
     /// As [`Engine::get`] for several names, in their order.
@@ -206,8 +202,7 @@ impl Engine {
         self.ledger.raise(false, &[], &[namespace.scope()], &[]);
         let (tier, mut cleared) = (namespace.tier(), 0);
         tier.iterate(&mut |hash, entry| {
-            if entry.namespace() == namespace.id() && tier.remove(hash, entry) {
-                self.directory.evicted(entry, Eviction::Removed);
+            if entry.namespace() == namespace.id() && tier.remove(hash, entry, Some(Eviction::Removed)) {
                 cleared += u64::from(matches!(entry.kind(), Kind::Value | Kind::Part));
             }
             true
@@ -224,6 +219,12 @@ impl Engine {
             other_tenants,
             ..self.statistics_without_tenants()
         }
+    }
+
+    /// What `tenant` holds and did, if it has an account of its own.
+    #[must_use]
+    pub fn statistics_of_tenant(&self, tenant: &str) -> Option<TenantStatistics> {
+        self.directory.tenants().statistics_of(tenant, self.parts.clock.now())
     }
 
     /// As [`Engine::statistics`] without the tenants, of which there may be many: for who asks each second.

@@ -57,24 +57,26 @@ impl Engine {
             telling = self.tell(request);
             self.raise(&reach, request.soft);
         }
-        let remove = !request.dry_run && !request.soft;
-        let (engine, (giver, counted)) = (Arc::clone(self), promise());
-        self.parts
-            .runtime
-            .spawn_blocking(Box::new(move || giver.give(engine.count(&reach, remove))));
-        let (memory, touched) = counted.await.unwrap_or_default();
-        let took = self.parts.clock.now().since(started);
-        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let since = || self.parts.clock.now().since(started);
+        let raised = since();
+        let counting = async {
+            let (memory, touched) = self.counted(reach, request).await;
+            (memory, touched, since())
+        };
+        let telling = async {
+            match telling {
+                Some(telling) => (telling.await, since()),
+                None => (Told::default(), raised),
+            }
+        };
+        // Side by side: that entries are still being counted says nothing about where the invalidation holds.
+        let ((memory, touched, took), (told, held_after)) = tokio::join!(counting, telling);
         let layer = Layer {
             layer: "memory",
             confirmed: 1,
             of: 1,
-            took_ms,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             nodes: Vec::new(),
-        };
-        let told = match telling {
-            Some(telling) => telling.await,
-            None => Told::default(),
         };
         let memory_layer = (!request.dry_run).then_some(layer);
         let receipt = Receipt {
@@ -83,12 +85,31 @@ impl Engine {
             layers: memory_layer.into_iter().chain(told.layers).collect(),
             journaled: told.journaled,
         };
-        if !request.dry_run {
-            let held_after = self.parts.clock.now().since(started);
-            let lag = (receipt.is_confirmed() && !receipt.journaled).then_some(held_after);
-            self.count_invalidation(touched, request.tenant.as_deref(), lag);
+        if let Some(touched) = touched
+            && receipt.is_confirmed()
+            && !receipt.journaled
+        {
+            self.invalidations.took(held_after);
+            touched.took(held_after, &self.directory);
         }
         receipt
+    }
+
+    /// Counts what `reach` reaches, which is what `request` means, on a thread where that may take a while. Whose it was is
+    /// counted there as well, and given back if it is an invalidation of something.
+    async fn counted(self: &Arc<Self>, reach: Reach, request: &Invalidation) -> (Option<u64>, Option<Touched>) {
+        let is_one = !request.dry_run && !reach.is_empty();
+        let remove = is_one && !request.soft;
+        let (engine, (giver, counted)) = (Arc::clone(self), promise());
+        self.parts.runtime.spawn_blocking(Box::new(move || {
+            let (memory, mut touched) = engine.count(&reach, remove);
+            if is_one {
+                touched.add_tenant(reach.tenant.as_deref().unwrap_or_default(), &engine.directory);
+                touched.count(&engine.directory);
+            }
+            giver.give((memory, is_one.then_some(touched)));
+        }));
+        counted.await.unwrap_or_default()
     }
 
     /// As [`Engine::invalidate`], without counting and so without waiting: for whoever must not be slow, such as a write on
@@ -139,15 +160,6 @@ impl Engine {
             namespaces: vec![key.namespace().name().to_owned()],
             ..Invalidation::default()
         })
-    }
-
-    /// Counts an invalidation for `tenant`, if it was limited to one, and for all whose entries it `touched`.
-    fn count_invalidation(&self, mut touched: Touched, tenant: Option<&str>, lag: Option<Duration>) {
-        touched.add_tenant(tenant.unwrap_or_default(), &self.directory);
-        touched.record(lag, &self.directory);
-        if let Some(lag) = lag {
-            self.invalidations.took(lag);
-        }
     }
 
     fn receipt_id(&self) -> String {
@@ -235,10 +247,12 @@ impl Engine {
                     && self.is_there(entry, namespace, remove)
                     && reach.matches(entry, namespace)
                 {
-                    matched += u64::from(matches!(entry.kind(), Kind::Value | Kind::Part));
-                    touched.add(entry, &self.directory);
-                    if remove && entry.kind() != Kind::Selector && tier.remove(hash, entry) {
-                        self.directory.evicted(entry, Eviction::Invalidated);
+                    if matches!(entry.kind(), Kind::Value | Kind::Part) {
+                        matched += 1;
+                        touched.add(entry, &self.directory);
+                    }
+                    if remove && entry.kind() != Kind::Selector {
+                        tier.remove(hash, entry, Some(Eviction::Invalidated));
                     }
                 }
                 in_time

@@ -7,7 +7,7 @@ use crate::engine::{Engine, Limits, Parts, Registered};
 use crate::entry::Entry;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
-use crate::memory::{ClockPro, Inserted, MemoryTier};
+use crate::memory::{ClockPro, MemoryTier};
 use crate::namespace::{NAMESPACES_MAX, Namespace};
 use crate::outcome::Eviction;
 use crate::strategy::Strategy;
@@ -234,10 +234,11 @@ impl Engine {
 
     fn move_entries(&self, namespace: &Namespace, from: &dyn MemoryTier, to: &dyn MemoryTier) {
         from.iterate(&mut |hash, entry: &Entry| {
-            if entry.namespace() == namespace.id() && from.remove(hash, entry) && to.peek(hash).is_none() {
-                let moved = to.insert(hash, entry.clone());
-                if moved == Inserted::Refused {
-                    self.directory.evicted(entry, Eviction::Refused);
+            if entry.namespace() == namespace.id() {
+                let why = to.peek(hash).map(|_| Eviction::Replaced);
+                if from.remove(hash, entry, why) && why.is_none() {
+                    // One that is refused is counted there.
+                    let _ = to.insert(hash, entry.clone());
                 }
             }
             true

@@ -234,9 +234,8 @@ impl Engine {
             && let Some(parts) = tier.peek(part_hash(whole))
             && parts.kind() == Kind::Part
             && parts.is_under(held.key.text(), &variant.text)
-            && tier.remove(part_hash(whole), &parts)
         {
-            self.directory.evicted(&parts, Eviction::Replaced);
+            tier.remove(part_hash(whole), &parts, Some(Eviction::Replaced));
         }
         self.flights.unlist(shard, held.key.text(), &held.flight);
         Ok(())

@@ -103,9 +103,7 @@ impl Engine {
             match self.useless(tier, namespace, entry, now) {
                 None => self.wheel.note(entry.useless_from(), entry.weight()),
                 Some(why) => {
-                    if tier.remove(hash, entry) {
-                        self.directory.evicted(entry, why);
-                    }
+                    tier.remove(hash, entry, Some(why));
                 }
             }
             true

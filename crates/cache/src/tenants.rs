@@ -215,8 +215,8 @@ impl Tenants {
         self.own_or_shared(&mut table, tenant).entered(entry.weight());
     }
 
-    /// `entry` left a tier, or did not enter it after all.
-    pub(crate) fn left(&self, entry: &Entry) {
+    /// `entry` is in no tier any more, or did not enter it after all; `why`, unless it only moves.
+    pub(crate) fn left(&self, entry: &Entry, why: Option<Eviction>) {
         let tenant = tenant_of(entry.key());
         if tenant.is_empty() {
             return;
@@ -226,6 +226,9 @@ impl Tenants {
         let account = table.accounts.get(tenant).unwrap_or(&self.others);
         account.bytes.fetch_sub(entry.weight(), Ordering::Relaxed);
         account.entries.fetch_sub(1, Ordering::Relaxed);
+        if let Some(why) = why {
+            account.turnover.evicted(why);
+        }
     }
 
     /// The account of `tenant`, made where it has none and there is room.
@@ -280,19 +283,14 @@ impl Tenants {
         self.own_or_shared(&mut table, tenant).misses.increment();
     }
 
-    /// Counts the reason why `entry` is in no tier.
-    pub(crate) fn evicted(&self, entry: &Entry, why: Eviction) {
-        let tenant = tenant_of(entry.key());
-        if !tenant.is_empty() {
-            let table = self.table.read();
-            table.accounts.get(tenant).unwrap_or(&self.others).turnover.evicted(why);
-        }
+    /// Shows `visit` the account in which what `tenant` does is counted, under a lock.
+    pub(crate) fn with_account<T>(&self, tenant: &str, visit: impl FnOnce(&Arc<Account>) -> T) -> T {
+        let table = self.table.read();
+        visit(table.accounts.get(tenant).unwrap_or(&self.others))
     }
 
-    /// The account in which what `tenant` does is counted.
-    pub(crate) fn known(&self, tenant: &str) -> Arc<Account> {
-        let table = self.table.read();
-        Arc::clone(table.accounts.get(tenant).unwrap_or(&self.others))
+    fn known(&self, tenant: &str) -> Arc<Account> {
+        self.with_account(tenant, Arc::clone)
     }
 
     /// The account of `tenant`, where it has a quota in memory.
@@ -333,16 +331,30 @@ impl Tenants {
 
     /// Every account by its tenant, and what all others share.
     pub(crate) fn statistics(&self, now: Instant) -> (BTreeMap<String, TenantStatistics>, TenantStatistics) {
-        let table = self.table.read();
-        let named = table.accounts.iter();
-        let named = named.map(|(tenant, account)| (tenant.to_string(), account.statistics(now)));
+        // Not under the lock: there may be many, and whoever lets an entry in or out waits for it.
+        let known: Vec<(String, Arc<Account>)> = {
+            let table = self.table.read();
+            let accounts = table.accounts.iter();
+            accounts
+                .map(|(tenant, account)| (tenant.to_string(), Arc::clone(account)))
+                .collect()
+        };
+        let named = known
+            .into_iter()
+            .map(|(tenant, account)| (tenant, account.statistics(now)));
         (named.collect(), self.others.statistics(now))
+    }
+
+    /// The account of `tenant`, if it has one of its own.
+    pub(crate) fn statistics_of(&self, tenant: &str, now: Instant) -> Option<TenantStatistics> {
+        let account = self.table.read().accounts.get(tenant).map(Arc::clone)?;
+        Some(account.statistics(now))
     }
 
     /// Forgets where entries are, because they are about to be noted anew.
     pub(crate) fn forget_notes(&self) {
-        let table = self.table.read();
-        for account in table.accounts.values().chain([&self.others]) {
+        // Not under the lock: who holds the notes of one may wait for a shard, and who holds that for the table.
+        for account in self.all() {
             account.notes.lock().clear();
         }
     }
@@ -501,8 +513,8 @@ impl crate::engine::Engine {
                     hits: entry.hits(),
                     ..note
                 });
-            } else if namespace.tier().remove(note.hash, &entry) {
-                self.directory.evicted(&entry, Eviction::Quota);
+            } else {
+                namespace.tier().remove(note.hash, &entry, Some(Eviction::Quota));
             }
         }
     }

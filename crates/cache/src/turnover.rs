@@ -6,9 +6,9 @@ use crate::key::tenant_of;
 use crate::namespace::NAMESPACES_MAX;
 use crate::outcome::Eviction;
 use crate::statistics::{Counters, PerReason, Tally};
-use crate::sync::RwLock;
+use crate::sync::Mutex;
 use crate::tenants::{Account, Tenants};
-use peregrine_telemetry::{Gauge, Histogram, HistogramSnapshot};
+use peregrine_telemetry::{Gauge, HistogramSnapshot, RareHistogram};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -33,8 +33,7 @@ pub(crate) struct Turnover {
 #[derive(Debug, Default)]
 pub(crate) struct Invalidations {
     count: Tally,
-    /// Made for the first one: few tenants ever see any.
-    lag: OnceLock<Box<Histogram>>,
+    lag: RareHistogram,
 }
 
 /// What a route's entries are counted by.
@@ -53,7 +52,7 @@ pub(crate) struct Directory {
     /// By the numbers in [`RouteId`], less one.
     routes: Arc<[OnceLock<RouteCounters>]>,
     /// Held while a route gets its number.
-    naming: Arc<RwLock<BTreeMap<Box<str>, RouteId>>>,
+    naming: Arc<Mutex<BTreeMap<Box<str>, RouteId>>>,
     tenants: Arc<Tenants>,
 }
 
@@ -121,7 +120,7 @@ impl Invalidations {
 
     /// One of them came to hold everywhere, and took so long.
     pub(crate) fn took(&self, lag: Duration) {
-        self.lag.get_or_init(Box::default).record(lag);
+        self.lag.record(lag);
     }
 
     pub(crate) fn value(&self) -> u64 {
@@ -131,7 +130,7 @@ impl Invalidations {
     pub(crate) fn statistics(&self) -> InvalidationStatistics {
         InvalidationStatistics {
             count: self.count.value(),
-            lag: self.lag.get().map(|lag| LagStatistics::of(lag.snapshot())),
+            lag: self.lag.snapshot().map(LagStatistics::of),
         }
     }
 }
@@ -163,7 +162,7 @@ impl Directory {
         Self {
             namespaces: (0..NAMESPACES_MAX).map(|_| OnceLock::new()).collect(),
             routes: (0..ROUTES_MAX).map(|_| OnceLock::new()).collect(),
-            naming: Arc::new(RwLock::new(BTreeMap::new())),
+            naming: Arc::new(Mutex::new(BTreeMap::new())),
             tenants: Arc::new(Tenants::new()),
         }
     }
@@ -186,7 +185,7 @@ impl Directory {
 
     /// The number of the route `name`; none once all are given away.
     fn name_route(&self, name: &str) -> RouteId {
-        let mut naming = self.naming.write();
+        let mut naming = self.naming.lock();
         if let Some(id) = naming.get(name) {
             return *id;
         }
@@ -239,32 +238,23 @@ impl Directory {
         self.tenants.entered(entry);
     }
 
-    /// `entry` left a tier, or did not enter it after all.
-    pub(crate) fn withdrawn(&self, entry: &Entry) {
+    /// `entry` is in no tier any more, or did not enter it after all; `why`, unless it only moves.
+    pub(crate) fn left(&self, entry: &Entry, why: Option<Eviction>) {
         self.account(entry, -1);
-        self.tenants.left(entry);
-    }
-
-    /// Counts the reason why `entry` is in no tier.
-    pub(crate) fn evicted(&self, entry: &Entry, why: Eviction) {
-        if let Some(counters) = self.counters(entry.namespace()) {
-            counters.turnover.evicted(why);
+        if let Some(why) = why {
+            if let Some(counters) = self.counters(entry.namespace()) {
+                counters.turnover.evicted(why);
+            }
+            if let Some(route) = self.route(entry.route()) {
+                route.turnover.evicted(why);
+            }
         }
-        if let Some(route) = self.route(entry.route()) {
-            route.turnover.evicted(why);
-        }
-        self.tenants.evicted(entry, why);
-    }
-
-    /// `entry` left a tier for the reason `why`.
-    pub(crate) fn left(&self, entry: &Entry, why: Eviction) {
-        self.evicted(entry, why);
-        self.withdrawn(entry);
+        self.tenants.left(entry, why);
     }
 }
 
 impl Touched {
-    /// `entry` was reached.
+    /// `entry`, a value or a part, was reached.
     pub(crate) fn add(&mut self, entry: &Entry, directory: &Directory) {
         if let Some(counters) = directory.counters(entry.namespace()) {
             let known = self.namespaces.entry(entry.namespace());
@@ -277,23 +267,30 @@ impl Touched {
     /// The invalidation is `tenant`'s own, or reached something of it.
     pub(crate) fn add_tenant(&mut self, tenant: &str, directory: &Directory) {
         if !tenant.is_empty() {
-            let account = directory.tenants().known(tenant);
-            self.accounts.insert(Arc::as_ptr(&account).addr(), account);
+            directory.tenants().with_account(tenant, |account| {
+                let known = self.accounts.entry(Arc::as_ptr(account).addr());
+                known.or_insert_with(|| Arc::clone(account));
+            });
         }
     }
 
-    /// Counts the invalidation for all of them, and how long it took if it came to hold everywhere.
-    pub(crate) fn record(&self, lag: Option<Duration>, directory: &Directory) {
+    /// Counts the invalidation for all of them.
+    pub(crate) fn count(&self, directory: &Directory) {
+        self.invalidations(directory).for_each(Invalidations::count);
+    }
+
+    /// It came to hold everywhere, and took so long.
+    pub(crate) fn took(&self, lag: Duration, directory: &Directory) {
+        self.invalidations(directory).for_each(|of| of.took(lag));
+    }
+
+    fn invalidations<'a>(&'a self, directory: &'a Directory) -> impl Iterator<Item = &'a Invalidations> {
         let namespaces = self.namespaces.values().map(|counters| &counters.turnover);
         let routes = self.routes.iter().filter_map(|id| directory.route(*id));
         let routes = routes.map(|route| &route.turnover);
         let accounts = self.accounts.values().map(|account| account.turnover());
-        for turnover in namespaces.chain(routes).chain(accounts) {
-            turnover.invalidations.count();
-            if let Some(lag) = lag {
-                turnover.invalidations.took(lag);
-            }
-        }
+        let all = namespaces.chain(routes).chain(accounts);
+        all.map(|turnover| &turnover.invalidations)
     }
 }
 

@@ -217,10 +217,13 @@ fn of_strategy(strategy: &str, routes: &[&RouteReading], total: &Tally) -> Optio
         all.merge(did);
     }
     let mut kept = KeptReading::default();
-    routes.iter().for_each(|route| kept.merge(&route.kept));
+    routes
+        .iter()
+        .filter_map(|route| route.kept.as_ref())
+        .for_each(|one| kept.merge(one));
     (all.outcomes.total() > 0).then(|| StrategyFigures {
         strategy: strategy.to_owned(),
-        figures: kept::counted(figures::of_route(&all, total.seconds), &kept),
+        figures: kept::counted(figures::of_route(&all, total.seconds), Some(&kept)),
         causes: figures::causes(routes.iter().map(|route| &*route.did)),
         kept: kept::of(&kept),
     })

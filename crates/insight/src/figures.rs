@@ -223,9 +223,9 @@ pub(crate) fn of_routes_since_start(total: &Tally, reading: &Reading) -> Vec<Rou
     let mut routes = of_routes(total, reading);
     for figures in &mut routes {
         if let Some(known) = reading.routes.iter().find(|route| *route.name == *figures.route) {
-            figures.figures = kept::counted(std::mem::take(&mut figures.figures), &known.kept);
+            figures.figures = kept::counted(std::mem::take(&mut figures.figures), known.kept.as_ref());
             figures.causes = Some(causes([&*known.did]));
-            figures.kept = Some(kept::of(&known.kept));
+            figures.kept = known.kept.as_ref().map(kept::of);
         }
     }
     routes
@@ -258,10 +258,7 @@ pub(crate) fn of_tiers(total: &Tally, reading: &Reading) -> Vec<TierFigures> {
         let kept = (tier == MEMORY).then(|| kept::of_memory(&reading.cache));
         TierFigures {
             tier: tier.to_owned(),
-            figures: match &kept {
-                Some(kept) => kept::counted(figures, kept),
-                None => figures,
-            },
+            figures: kept::counted(figures, kept.as_ref()),
             kept: kept.as_ref().map(kept::of),
         }
     };
@@ -283,10 +280,7 @@ pub fn of_tenant(tenant: &str, reading: &TenantReading) -> TenantFigures {
     let figures = reading.did.as_deref().map_or_else(looked, found);
     TenantFigures {
         tenant: tenant.to_owned(),
-        figures: match &reading.kept {
-            Some(kept) => kept::counted(figures, kept),
-            None => figures,
-        },
+        figures: kept::counted(figures, reading.kept.as_ref()),
         causes: reading.did.as_deref().map(|did| causes([did])),
         kept: reading.kept.as_ref().map(kept::of),
     }

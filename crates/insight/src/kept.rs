@@ -53,11 +53,11 @@ pub(crate) fn of(reading: &KeptReading) -> Kept {
     }
 }
 
-/// `figures` with what was counted of entries.
-pub(crate) fn counted(figures: Figures, kept: &KeptReading) -> Figures {
+/// `figures` with what was counted of entries, if it was.
+pub(crate) fn counted(figures: Figures, kept: Option<&KeptReading>) -> Figures {
     Figures {
-        evictions: Some(for_room(&kept.evictions_by_cause) as f64),
-        invalidations: Some(kept.invalidations as f64),
+        evictions: kept.map(|kept| for_room(&kept.evictions_by_cause) as f64),
+        invalidations: kept.map(|kept| kept.invalidations as f64),
         ..figures
     }
 }

@@ -59,8 +59,8 @@ pub struct RouteReading {
     pub namespace: Arc<str>,
     /// Its requests.
     pub did: Arc<RequestsReading>,
-    /// Its entries.
-    pub kept: KeptReading,
+    /// Its entries; nothing where there are too many routes to tell them apart.
+    pub kept: Option<KeptReading>,
     /// Bytes of stored answers that compress well and were sent as they are to clients that take a coding, by the parameter
     /// of the strategy that does not offer one.
     pub uncompressed_bytes: BTreeMap<&'static str, u64>,

@@ -2,6 +2,10 @@
 //! From 1 µs (everything below counts as that) to 2^36 µs (19 hours). Hits take a few microseconds, of which each has a
 //! bucket of its own: parts of one are rounded up there, so that nothing that took time reads as none.
 
+mod rare;
+
+pub use rare::RareHistogram;
+
 use crate::counter::add_to;
 use crate::sharded::Sharded;
 use std::sync::atomic::{AtomicU64, Ordering};

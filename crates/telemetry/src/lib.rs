@@ -25,7 +25,7 @@ pub mod trace;
 pub use access::{Access, AccessLog};
 pub use config::LogConfig;
 pub use counter::{Counter, Gauge};
-pub use histogram::{Histogram, HistogramSnapshot};
+pub use histogram::{Histogram, HistogramSnapshot, RareHistogram};
 pub use parameters::PARAMETERS;
 pub use prometheus::Exposition;
 pub use recorder::Recorder;

@@ -167,7 +167,7 @@ impl Admin {
 
     /// A key for a namespace that is misspelt would let nobody in, and nobody would know why.
     fn check_namespaces(&self, names: &[String]) -> Result<(), Refusal> {
-        let known = self.control.statistics().cache.namespaces;
+        let known = self.control.namespaces();
         let unknown = names.iter().filter(|name| !known.contains_key(*name));
         let faults: Vec<_> = unknown
             .map(|name| {

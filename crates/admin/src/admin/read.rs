@@ -50,7 +50,7 @@ impl Admin {
                 Answer::json(&TagsPage::from(self.control.tags(who.namespaces.clone(), limit).await?))
             }
             Call::Namespaces => {
-                let all = self.control.statistics().cache.namespaces.into_iter();
+                let all = self.control.namespaces().into_iter();
                 let seen = all.filter(|(name, _)| who.reaches(name));
                 let report = |(namespace, statistics)| NamespaceReport { namespace, statistics };
                 Answer::json(&NamespacesReport {

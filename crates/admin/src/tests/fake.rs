@@ -117,6 +117,10 @@ impl Control for Fake {
         *self.sealed.lock()
     }
 
+    fn namespaces(&self) -> BTreeMap<String, NamespaceStatistics> {
+        self.statistics().cache.namespaces
+    }
+
     fn statistics(&self) -> StatisticsReport {
         let cache = Statistics {
             tenants: BTreeMap::new(),

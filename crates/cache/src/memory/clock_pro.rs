@@ -56,17 +56,15 @@ impl Lifecycle<u64, Entry> for Leaving {
     fn on_evict(&self, insertion: &mut Insertion, hash: u64, entry: Entry) {
         if insertion.entry.as_ref().is_some_and(|new| new.same(&entry)) {
             insertion.refused = true;
-            self.0.evicted(&entry, Eviction::Refused);
+            self.0.left(&entry, Some(Eviction::Refused));
         } else {
             let replaced = insertion.entry.is_some() && insertion.hash == hash;
-            self.0.left(
-                &entry,
-                if replaced {
-                    Eviction::Replaced
-                } else {
-                    Eviction::Capacity
-                },
-            );
+            let why = if replaced {
+                Eviction::Replaced
+            } else {
+                Eviction::Capacity
+            };
+            self.0.left(&entry, Some(why));
         }
         insertion.left.push(entry);
     }
@@ -118,19 +116,18 @@ impl MemoryTier for ClockPro {
         };
         self.inner.insert_with_lifecycle(hash, entry.clone(), &mut insertion);
         if insertion.refused {
-            self.directory.withdrawn(&entry);
-            return Inserted::Refused;
+            Inserted::Refused
+        } else {
+            Inserted::Stored
         }
-        Inserted::Stored
     }
 
-    fn remove(&self, hash: u64, entry: &Entry) -> bool {
-        self.inner
-            .remove_if(&hash, |there| there.same(entry))
-            .is_some_and(|(_, gone)| {
-                self.directory.withdrawn(&gone);
-                true
-            })
+    fn remove(&self, hash: u64, entry: &Entry, why: Option<Eviction>) -> bool {
+        let removed = self.inner.remove_if(&hash, |there| there.same(entry));
+        if let Some((_, gone)) = &removed {
+            self.directory.left(gone, why);
+        }
+        removed.is_some()
     }
 
     fn resize(&self, bytes: u64) {

@@ -228,7 +228,7 @@ fn what_is_written_or_taken_out_by_name_meanwhile_stays_so() {
         .set(&after.namespace, "cleared", Bytes::from_static(b"new"), &options);
     let tier = after.namespace.tier();
     let key = Key::named(&after.namespace, "", "cleared");
-    tier.remove(key.hash(), &tier.peek(key.hash()).unwrap());
+    tier.remove(key.hash(), &tier.peek(key.hash()).unwrap(), None);
     expecting.load(Cursor::new(&bytes), &HERE).unwrap();
     let get = |name: &str| after.engine.get(&after.namespace, name).map(|hit| text(&hit));
     assert_eq!(

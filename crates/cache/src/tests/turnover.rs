@@ -2,8 +2,8 @@
 
 use crate::testing::{Bench, at_once, tagged};
 use crate::{
-    Invalidation, InvalidationStatistics, Key, Lookup, NoVariants, RouteStatistics, Settings, Statistics,
-    TenantStatistics,
+    Invalidation, InvalidationStatistics, Key, Lookup, Meta, NoVariants, RouteStatistics, Selector, Settings,
+    Statistics, TenantStatistics,
 };
 use bytes::Bytes;
 use peregrine_base::ByteSize;
@@ -159,6 +159,38 @@ async fn an_invalidation_counts_once_for_each_whose_entries_it_reaches() {
         of_tenant(&bench, "acme").evictions_by_cause,
         [("invalidated", 2)].into()
     );
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_resource_that_varies_is_nothing_that_an_invalidation_reaches() {
+    let bench = Bench::new();
+    let mut key = bench.key("/a");
+    key.set_route(bench.engine.route("shop"));
+    let Lookup::Lead(lease) = bench.engine.lookup(&key, &bench.ask()) else {
+        panic!("leads")
+    };
+    let varies = Meta {
+        selector: Selector::new(["accept-language"].into_iter()),
+        ..tagged(&["t"])
+    };
+    lease.store(varies, &Bytes::from_static(b"one"), &NoVariants).unwrap();
+    let tag = Invalidation::of_tags(vec!["t".into()]);
+    let all = Invalidation {
+        all: true,
+        ..Invalidation::default()
+    };
+    assert_eq!(invalidate(&bench, &tag), Some(1));
+    assert_eq!(invalidate(&bench, &all), Some(0));
+    assert!(of_route(&bench, "shop").entries > 0, "what names the variants is kept");
+    assert_eq!(of_route(&bench, "shop").invalidations.count, 1);
+    // What names nothing is no invalidation.
+    let nowhere = Invalidation {
+        namespaces: vec!["nowhere".into()],
+        ..all
+    };
+    let before = bench.engine.statistics().total.invalidations;
+    assert_eq!(invalidate(&bench, &nowhere), Some(0));
+    assert_eq!(bench.engine.statistics().total.invalidations, before);
 }
 
 #[test]

@@ -132,8 +132,8 @@ fn kept(evictions: u64, invalidations: u64, took_ms: &[u64]) -> KeptReading {
 fn routes_strategies_and_tiers_tell_what_they_hold_and_what_left() {
     let mut world = shop();
     world.hit("api", Duration::from_millis(1));
-    world.route("shop").kept = kept(4, 2, &[30]);
-    world.route("api").kept = kept(1, 3, &[90, 90, 90]);
+    world.route("shop").kept = Some(kept(4, 2, &[30]));
+    world.route("api").kept = Some(kept(1, 3, &[90, 90, 90]));
     world.namespace.kept = kept(6, 4, &[30, 90, 90]);
     world.seconds(10);
     let told = world.insight.metrics().application;

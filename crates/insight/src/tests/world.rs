@@ -47,7 +47,7 @@ pub(crate) struct Route {
     pub(crate) saved_micros: u64,
     pub(crate) reasons: Vec<ReasonReading>,
     pub(crate) kinds: BTreeMap<&'static str, u64>,
-    pub(crate) kept: KeptReading,
+    pub(crate) kept: Option<KeptReading>,
     pub(crate) uncompressed: BTreeMap<&'static str, u64>,
     duration: Histogram,
     hits: Histogram,

@@ -11,7 +11,9 @@ use peregrine_admin::api::preload::{PreloadProblem, PreloadReport, PreloadReques
 use peregrine_admin::api::reload::Reloaded;
 use peregrine_admin::api::statistics::{ReasonShare, StatisticsReport, TenantReport};
 use peregrine_admin::{Answering, Control, Refusal};
-use peregrine_cache::{EntriesQuery, EntryView, Found, Hit, Invalidation, Namespace, Receipt, Rotated, TagView};
+use peregrine_cache::{
+    EntriesQuery, EntryView, Found, Hit, Invalidation, Namespace, NamespaceStatistics, Receipt, Rotated, TagView,
+};
 use peregrine_http::{OwnRequest, State, Summary, Warmed};
 use peregrine_insight::model::{ChangeKind, TenantFigures};
 use peregrine_insight::report::Configured;
@@ -115,6 +117,10 @@ impl Control for Program {
             backplane: self.sharing.as_ref().map(|sharing| sharing.backplane.status()),
             redis: self.sharing.as_ref().map(|sharing| sharing.redis.status()),
         }
+    }
+
+    fn namespaces(&self) -> BTreeMap<String, NamespaceStatistics> {
+        self.engine.statistics_without_tenants().namespaces
     }
 
     fn tenants(&self) -> Vec<TenantFigures> {

@@ -35,7 +35,7 @@ pub(super) const ROWS: &[Metric] = &[
         "Invalidations that were limited to a tenant, or reached some of its entries.",
     ),
     histogram(
-        "peregrine_tenant_invalidation_seconds",
+        "peregrine_tenant_invalidation_duration_seconds",
         &["tenant"],
         "From the request for one of these until it held in every layer and on every node.",
     ),
@@ -66,7 +66,7 @@ pub(super) const ROWS: &[Metric] = &[
         "Invalidations that were asked of this node.",
     ),
     histogram(
-        "peregrine_cache_invalidation_seconds",
+        "peregrine_cache_invalidation_duration_seconds",
         &[],
         "From the request for an invalidation until it held in every layer and on every node; those that did not are left out.",
     ),
@@ -76,7 +76,7 @@ pub(super) const ROWS: &[Metric] = &[
         "Invalidations that reached entries of a namespace, where these were counted for a receipt.",
     ),
     histogram(
-        "peregrine_namespace_invalidation_seconds",
+        "peregrine_namespace_invalidation_duration_seconds",
         &["namespace"],
         "From the request for one of these until it held in every layer and on every node.",
     ),
@@ -97,7 +97,7 @@ pub(super) const ROWS: &[Metric] = &[
         "Invalidations that reached entries that a route stored, where these were counted for a receipt.",
     ),
     histogram(
-        "peregrine_route_invalidation_seconds",
+        "peregrine_route_invalidation_duration_seconds",
         &["route"],
         "From the request for one of these until it held in every layer and on every node.",
     ),

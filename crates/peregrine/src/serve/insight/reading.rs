@@ -22,8 +22,8 @@ use std::sync::Arc;
 /// Reads the rooms again and again.
 pub(super) struct Rooms {
     system: SystemReader,
-    /// The routes as they were read last, by name.
-    routes: HashMap<Arc<str>, RouteReading>,
+    /// The requests of routes as they were read last, by name.
+    requests: HashMap<Arc<str>, Arc<RequestsReading>>,
 }
 
 impl Rooms {
@@ -31,7 +31,7 @@ impl Rooms {
     pub(super) fn new(state_dir: &Path) -> Self {
         Self {
             system: SystemReader::new(state_dir),
-            routes: HashMap::new(),
+            requests: HashMap::new(),
         }
     }
 
@@ -41,13 +41,13 @@ impl Rooms {
         let (now, at) = (clock.now(), clock.wall());
         let health = program.health();
         let table = program.plane.table();
-        let statistics = program.engine.statistics_without_tenants();
-        let read = |route: &Arc<Route>| self.route(route, statistics.routes.get(&*route.name));
+        let mut statistics = program.engine.statistics_without_tenants();
+        let read = |route: &Arc<Route>| self.route(route, statistics.routes.remove(&*route.name));
         let routes: Vec<RouteReading> = table.iter().map(read).collect();
         // Routes that a reload took away are not kept.
-        self.routes = routes
+        self.requests = routes
             .iter()
-            .map(|route| (Arc::clone(&route.name), route.clone()))
+            .map(|route| (Arc::clone(&route.name), Arc::clone(&route.did)))
             .collect();
         Reading {
             at,
@@ -82,16 +82,16 @@ impl Rooms {
         }
     }
 
-    fn route(&self, route: &Route, kept: Option<&RouteStatistics>) -> RouteReading {
+    fn route(&self, route: &Route, kept: Option<RouteStatistics>) -> RouteReading {
         let metrics = &route.metrics;
-        let before = self.routes.get(&route.name).map(|before| &before.did);
+        let before = self.requests.get(&route.name);
         RouteReading {
             name: Arc::clone(&route.name),
             strategy: route.strategy.name().into(),
             upstream: Arc::from(&*route.upstream.config().name),
             namespace: route.namespace.name().into(),
             did: requests_of(&metrics.requests, before),
-            kept: kept.map(kept_of_route).unwrap_or_default(),
+            kept: kept.map(kept_of_route),
             uncompressed_bytes: metrics
                 .uncompressed_bytes()
                 .map(|(because, bytes)| (because.as_str(), bytes))
@@ -244,7 +244,7 @@ fn namespace_of((name, is): (String, NamespaceStatistics)) -> (String, Namespace
         kept: KeptReading {
             bytes: is.bytes,
             entries: is.entries,
-            ..kept_of(&is.evictions_by_cause, &is.invalidations)
+            ..kept_of(is.evictions_by_cause, is.invalidations)
         },
         memory_max: is.memory_max,
     };
@@ -253,22 +253,22 @@ fn namespace_of((name, is): (String, NamespaceStatistics)) -> (String, Namespace
 
 /// What left memory, and what invalidations reached.
 pub(super) fn kept_of(
-    evictions_by_cause: &BTreeMap<&'static str, u64>,
-    invalidations: &InvalidationStatistics,
+    evictions_by_cause: BTreeMap<&'static str, u64>,
+    invalidations: InvalidationStatistics,
 ) -> KeptReading {
     KeptReading {
-        evictions_by_cause: evictions_by_cause.clone(),
+        evictions_by_cause,
         invalidations: invalidations.count,
-        invalidation_lag: invalidations.lag.as_ref().map(|lag| lag.all.clone()),
+        invalidation_lag: invalidations.lag.map(|lag| lag.all),
         ..KeptReading::default()
     }
 }
 
-fn kept_of_route(is: &RouteStatistics) -> KeptReading {
+fn kept_of_route(is: RouteStatistics) -> KeptReading {
     KeptReading {
         bytes: is.bytes,
         entries: is.entries,
-        ..kept_of(&is.evictions_by_cause, &is.invalidations)
+        ..kept_of(is.evictions_by_cause, is.invalidations)
     }
 }
 

@@ -22,7 +22,7 @@ impl Program {
 
     /// What one tenant is shown of itself.
     pub(in crate::serve) fn tenant_report_of<'a>(&self, tenant: &'a str) -> TenantReport<'a> {
-        let cache = self.engine.statistics().tenants.remove(tenant);
+        let cache = self.engine.statistics_of_tenant(tenant);
         let counted = self.plane.tenant_metrics().get(tenant);
         TenantReport {
             tenant,
@@ -40,7 +40,7 @@ fn figures_of(tenant: &str, held: Option<&TenantStatistics>, counted: Option<&Te
         kept: held.map(|held| KeptReading {
             bytes: held.bytes,
             entries: held.entries,
-            ..kept_of(&held.evictions_by_cause, &held.invalidations)
+            ..kept_of(held.evictions_by_cause.clone(), held.invalidations.clone())
         }),
     };
     peregrine_insight::figures_of_tenant(tenant, &reading)

@@ -15,19 +15,19 @@ pub(super) struct Names {
 pub(super) const OF_NAMESPACE: Names = Names {
     evictions: "peregrine_cache_evictions_total",
     invalidations: "peregrine_namespace_invalidations_total",
-    lag: "peregrine_namespace_invalidation_seconds",
+    lag: "peregrine_namespace_invalidation_duration_seconds",
 };
 
 pub(super) const OF_TENANT: Names = Names {
     evictions: "peregrine_tenant_evictions_total",
     invalidations: "peregrine_tenant_invalidations_total",
-    lag: "peregrine_tenant_invalidation_seconds",
+    lag: "peregrine_tenant_invalidation_duration_seconds",
 };
 
 const OF_ROUTE: Names = Names {
     evictions: "peregrine_route_evictions_total",
     invalidations: "peregrine_route_invalidations_total",
-    lag: "peregrine_route_invalidation_seconds",
+    lag: "peregrine_route_invalidation_duration_seconds",
 };
 
 /// Those of whatever `of` is labelled with. A distribution of nothing is left out: there may be many tenants.
@@ -55,7 +55,7 @@ pub(super) fn of_route(route: &str, is: &RouteStatistics, out: &mut Exposition) 
 /// All invalidations that this node was asked for.
 pub(super) fn of_all(invalidations: &InvalidationStatistics, of: &mut Of<'_>) {
     of.counter("peregrine_cache_invalidations_total", invalidations.count);
-    expose_lag("peregrine_cache_invalidation_seconds", invalidations, of);
+    expose_lag("peregrine_cache_invalidation_duration_seconds", invalidations, of);
 }
 
 fn expose_lag(name: &str, invalidations: &InvalidationStatistics, of: &mut Of<'_>) {
