@@ -256,6 +256,10 @@ fn a_write_invalidates_what_it_changed_before_its_answer_goes_out() {
         assert!(peregrine.get(page, &[]).is_hit());
     }
     assert_eq!(peregrine.ask("PUT", "/a", &[("content-length", "0")]).status, 204);
+    // Counted for the route whose reads it changes, once for each URL.
+    let cache = peregrine.statistics()["cache"].clone();
+    assert_eq!(cache["routes"]["*"]["invalidations"]["count"], 2, "{cache}");
+    assert_eq!(cache["namespaces"]["default"]["invalidations"]["count"], 2, "{cache}");
     assert!(!peregrine.get("/a", &[]).is_hit());
     assert!(!peregrine.get("/other", &[]).is_hit(), "Content-Location names it");
     assert_eq!(peregrine.ask("DELETE", "/third", &[]).status, 500);

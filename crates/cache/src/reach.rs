@@ -12,7 +12,7 @@ use crate::outcome::Eviction;
 use crate::pattern::Glob;
 use crate::promise::promise;
 use crate::sync::Ordering;
-use crate::turnover::Touched;
+use crate::turnover::{RouteId, Touched};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,6 +120,27 @@ impl Engine {
             drop(self.tell(request));
         }
         self.invalidate_as_told(request);
+    }
+
+    /// As [`Engine::invalidate_uncounted`] for a write that changes what `route` reads: counted for that route, the namespaces
+    /// and the tenant of `request`, whether or not anything was there.
+    pub fn invalidate_written(&self, request: &Invalidation, route: RouteId) {
+        let reach = self.reach_of(request);
+        if request.dry_run || reach.is_empty() {
+            return;
+        }
+        let started = self.parts.clock.now();
+        let is_told = self.tell(request).is_some();
+        self.raise(&reach, request.soft);
+        let namespaces = reach.namespaces.iter().map(|namespace| namespace.id());
+        let touched = Touched::of_write(namespaces, route, reach.tenant.as_deref(), &self.directory);
+        touched.count(&self.directory);
+        if !is_told {
+            // It holds in all there is. Elsewhere nobody waits to see when it does.
+            let lag = self.parts.clock.now().since(started);
+            self.invalidations.took(lag);
+            touched.took(lag, &self.directory);
+        }
     }
 
     /// As [`Engine::invalidate_uncounted`] for what a [`Mirror`] of another engine heard: nobody is told again.

@@ -174,7 +174,7 @@ pub struct NamespaceStatistics {
     pub not_stored_by_reason: BTreeMap<&'static str, u64>,
     /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
-    /// Invalidations that reached something in it, where they were counted for a receipt; of everything together, all.
+    /// Invalidations that reached something in it, where that was counted for a receipt, and those of writes; of everything together, all.
     pub invalidations: InvalidationStatistics,
     /// Encodings of stored bodies, by [`EncodingOutcome`].
     pub encodings_by_outcome: BTreeMap<&'static str, u64>,

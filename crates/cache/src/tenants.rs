@@ -95,7 +95,7 @@ pub struct TenantStatistics {
     pub entries: u64,
     /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
-    /// Invalidations that were limited to it, or reached some of its entries, where these were counted for a receipt.
+    /// Invalidations that were limited to it, those of its writes among them, or reached some of its entries, where that was counted for a receipt.
     pub invalidations: InvalidationStatistics,
     /// Bodies that are larger than all that it may hold.
     pub refused: u64,

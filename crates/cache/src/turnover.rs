@@ -96,7 +96,8 @@ pub struct RouteStatistics {
     pub entries: u64,
     /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<&'static str, u64>,
-    /// Invalidations that reached some of them, where they were counted for a receipt.
+    /// Invalidations that reached some of them, where they were counted for a receipt, and those of writes that changed what it
+    /// reads.
     pub invalidations: InvalidationStatistics,
 }
 
@@ -254,14 +255,31 @@ impl Directory {
 }
 
 impl Touched {
+    /// Those whose reads a write changes.
+    pub(crate) fn of_write(
+        namespaces: impl Iterator<Item = u16>,
+        route: RouteId,
+        tenant: Option<&str>,
+        directory: &Directory,
+    ) -> Self {
+        let mut touched = Self::default();
+        namespaces.for_each(|id| touched.add_namespace(id, directory));
+        touched.routes.insert(route);
+        touched.add_tenant(tenant.unwrap_or_default(), directory);
+        touched
+    }
+
     /// `entry`, a value or a part, was reached.
     pub(crate) fn add(&mut self, entry: &Entry, directory: &Directory) {
-        if let Some(counters) = directory.counters(entry.namespace()) {
-            let known = self.namespaces.entry(entry.namespace());
-            known.or_insert_with(|| Arc::clone(counters));
-        }
+        self.add_namespace(entry.namespace(), directory);
         self.routes.insert(entry.route());
         self.add_tenant(tenant_of(entry.key()), directory);
+    }
+
+    fn add_namespace(&mut self, id: u16, directory: &Directory) {
+        if let Some(counters) = directory.counters(id) {
+            self.namespaces.entry(id).or_insert_with(|| Arc::clone(counters));
+        }
     }
 
     /// The invalidation is `tenant`'s own, or reached something of it.

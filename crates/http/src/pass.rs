@@ -128,14 +128,15 @@ impl<'a> Write<'a> {
             for route in table.readers(&read) {
                 // By URL, which reaches every key that fields and cookies split it into.
                 let key = format!("{}://{}{}", read.scheme, read.authority, route.key.target(&read));
-                self.plane.parts.engine.invalidate_uncounted(&Invalidation {
+                let written = Invalidation {
                     keys: vec![key],
                     tags: vec![read.path_tag()],
                     scope: Some(vec![route.namespace.name().to_owned()]),
                     tenant: self.tenant(),
                     soft,
                     ..Invalidation::default()
-                });
+                };
+                self.plane.parts.engine.invalidate_written(&written, route.id);
                 count += 1;
             }
         }

@@ -2079,7 +2079,7 @@ export interface components {
             invalidation_ms: components["schemas"]["Latency"];
             /**
              * Format: int64
-             * @description Invalidations that reached some of them, as far as that was counted for a receipt.
+             * @description Invalidations that reached some of them, as far as that was counted for a receipt, and those of writes.
              */
             invalidations: number;
         };
@@ -2439,7 +2439,7 @@ export interface components {
              * @description Lookups that found something fresh.
              */
             hits: number;
-            /** @description Invalidations that reached something in it, where they were counted for a receipt; of everything together, all. */
+            /** @description Invalidations that reached something in it, where that was counted for a receipt, and those of writes; of everything together, all. */
             invalidations: components["schemas"]["InvalidationStatistics"];
             /**
              * Format: int64
@@ -3268,7 +3268,7 @@ export interface components {
             evictions_by_cause: {
                 [key: string]: number;
             };
-            /** @description Invalidations that reached some of them, where they were counted for a receipt. */
+            /** @description Invalidations that reached some of them, where they were counted for a receipt, and those of writes that changed what it reads. */
             invalidations: components["schemas"]["InvalidationStatistics"];
         };
         /** @description The routes. */
@@ -3828,7 +3828,7 @@ export interface components {
              * @description Answers from the cache, be they from memory or from Redis.
              */
             hits: number;
-            /** @description Invalidations that were limited to it, or reached some of its entries, where these were counted for a receipt. */
+            /** @description Invalidations that were limited to it, those of its writes among them, or reached some of its entries, where that was counted for a receipt. */
             invalidations: components["schemas"]["InvalidationStatistics"];
             /**
              * Format: int64

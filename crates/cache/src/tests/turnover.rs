@@ -154,6 +154,15 @@ async fn an_invalidation_counts_once_for_each_whose_entries_it_reaches() {
         .invalidate_uncounted(&Invalidation::of_tags(vec!["shop".into()]));
     assert_eq!(counts(), [(4, 3), (2, 2), (1, 1), (1, 1), (2, 2), (2, 2)]);
     bench.engine.sweep();
+    // A write counts for the route whose reads it changes, though nothing is there any more.
+    let written = Invalidation {
+        scope: Some(vec!["default".into()]),
+        tenant: Some("acme".into()),
+        ..Invalidation::of_keys(vec!["http://h/a".into()])
+    };
+    let api = bench.engine.route("api");
+    bench.engine.invalidate_written(&written, api);
+    assert_eq!(counts(), [(5, 4), (3, 3), (1, 1), (2, 2), (3, 3), (2, 2)]);
     assert_eq!(of_route(&bench, "shop").evictions_by_cause, [("invalidated", 3)].into());
     assert_eq!(
         of_tenant(&bench, "acme").evictions_by_cause,

@@ -90,7 +90,7 @@ pub struct Kept {
     pub entries: u64,
     /// Entries that left memory, by cause.
     pub evictions_by_cause: BTreeMap<String, u64>,
-    /// Invalidations that reached some of them, as far as that was counted for a receipt.
+    /// Invalidations that reached some of them, as far as that was counted for a receipt, and those of writes.
     pub invalidations: u64,
     /// From the request for these invalidations until they held in every layer and on every node.
     pub invalidation_ms: Latency,

@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Metric] = &[
     counter(
         "peregrine_namespace_invalidations_total",
         &["namespace"],
-        "Invalidations that reached entries of a namespace, where these were counted for a receipt.",
+        "Invalidations that reached entries of a namespace, where these were counted for a receipt, and those of writes.",
     ),
     histogram(
         "peregrine_namespace_invalidation_duration_seconds",
@@ -94,7 +94,7 @@ pub(super) const ROWS: &[Metric] = &[
     counter(
         "peregrine_route_invalidations_total",
         &["route"],
-        "Invalidations that reached entries that a route stored, where these were counted for a receipt.",
+        "Invalidations that reached entries that a route stored, where these were counted for a receipt, and those of writes that change what it reads.",
     ),
     histogram(
         "peregrine_route_invalidation_duration_seconds",
