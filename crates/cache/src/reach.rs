@@ -125,13 +125,16 @@ impl Engine {
     /// As [`Engine::invalidate_uncounted`] for a write that changes what `route` reads: counted for that route, the namespaces
     /// and the tenant of `request`, whether or not anything was there.
     pub fn invalidate_written(&self, request: &Invalidation, route: RouteId) {
-        let reach = self.reach_of(request);
-        if request.dry_run || reach.is_empty() {
+        if request.dry_run {
             return;
         }
         let started = self.parts.clock.now();
         let is_told = self.tell(request).is_some();
+        let reach = self.reach_of(request);
         self.raise(&reach, request.soft);
+        if reach.is_empty() {
+            return;
+        }
         let namespaces = reach.namespaces.iter().map(|namespace| namespace.id());
         let touched = Touched::of_write(namespaces, route, reach.tenant.as_deref(), &self.directory);
         touched.count(&self.directory);
