@@ -4,8 +4,9 @@ use crate::figures;
 use crate::insight::{Insight, State};
 use crate::kept;
 use crate::model::{
-    ApplicationMetrics, CacheMetrics, Metrics, NamespaceMetrics, ReasonCount, RouteFigures, Saved, SavedOfRoute,
-    Status, StrategyFigures, Summary, SystemMetrics, TargetReport, UpstreamReport,
+    ApplicationMetrics, CacheMetrics, Causes, Figures, Kept, Metrics, NamespaceMetrics, ReasonCount, RouteFigures,
+    Saved, SavedOfRoute, Status, StrategyFigures, Summary, SystemMetrics, TargetReport, UpstreamFigures,
+    UpstreamReport,
 };
 use crate::reading::{KeptReading, NamespaceReading, Reading, RouteReading};
 use crate::rings::About;
@@ -210,23 +211,39 @@ fn every_route(reading: &Reading) -> Vec<RouteFigures> {
     figures::of_routes(&Tally::between(reading, None, &mut Everything), reading)
 }
 
-/// The `routes` of a strategy together, if one of them did something.
-fn of_strategy(strategy: &str, routes: &[&RouteReading], total: &Tally) -> Option<StrategyFigures> {
-    let mut all = RouteTally::default();
-    for did in routes.iter().filter_map(|route| total.routes.get(&route.name)) {
-        all.merge(did);
+/// Some routes together: what they did, why, and what they stored.
+struct Together {
+    figures: Figures,
+    causes: Causes,
+    kept: Kept,
+}
+
+/// The routes of `reading` by what `of` says of each, those names left out whose routes did nothing.
+fn together(reading: &Reading, total: &Tally, of: fn(&RouteReading) -> &str) -> Vec<(String, Together)> {
+    let mut groups: BTreeMap<&str, Vec<&RouteReading>> = BTreeMap::new();
+    for route in &reading.routes {
+        groups.entry(of(route)).or_default().push(route);
     }
-    let mut kept = KeptReading::default();
-    routes
-        .iter()
-        .filter_map(|route| route.kept.as_ref())
-        .for_each(|one| kept.merge(one));
-    (all.outcomes.total() > 0).then(|| StrategyFigures {
-        strategy: strategy.to_owned(),
-        figures: kept::counted(figures::of_route(&all, total.seconds), Some(&kept)),
-        causes: figures::causes(routes.iter().map(|route| &*route.did)),
-        kept: kept::of(&kept),
-    })
+    let add = |(name, routes): (&str, Vec<&RouteReading>)| {
+        let (mut all, mut kept) = (RouteTally::default(), KeptReading::default());
+        for route in &routes {
+            if let Some(did) = total.routes.get(&route.name) {
+                all.merge(did);
+            }
+            if let Some(one) = &route.kept {
+                kept.merge(one);
+            }
+        }
+        (all.outcomes.total() > 0).then(|| {
+            let together = Together {
+                figures: kept::counted(figures::of_route(&all, total.seconds), Some(&kept)),
+                causes: figures::causes(routes.iter().map(|route| &*route.did)),
+                kept: kept::of(&kept),
+            };
+            (name.to_owned(), together)
+        })
+    };
+    groups.into_iter().filter_map(add).collect()
 }
 
 /// Texts in place of words, for JSON.
@@ -240,10 +257,8 @@ pub(crate) fn by_text(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, 
 impl State {
     fn application(&self, reading: &Reading) -> ApplicationMetrics {
         let total = Tally::between(reading, None, &mut Everything);
-        let mut strategies: BTreeMap<&str, Vec<&RouteReading>> = BTreeMap::new();
         let mut reasons = BTreeMap::<&str, (u64, &str)>::new();
         for route in &reading.routes {
-            strategies.entry(&route.strategy).or_default().push(route);
             for reason in &route.did.reasons {
                 reasons.entry(reason.word).or_insert((0, reason.sentence)).0 += reason.count;
             }
@@ -261,9 +276,23 @@ impl State {
         ApplicationMetrics {
             now: figures::of_all(&self.now),
             routes: figures::of_routes_since_start(&total, reading),
-            strategies: strategies
+            strategies: together(reading, &total, |route| &route.strategy)
                 .into_iter()
-                .filter_map(|(strategy, routes)| of_strategy(strategy, &routes, &total))
+                .map(|(strategy, all)| StrategyFigures {
+                    strategy,
+                    figures: all.figures,
+                    causes: all.causes,
+                    kept: all.kept,
+                })
+                .collect(),
+            upstreams: together(reading, &total, |route| &route.upstream)
+                .into_iter()
+                .map(|(upstream, all)| UpstreamFigures {
+                    upstream,
+                    figures: all.figures,
+                    causes: all.causes,
+                    kept: all.kept,
+                })
                 .collect(),
             tiers: figures::of_tiers(&total, reading),
             tenants: Vec::new(),

@@ -16,6 +16,7 @@ pub use alerts::{
 };
 pub use figures::{
     Causes, Figures, HitRatio, Kept, Latency, RouteFigures, StrategyFigures, TenantFigures, TierFigures,
+    UpstreamFigures,
 };
 pub use history::{Heat, History, Sample};
 pub use metrics::{

@@ -128,7 +128,7 @@ await check("answers: the causes of one strategy, in the address, the tiers, and
   await visit(page, "metrics?view=answers");
   await page.getByRole("table", { name: "Tiers" }).getByRole("cell", { name: "memory" }).waitFor();
   const held = page.getByRole("table", { name: "What memory holds" });
-  for (const kind of ["route", "strategy", "tier"]) await held.getByRole("cell", { name: kind, exact: true }).first().waitFor();
+  for (const kind of ["route", "strategy", "upstream", "tier"]) await held.getByRole("cell", { name: kind, exact: true }).first().waitFor();
   const whose = page.getByLabel("Whose errors and reasons");
   const [one] = await whose.locator("option").evaluateAll((options) => options.map((option) => option.value).filter((value) => value.startsWith("strategy ")));
   claim(one, "no strategy can be chosen");

@@ -1146,6 +1146,8 @@ export interface components {
             top_keys: components["schemas"]["TopKey"][];
             /** @description Since the start. */
             total: components["schemas"]["Figures"];
+            /** @description Each upstream that routes lead to, since the start. */
+            upstreams: components["schemas"]["UpstreamFigures"][];
         };
         /** @description A recommendation that was applied, or refused. */
         Applied: {
@@ -1822,7 +1824,7 @@ export interface components {
             in_flight: number | null;
             /**
              * Format: double
-             * @description Invalidations; of a route, a strategy or a tenant those that reached something of it in memory.
+             * @description Invalidations; of a route, a strategy, an upstream or a tenant those that reached something of it in memory.
              */
             invalidations: number | null;
             /** @description From the parsed request to the end of the answer. */
@@ -2059,7 +2061,7 @@ export interface components {
             /** @description Whether the last write succeeded. */
             well: boolean;
         };
-        /** @description What this node's memory holds of something, what left it, and which invalidations reached it, all since the start. A strategy's are those of its routes added up: what reached two of them counts twice. */
+        /** @description What this node's memory holds of something, what left it, and which invalidations reached it, all since the start. A strategy's and an upstream's are those of its routes added up: what reached two of them counts twice. */
         Kept: {
             /**
              * Format: int64
@@ -3922,6 +3924,15 @@ export interface components {
             /** @description The unit of the series. */
             unit: string;
         };
+        /** @description The figures of all routes to an upstream: what was asked of it, and what was answered in its place. */
+        UpstreamFigures: components["schemas"]["Figures"] & {
+            /** @description Why. */
+            causes: components["schemas"]["Causes"];
+            /** @description What they stored. */
+            kept: components["schemas"]["Kept"];
+            /** @description Its name. */
+            upstream: string;
+        };
         /** @description An upstream. */
         UpstreamReport: {
             /** @description How its targets are chosen. */
@@ -4267,6 +4278,7 @@ export type Time = components['schemas']['Time'];
 export type TopKey = components['schemas']['TopKey'];
 export type TrafficReport = components['schemas']['TrafficReport'];
 export type Trend = components['schemas']['Trend'];
+export type UpstreamFigures = components['schemas']['UpstreamFigures'];
 export type UpstreamReport = components['schemas']['UpstreamReport'];
 export type UpstreamStatus = components['schemas']['UpstreamStatus'];
 export type UpstreamsReport = components['schemas']['UpstreamsReport'];

@@ -66,7 +66,7 @@ pub struct Figures {
     pub bytes_saved: Option<f64>,
     /// Entries that left memory for want of room.
     pub evictions: Option<f64>,
-    /// Invalidations; of a route, a strategy or a tenant those that reached something of it in memory.
+    /// Invalidations; of a route, a strategy, an upstream or a tenant those that reached something of it in memory.
     pub invalidations: Option<f64>,
     /// Connections of clients, now.
     pub connections_open: Option<f64>,
@@ -81,7 +81,7 @@ pub struct Figures {
 }
 
 /// What this node's memory holds of something, what left it, and which invalidations reached it, all since the start. A
-/// strategy's are those of its routes added up: what reached two of them counts twice.
+/// strategy's and an upstream's are those of its routes added up: what reached two of them counts twice.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Kept {
     /// Bytes of memory.
@@ -123,6 +123,20 @@ pub struct RouteFigures {
 pub struct StrategyFigures {
     /// Its name.
     pub strategy: String,
+    /// What they did.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Why.
+    pub causes: Causes,
+    /// What they stored.
+    pub kept: Kept,
+}
+
+/// The figures of all routes to an upstream: what was asked of it, and what was answered in its place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UpstreamFigures {
+    /// Its name.
+    pub upstream: String,
     /// What they did.
     #[serde(flatten)]
     pub figures: Figures,

@@ -1,6 +1,6 @@
 //! Numbers of the process, its machine, the requests and the cache, as they are now and since the start.
 
-use super::figures::{Figures, Kept, RouteFigures, StrategyFigures, TenantFigures, TierFigures};
+use super::figures::{Figures, Kept, RouteFigures, StrategyFigures, TenantFigures, TierFigures, UpstreamFigures};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -122,6 +122,8 @@ pub struct ApplicationMetrics {
     pub routes: Vec<RouteFigures>,
     /// Each strategy since the start.
     pub strategies: Vec<StrategyFigures>,
+    /// Each upstream that routes lead to, since the start.
+    pub upstreams: Vec<UpstreamFigures>,
     /// Each tier of the cache since the start.
     pub tiers: Vec<TierFigures>,
     /// Each tenant since the start, or since it has counters.

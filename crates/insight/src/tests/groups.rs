@@ -151,6 +151,13 @@ fn routes_strategies_and_tiers_tell_what_they_hold_and_what_left() {
     );
     assert_eq!((strategy.kept.bytes, strategy.kept.entries), (1400, 14));
     assert!(close(strategy.kept.invalidation_ms.p50, 90.0), "{strategy:?}");
+    // All routes of a made-up program have one strategy and one upstream.
+    let upstream = &told.upstreams[0];
+    assert_eq!((told.upstreams.len(), upstream.upstream.as_str()), (1, "api"));
+    assert_eq!(
+        (&upstream.figures, &upstream.causes, &upstream.kept),
+        (&strategy.figures, &strategy.causes, &strategy.kept)
+    );
     let [memory, redis] = &told.tiers[..] else {
         panic!("{:?}", told.tiers);
     };

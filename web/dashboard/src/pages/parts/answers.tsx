@@ -23,6 +23,7 @@ function causesOf(data: ApplicationMetrics, key: string) {
   const name = rest.join(" ");
   const found = kind === "route" ? data.routes.find((one) => one.route === name)
     : kind === "strategy" ? data.strategies.find((one) => one.strategy === name)
+    : kind === "upstream" ? data.upstreams.find((one) => one.upstream === name)
     : kind === "tenant" ? data.tenants.find((one) => one.tenant === name) : undefined;
   if (!found?.causes) return { name: `nothing is counted of ${key}`, errors: {}, reasons: [] };
   const sentences = new Map(data.reasons.map((one) => [one.reason, one.sentence]));
@@ -31,15 +32,15 @@ function causesOf(data: ApplicationMetrics, key: string) {
   return { name: `of ${key}`, errors: found.causes.errors, reasons };
 }
 
-/** Whose causes can be looked at: routes, strategies, the tenants with the most requests, and the one that is chosen. */
+/** Whose causes can be looked at: routes, strategies, upstreams, the tenants with the most requests, and the one that is chosen. */
 function subjects(data: ApplicationMetrics, chosen: string): [string, string][] {
   const tenants = data.tenants.filter((one) => one.causes).sort((left, right) => (right.requests ?? 0) - (left.requests ?? 0)).slice(0, TENANTS_OFFERED);
-  const keys = [...data.routes.map((one) => `route ${one.route}`), ...data.strategies.map((one) => `strategy ${one.strategy}`), ...tenants.map((one) => `tenant ${one.tenant}`)];
+  const keys = [...data.routes.map((one) => `route ${one.route}`), ...data.strategies.map((one) => `strategy ${one.strategy}`), ...data.upstreams.map((one) => `upstream ${one.upstream}`), ...tenants.map((one) => `tenant ${one.tenant}`)];
   return [["", "Everything"], ...[...new Set(chosen ? [...keys, chosen] : keys)].map((key): [string, string] => [key, key])];
 }
 
 const TONE_COLORS = { good: "--good", info: "--info", warn: "--warn", bad: "--bad", quiet: "--quiet" } as const;
-/** What was answered since the start, how and why: of everything, or of one route, strategy or tenant. */
+/** What was answered since the start, how and why: of everything, or of one route, strategy, upstream or tenant. */
 export function Answers({ data }: { data: ApplicationMetrics }) {
   const [of, setOf] = useParam("of");
   const causes = causesOf(data, of);
@@ -82,6 +83,13 @@ export function Answers({ data }: { data: ApplicationMetrics }) {
       <Card flush title="Strategies" className="lg:col-span-2">
         <Table compact caption="Strategies" rows={data.strategies} id={(one) => one.strategy} empty={<Empty icon="cache" title="No strategies" />} columns={[
           { key: "strategy", label: "Strategy", show: (one) => one.strategy },
+          { key: "rate", label: "Requests/s", numeric: true, show: (one) => count(one.requests_per_s) },
+          ...served, ...spared,
+        ]} />
+      </Card>
+      <Card flush title="Upstreams" note="what was asked of them, and answered in their place" className="lg:col-span-2">
+        <Table compact caption="Upstreams" rows={data.upstreams} id={(one) => one.upstream} empty={<Empty icon="cache" title="No upstreams" />} columns={[
+          { key: "upstream", label: "Upstream", show: (one) => one.upstream },
           { key: "rate", label: "Requests/s", numeric: true, show: (one) => count(one.requests_per_s) },
           ...served, ...spared,
         ]} />

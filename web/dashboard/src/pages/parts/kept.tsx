@@ -19,6 +19,7 @@ export function Memory({ data }: { data: ApplicationMetrics }) {
   const rows = [
     ...of("route", data.routes.map((one) => ({ name: one.route, kept: one.kept }))),
     ...of("strategy", data.strategies.map((one) => ({ name: one.strategy, kept: one.kept }))),
+    ...of("upstream", data.upstreams.map((one) => ({ name: one.upstream, kept: one.kept }))),
     ...of("tenant", data.tenants.map((one) => ({ name: one.tenant, kept: one.kept }))),
     ...of("tier", data.tiers.map((one) => ({ name: one.tier, kept: one.kept }))),
   ];
