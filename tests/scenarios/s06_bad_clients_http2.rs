@@ -16,6 +16,19 @@ fn well() -> Origin {
     Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "ok"))
 }
 
+/// One whose answers but for that of `/` come once the gate is open.
+fn gated() -> (Gate, Origin) {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let origin = Origin::start(move |heard| match heard.target.as_str() {
+        "/" => Reply::ok(&[], "ok"),
+        _ => Reply::default()
+            .wait(&waiting)
+            .then(&Reply::ok(&[("cache-control", "no-store")], "late")),
+    });
+    (gate, origin)
+}
+
 /// Peregrine before `origin`, with HTTP/2 on a plain listener.
 fn before(origin: &Origin, server: &str) -> Peregrine {
     let more = format!("[server]\n{server}\n[[listener]]\naddress = \"127.0.0.1:0\"\nh2c = true\n");
@@ -72,14 +85,7 @@ fn who_does_too_much_of_what_is_allowed_is_told_to_calm_down() {
 
 #[test]
 fn requests_that_are_taken_back_let_their_origin_go() {
-    let gate = Gate::default();
-    let waiting = gate.clone();
-    let origin = Origin::start(move |heard| match heard.target.as_str() {
-        "/" => Reply::ok(&[], "ok"),
-        _ => Reply::default()
-            .wait(&waiting)
-            .then(&Reply::ok(&[("cache-control", "no-store")], "late")),
-    });
+    let (gate, origin) = gated();
     let peregrine = before(&origin, "");
     let mut client = Frames::connect(peregrine.address, &[]);
     let streams = || (0..50u32).map(|number| number * 2 + 1);
@@ -284,14 +290,7 @@ fn is_refused(client: &mut Frames) -> bool {
 
 #[test]
 fn more_requests_at_once_than_agreed_are_refused_and_the_others_go_on() {
-    let gate = Gate::default();
-    let waiting = gate.clone();
-    let origin = Origin::start(move |heard| match heard.target.as_str() {
-        "/" => Reply::ok(&[], "ok"),
-        _ => Reply::default()
-            .wait(&waiting)
-            .then(&Reply::ok(&[("cache-control", "no-store")], "late")),
-    });
+    let (gate, origin) = gated();
     let peregrine = before(&origin, "http2.streams_max = 10");
     let mut client = Frames::connect(peregrine.address, &[]);
     (0..15u32).for_each(|number| client.get(number * 2 + 1, &format!("/slow/{number}")));

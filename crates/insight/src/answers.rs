@@ -211,15 +211,14 @@ fn every_route(reading: &Reading) -> Vec<RouteFigures> {
     figures::of_routes(&Tally::between(reading, None, &mut Everything), reading)
 }
 
-/// Some routes together: what they did, why, and what they stored.
-struct Together {
-    figures: Figures,
-    causes: Causes,
-    kept: Kept,
-}
-
-/// The routes of `reading` by what `of` says of each, those names left out whose routes did nothing.
-fn together(reading: &Reading, total: &Tally, of: fn(&RouteReading) -> &str) -> Vec<(String, Together)> {
+/// What is made of the routes of `reading` that have the same name by `of`: what they did together, why, and what they stored.
+/// Names whose routes did nothing are left out.
+fn together<T>(
+    reading: &Reading,
+    total: &Tally,
+    of: fn(&RouteReading) -> &str,
+    make: fn(String, Figures, Causes, Kept) -> T,
+) -> Vec<T> {
     let mut groups: BTreeMap<&str, Vec<&RouteReading>> = BTreeMap::new();
     for route in &reading.routes {
         groups.entry(of(route)).or_default().push(route);
@@ -235,12 +234,9 @@ fn together(reading: &Reading, total: &Tally, of: fn(&RouteReading) -> &str) -> 
             }
         }
         (all.outcomes.total() > 0).then(|| {
-            let together = Together {
-                figures: kept::counted(figures::of_route(&all, total.seconds), Some(&kept)),
-                causes: figures::causes(routes.iter().map(|route| &*route.did)),
-                kept: kept::of(&kept),
-            };
-            (name.to_owned(), together)
+            let figures = kept::counted(figures::of_route(&all, total.seconds), Some(&kept));
+            let causes = figures::causes(routes.iter().map(|route| &*route.did));
+            make(name.to_owned(), figures, causes, kept::of(&kept))
         })
     };
     groups.into_iter().filter_map(add).collect()
@@ -276,24 +272,28 @@ impl State {
         ApplicationMetrics {
             now: figures::of_all(&self.now),
             routes: figures::of_routes_since_start(&total, reading),
-            strategies: together(reading, &total, |route| &route.strategy)
-                .into_iter()
-                .map(|(strategy, all)| StrategyFigures {
+            strategies: together(
+                reading,
+                &total,
+                |route| &route.strategy,
+                |strategy, figures, causes, kept| StrategyFigures {
                     strategy,
-                    figures: all.figures,
-                    causes: all.causes,
-                    kept: all.kept,
-                })
-                .collect(),
-            upstreams: together(reading, &total, |route| &route.upstream)
-                .into_iter()
-                .map(|(upstream, all)| UpstreamFigures {
+                    figures,
+                    causes,
+                    kept,
+                },
+            ),
+            upstreams: together(
+                reading,
+                &total,
+                |route| &route.upstream,
+                |upstream, figures, causes, kept| UpstreamFigures {
                     upstream,
-                    figures: all.figures,
-                    causes: all.causes,
-                    kept: all.kept,
-                })
-                .collect(),
+                    figures,
+                    causes,
+                    kept,
+                },
+            ),
             tiers: figures::of_tiers(&total, reading),
             tenants: Vec::new(),
             statuses: classes.into_iter().zip(total.all.statuses).collect(),

@@ -91,7 +91,7 @@ impl Rooms {
             upstream: Arc::from(&*route.upstream.config().name),
             namespace: route.namespace.name().into(),
             did: requests_of(&metrics.requests, before),
-            kept: kept.map(kept_of_route),
+            kept: kept.map(|is| kept_of((is.bytes, is.entries), is.evictions_by_cause, is.invalidations)),
             uncompressed_bytes: metrics
                 .uncompressed_bytes()
                 .map(|(because, bytes)| (because.as_str(), bytes))
@@ -241,34 +241,24 @@ fn namespace_of((name, is): (String, NamespaceStatistics)) -> (String, Namespace
         bytes_served: is.bytes_served,
         load_time_ms: is.load_time_ms,
         load_time_saved_ms: is.load_time_saved_ms,
-        kept: KeptReading {
-            bytes: is.bytes,
-            entries: is.entries,
-            ..kept_of(is.evictions_by_cause, is.invalidations)
-        },
+        kept: kept_of((is.bytes, is.entries), is.evictions_by_cause, is.invalidations),
         memory_max: is.memory_max,
     };
     (name, is)
 }
 
-/// What left memory, and what invalidations reached.
+/// What memory holds, in bytes and entries, what left it, and what invalidations reached.
 pub(super) fn kept_of(
+    (bytes, entries): (u64, u64),
     evictions_by_cause: BTreeMap<&'static str, u64>,
     invalidations: InvalidationStatistics,
 ) -> KeptReading {
     KeptReading {
+        bytes,
+        entries,
         evictions_by_cause,
         invalidations: invalidations.count,
         invalidation_lag: invalidations.lag.map(|lag| lag.all),
-        ..KeptReading::default()
-    }
-}
-
-fn kept_of_route(is: RouteStatistics) -> KeptReading {
-    KeptReading {
-        bytes: is.bytes,
-        entries: is.entries,
-        ..kept_of(is.evictions_by_cause, is.invalidations)
     }
 }
 

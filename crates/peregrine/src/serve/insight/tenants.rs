@@ -6,7 +6,7 @@ use peregrine_admin::api::statistics::TenantReport;
 use peregrine_cache::TenantStatistics;
 use peregrine_http::TenantMetrics;
 use peregrine_insight::model::TenantFigures;
-use peregrine_insight::reading::{KeptReading, TenantReading};
+use peregrine_insight::reading::TenantReading;
 use std::collections::BTreeSet;
 
 impl Program {
@@ -37,11 +37,9 @@ fn figures_of(tenant: &str, held: Option<&TenantStatistics>, counted: Option<&Te
         did: counted.map(|metrics| requests_of(&metrics.requests, None)),
         hits: held.map_or(0, |held| held.hits),
         misses: held.map_or(0, |held| held.misses),
-        kept: held.map(|held| KeptReading {
-            bytes: held.bytes,
-            entries: held.entries,
-            ..kept_of(held.evictions_by_cause.clone(), held.invalidations.clone())
-        }),
+        kept: held
+            .cloned()
+            .map(|held| kept_of((held.bytes, held.entries), held.evictions_by_cause, held.invalidations)),
     };
     peregrine_insight::figures_of_tenant(tenant, &reading)
 }
