@@ -18,10 +18,12 @@ use triomphe::ThinArc;
 
 mod coded;
 mod origin;
+mod spot;
 mod times;
 
 pub(crate) use coded::Coded;
 use origin::Origin;
+pub(crate) use spot::{Place, Spot};
 use times::{BIAS_MS, LOAD_STARTS, NANOS_PER_MS, join, pack, pack_start, signed, split, unpack};
 
 /// The largest body that lies in the same allocation as its entry.
@@ -32,8 +34,8 @@ pub(crate) const SEGMENT_BYTES: usize = 256 << 10;
 pub(crate) const TAG_MAX: usize = 255;
 const TAGS_MAX: usize = u16::MAX as usize;
 /// What an entry occupies beside its tail: reference count and length (16), the allocator's own (8), and its place in the
-/// tier: a slab slot of 32 bytes and 5 bytes of hash table, both with the room that doubling leaves and ghosts (half again).
-const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 56;
+/// tier at most: a share of a bucket (28 when the table has just doubled), a place in a queue (8, likewise) and one of a ghost.
+const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 40;
 /// What a segment occupies beside its bytes.
 const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Bytes>() + 48;
 /// How long an entry is kept past its last window, because the origin may find it unchanged.
@@ -88,6 +90,7 @@ pub(crate) struct EntryHead {
     renew_after: AtomicU32,
     head_len: u32,
     origin: Origin,
+    spot: Spot,
     position_high: u16,
     created_high: u16,
     key_len: u16,
@@ -110,7 +113,7 @@ struct Flags(u8);
 
 #[cfg(not(feature = "shuttle"))]
 const _: () = assert!(
-    size_of::<EntryHead>() <= 64,
+    size_of::<EntryHead>() <= 72,
     "the budget of memory per entry counts on this"
 );
 const _: () = assert!(
@@ -123,7 +126,7 @@ const _: () = assert!(
 pub(crate) struct Entry(ThinArc<EntryHead, u8>);
 
 /// Where in the tail of an entry [`Entry::clone`] looks: the cache lines that hold key, tags and the beginning of the head.
-const TOUCHED: [usize; 3] = [40, 104, 168];
+const TOUCHED: [usize; 3] = [32, 96, 160];
 
 impl Clone for Entry {
     /// Whoever finds an entry clones it and then reads its key. Counting the reference is an atomic step, which waits for
@@ -281,6 +284,7 @@ impl Entry {
             variant_len: u16::try_from(draft.variant.len()).ok()?,
             tags_len: u16::try_from(tags_len).ok()?,
             origin: Origin::of(draft.namespace, draft.cost),
+            spot: Spot::new(),
             kind: draft.kind,
             flags: Flags(carried.flags),
             bodies: Bodies {
@@ -307,6 +311,12 @@ impl Entry {
     fn text(&self, start: usize, len: usize) -> &str {
         // Written from texts by `new`; were it not so, nothing would match it, which is a miss.
         std::str::from_utf8(self.part(start, len)).unwrap_or_default()
+    }
+
+    /// The notes of the tier that it is in.
+    #[inline]
+    pub(crate) fn spot(&self) -> &Spot {
+        &self.head_part().spot
     }
 
     pub(crate) fn kind(&self) -> Kind {

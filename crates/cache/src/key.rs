@@ -219,7 +219,8 @@ fn special(byte: u8) -> bool {
 
 /// Appends `part` with everything that could be mistaken for a boundary written `%XX`.
 pub(crate) fn escape_into(part: &str, out: &mut String) {
-    if !part.bytes().any(special) {
+    // All bytes, without leaving off at the first that is special: so it goes sixteen at a time.
+    if !part.bytes().fold(false, |any, byte| any | special(byte)) {
         out.push_str(part);
         return;
     }

@@ -47,6 +47,8 @@ pub(crate) trait MemoryTier: Send + Sync {
     /// Shows every entry that is there from beginning to end, and possibly others, until `visit` answers `false`. Holds no
     /// lock while it calls.
     fn iterate(&self, visit: &mut dyn FnMut(u64, &Entry) -> bool);
+    /// Whether something of `weight` can be put under `hash` and nothing has to make room for it.
+    fn has_room(&self, hash: u64, weight: u64) -> bool;
     /// What it holds.
     fn usage(&self) -> Usage;
     /// Whether entries have to make room for others, or soon will.

@@ -52,7 +52,6 @@ use crate::entry::{Entry, Kind};
 use crate::key::{Key, part_hash, variant_hash};
 use crate::keys::Owner;
 use crate::ledger::{Position, Standing};
-use crate::memory::MemoryTier;
 use crate::namespace::Namespace;
 use crate::sync::Ordering;
 use bytes::Bytes;
@@ -123,8 +122,6 @@ struct Restoring<'e> {
     configured: HashMap<String, Arc<Namespace>>,
     /// How much time has passed since it was written.
     passed: Duration,
-    /// The tiers in which something had to make room: what comes later was asked for less.
-    full: Vec<Arc<dyn MemoryTier>>,
     /// Whether the place of data keys did not answer: it is not waited for again.
     keyless: bool,
     /// The same of the log that nodes share.
@@ -349,7 +346,6 @@ impl Expecting {
             engine,
             configured: engine.namespaces().into_iter().map(by_name).collect(),
             passed,
-            full: Vec::new(),
             keyless: false,
             alone: false,
             restored: Restored::default(),
@@ -495,9 +491,6 @@ impl Restoring<'_> {
     /// Puts an entry into memory, unless something newer is there or has reached it, or there is no room.
     fn enter(&mut self, key: &Key, described: &Description<'_>, entry: &Entry) -> bool {
         let (engine, tier) = (self.engine, key.namespace().tier());
-        if self.full.iter().any(|full| Arc::ptr_eq(full, tier)) {
-            return false;
-        }
         let mut shard = engine.flights.lock(key.hash());
         let is_variant = described.flags & VARIANT != 0;
         let whole = if is_variant {
@@ -514,14 +507,7 @@ impl Restoring<'_> {
             || tier.peek(hash).is_some()
             || (is_part && tier.peek(whole).is_some_and(|there| there.kind() == Kind::Value))
             || engine.standing(entry, key.namespace()) == Standing::Gone;
-        if overtaken || !findable {
-            return false;
-        }
-        let before = tier.usage().entries;
-        let entered = engine.put(key, hash, entry).is_ok();
-        if tier.usage().entries <= before {
-            self.full.push(Arc::clone(tier));
-        }
-        entered
+        let may_enter = !overtaken && findable && tier.has_room(hash, entry.weight());
+        may_enter && engine.put(key, hash, entry).is_ok()
     }
 }

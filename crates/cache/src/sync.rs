@@ -1,6 +1,6 @@
 //! Locks and atomics. Ordinarily those of `parking_lot` and the standard library; with the feature `shuttle` those of
 //! [shuttle](https://docs.rs/shuttle), which runs a test under thousands of interleavings. Everything in this crate that
-//! threads share goes through here, except `quick_cache`'s own locks and reference counts, which count as single steps.
+//! threads share goes through here, except reference counts, which count as single steps.
 
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};

@@ -2,7 +2,7 @@
 //! whole, so that serving it costs nothing. An entry never changes its encodings: one with another set takes its place, so
 //! that what it weighs stays what the tier was told.
 
-use super::{Bodies, Encoding, Entry, EntryHead, PACKED_MAX, RENEWING, SEGMENT_OVERHEAD_BYTES};
+use super::{Bodies, Encoding, Entry, EntryHead, PACKED_MAX, RENEWING, SEGMENT_OVERHEAD_BYTES, Spot};
 use crate::codec::{STREAM_PREFIX, stream_prefix};
 use crate::coding::Coding;
 use crate::sync::{AtomicU32, Ordering};
@@ -86,6 +86,7 @@ impl Entry {
             renew_after: AtomicU32::new(renew_after),
             flags: old.flags.with(encoding),
             state: AtomicU32::new(old.state.load(Ordering::Relaxed) & (CLAIMED | FRUITLESS)),
+            spot: Spot::new(),
             ..*old
         };
         ThinArc::try_from_header_and_slice(head, tail).ok().map(Self)

@@ -1,72 +1,64 @@
-//! The memory tier on `quick_cache`, whose policy resembles Clock-PRO (Jiang, Chen, Zhang 2005) and S3-FIFO (Yang et al.
-//! 2023): new entries are cold and leave first, what is asked for again becomes hot, and the hashes of what left are
-//! remembered for a while, so that what comes back enters hot.
+//! The memory tier, whose policy resembles Clock-PRO (Jiang, Chen, Zhang 2005) and S3-FIFO (Yang et al. 2023): new entries are
+//! cold and leave first, what is asked for again becomes hot, and the hashes of what left are remembered for a while, so that
+//! what comes back enters hot. Who is hot leaves after a round in which nobody asked for it.
 //!
-//! Facts to know: an entry that is heavier than the hot part of a shard is refused, so the number of shards follows the
-//! largest body; `on_evict` is called when an entry is pushed out, replaced or refused, but not when it is removed.
+//! A lookup is a lock for reading, a bucket of one cache line that points at the entry, and the entry. What the policy knows
+//! of an entry stands in the entry's head ([`crate::entry::Spot`]), so that noting a use touches nothing further.
+//!
+//! An entry that is heavier than the hot part of a shard is refused, so the number of shards follows the largest body.
 
 use super::{Inserted, MemoryTier, Usage};
 use crate::entry::Entry;
-use crate::ledger::Passed;
 use crate::outcome::Eviction;
+use crate::sync::RwLock;
 use crate::turnover::Directory;
-use quick_cache::sync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
-use std::hash::BuildHasherDefault;
+use shard::Shard;
 
-/// The share of a shard that may be hot, in percent, and so the heaviest entry.
-const HOT_PERCENT: u64 = 97;
-/// What an entry is expected to weigh, for the number of remembered hashes.
-const WEIGHT_EXPECTED: u64 = 4 << 10;
+mod buckets;
+mod ghosts;
+mod ring;
+mod shard;
+#[cfg(not(feature = "shuttle"))]
+#[cfg(test)]
+mod tests;
 
-type Inner = Cache<u64, Entry, Weigh, BuildHasherDefault<Passed>, Leaving>;
+/// How many entries a walk takes at a time, under one lock.
+const STEP: usize = 64;
 
-/// A [`MemoryTier`] on `quick_cache`.
+/// A [`MemoryTier`] of this policy.
 pub(crate) struct ClockPro {
-    inner: Inner,
+    shards: Box<[Guarded]>,
     directory: Directory,
 }
 
-#[derive(Clone)]
-struct Weigh;
+/// A shard alone on its cache lines, so that two of them have nothing to do with each other.
+#[repr(align(128))]
+struct Guarded(RwLock<Shard>);
 
-impl Weighter<u64, Entry> for Weigh {
-    fn weight(&self, _: &u64, entry: &Entry) -> u64 {
-        entry.weight()
-    }
-}
-
-/// Keeps the accounts when entries leave.
-#[derive(Clone)]
-struct Leaving(Directory);
-
-/// The insertion for which entries leave.
+/// Entries that are in the tier no more, to be counted and dropped after the locks. Most often there is one.
 #[derive(Default)]
-struct Insertion {
-    hash: u64,
-    entry: Option<Entry>,
-    refused: bool,
-    /// Dropped after the locks.
-    left: Vec<Entry>,
+struct Left {
+    first: Option<(Entry, Eviction)>,
+    others: Vec<(Entry, Eviction)>,
 }
 
-impl Lifecycle<u64, Entry> for Leaving {
-    type RequestState = Insertion;
-
-    fn on_evict(&self, insertion: &mut Insertion, hash: u64, entry: Entry) {
-        if insertion.entry.as_ref().is_some_and(|new| new.same(&entry)) {
-            insertion.refused = true;
-            self.0.left(&entry, Some(Eviction::Refused));
-        } else {
-            let replaced = insertion.entry.is_some() && insertion.hash == hash;
-            let why = if replaced {
-                Eviction::Replaced
-            } else {
-                Eviction::Capacity
-            };
-            self.0.left(&entry, Some(why));
+impl Left {
+    fn push(&mut self, entry: Entry, why: Eviction) {
+        match &mut self.first {
+            None => self.first = Some((entry, why)),
+            Some(_) => self.others.push((entry, why)),
         }
-        insertion.left.push(entry);
+    }
+
+    /// Counts all of them. `new` is what was to enter, if anything was; whether it is among them.
+    fn settle(self, new: Option<&Entry>, directory: &Directory) -> bool {
+        let mut refused = false;
+        for (entry, why) in self.first.into_iter().chain(self.others) {
+            let is_new = new.is_some_and(|new| new.same(&entry));
+            refused |= is_new;
+            directory.left(&entry, Some(if is_new { Eviction::Refused } else { why }));
+        }
+        refused
     }
 }
 
@@ -74,48 +66,54 @@ impl ClockPro {
     /// A tier of `bytes` that takes entries of up to `weight_max` where that is possible, even after its capacity was lowered
     /// to three quarters. `shards_max` bounds the number of shards.
     pub(crate) fn new(bytes: u64, weight_max: u64, shards_max: usize, directory: Directory) -> Self {
-        let hot = bytes / 4 * 3 / 100 * HOT_PERCENT;
+        let hot = Shard::new(bytes / 4 * 3).weight_max();
         let fitting = usize::try_from(hot / weight_max.max(1))
             .unwrap_or(usize::MAX)
             .clamp(1, shards_max.max(1));
-        // Down to a power of two; quick_cache would round up.
         let shards = 1usize << fitting.ilog2();
-        let items = usize::try_from(bytes / WEIGHT_EXPECTED)
-            .unwrap_or(usize::MAX)
-            .max(32 * shards);
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(items)
-            .weight_capacity(bytes)
-            .shards(shards)
-            .build()
-            .expect("capacity and number of items are given");
-        let leaving = Leaving(directory.clone());
+        let shard = || Guarded(RwLock::new(Shard::new(bytes / shards as u64)));
         Self {
-            inner: Cache::with_options(options, Weigh, BuildHasherDefault::default(), leaving),
+            shards: std::iter::repeat_with(shard).take(shards).collect(),
             directory,
         }
     }
+
+    /// The shard of `hash`, by its low bits; the table within uses the high ones.
+    #[inline]
+    fn shard(&self, hash: u64) -> &RwLock<Shard> {
+        let index = usize::try_from(hash & (self.shards.len() as u64 - 1)).unwrap_or(0);
+        &self.shards[index].0
+    }
+}
+
+/// The hash that a table can hold: its upper half is not zero.
+#[inline]
+const fn held_as(hash: u64) -> u64 {
+    if hash >> 32 == 0 { hash | 1 << 32 } else { hash }
 }
 
 impl MemoryTier for ClockPro {
+    #[inline]
     fn get(&self, hash: u64) -> Option<Entry> {
-        self.inner.get(&hash)
+        let hash = held_as(hash);
+        let shard = self.shard(hash).read();
+        let entry = shard.get(hash)?.clone();
+        entry.spot().touch();
+        Some(entry)
     }
 
     fn peek(&self, hash: u64) -> Option<Entry> {
-        self.inner.peek(&hash)
+        let hash = held_as(hash);
+        self.shard(hash).read().get(hash).cloned()
     }
 
     fn insert(&self, hash: u64, entry: Entry) -> Inserted {
+        let hash = held_as(hash);
         // Before it is in, so that another thread that pushes it out cannot count it out first.
         self.directory.entered(&entry);
-        let mut insertion = Insertion {
-            hash,
-            entry: Some(entry.clone()),
-            ..Insertion::default()
-        };
-        self.inner.insert_with_lifecycle(hash, entry.clone(), &mut insertion);
-        if insertion.refused {
+        let mut left = Left::default();
+        self.shard(hash).write().insert(hash, entry.clone(), &mut left);
+        if left.settle(Some(&entry), &self.directory) {
             Inserted::Refused
         } else {
             Inserted::Stored
@@ -123,37 +121,72 @@ impl MemoryTier for ClockPro {
     }
 
     fn remove(&self, hash: u64, entry: &Entry, why: Option<Eviction>) -> bool {
-        let removed = self.inner.remove_if(&hash, |there| there.same(entry));
-        if let Some((_, gone)) = &removed {
+        let hash = held_as(hash);
+        let mut shard = self.shard(hash).write();
+        let removed = shard
+            .get(hash)
+            .is_some_and(|there| there.same(entry))
+            .then(|| shard.remove(hash))
+            .flatten();
+        drop(shard);
+        if let Some(gone) = &removed {
             self.directory.left(gone, why);
         }
         removed.is_some()
     }
 
     fn resize(&self, bytes: u64) {
-        self.inner.set_capacity(bytes);
+        for Guarded(shard) in &self.shards {
+            let mut left = Left::default();
+            shard.write().resize(bytes / self.shards.len() as u64, &mut left);
+            left.settle(None, &self.directory);
+        }
     }
 
     fn weight_max(&self) -> u64 {
-        self.inner.shard_capacity() / 100 * HOT_PERCENT
+        self.shards
+            .first()
+            .map_or(0, |Guarded(shard)| shard.read().weight_max())
     }
 
     fn iterate(&self, visit: &mut dyn FnMut(u64, &Entry) -> bool) {
-        for (hash, entry) in self.inner.iter() {
-            if !visit(hash, &entry) {
-                return;
+        for Guarded(shard) in &self.shards {
+            let mut from = Some(0);
+            while let Some(start) = from {
+                let (entries, next) = shard.read().copy(start, STEP);
+                from = next;
+                // After the table has become smaller a bucket begins before the place where the walk was.
+                let new = entries.iter().filter(|(hash, _)| *hash >= start);
+                for (hash, entry) in new {
+                    if !visit(*hash, entry) {
+                        return;
+                    }
+                }
             }
         }
     }
 
+    fn has_room(&self, hash: u64, weight: u64) -> bool {
+        self.shard(held_as(hash)).read().has_room(weight)
+    }
+
     fn usage(&self) -> Usage {
-        Usage {
-            bytes: self.inner.weight(),
-            entries: self.inner.len() as u64,
+        let mut usage = Usage::default();
+        for Guarded(shard) in &self.shards {
+            let shard = shard.read();
+            usage.bytes += shard.weight();
+            usage.entries += shard.entries() as u64;
         }
+        usage
     }
 
     fn is_crowded(&self) -> bool {
-        self.inner.weight() >= self.inner.capacity() / 8 * 7
+        let (mut weight, mut capacity) = (0, 0);
+        for Guarded(shard) in &self.shards {
+            let shard = shard.read();
+            weight += shard.weight();
+            capacity += shard.capacity();
+        }
+        weight >= capacity / 8 * 7
     }
 }

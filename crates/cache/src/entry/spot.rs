@@ -1,0 +1,89 @@
+//! Where an entry stands in its tier: the tier's own notes, kept with the entry because a lookup reads its head anyway.
+
+use crate::sync::{AtomicU32, Ordering};
+
+/// Half of the hash that an entry is stored under, and its place in a queue. Written by the tier under its lock, except that
+/// readers add uses; who meets another's addition loses one of them, which is harmless.
+#[derive(Debug)]
+pub(crate) struct Spot {
+    low: AtomicU32,
+    place: AtomicU32,
+}
+
+/// A place in a queue, with how often the entry was asked for lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place(u32);
+
+impl Place {
+    /// Places have numbers below this, and begin again with zero.
+    pub(crate) const NUMBERS: u32 = 1 << 29;
+    /// More uses are not counted.
+    pub(crate) const USES_MAX: u32 = 2;
+    const HOT: u32 = 1 << 31;
+
+    /// The place `number` in one of the two queues.
+    pub(crate) const fn new(is_hot: bool, uses: u32, number: u32) -> Self {
+        let queue = if is_hot { Self::HOT } else { 0 };
+        Self(queue | uses << 29 | number)
+    }
+
+    pub(crate) const fn is_hot(self) -> bool {
+        self.0 & Self::HOT != 0
+    }
+
+    pub(crate) const fn uses(self) -> u32 {
+        (self.0 & !Self::HOT) >> 29
+    }
+
+    pub(crate) const fn number(self) -> u32 {
+        self.0 & (Self::NUMBERS - 1)
+    }
+
+    /// The same after one use more.
+    pub(crate) const fn used(self) -> Self {
+        if self.uses() < Self::USES_MAX {
+            Self(self.0 + Self::NUMBERS)
+        } else {
+            self
+        }
+    }
+}
+
+impl Spot {
+    pub(super) const fn new() -> Self {
+        Self {
+            low: AtomicU32::new(0),
+            place: AtomicU32::new(0),
+        }
+    }
+
+    /// The lower half of the hash.
+    #[inline]
+    pub(crate) fn low(&self) -> u32 {
+        self.low.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn place(&self) -> Place {
+        Place(self.place.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, low: u32, place: Place) {
+        self.low.store(low, Ordering::Relaxed);
+        self.set_place(place);
+    }
+
+    #[inline]
+    pub(crate) fn set_place(&self, place: Place) {
+        self.place.store(place.0, Ordering::Relaxed);
+    }
+
+    /// Notes a use.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        let place = self.place();
+        if place.uses() < Place::USES_MAX {
+            self.set_place(place.used());
+        }
+    }
+}
