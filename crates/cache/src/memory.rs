@@ -28,8 +28,8 @@ pub(crate) struct Usage {
 
 /// A bounded place for entries, found by hash.
 ///
-/// The caller guarantees that an entry's weight does not change while it is in a tier, and compares texts after
-/// [`MemoryTier::get`]. The tier guarantees that the weights of its entries together stay within its capacity, and that what
+/// The caller guarantees that an entry's weight does not change while it is in a tier, that it is in one tier and under one
+/// hash only, and compares texts after [`MemoryTier::get`]. The tier guarantees that the weights of its entries together stay within its capacity, and that what
 /// is removed, replaced or pushed out is dropped outside its locks.
 pub(crate) trait MemoryTier: Send + Sync {
     /// The entry under `hash`, noting that it was wanted.

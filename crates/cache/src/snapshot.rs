@@ -507,7 +507,10 @@ impl Restoring<'_> {
             || tier.peek(hash).is_some()
             || (is_part && tier.peek(whole).is_some_and(|there| there.kind() == Kind::Value))
             || engine.standing(entry, key.namespace()) == Standing::Gone;
-        let may_enter = !overtaken && findable && tier.has_room(hash, entry.weight());
-        may_enter && engine.put(key, hash, entry).is_ok()
+        // Those that were asked for most come first, and what is there already is newer: nothing makes room for the rest.
+        let account = engine.directory.tenants().limited(key.tenant());
+        let weight = entry.weight();
+        let has_room = tier.has_room(hash, weight) && account.is_none_or(|account| account.has_room(weight));
+        !overtaken && findable && has_room && engine.put(key, hash, entry).is_ok()
     }
 }

@@ -353,7 +353,7 @@ impl Tenants {
 
     /// Forgets where entries are, because they are about to be noted anew.
     pub(crate) fn forget_notes(&self) {
-        // Not under the lock: who holds the notes of one may wait for a shard, and who holds that for the table.
+        // Not under the lock: who holds the notes of one may wait for others.
         for account in self.all() {
             account.notes.lock().clear();
         }
@@ -398,6 +398,14 @@ impl Account {
         let (bytes, entries) = (self.bytes.load(Ordering::Relaxed), self.entries.load(Ordering::Relaxed));
         quota.memory_max.is_some_and(|most| bytes > most.as_u64())
             || quota.entries_max.is_some_and(|most| entries > most)
+    }
+
+    /// Whether one more entry of `weight` keeps it below its quota.
+    pub(crate) fn has_room(&self, weight: u64) -> bool {
+        let quota = *self.quota.lock();
+        let (bytes, entries) = (self.bytes.load(Ordering::Relaxed), self.entries.load(Ordering::Relaxed));
+        quota.memory_max.is_none_or(|most| bytes + weight <= most.as_u64())
+            && quota.entries_max.is_none_or(|most| entries < most)
     }
 
     /// Notes where an entry is; whether there are many notes of entries that are gone.

@@ -3,7 +3,7 @@
 use crate::sync::{AtomicU32, Ordering};
 
 /// Half of the hash that an entry is stored under, and its place in a queue. Written by the tier under its lock, except that
-/// readers add uses; who meets another's addition loses one of them, which is harmless.
+/// who holds it for reading adds uses; of two that meet one is lost, which is harmless.
 #[derive(Debug)]
 pub(crate) struct Spot {
     low: AtomicU32,
@@ -20,11 +20,18 @@ impl Place {
     /// More uses are not counted.
     pub(crate) const USES_MAX: u32 = 2;
     const HOT: u32 = 1 << 31;
+    /// No place: no entry has so many uses.
+    const NONE: Self = Self::new(false, Self::USES_MAX + 1, 0);
 
     /// The place `number` in one of the two queues.
     pub(crate) const fn new(is_hot: bool, uses: u32, number: u32) -> Self {
         let queue = if is_hot { Self::HOT } else { 0 };
         Self(queue | uses << 29 | number)
+    }
+
+    /// Whether it is one.
+    pub(crate) const fn is_some(self) -> bool {
+        self.uses() <= Self::USES_MAX
     }
 
     pub(crate) const fn is_hot(self) -> bool {
@@ -53,7 +60,7 @@ impl Spot {
     pub(super) const fn new() -> Self {
         Self {
             low: AtomicU32::new(0),
-            place: AtomicU32::new(0),
+            place: AtomicU32::new(Place::NONE.0),
         }
     }
 
@@ -78,7 +85,12 @@ impl Spot {
         self.place.store(place.0, Ordering::Relaxed);
     }
 
-    /// Notes a use.
+    /// The entry is in no tier any more.
+    pub(crate) fn leave(&self) {
+        self.set_place(Place::NONE);
+    }
+
+    /// Notes a use. Only for who holds the tier's lock for reading: otherwise it might bring back a place of before.
     #[inline]
     pub(crate) fn touch(&self) {
         let place = self.place();

@@ -12,12 +12,13 @@ use crate::entry::Entry;
 use crate::outcome::Eviction;
 use crate::sync::RwLock;
 use crate::turnover::Directory;
-use shard::Shard;
+use shard::{Shard, weight_max};
 
 mod buckets;
 mod ghosts;
 mod ring;
 mod shard;
+mod table;
 #[cfg(not(feature = "shuttle"))]
 #[cfg(test)]
 mod tests;
@@ -63,11 +64,11 @@ impl Left {
 }
 
 impl ClockPro {
-    /// A tier of `bytes` that takes entries of up to `weight_max` where that is possible, even after its capacity was lowered
+    /// A tier of `bytes` that takes entries of up to `heaviest` where that is possible, even after its capacity was lowered
     /// to three quarters. `shards_max` bounds the number of shards.
-    pub(crate) fn new(bytes: u64, weight_max: u64, shards_max: usize, directory: Directory) -> Self {
-        let hot = Shard::new(bytes / 4 * 3).weight_max();
-        let fitting = usize::try_from(hot / weight_max.max(1))
+    pub(crate) fn new(bytes: u64, heaviest: u64, shards_max: usize, directory: Directory) -> Self {
+        let hot = weight_max(bytes / 4 * 3);
+        let fitting = usize::try_from(hot / heaviest.max(1))
             .unwrap_or(usize::MAX)
             .clamp(1, shards_max.max(1));
         let shards = 1usize << fitting.ilog2();
@@ -86,16 +87,9 @@ impl ClockPro {
     }
 }
 
-/// The hash that a table can hold: its upper half is not zero.
-#[inline]
-const fn held_as(hash: u64) -> u64 {
-    if hash >> 32 == 0 { hash | 1 << 32 } else { hash }
-}
-
 impl MemoryTier for ClockPro {
     #[inline]
     fn get(&self, hash: u64) -> Option<Entry> {
-        let hash = held_as(hash);
         let shard = self.shard(hash).read();
         let entry = shard.get(hash)?.clone();
         entry.spot().touch();
@@ -103,12 +97,10 @@ impl MemoryTier for ClockPro {
     }
 
     fn peek(&self, hash: u64) -> Option<Entry> {
-        let hash = held_as(hash);
         self.shard(hash).read().get(hash).cloned()
     }
 
     fn insert(&self, hash: u64, entry: Entry) -> Inserted {
-        let hash = held_as(hash);
         // Before it is in, so that another thread that pushes it out cannot count it out first.
         self.directory.entered(&entry);
         let mut left = Left::default();
@@ -121,14 +113,7 @@ impl MemoryTier for ClockPro {
     }
 
     fn remove(&self, hash: u64, entry: &Entry, why: Option<Eviction>) -> bool {
-        let hash = held_as(hash);
-        let mut shard = self.shard(hash).write();
-        let removed = shard
-            .get(hash)
-            .is_some_and(|there| there.same(entry))
-            .then(|| shard.remove(hash))
-            .flatten();
-        drop(shard);
+        let removed = self.shard(hash).write().remove(hash, entry);
         if let Some(gone) = &removed {
             self.directory.left(gone, why);
         }
@@ -136,17 +121,25 @@ impl MemoryTier for ClockPro {
     }
 
     fn resize(&self, bytes: u64) {
+        let each = bytes / self.shards.len() as u64;
+        // Of all of them first: nobody stores above the new bound while others still leave.
         for Guarded(shard) in &self.shards {
-            let mut left = Left::default();
-            shard.write().resize(bytes / self.shards.len() as u64, &mut left);
-            left.settle(None, &self.directory);
+            shard.write().set_capacity(each);
+        }
+        for Guarded(shard) in &self.shards {
+            let mut fits = false;
+            while !fits {
+                let mut left = Left::default();
+                fits = shard.write().leave_some(&mut left);
+                left.settle(None, &self.directory);
+            }
         }
     }
 
     fn weight_max(&self) -> u64 {
         self.shards
             .first()
-            .map_or(0, |Guarded(shard)| shard.read().weight_max())
+            .map_or(0, |Guarded(shard)| weight_max(shard.read().capacity()))
     }
 
     fn iterate(&self, visit: &mut dyn FnMut(u64, &Entry) -> bool) {
@@ -167,7 +160,7 @@ impl MemoryTier for ClockPro {
     }
 
     fn has_room(&self, hash: u64, weight: u64) -> bool {
-        self.shard(held_as(hash)).read().has_room(weight)
+        self.shard(hash).read().has_room(weight)
     }
 
     fn usage(&self) -> Usage {

@@ -314,6 +314,35 @@ fn a_smaller_or_other_configuration_takes_what_it_can() {
 }
 
 #[test]
+fn past_a_tenants_quota_what_was_asked_for_most_comes_back_and_what_is_new_stays() {
+    let before = Bench::new();
+    let options = SetOptions::default();
+    let set = |bench: &Bench, name: &str| {
+        let value = Bytes::from_static(b"x");
+        let stored = bench
+            .engine
+            .set_telling(&bench.namespace, "acme", name, &value, &options);
+        assert!(stored.0);
+    };
+    let is_there = |bench: &Bench, name: &str| {
+        let key = Key::named(&bench.namespace, "acme", name);
+        matches!(bench.engine.lookup(&key, &bench.ask()), Lookup::Fresh { .. })
+    };
+    (0..50).for_each(|number| set(&before, &number.to_string()));
+    for _ in 0..5 {
+        assert!((0..10).all(|number| is_there(&before, &number.to_string())));
+    }
+    let bytes = snapshot(&before);
+    let after = successor(&before, 1, |settings| settings.quotas.entries_max = Some(8));
+    set(&after, "new");
+    let restored = load(&after, &bytes).unwrap();
+    assert_eq!((restored.entries, restored.left_out), (7, 43));
+    assert!(is_there(&after, "new"), "what is there is not pushed out");
+    let popular = (0..10).filter(|number| is_there(&after, &number.to_string())).count();
+    assert_eq!(popular, 7, "what was asked for comes first");
+}
+
+#[test]
 fn a_snapshot_is_bounded_in_size_and_time() {
     let bench = Bench::new();
     for number in 0..100 {

@@ -1,7 +1,7 @@
 //! The hashes of what left a while ago, so that what comes back is known. They lie in sets of a cache line; a newcomer takes
 //! the place of the oldest of its set, which together is nearly first in, first out.
 
-use super::buckets::{low, top};
+use super::table::{low, top};
 
 /// How many hashes are in a set.
 const WAYS: usize = 15;
@@ -50,7 +50,7 @@ impl Ghosts {
 
     fn set(&mut self, hash: u64) -> Option<&mut Set> {
         // The upper half times the number of sets, divided by 2^32.
-        let index = u64::from(top(hash)) * (self.sets.len() as u64) >> 32;
+        let index = (u64::from(top(hash)) * (self.sets.len() as u64)) >> 32;
         self.sets.get_mut(usize::try_from(index).unwrap_or(usize::MAX))
     }
 }
