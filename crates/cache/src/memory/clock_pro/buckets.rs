@@ -127,7 +127,7 @@ impl Buckets {
 
     /// An empty one of the size that suits this one's entries and as many more.
     pub(super) fn successor(&self) -> Self {
-        let bits = (1..u32::BITS).find(|bits| self.length < room(*bits) / 2);
+        let bits = (1..u32::BITS).find(|bits| self.length <= room(*bits) / 2);
         Self::with_bits(bits.unwrap_or(self.bits))
     }
 
