@@ -153,6 +153,11 @@ impl Buckets {
         }
     }
 
+    /// Has the bucket of `hash` fetched from memory.
+    pub(super) fn fetch(&self, hash: u64) {
+        std::hint::black_box(self.buckets.get(self.home(hash)).map(|bucket| bucket.tags[0]));
+    }
+
     /// Takes `entry` in.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry) {
         let home = self.home(hash);

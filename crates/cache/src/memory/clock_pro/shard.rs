@@ -250,11 +250,13 @@ impl Shard {
             entry.map_or(Place::new(is_hot, 0, number), |entry| entry.spot().place())
         };
         let ring = &mut self.queues.of(is_hot).ring;
-        // Their entries have not been seen for long, and are waited for together.
+        // Nobody has asked for their buckets and entries for long: they come from far, and so together.
         if ring.starts_at_multiple_of(AHEAD) {
-            for next in ring.iter().take(AHEAD) {
+            let ahead = || ring.iter().take(AHEAD);
+            ahead().for_each(|(_, top)| table.fetch(joined(top, 0)));
+            ahead().for_each(|next| {
                 std::hint::black_box(place(next));
-            }
+            });
         }
         let (number, top) = ring.pop()?;
         Some((number, top, place((number, top))))

@@ -70,6 +70,14 @@ impl Table {
         self.parts.get(part)?.find(hash, is_it)
     }
 
+    /// Has the bucket of `hash` fetched from memory.
+    pub(super) fn fetch(&self, hash: u64) {
+        let (part, hash) = place(hash);
+        if let Some(part) = self.parts.get(part) {
+            part.fetch(hash);
+        }
+    }
+
     /// Takes `entry` in. `hash_of` tells what those that are there are stored under.
     pub(super) fn insert(&mut self, hash: u64, entry: Entry, hash_of: impl Fn(&Entry) -> u64) {
         let (part, hash) = place(hash);
