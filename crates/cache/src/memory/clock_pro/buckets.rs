@@ -110,6 +110,7 @@ impl Buckets {
         }
     }
 
+    #[cfg(not(feature = "shuttle"))]
     #[cfg(test)]
     pub(super) fn buckets(&self) -> usize {
         self.buckets.len()

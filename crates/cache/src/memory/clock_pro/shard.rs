@@ -99,6 +99,7 @@ impl Shard {
         self.queues.weight()
     }
 
+    #[cfg(not(feature = "shuttle"))]
     #[cfg(test)]
     pub(super) fn buckets(&self) -> usize {
         self.table.buckets()

@@ -52,6 +52,7 @@ impl Table {
         self.length
     }
 
+    #[cfg(not(feature = "shuttle"))]
     #[cfg(test)]
     pub(super) fn buckets(&self) -> usize {
         self.parts.iter().map(Buckets::buckets).sum()
