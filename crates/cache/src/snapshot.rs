@@ -207,7 +207,8 @@ impl Engine {
                 true
             });
         }
-        found.sort_by_key(|candidate| {
+        // Cached: requests go on, and an order that changes while it is made is none.
+        found.sort_by_cached_key(|candidate| {
             let is_selector = candidate.entry.kind() == Kind::Selector;
             (!is_selector, std::cmp::Reverse(candidate.entry.hits()))
         });

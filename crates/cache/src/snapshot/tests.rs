@@ -314,6 +314,27 @@ fn a_smaller_or_other_configuration_takes_what_it_can() {
 }
 
 #[test]
+fn what_is_asked_for_while_it_is_written_disturbs_nothing() {
+    let bench = Bench::new();
+    for number in 0..2_000 {
+        bench.put(&format!("/{number}"), "y");
+    }
+    let hits: Vec<_> = (0..2_000)
+        .filter_map(|number| bench.hit(&format!("/{number}")))
+        .collect();
+    std::thread::scope(|scope| {
+        let engine = &bench.engine;
+        let writes = scope.spawn(move || (0..300).all(|_| engine.candidates().len() == 2_000));
+        let mut round = 0;
+        while !writes.is_finished() {
+            hits.iter().skip(round % 7).step_by(7).for_each(|hit| hit.0.hit());
+            round += 1;
+        }
+        assert!(writes.join().is_ok_and(|whole| whole), "everything was found each time");
+    });
+}
+
+#[test]
 fn past_a_tenants_quota_what_was_asked_for_most_comes_back_and_what_is_new_stays() {
     let before = Bench::new();
     let options = SetOptions::default();
