@@ -163,6 +163,19 @@ impl Origin {
         origin
     }
 
+    /// Starts one whose answers but for that of `/` come once the gate is open.
+    pub(crate) fn gated() -> (Gate, Self) {
+        let gate = Gate::default();
+        let waiting = gate.clone();
+        let origin = Self::start(move |heard| match heard.target.as_str() {
+            "/" => Reply::ok(&[], "ok"),
+            _ => Reply::default()
+                .wait(&waiting)
+                .then(&Reply::ok(&[("cache-control", "no-store")], "late")),
+        });
+        (gate, origin)
+    }
+
     /// Answers by another script from now on.
     pub(crate) fn now(&self, script: impl Fn(&Heard) -> Reply + Send + Sync + 'static) {
         *self.script.lock().unwrap() = Arc::new(script);

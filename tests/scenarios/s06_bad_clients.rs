@@ -1,7 +1,7 @@
 //! Clients that send nonsense, too much or too slowly, do not read, or leave: each is told or cut off within its limits,
 //! and nobody else notices.
 
-use crate::harness::{Client, Gate, Origin, Peregrine, Reply, request, until};
+use crate::harness::{Client, Origin, Peregrine, Reply, request, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -264,14 +264,7 @@ fn a_client_that_does_not_read_is_cut_off_and_its_origin_let_go() {
 
 #[test]
 fn clients_that_leave_before_their_answer_leave_nothing_behind() {
-    let gate = Gate::default();
-    let waiting = gate.clone();
-    let origin = Origin::start(move |heard| match heard.target.as_str() {
-        "/" => Reply::ok(&[], "ok"),
-        _ => Reply::default()
-            .wait(&waiting)
-            .then(&Reply::ok(&[("cache-control", "no-store")], "late")),
-    });
+    let (gate, origin) = Origin::gated();
     let peregrine = Peregrine::before(&origin, "");
     let leaving: Vec<Client> = (0..50)
         .map(|number| peregrine.begin(&format!("/slow/{number}"), &[]))

@@ -6,7 +6,7 @@ use crate::harness::frames::{
     FRAME_SIZE_ERROR, Frames, HEADERS, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, RST_STREAM,
     SETTINGS, STREAM_CLOSED, WINDOW_UPDATE, block, frame, request,
 };
-use crate::harness::{Gate, Origin, Peregrine, Reply, program, until};
+use crate::harness::{Origin, Peregrine, Reply, program, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,19 +14,6 @@ const WHOLE: u8 = END_HEADERS | END_STREAM;
 
 fn well() -> Origin {
     Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "ok"))
-}
-
-/// One whose answers but for that of `/` come once the gate is open.
-fn gated() -> (Gate, Origin) {
-    let gate = Gate::default();
-    let waiting = gate.clone();
-    let origin = Origin::start(move |heard| match heard.target.as_str() {
-        "/" => Reply::ok(&[], "ok"),
-        _ => Reply::default()
-            .wait(&waiting)
-            .then(&Reply::ok(&[("cache-control", "no-store")], "late")),
-    });
-    (gate, origin)
 }
 
 /// Peregrine before `origin`, with HTTP/2 on a plain listener.
@@ -85,7 +72,7 @@ fn who_does_too_much_of_what_is_allowed_is_told_to_calm_down() {
 
 #[test]
 fn requests_that_are_taken_back_let_their_origin_go() {
-    let (gate, origin) = gated();
+    let (gate, origin) = Origin::gated();
     let peregrine = before(&origin, "");
     let mut client = Frames::connect(peregrine.address, &[]);
     let streams = || (0..50u32).map(|number| number * 2 + 1);
@@ -290,7 +277,7 @@ fn is_refused(client: &mut Frames) -> bool {
 
 #[test]
 fn more_requests_at_once_than_agreed_are_refused_and_the_others_go_on() {
-    let (gate, origin) = gated();
+    let (gate, origin) = Origin::gated();
     let peregrine = before(&origin, "http2.streams_max = 10");
     let mut client = Frames::connect(peregrine.address, &[]);
     (0..15u32).for_each(|number| client.get(number * 2 + 1, &format!("/slow/{number}")));

@@ -197,7 +197,9 @@ impl Buckets {
             None => return None,
         };
         self.length -= 1;
-        self.refill(home);
+        if self.buckets.get(home).is_some_and(Bucket::has_more_beside) {
+            self.refill(home);
+        }
         Some(taken)
     }
 

@@ -7,7 +7,8 @@ use super::table::{Table, joined, low, top};
 use crate::entry::{Entry, Place};
 use crate::outcome::Eviction;
 
-/// The share of a shard that may be hot, in percent, and so the heaviest entry.
+/// The share of a shard that may be hot, in percent, and so the heaviest entry. What comes back may exceed it until the next
+/// cold one becomes hot.
 const HOT_PERCENT: u64 = 97;
 /// More entries are not held: their places have numbers.
 const ENTRIES_MAX: usize = 1 << 28;
@@ -18,6 +19,8 @@ const GHOSTS_PER: usize = 2;
 /// After so many that get another round the next leaves though it was asked for: when all of them were, nobody waits for the
 /// whole round.
 const SPARED_MAX: u32 = 256;
+/// So many hot ones leave at most for a cold one that becomes hot; the next ones do the rest.
+const TRIMMED_MAX: u32 = 8;
 /// How many of those whose turn comes next are looked at together.
 const AHEAD: usize = 8;
 /// How many leave under one lock when the capacity is lowered.
@@ -221,7 +224,11 @@ impl Shard {
             let hash = joined(top, entry.spot().low());
             self.queues.append(true, place.uses() - 1, hash, entry);
         }
-        while self.queues.of(true).weight > weight_max(self.capacity) && self.advance_hot(left) {}
+        for _ in 0..TRIMMED_MAX {
+            if self.queues.of(true).weight <= weight_max(self.capacity) || !self.advance_hot(left) {
+                break;
+            }
+        }
         true
     }
 
