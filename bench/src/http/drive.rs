@@ -2,7 +2,9 @@
 
 use crate::http::process::Server;
 use crate::http::servers::Certificate;
-use peregrine_lab::load::{self, Limit, Load, LoadReport, Plan, Planned, Roots, Settings, Target, write_request};
+use peregrine_lab::load::{
+    self, Arrivals, Limit, Load, LoadReport, Pace, Plan, Planned, Roots, Settings, Target, write_request,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -121,6 +123,33 @@ pub(crate) fn drive(
     limit: Limit,
     trusted: Option<&Certificate>,
 ) -> Result<Driven, String> {
+    drive_at(Pace::Closed, server, asking, connections, limit, trusted)
+}
+
+/// The same in an open loop: `rate_per_s` requests arrive in a second, independently of each other and of the answers, and
+/// whoever waits for a free connection waits within the time that is measured.
+pub(crate) fn drive_steadily(
+    server: &Server,
+    asking: Asking,
+    rate_per_s: f64,
+    connections: usize,
+    limit: Limit,
+) -> Result<Driven, String> {
+    let pace = Pace::Open {
+        rate_per_s,
+        arrivals: Arrivals::Poisson,
+    };
+    drive_at(pace, server, asking, connections, limit, None)
+}
+
+fn drive_at(
+    pace: Pace,
+    server: &Server,
+    asking: Asking,
+    connections: usize,
+    limit: Limit,
+    trusted: Option<&Certificate>,
+) -> Result<Driven, String> {
     static RUN: AtomicU64 = AtomicU64::new(0);
     let first_page = RUN.fetch_add(1, Ordering::Relaxed) * 1_000_000_000;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -138,6 +167,7 @@ pub(crate) fn drive(
         observer: Arc::new(()),
         settings: Settings {
             connections,
+            pace,
             limit,
             warm_up: Duration::from_millis(300),
             ..Settings::default()
