@@ -107,7 +107,7 @@ impl Plane {
     /// Explains `request`; with `fetch` it is made first, so that there is an answer to explain, unless its method may change
     /// something.
     pub async fn explain(&self, request: &OwnRequest, fetch: bool) -> Explanation {
-        let facts = Arc::new(request.facts(&self.tenants()));
+        let facts = Arc::new(request.facts(&self.rules().tenants));
         let is_safe = policy::is_safe(&facts.method);
         let fetched = if fetch && is_safe {
             Some(self.fetch(&facts).await)

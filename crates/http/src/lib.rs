@@ -30,6 +30,7 @@ mod load;
 #[doc(hidden)]
 pub mod measuring;
 mod metrics;
+mod names;
 mod origin;
 mod outcome;
 mod outgoing;
@@ -64,7 +65,7 @@ pub use metrics::{RequestMetrics, RouteMetrics, TenantMetrics, Tenants};
 pub use outcome::{CacheOutcome, Tier};
 pub use own::{OwnRequest, Warmed};
 pub use parameters::{PARAMETERS, TENANT_PARAMETERS};
-pub use plane::{Parts, Plane};
+pub use plane::{Parts, Plane, Rules};
 pub use recent::Remembered;
 pub use route::{Route, RouteTable, Surroundings};
 pub use tenant::TenantRules;

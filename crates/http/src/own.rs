@@ -100,7 +100,7 @@ impl Plane {
         // An entry whose time is over would be served once more while it is renewed; here the renewal is what counts.
         let wants_fresh = HeaderValue::from_static("min-fresh=1");
         request.headers.entry(header::CACHE_CONTROL).or_insert(wants_fresh);
-        let facts = Arc::new(request.facts(&self.tenants()));
+        let facts = Arc::new(request.facts(&self.rules().tenants));
         let (response, outcome) = self.own(&facts).await;
         let status = response.status().as_u16();
         match outcome.cache {

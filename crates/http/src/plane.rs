@@ -61,11 +61,34 @@ pub struct Parts {
 pub struct Plane {
     pub(crate) parts: Parts,
     pub(crate) recent: Recent,
-    table: ArcSwap<RouteTable>,
-    trusted: ArcSwap<TrustedProxies>,
-    purgers: ArcSwap<TrustedProxies>,
-    tenants: ArcSwap<TenantRules>,
+    rules: ArcSwap<Rules>,
     unrouted: Counter,
+}
+
+/// What requests are received and routed by. A reload swaps all of it at once.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The routes.
+    pub table: Arc<RouteTable>,
+    /// Whose forwarded fields are believed.
+    pub trusted: TrustedProxies,
+    /// Who may PURGE.
+    pub purgers: TrustedProxies,
+    /// How tenants are told apart.
+    pub tenants: TenantRules,
+}
+
+impl Rules {
+    /// Routes alone: nobody's forwarded fields are believed, nobody may PURGE, and all requests are nobody's.
+    #[must_use]
+    pub fn of(table: RouteTable) -> Self {
+        Self {
+            table: Arc::new(table),
+            trusted: TrustedProxies::none(),
+            purgers: TrustedProxies::none(),
+            tenants: TenantRules::default(),
+        }
+    }
 }
 
 impl Handler for Plane {
@@ -74,13 +97,10 @@ impl Handler for Plane {
     }
 
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let received = receive::receive(
-            request,
-            &peer,
-            &self.trusted.load(),
-            &self.tenants(),
-            &*self.parts.random,
-        );
+        let received = {
+            let rules = self.rules();
+            receive::receive(request, &peer, &rules.trusted, &rules.tenants, &*self.parts.random)
+        };
         match received {
             Ok((mut facts, body)) => {
                 facts.trace = self.trace(&facts);
@@ -99,16 +119,13 @@ impl Handler for Plane {
 }
 
 impl Plane {
-    /// A plane that serves `table`.
+    /// A plane that serves by `rules`.
     #[must_use]
-    pub fn new(parts: Parts, table: RouteTable, trusted: TrustedProxies) -> Self {
+    pub fn new(parts: Parts, rules: Rules) -> Self {
         Self {
             parts,
             recent: Recent::new(),
-            table: ArcSwap::from_pointee(table),
-            trusted: ArcSwap::from_pointee(trusted),
-            purgers: ArcSwap::from_pointee(TrustedProxies::none()),
-            tenants: ArcSwap::from_pointee(TenantRules::default()),
+            rules: ArcSwap::from_pointee(rules),
             unrouted: Counter::new(),
         }
     }
@@ -122,49 +139,23 @@ impl Plane {
     /// The routes as they are now.
     #[must_use]
     pub fn table(&self) -> Arc<RouteTable> {
-        self.table.load_full()
+        Arc::clone(&self.rules().table)
     }
 
-    /// The same for the moment.
-    pub(crate) fn routes(&self) -> arc_swap::Guard<Arc<RouteTable>> {
-        self.table.load()
+    /// The rules, for the moment.
+    pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
+        self.rules.load()
     }
 
-    /// Whose forwarded fields are believed.
-    pub(crate) fn trusted(&self) -> arc_swap::Guard<Arc<TrustedProxies>> {
-        self.trusted.load()
-    }
-
-    /// Swaps routes and trust; requests under way finish by the old ones.
-    pub fn reconfigure(&self, table: RouteTable, trusted: TrustedProxies) {
-        self.table.store(Arc::new(table));
-        self.trusted.store(Arc::new(trusted));
-    }
-
-    /// Lets the clients with these addresses PURGE; nobody may before.
-    pub fn let_purge(&self, clients: TrustedProxies) {
-        self.purgers.store(Arc::new(clients));
-    }
-
-    /// From now on requests are these rules' tenants'; before, nobody's.
-    pub fn identify_tenants(&self, rules: TenantRules) {
-        self.tenants.store(Arc::new(rules));
-    }
-
-    /// How tenants are told apart.
-    pub(crate) fn tenants(&self) -> arc_swap::Guard<Arc<TenantRules>> {
-        self.tenants.load()
+    /// Goes on by `rules`; requests under way finish by the old ones.
+    pub fn reconfigure(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
     }
 
     /// What each tenant's requests were.
     #[must_use]
     pub fn tenant_metrics(&self) -> &Tenants {
         &self.parts.tenants
-    }
-
-    /// Who may PURGE.
-    pub(crate) fn purgers(&self) -> Arc<TrustedProxies> {
-        self.purgers.load_full()
     }
 
     /// The part of a request in a trace, where requests are traced.
@@ -212,7 +203,7 @@ impl Plane {
     }
 
     fn route(&self, facts: &RequestFacts) -> Result<Arc<Route>, Failure> {
-        self.table.load().find(facts).cloned().ok_or(Failure::NoRoute)
+        self.rules().table.find(facts).cloned().ok_or(Failure::NoRoute)
     }
 
     pub(crate) fn admit(&self, route: &Route, tenant: &str) -> Result<Permit, Failure> {

@@ -17,7 +17,8 @@ pub(crate) const METHOD: &str = "PURGE";
 /// When nobody, or not this client, may purge; when no route reads the URL.
 pub(crate) async fn answer(plane: &Plane, facts: &RequestFacts) -> Result<Response<Body>, Failure> {
     {
-        let allowed = plane.purgers();
+        let rules = plane.rules();
+        let allowed = &rules.purgers;
         if allowed.is_nobody() {
             return Err(Failure::PurgeOff);
         }

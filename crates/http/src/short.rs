@@ -61,10 +61,10 @@ impl Plane {
         } = room;
         // Read once: after the head, as promise P2 wants it, and for all steps.
         let now = self.parts.clock.now();
-        let tenants = self.tenants();
-        let heard = Heard::receive(head, peer, &self.trusted(), &tenants, authority)?;
-        let table = self.routes();
-        let route = table
+        let rules = self.rules();
+        let heard = Heard::receive(head, peer, &rules.trusted, &rules.tenants, authority)?;
+        let route = rules
+            .table
             .find(&heard)
             .filter(|route| !(route.wants_tenant && heard.tenant().is_empty()))?;
         let asked = asked_of(&heard, route, false, head.body)

@@ -9,10 +9,9 @@ use peregrine_admission::Permissive;
 use peregrine_base::{Fallback, SystemClock, SystemRandom, TokioRuntime};
 use peregrine_cache::{Engine, Settings};
 use peregrine_http::config::RouteConfig;
-use peregrine_http::{PARAMETERS, Parts, Plane, RouteTable, Surroundings};
+use peregrine_http::{PARAMETERS, Parts, Plane, RouteTable, Rules, Surroundings};
 use peregrine_net::config::UpstreamConfig;
 use peregrine_net::drain;
-use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Body, Handler, Peer, ServeHandle, Server, ServerLimits, ServerParts, Spoken};
 use peregrine_net::listen::Listener;
 use peregrine_net::upstream::{Upstream, UpstreamParts};
@@ -181,7 +180,7 @@ fn plane(origin: SocketAddr) -> Plane {
         recorder: Arc::new(recorder),
         tenants: Arc::default(),
     };
-    Plane::new(parts, table, TrustedProxies::none())
+    Plane::new(parts, Rules::of(table))
 }
 
 /// Runs a server that `start` makes in a runtime of this thread's own until `done`; says where.

@@ -1,6 +1,7 @@
 //! Listening sockets. Binding fails with a sentence that says what is wrong and what to do about it.
 
 mod address;
+mod direct;
 mod stream;
 mod unix;
 

@@ -1,8 +1,10 @@
 //! A stored head on its way to a client: edited as a map of fields is, but as lines, and without allocating.
 
-use super::{CHANGED, StoredLines, lines_of};
+use super::{CHANGED, Line, StoredLines, lines_of};
+use crate::names::Names;
 use crate::policy::{EditFields, Fields};
 use http::{HeaderName, header};
+use std::cell::OnceCell;
 use std::fmt::{self, Display, Write as _};
 
 /// How many stored lines can be told apart.
@@ -12,12 +14,15 @@ const LINES_MAX: usize = u64::BITS as usize;
 #[derive(Debug)]
 pub(crate) struct LineWriter<'a> {
     stored: StoredLines<'a>,
-    /// A bit for each of the stored lines that are left out, those that answers change first.
+    /// A bit for each of the stored lines that are left out: those that answers change from the highest bit downwards, the
+    /// others from the lowest upwards.
     gone: u64,
+    /// The names among those that few answers change: read once somebody asks for one of them.
+    others_names: OnceCell<Names>,
     /// Lines behind the stored ones.
     added: &'a mut Vec<u8>,
-    /// A bit for each length of the names among those: most names that are taken off were never added.
-    added_lengths: u64,
+    /// The names among those: most that are taken off were never added.
+    added_names: Names,
     dated: bool,
 }
 
@@ -31,8 +36,9 @@ impl<'a> LineWriter<'a> {
         few.then_some(Self {
             stored,
             gone: 0,
+            others_names: OnceCell::new(),
             added,
-            added_lengths: 0,
+            added_names: Names::default(),
             dated: stored.dated,
         })
     }
@@ -44,35 +50,53 @@ impl<'a> LineWriter<'a> {
 
     /// Appends the lines to `out`.
     pub(crate) fn finish(self, out: &mut Vec<u8>) {
-        let mut others = 0;
-        for line in self.stored.changed() {
-            if self.gone & (1 << others) == 0 {
+        let mut gone = self.gone;
+        for (line, bit) in self.changed() {
+            if gone & bit == 0 {
                 out.extend_from_slice(line.whole);
             }
-            others += 1;
+            gone &= !bit;
         }
-        if self.gone.checked_shr(others).unwrap_or(0) == 0 {
+        if gone == 0 {
             out.extend_from_slice(self.stored.others);
         } else {
-            let lines = lines_of(self.stored.others).zip(others..);
-            for (line, _) in lines.filter(|(_, index)| self.gone & (1 << index) == 0) {
+            for (line, _) in with_bits(self.stored.others).filter(|(_, bit)| gone & bit == 0) {
                 out.extend_from_slice(line.whole);
             }
         }
         out.extend_from_slice(self.added);
     }
+
+    /// The stored lines that most answers change, with their bits.
+    fn changed(&self) -> impl Iterator<Item = (Line<'a>, u64)> + use<'a> {
+        let bits = (0..LINES_MAX).map(|index| 1 << (LINES_MAX - 1 - index));
+        self.stored.changed().zip(bits)
+    }
+
+    /// The other ones, if `name` may be among them, with their bits.
+    fn others(&self, name: &[u8]) -> impl Iterator<Item = (Line<'a>, u64)> + use<'a> {
+        let read = || Names::of(lines_of(self.stored.others).map(|line| line.name));
+        let may_have = self.others_names.get_or_init(read).may_share(Names::one(name));
+        with_bits(if may_have { self.stored.others } else { &[] })
+    }
+
+    /// The lines that were added, if `name` may be among them.
+    fn added(&self, name: &[u8]) -> &[u8] {
+        if self.added_names.may_share(Names::one(name)) {
+            self.added
+        } else {
+            &[]
+        }
+    }
 }
 
 impl Fields for LineWriter<'_> {
     fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let stored = self
-            .stored
-            .iter()
-            .zip(0u32..)
-            .filter(|(_, index)| self.gone & (1 << index) == 0);
-        let lines = stored.map(|(line, _)| line).chain(lines_of(self.added));
-        lines
-            .filter(move |line| line.name == name.as_bytes())
+        let name = name.as_bytes();
+        let stored = self.changed().chain(self.others(name));
+        let left = stored.filter(|(_, bit)| self.gone & bit == 0).map(|(line, _)| line);
+        left.chain(lines_of(self.added(name)))
+            .filter(move |line| line.name == name)
             .map(|line| line.value)
     }
 }
@@ -80,23 +104,14 @@ impl Fields for LineWriter<'_> {
 impl EditFields for LineWriter<'_> {
     fn remove(&mut self, name: &HeaderName) {
         let called = name.as_str().as_bytes();
-        let (mut changes, mut first) = (false, 0);
-        for line in self.stored.changed() {
-            if line.name == called {
-                self.gone |= 1 << first;
-                changes = true;
-            }
-            first += 1;
-        }
-        if !(changes || CHANGED.contains(name)) {
-            for (line, index) in lines_of(self.stored.others).zip(first..) {
-                if line.name == called {
-                    self.gone |= 1 << index;
-                }
-            }
+        let mut gone = bits_of(self.changed(), called);
+        // What answers change stands apart and nowhere else.
+        if gone == 0 && !CHANGED.contains(name) {
+            gone = bits_of(self.others(called), called);
             self.dated &= *name != header::DATE;
         }
-        if self.added_lengths & length_bit(name) == 0 {
+        self.gone |= gone;
+        if self.added(called).is_empty() {
             return;
         }
         let mut from = 0;
@@ -117,7 +132,7 @@ impl EditFields for LineWriter<'_> {
         for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
             self.added.extend_from_slice(part);
         }
-        self.added_lengths |= length_bit(name);
+        self.added_names = self.added_names.with(Names::one(name.as_str().as_bytes()));
         self.dated |= *name == header::DATE;
     }
 
@@ -129,9 +144,16 @@ impl EditFields for LineWriter<'_> {
     }
 }
 
-/// The bit of the length of `name`.
-fn length_bit(name: &HeaderName) -> u64 {
-    1 << (name.as_str().len() % 64)
+/// The lines in `others`, with their bits.
+fn with_bits(others: &[u8]) -> impl Iterator<Item = (Line<'_>, u64)> {
+    lines_of(others).zip((0..LINES_MAX).map(|index| 1 << index))
+}
+
+/// The bits of those of `lines` that are called `name`.
+fn bits_of<'l>(lines: impl Iterator<Item = (Line<'l>, u64)>, name: &[u8]) -> u64 {
+    lines
+        .filter(|(line, _)| line.name == name)
+        .fold(0, |bits, (_, bit)| bits | bit)
 }
 
 /// Text into bytes.

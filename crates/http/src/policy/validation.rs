@@ -8,6 +8,15 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
 
+/// Fields that say of content what a 304 does not have.
+static OF_CONTENT: [HeaderName; 5] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+];
+
 /// What a client with preconditions gets for a stored response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -128,14 +137,8 @@ pub fn not_modified_headers(stored: &HeaderMap) -> HeaderMap {
 
 /// Makes the head of a stored response the head of a 304 for it, as [`not_modified_headers`] says.
 pub fn reduce_to_not_modified(headers: &mut impl EditFields) {
-    for name in [
-        header::CONTENT_ENCODING,
-        header::CONTENT_LANGUAGE,
-        header::CONTENT_LENGTH,
-        header::CONTENT_RANGE,
-        header::CONTENT_TYPE,
-    ] {
-        headers.remove(&name);
+    for name in &OF_CONTENT {
+        headers.remove(name);
     }
     if headers.has(header::ETAG.as_str()) {
         headers.remove(&header::LAST_MODIFIED);

@@ -2,6 +2,7 @@
 //! changes look to the rules as they will be, where that can be said without changing them; where it cannot, the head notes
 //! a doubt, and the request takes the long way.
 
+use crate::names::Names;
 use crate::policy::Fields;
 use crate::receive::goes_round;
 use crate::request::{RequestView, host_of, push_normal_authority};
@@ -24,7 +25,8 @@ static WRITTEN: [HeaderName; 6] = [
 ];
 
 /// The bits of the names in [`WRITTEN`].
-static WRITTEN_NAMES: LazyLock<Names> = LazyLock::new(|| Names::of(WRITTEN.iter().map(HeaderName::as_str)));
+static WRITTEN_NAMES: LazyLock<Names> =
+    LazyLock::new(|| Names::of(WRITTEN.iter().map(|name| name.as_str().as_bytes())));
 
 /// A received head where it was read.
 #[derive(Debug)]
@@ -50,28 +52,6 @@ pub(super) struct HeardFields<'a> {
     hidden: Option<&'a HeaderName>,
 }
 
-/// Which names occur, roughly: a set that can say that a name does not.
-#[derive(Clone, Copy, Debug, Default)]
-struct Names(u64);
-
-impl Names {
-    /// The bit of `name`, in any case.
-    fn bit(name: &[u8]) -> u64 {
-        let letter = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default() | 0x20);
-        let mixed = name.len() * 7 + letter(name.first()) * 5 + letter(name.last()) * 11;
-        1 << (mixed % 64)
-    }
-
-    fn of<'n>(names: impl Iterator<Item = &'n str>) -> Self {
-        Self(names.fold(0, |all, name| all | Self::bit(name.as_bytes())))
-    }
-
-    /// Whether `name` may be among them.
-    fn may_have(self, name: &str) -> bool {
-        self.0 & Self::bit(name.as_bytes()) != 0
-    }
-}
-
 impl<'a> Heard<'a> {
     /// Receives `head`, as [`crate::receive::receive`] does a request; nothing where that has to see it. `authority` is room
     /// for its text.
@@ -93,7 +73,7 @@ impl<'a> Heard<'a> {
         }
         let fields = HeardFields {
             head,
-            names: Names::of(head.fields.iter().map(|field| field.name)),
+            names: Names::of(head.fields.iter().map(|field| field.name.as_bytes())),
             doubt: AtomicBool::new(false),
             hidden: tenants.hidden(),
         };
@@ -152,7 +132,12 @@ fn nominates(line: &[u8]) -> bool {
 impl<'a> HeardFields<'a> {
     /// The values of the lines called `name`, as they were sent.
     fn sent(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let fields = if self.names.may_have(name) {
+        self.sent_as(name, Names::one(name.as_bytes()))
+    }
+
+    /// The same where what [`Names`] say of `name` is at hand.
+    fn sent_as(&self, name: &str, roughly: Names) -> impl Iterator<Item = &'a [u8]> {
+        let fields = if self.names.may_share(roughly) {
             self.head.fields
         } else {
             &[]
@@ -177,8 +162,9 @@ impl Fields for HeardFields<'_> {
                 .chain(&hygiene::CLAIMS)
                 .any(|field| field == name)
         };
-        let is_written = || WRITTEN_NAMES.may_have(name) && WRITTEN.iter().any(|field| field == name);
-        let mut sent = self.sent(name).peekable();
+        let roughly = Names::one(name.as_bytes());
+        let is_written = || WRITTEN_NAMES.may_share(roughly) && WRITTEN.iter().any(|field| field == name);
+        let mut sent = self.sent_as(name, roughly).peekable();
         let is_hidden = self.hidden.is_some_and(|hidden| hidden == name);
         if is_hidden || is_written() || sent.peek().is_some() && comes_off() {
             self.doubt.store(true, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! A plane in front of an origin that a test scripts, and the client that asks it.
 
 use crate::config::RouteConfig;
-use crate::{PARAMETERS, Parts, Plane, RouteMetrics, RouteTable, Surroundings};
+use crate::{PARAMETERS, Parts, Plane, RouteMetrics, RouteTable, Rules, Surroundings, TenantRules};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use parking_lot::Mutex;
@@ -261,7 +261,11 @@ impl Bench {
             recorder: Arc::new(Recorder::start(&log_to(&log)).unwrap()),
             tenants: Arc::default(),
         };
-        let plane = Arc::new(Plane::new(parts, table, setup.trusted));
+        let rules = Rules {
+            trusted: setup.trusted,
+            ..Rules::of(table)
+        };
+        let plane = Arc::new(Plane::new(parts, rules));
         Self {
             plane,
             clock,
@@ -355,6 +359,22 @@ impl Bench {
         self.plane.parts.recorder.access_log.flush(Duration::from_secs(10));
         let text = std::fs::read_to_string(self.log.path()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Lets `clients` PURGE.
+    pub(super) fn let_purge(&self, clients: TrustedProxies) {
+        self.go_on(|rules| rules.purgers = clients);
+    }
+
+    /// Tells tenants apart from now on.
+    pub(super) fn identify_tenants(&self, tenants: TenantRules) {
+        self.go_on(|rules| rules.tenants = tenants);
+    }
+
+    fn go_on(&self, change: impl FnOnce(&mut Rules)) {
+        let mut rules = Rules::clone(&self.plane.rules());
+        change(&mut rules);
+        self.plane.reconfigure(rules);
     }
 
     /// What the first route counted.

@@ -25,7 +25,7 @@ async fn nobody_may_purge_unless_the_configuration_says_who() {
         off.field("allow").contains("GET") && off.text.contains("purge_off"),
         "{off:?}"
     );
-    bench.plane.let_purge(TrustedProxies::parse(["10.0.0.0/8"]).unwrap());
+    bench.let_purge(TrustedProxies::parse(["10.0.0.0/8"]).unwrap());
     let other = bench.ask("PURGE", URL, &[("x-forwarded-for", "10.0.0.1")]).await;
     assert_eq!(other.status, 403);
     assert!(other.text.contains("purge_forbidden"), "{other:?}");
@@ -36,7 +36,7 @@ async fn nobody_may_purge_unless_the_configuration_says_who() {
 #[tokio::test]
 async fn a_purge_reaches_all_variants_of_its_url_and_nothing_else() {
     let bench = bench();
-    bench.plane.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
+    bench.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
     let kinds: [&[(&str, &str)]; 3] = [
         &[("accept-language", "de")],
         &[("accept-language", "en")],
@@ -65,6 +65,6 @@ async fn a_purge_reaches_all_variants_of_its_url_and_nothing_else() {
 async fn what_no_route_reads_cannot_be_purged() {
     let setup = Setup::with(&[json!({"match": {"path": "/shop/*"}})]);
     let bench = setup.before(async |_| answer(200, &[], ""));
-    bench.plane.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
+    bench.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
     assert_eq!(bench.ask("PURGE", URL, &[]).await.status, 404);
 }

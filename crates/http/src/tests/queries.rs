@@ -57,7 +57,7 @@ async fn an_answer_that_says_nothing_answers_its_own_url_only() {
 #[tokio::test]
 async fn a_write_and_a_purge_reach_what_answers_many_urls() {
     let bench = bench(json!({}));
-    bench.plane.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
+    bench.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
     for method in ["PUT", "PURGE"] {
         for _ in 0..2 {
             hits(&bench, "?id=1&utm=a").await;

@@ -46,7 +46,7 @@ fn bench_with(route: Value, fields: &'static [(&'static str, &'static str)]) -> 
         };
         async move { response }
     });
-    bench.plane.identify_tenants(rules(|_| {}));
+    bench.identify_tenants(rules(|_| {}));
     bench
 }
 
@@ -123,7 +123,7 @@ async fn nobody_follows_another_tenants_load() {
             answer(200, &[("cache-control", "max-age=60")], format!("for {tenant}"))
         }
     }));
-    bench.plane.identify_tenants(rules(|_| {}));
+    bench.identify_tenants(rules(|_| {}));
     let asked: Vec<_> = [ACME, GLOBEX, ACME, GLOBEX]
         .into_iter()
         .map(|fields| {
@@ -176,7 +176,7 @@ async fn stale_answers_ranges_encodings_and_contents_are_the_tenants_too() {
 #[tokio::test]
 async fn what_a_tenant_changes_or_purges_is_its_own() {
     let bench = bench();
-    bench.plane.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
+    bench.let_purge(TrustedProxies::parse(["127.0.0.1"]).unwrap());
     for fields in [ACME, GLOBEX] {
         bench.get(URL, fields).await;
     }
@@ -228,15 +228,11 @@ async fn only_trusted_proxies_name_tenants_by_a_header() {
         let tenant = heard.field("x-tenant").to_owned();
         answer(200, &[("cache-control", "max-age=60"), ("vary", "x-tenant")], tenant)
     });
-    bench
-        .plane
-        .identify_tenants(rules(|config| config.forward_header = false));
+    bench.identify_tenants(rules(|config| config.forward_header = false));
     assert_eq!(bench.get(URL, ACME).await.text, "", "the origin does not see it either");
     assert!(bench.get(URL, GLOBEX).await.is_hit(), "to this proxy both are nobody's");
     assert!(bench.get(URL, &[]).await.is_hit());
-    bench
-        .plane
-        .identify_tenants(rules(|config| config.untrusted = Untrusted::Refuse));
+    bench.identify_tenants(rules(|config| config.untrusted = Untrusted::Refuse));
     let refused = bench.get(URL, ACME).await;
     assert!(
         refused.status == 403 && refused.text.contains("tenant_untrusted"),
@@ -259,14 +255,10 @@ async fn a_connection_field_does_not_take_the_tenant_off() {
 async fn hosts_and_paths_name_tenants_for_anybody() {
     let setup = Setup::with(&[json!({"tenant": "required"})]);
     let bench = setup.before(async |_| answer(200, &[("cache-control", "max-age=60")], "x"));
-    bench
-        .plane
-        .identify_tenants(rules(|config| config.from = TenantFrom::Host));
+    bench.identify_tenants(rules(|config| config.from = TenantFrom::Host));
     assert_eq!(bench.get("http://acme.shop.example/", ACME).await.status, 200);
     assert_eq!(bench.get("http://shop.example/", ACME).await.status, 400);
-    bench
-        .plane
-        .identify_tenants(rules(|config| config.from = TenantFrom::Path));
+    bench.identify_tenants(rules(|config| config.from = TenantFrom::Path));
     assert_eq!(bench.get("http://shop.example/t/acme/a", &[]).await.status, 200);
     assert_eq!(bench.get("http://shop.example/a", &[]).await.status, 400);
     assert_eq!(bench.get("http://shop.example/t/a%62/a", &[]).await.status, 400);

@@ -1,11 +1,12 @@
 //! A connection as the listener hands it out: TCP or a Unix socket, and what was read of it ahead of time to find out what it
 //! speaks.
 
+use super::direct;
 use bytes::{Buf, Bytes};
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -132,6 +133,12 @@ impl AsyncRead for Stream {
             return Poll::Ready(Ok(()));
         }
         match &mut self.socket {
+            // What would have to be cleared first is not worth it.
+            Socket::Tcp(stream) if buffer.initialized().len() == buffer.capacity() => {
+                let received = ready!(direct::poll_recv(stream, buffer.initialize_unfilled(), cx))?;
+                buffer.advance(received);
+                Poll::Ready(Ok(()))
+            }
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
@@ -141,7 +148,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Tcp(stream) => direct::poll_send(stream, bytes, cx),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }

@@ -15,7 +15,7 @@ use peregrine_admin::Audit;
 use peregrine_admission::Permissive;
 use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemRandom, TokioRuntime};
 use peregrine_cache::{Engine, Files, KeyRing};
-use peregrine_http::{Plane, RouteTable, Surroundings, TenantRules};
+use peregrine_http::{Plane, RouteTable, Rules, Surroundings, TenantRules};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
 use peregrine_net::http::hygiene::TrustedProxies;
@@ -131,11 +131,9 @@ impl Program {
             recorder: Arc::clone(&recorder),
             tenants: Arc::default(),
         };
-        let trusted = trusted(settings)?;
-        server.trust(trusted.clone());
-        let plane = Arc::new(Plane::new(parts, table, trusted));
-        plane.let_purge(purgers(settings)?);
-        plane.identify_tenants(tenants(settings)?);
+        let rules = rules(settings, Arc::new(table))?;
+        server.trust(rules.trusted.clone());
+        let plane = Arc::new(Plane::new(parts, rules));
         plane.tenant_metrics().keep(tenants_max(settings));
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
@@ -342,12 +340,6 @@ pub(super) fn no_access_log(config: &LogConfig, error: &std::io::Error) -> Failu
     Failure::Failed(format!("log.access_path {}: {error}", config.access_path))
 }
 
-/// Whose forwarded fields are believed.
-pub(super) fn trusted(settings: &Settings) -> Result<TrustedProxies, Failure> {
-    let texts = settings.limits.trusted_proxies.iter().map(String::as_str);
-    TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.trusted_proxies: {error}")))
-}
-
 /// The master keys.
 pub(super) fn key_ring(settings: &Settings) -> Result<Option<KeyRing>, Failure> {
     KeyRing::open(&settings.encryption).map_err(in_words)
@@ -367,13 +359,16 @@ pub(super) fn tenants_max(settings: &Settings) -> usize {
     usize::try_from(settings.quotas.tracked_max).unwrap_or(usize::MAX)
 }
 
-/// How tenants are told apart.
-pub(super) fn tenants(settings: &Settings) -> Result<TenantRules, Failure> {
-    TenantRules::new(&settings.tenants).map_err(in_words)
-}
-
-/// Who may PURGE.
-pub(super) fn purgers(settings: &Settings) -> Result<TrustedProxies, Failure> {
-    let texts = settings.limits.purge_from.iter().map(String::as_str);
-    TrustedProxies::parse(texts).map_err(|error| Failure::Usage(format!("server.purge_from: {error}")))
+/// What requests are received and routed by: `table` and what the settings say of clients.
+pub(super) fn rules(settings: &Settings, table: Arc<RouteTable>) -> Result<Rules, Failure> {
+    let networks = |name: &str, texts: &[String]| {
+        let networks = TrustedProxies::parse(texts.iter().map(String::as_str));
+        networks.map_err(|error| Failure::Usage(format!("server.{name}: {error}")))
+    };
+    Ok(Rules {
+        table,
+        trusted: networks("trusted_proxies", &settings.limits.trusted_proxies)?,
+        purgers: networks("purge_from", &settings.limits.purge_from)?,
+        tenants: TenantRules::new(&settings.tenants).map_err(in_words)?,
+    })
 }

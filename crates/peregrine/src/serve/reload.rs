@@ -4,8 +4,9 @@
 use super::program::{self, Program};
 use crate::Failure;
 use crate::config::{self, Change, Environment, Origin, Overrides};
-use peregrine_http::{RouteTable, Surroundings};
+use peregrine_http::{RouteTable, Rules, Surroundings};
 use peregrine_insight::model::ChangeKind;
+use std::sync::Arc;
 
 /// Where the configuration came from.
 #[derive(Clone, Debug)]
@@ -60,10 +61,9 @@ impl Program {
         let new = config::load(&source.origin, &source.overrides, &source.environment)?;
         let changes = current.resolved.changes(&new.resolved);
         let settings = &new.settings;
-        let trusted = program::trusted(settings)?;
-        let purgers = program::purgers(settings)?;
         let ring = program::key_ring(settings)?;
-        let tenants = program::tenants(settings)?;
+        // With the routes of before, until there are new ones.
+        let rules = program::rules(settings, self.plane.table())?;
         let plan = self.listeners.plan(&settings.listeners, &new.resolved)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some(&before))?;
@@ -107,10 +107,11 @@ impl Program {
         let refresh = settings.encryption.key_refresh.get();
         self.engine.keys().configure(ring, refresh);
         self.engine.keys().trust_copies(settings.encryption.copy_max.get());
-        self.server.trust(trusted.clone());
-        self.plane.reconfigure(table, trusted);
-        self.plane.let_purge(purgers);
-        self.plane.identify_tenants(tenants);
+        self.server.trust(rules.trusted.clone());
+        self.plane.reconfigure(Rules {
+            table: Arc::new(table),
+            ..rules
+        });
         self.plane.tenant_metrics().keep(program::tenants_max(settings));
         program::take_over(&upstreams);
         self.upstreams.store(upstreams.into());

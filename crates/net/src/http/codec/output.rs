@@ -31,6 +31,20 @@ enum Piece {
     Body(Bytes),
 }
 
+impl Piece {
+    /// Its bytes; those of a text are taken from what is left of it.
+    fn bytes<'a>(&'a self, text: &mut &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Text(length) => {
+                let (now, later) = text.split_at(*length);
+                *text = later;
+                now
+            }
+            Self::Body(bytes) => bytes,
+        }
+    }
+}
+
 impl Output {
     pub(crate) const fn is_empty(&self) -> bool {
         self.length == 0
@@ -44,7 +58,7 @@ impl Output {
     /// Appends what `write` appends to the text.
     pub(crate) fn text(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.text.capacity() == 0 {
-            self.text = pages::take();
+            self.text = pages::take_empty();
         }
         let before = self.text.len();
         write(&mut self.text);
@@ -71,23 +85,19 @@ impl Output {
         stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let (mut count, mut text) = (0, &self.text[self.text_start..]);
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-            *slice = IoSlice::new(match piece {
-                Piece::Text(length) => {
-                    let (now, later) = text.split_at(*length);
-                    text = later;
-                    now
+        let mut text = &self.text[self.text_start..];
+        let written = match self.pieces.front() {
+            // One piece costs less to look at, here and in the system.
+            Some(piece) if self.pieces.len() == 1 => ready!(Pin::new(stream).poll_write(cx, piece.bytes(&mut text)))?,
+            _ => {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let mut count = 0;
+                for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+                    *slice = IoSlice::new(piece.bytes(&mut text));
+                    count += 1;
                 }
-                Piece::Body(bytes) => bytes,
-            });
-            count += 1;
-        }
-        let written = match &slices[..count] {
-            // One piece costs the system less to look at.
-            [whole] => ready!(Pin::new(stream).poll_write(cx, whole))?,
-            several => ready!(Pin::new(stream).poll_write_vectored(cx, several))?,
+                ready!(Pin::new(stream).poll_write_vectored(cx, &slices[..count]))?
+            }
         };
         if written == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -133,7 +143,7 @@ impl Output {
 
     fn release(&mut self) {
         self.text_start = 0;
-        pages::give(std::mem::take(&mut self.text));
+        pages::give_empty(std::mem::take(&mut self.text));
         if self.pieces.capacity() > PIECES_KEPT_MAX {
             self.pieces = VecDeque::new();
         }
