@@ -254,6 +254,9 @@ mod tests {
             "etag",
             "last-modified",
             "x-a",
+            // Of these two the rough set of names says the same.
+            "x-one-name",
+            "x-two-name",
             "x-request-id",
         ])
     }
@@ -308,7 +311,10 @@ mod tests {
 
         #[test]
         fn lines_are_edited_as_a_map_is(
-            stored in proptest::collection::vec((any_name(), "[!-~]{0,9}"), 0..9),
+            stored in prop_oneof![
+                proptest::collection::vec((any_name(), "[!-~]{0,9}"), 0..9),
+                proptest::collection::vec((any_name(), "[!-~]{0,9}"), 60..70),
+            ],
             edits in proptest::collection::vec(any_edit(), 0..9),
         ) {
             let mut headers = HeaderMap::new();
@@ -324,7 +330,9 @@ mod tests {
             }
             apply(&edits, &mut headers);
             let (mut added, mut out) = (Vec::new(), Vec::new());
-            let mut writer = LineWriter::new(lines, &mut added).unwrap();
+            let writer = LineWriter::new(lines, &mut added);
+            prop_assert_eq!(writer.is_some(), stored.len() <= 64);
+            let Some(mut writer) = writer else { return Ok(()) };
             apply(&edits, &mut writer);
             prop_assert!(headers.keys().all(|name| Fields::lines(&writer, name.as_str()).eq(Fields::lines(&headers, name.as_str()))));
             prop_assert_eq!(writer.is_dated(), headers.contains_key("date"));
