@@ -24,16 +24,18 @@ pub(super) fn measure(
 ) -> Result<(), String> {
     let core = [pinning::first()];
     let setup = Setup::ample(origin.address, &core);
-    // Each round is one there and one back, by servers that were just started: some percent hang on where a program's memory
-    // came to lie.
-    let turn = Effort::new(2, effort.millis / 2, effort.starts);
+    // Some percent hang on where a program's memory came to lie, so each round is of servers that were just started; there and
+    // back, as in every contest.
     let mut all = Vec::new();
-    for _ in 0..effort.rounds {
+    for round in 0..effort.rounds {
         let mut running = vec![servers.floor(BARE, &core, &[])?];
         running.extend(servers.caches(&setup, &mut section.notes));
+        if round % 2 == 1 {
+            running.reverse();
+        }
         let mut round = contestants(running);
-        contest::run(&mut round, turn.rounds, &mut section.notes, |server| {
-            drive(server, Asking::Same(BODY_BYTES), CONNECTIONS, turn.limit(), None)
+        contest::run(&mut round, 1, &mut section.notes, |server| {
+            drive(server, Asking::Same(BODY_BYTES), CONNECTIONS, effort.limit(), None)
         });
         all.extend(round);
         all = contest::joined(all);

@@ -22,12 +22,13 @@ pub(super) fn configure(command: &mut Command, folder: &Path, at: Addresses, set
             certificate.key.display()
         )
     });
-    // Without `tcp_nopush`, though its guide advises it: with it answers of 100 KiB waited 45 ms for their last piece here.
+    // With `tcp_nopush`, as its guide advises: answers of 100 KiB wait 45 ms for their last piece under this load, but those of
+    // 1 KiB cost a quarter more without it.
     let text = format!(
         "{user} daemon off; worker_processes {workers}; worker_rlimit_nofile 200000; pid {folder}/pid; error_log stderr crit;\n\
          events {{ worker_connections 65536; }}\n\
          http {{\n\
-           access_log off; sendfile on; tcp_nopush off; tcp_nodelay on;\n\
+           access_log off; sendfile on; tcp_nopush on; tcp_nodelay on;\n\
            keepalive_timeout 75s; keepalive_requests 1000000000;\n\
            client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;\n\
            uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;\n\
