@@ -2,7 +2,7 @@
 #   make run UPSTREAM=http://127.0.0.1:3000     in front of a real API
 #   make run ARGS="--help"                      anything else for the program
 .DEFAULT_GOAL := help
-.PHONY: help run build build-debug test browser bench fuzz lint tidy reference layout clean setup dashboard
+.PHONY: help run build build-debug test browser bench fuzz lint tidy reference profile layout clean setup dashboard
 
 UPSTREAM ?=
 ARGS ?=
@@ -49,6 +49,9 @@ reference: setup ## Write anew what is made from the tables of parameters, calls
 	@$(CARGO) xtask reference
 	@$(CARGO) xtask metrics
 	@scripts/web types
+
+profile: dashboard ## Count anew how the program runs, for the compiler (before a release; ten minutes)
+	@scripts/profile
 
 layout: dashboard ## Note anew which functions of the program run, for the linker (before a release; ten minutes)
 	@scripts/layout

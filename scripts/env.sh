@@ -64,3 +64,28 @@ quietly() {
     rm -f "$quiet_log"
     return 1
 }
+
+rustc_release() { rustc --version | awk '{ print $2 }'; }
+
+# LLVM's own reader of profiles, of the version that the compiler is built on.
+llvm_profdata() { echo "$(rustc --print target-libdir)/../bin/llvm-profdata"; }
+
+# build_by_profile: has cargo optimise what it builds from here on by how the program was seen to run
+# (docs/adr/0017-optimised-by-a-profile.md), where the profile is of this compiler: to others its names mean nothing. Flags in
+# RUSTFLAGS go before it; PEREGRINE_PROFILE=off builds without.
+build_by_profile() {
+    have rustc || return 0
+    profile="$root/crates/peregrine/rustc-$(rustc_release).profdata.gz"
+    [ -f "$profile" ] && [ "${PEREGRINE_PROFILE:-on}" != off ] || return 0
+    # Cargo builds anew when flags change, so its name tells one profile from the next.
+    unpacked="$peregrine_cache/profiles/$(cksum <"$profile" | tr ' ' -).profdata"
+    # Cargo takes flags apart at spaces.
+    case "$unpacked" in *[[:space:]]*) return 0 ;; esac
+    if [ ! -f "$unpacked" ]; then
+        mkdir -p "${unpacked%/*}"
+        gzip -dc "$profile" >"$unpacked.$$"
+        mv "$unpacked.$$" "$unpacked"
+    fi
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Cprofile-use=$unpacked"
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS
+}
