@@ -5,7 +5,7 @@ use crate::content::Content;
 use crate::identify::{Asking, Identity};
 use crate::outcome::Outcome;
 use crate::own::OwnRequest;
-use crate::plane::Plane;
+use crate::plane::{Plane, Rules};
 use crate::policy::{self, Decision, Reason};
 use crate::reasons;
 use crate::recent::Remembered;
@@ -107,10 +107,11 @@ impl Plane {
     /// Explains `request`; with `fetch` it is made first, so that there is an answer to explain, unless its method may change
     /// something.
     pub async fn explain(&self, request: &OwnRequest, fetch: bool) -> Explanation {
-        let facts = Arc::new(request.facts(&self.rules().tenants));
+        let rules = self.rules();
+        let facts = Arc::new(request.facts(&rules.tenants));
         let is_safe = policy::is_safe(&facts.method);
         let fetched = if fetch && is_safe {
-            Some(self.fetch(&facts).await)
+            Some(self.fetch(&rules, &facts).await)
         } else {
             None
         };
@@ -125,7 +126,7 @@ impl Plane {
             last: self.recent.recall(&facts.url()),
             advice: None,
         };
-        let Some(route) = self.table().find(&facts).cloned() else {
+        let Some(route) = rules.table.find(&facts).cloned() else {
             told.step("route", "no route takes it", None);
             return told;
         };
@@ -171,8 +172,8 @@ impl Plane {
 
 impl Plane {
     /// Makes a request, and waits until its answer is stored, where it is to be.
-    async fn fetch(&self, facts: &Arc<RequestFacts>) -> (StatusCode, Outcome) {
-        let (response, mut outcome) = self.own(facts).await;
+    async fn fetch(&self, rules: &Rules, facts: &Arc<RequestFacts>) -> (StatusCode, Outcome) {
+        let (response, mut outcome) = self.own(rules, facts).await;
         let status = response.status();
         if outcome.stored
             && let Err(error) = self.read(response).await

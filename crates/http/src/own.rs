@@ -6,7 +6,7 @@ use crate::deliver;
 use crate::hop::Hop;
 use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
-use crate::plane::Plane;
+use crate::plane::{Plane, Rules};
 use crate::policy::Reason;
 use crate::request::{RequestFacts, normal_authority};
 use crate::tenant::TenantRules;
@@ -100,8 +100,9 @@ impl Plane {
         // An entry whose time is over would be served once more while it is renewed; here the renewal is what counts.
         let wants_fresh = HeaderValue::from_static("min-fresh=1");
         request.headers.entry(header::CACHE_CONTROL).or_insert(wants_fresh);
-        let facts = Arc::new(request.facts(&self.rules().tenants));
-        let (response, outcome) = self.own(&facts).await;
+        let rules = self.rules();
+        let facts = Arc::new(request.facts(&rules.tenants));
+        let (response, outcome) = self.own(&rules, &facts).await;
         let status = response.status().as_u16();
         match outcome.cache {
             CacheOutcome::Hit => return Warmed::Fresh,
@@ -121,16 +122,16 @@ impl Plane {
             return Warmed::Failed(status, error);
         }
         // What was to be stored when its head came may have been too large at its end.
-        match self.peek(&facts).is_some_and(|peek| peek.hit.is_some()) {
+        match self.peek(&rules, &facts).is_some_and(|peek| peek.hit.is_some()) {
             true => Warmed::Stored,
             false => not_stored(Some(Reason::NoRoom)),
         }
     }
 
     /// The answer to a request of Peregrine's own and what happened on the way.
-    pub(crate) async fn own(&self, facts: &Arc<RequestFacts>) -> (Response<Body>, Outcome) {
+    pub(crate) async fn own(&self, rules: &Rules, facts: &Arc<RequestFacts>) -> (Response<Body>, Outcome) {
         let mut outcome = Outcome::begin(self.parts.clock.now(), self.parts.clock.wall());
-        let answer = self.serve(facts, Body::empty(), &mut outcome).await;
+        let answer = self.serve(rules, facts, Body::empty(), &mut outcome).await;
         let response = deliver::complete(answer, facts, &mut outcome);
         (response, outcome)
     }
@@ -151,8 +152,8 @@ impl Plane {
     }
 
     /// What lies under the key of `facts`; nothing where the request does not ask the cache.
-    fn peek(&self, facts: &Arc<RequestFacts>) -> Option<Peek> {
-        let route = self.table().find(facts).cloned()?;
+    fn peek(&self, rules: &Rules, facts: &Arc<RequestFacts>) -> Option<Peek> {
+        let route = rules.table.find(facts).cloned()?;
         match Identity::of(facts, &route, Some(Content::default()), &Body::empty()) {
             Identity::Cached(asking) => Some(self.peek_for(&asking)),
             Identity::Past { .. } => None,

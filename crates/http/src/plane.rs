@@ -97,16 +97,13 @@ impl Handler for Plane {
     }
 
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let received = {
-            let rules = self.rules();
-            receive::receive(request, &peer, &rules.trusted, &rules.tenants, &*self.parts.random)
-        };
-        match received {
+        let rules = self.rules();
+        match receive::receive(request, &peer, &rules.trusted, &rules.tenants, &*self.parts.random) {
             Ok((mut facts, body)) => {
                 facts.trace = self.trace(&facts);
                 let facts = Arc::new(facts);
                 let mut sealing = Sealing::begin(&self.parts, &facts);
-                let answer = self.serve(&facts, body, &mut sealing.outcome).await;
+                let answer = self.serve(&rules, &facts, body, &mut sealing.outcome).await;
                 if matches!(answer, Err(Failure::NoRoute)) {
                     self.unrouted.increment();
                 }
@@ -139,11 +136,16 @@ impl Plane {
     /// The routes as they are now.
     #[must_use]
     pub fn table(&self) -> Arc<RouteTable> {
-        Arc::clone(&self.rules().table)
+        Arc::clone(&self.rules_at_once().table)
     }
 
-    /// The rules, for the moment.
-    pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
+    /// The rules as they are now: for one request from its receipt on, whatever is reloaded meanwhile.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// The same for the moment, which counts no reference.
+    pub(crate) fn rules_at_once(&self) -> arc_swap::Guard<Arc<Rules>> {
         self.rules.load()
     }
 
@@ -174,6 +176,7 @@ impl Plane {
     /// From `route` to `store`: the way of one request up to its answer.
     pub(crate) async fn serve(
         &self,
+        rules: &Rules,
         facts: &Arc<RequestFacts>,
         body: Body,
         outcome: &mut Outcome,
@@ -182,9 +185,9 @@ impl Plane {
             return Err(Failure::Tenant(fault));
         }
         if facts.method.as_str() == purge::METHOD {
-            return purge::answer(self, facts).await;
+            return purge::answer(self, rules, facts).await;
         }
-        let route = self.route(facts)?;
+        let route = rules.table.find(facts).cloned().ok_or(Failure::NoRoute)?;
         outcome.route = Some(Arc::clone(&route));
         if route.wants_tenant && facts.tenant.is_empty() {
             return Err(Failure::Tenant(TenantFault::Missing));
@@ -200,10 +203,6 @@ impl Plane {
                 pass::forward(self, facts, &route, body, outcome).await
             }
         }
-    }
-
-    fn route(&self, facts: &RequestFacts) -> Result<Arc<Route>, Failure> {
-        self.rules().table.find(facts).cloned().ok_or(Failure::NoRoute)
     }
 
     pub(crate) fn admit(&self, route: &Route, tenant: &str) -> Result<Permit, Failure> {

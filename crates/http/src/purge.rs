@@ -2,7 +2,7 @@
 //! it. The answer is the receipt of the admin API.
 
 use crate::failure::Failure;
-use crate::plane::Plane;
+use crate::plane::{Plane, Rules};
 use crate::request::{RequestFacts, RequestView as _, normal_authority};
 use http::{HeaderValue, Response, StatusCode, header};
 use peregrine_cache::Invalidation;
@@ -15,16 +15,12 @@ pub(crate) const METHOD: &str = "PURGE";
 ///
 /// # Errors
 /// When nobody, or not this client, may purge; when no route reads the URL.
-pub(crate) async fn answer(plane: &Plane, facts: &RequestFacts) -> Result<Response<Body>, Failure> {
-    {
-        let rules = plane.rules();
-        let allowed = &rules.purgers;
-        if allowed.is_nobody() {
-            return Err(Failure::PurgeOff);
-        }
-        if !allowed.contains(facts.client) {
-            return Err(Failure::PurgeForbidden);
-        }
+pub(crate) async fn answer(plane: &Plane, rules: &Rules, facts: &RequestFacts) -> Result<Response<Body>, Failure> {
+    if rules.purgers.is_nobody() {
+        return Err(Failure::PurgeOff);
+    }
+    if !rules.purgers.contains(facts.client) {
+        return Err(Failure::PurgeForbidden);
     }
     let mut request = Invalidation::default();
     let mut namespaces: Vec<String> = Vec::new();
@@ -37,7 +33,7 @@ pub(crate) async fn answer(plane: &Plane, facts: &RequestFacts) -> Result<Respon
             ..facts.clone()
         };
         request.tags.push(read.path_tag());
-        for route in plane.table().readers(&read) {
+        for route in rules.table.readers(&read) {
             let key = format!("{scheme}://{}{}", read.authority, route.key.target(&read));
             if !request.keys.contains(&key) {
                 request.keys.push(key);

@@ -61,7 +61,7 @@ impl Plane {
         } = room;
         // Read once: after the head, as promise P2 wants it, and for all steps.
         let now = self.parts.clock.now();
-        let rules = self.rules();
+        let rules = self.rules_at_once();
         let heard = Heard::receive(head, peer, &rules.trusted, &rules.tenants, authority)?;
         let route = rules
             .table
