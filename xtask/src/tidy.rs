@@ -4,6 +4,7 @@
 mod dependencies;
 mod docs;
 mod floors;
+mod image;
 mod manifest;
 mod source;
 mod words;
@@ -13,12 +14,13 @@ use crate::tree::Tree;
 
 /// Every fault in the tree, by file and line.
 pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
-    let checks: [fn(&Tree) -> Vec<Fault>; 5] = [
+    let checks: [fn(&Tree) -> Vec<Fault>; 6] = [
         floors::check,
         dependencies::check,
         source::check,
         words::check,
         docs::check,
+        image::check,
     ];
     let mut faults: Vec<Fault> = checks.iter().flat_map(|check| check(tree)).collect();
     faults.sort();
