@@ -72,7 +72,7 @@ llvm_profdata() { echo "$(rustc --print target-libdir)/../bin/llvm-profdata"; }
 
 # build_by_profile: has cargo optimise what it builds from here on by how the program was seen to run
 # (docs/adr/0017-optimised-by-a-profile.md), where the profile is of this compiler: to others its names mean nothing. Flags in
-# RUSTFLAGS go before it; PEREGRINE_PROFILE=off builds without.
+# RUSTFLAGS go before it, those of `build.rustflags` in cargo's configuration behind it; PEREGRINE_PROFILE=off builds without.
 build_by_profile() {
     have rustc || return 0
     profile="$root/crates/peregrine/rustc-$(rustc_release).profdata.gz"
@@ -86,6 +86,6 @@ build_by_profile() {
         gzip -dc "$profile" >"$unpacked.$$"
         mv "$unpacked.$$" "$unpacked"
     fi
-    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-Cprofile-use=$unpacked"
-    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS
+    flags=${CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS:-}
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="$flags${flags:+ }-Cprofile-use=$unpacked"
 }

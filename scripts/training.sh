@@ -13,6 +13,9 @@ end_training() {
     rm -rf "$folder"
 }
 trap end_training EXIT
+# Otherwise a shell that is told to end would leave them.
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
 # await FILE PATTERN: until the pattern stands in the file, for a minute at most.
 await() {
