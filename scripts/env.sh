@@ -65,7 +65,9 @@ quietly() {
     return 1
 }
 
-rustc_release() { rustc --version | awk '{ print $2 }'; }
+# The compiler as the name of its profile has it: a distribution's may be of the same release, but on another LLVM, which stops
+# at a profile that is newer than itself.
+compiler() { rustc -vV | awk '/^release:/ { release = $2 } /^LLVM version:/ { llvm = $3 } END { print release "-llvm-" llvm }'; }
 
 # LLVM's own reader of profiles, of the version that the compiler is built on.
 llvm_profdata() { echo "$(rustc --print target-libdir)/../bin/llvm-profdata"; }
@@ -75,7 +77,7 @@ llvm_profdata() { echo "$(rustc --print target-libdir)/../bin/llvm-profdata"; }
 # RUSTFLAGS go before it, those of `build.rustflags` in cargo's configuration behind it; PEREGRINE_PROFILE=off builds without.
 build_by_profile() {
     have rustc || return 0
-    profile="$root/crates/peregrine/rustc-$(rustc_release).profdata.gz"
+    profile="$root/crates/peregrine/rustc-$(compiler).profdata.gz"
     [ -f "$profile" ] && [ "${PEREGRINE_PROFILE:-on}" != off ] || return 0
     # Cargo builds anew when flags change, so its name tells one profile from the next.
     unpacked="$peregrine_cache/profiles/$(cksum <"$profile" | tr ' ' -).profdata"

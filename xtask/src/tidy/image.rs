@@ -43,10 +43,10 @@ fn missing_members(context: &str, workspace: &str) -> Vec<Fault> {
 }
 
 fn other_compiler(tree: &Tree, recipe: &str) -> Option<Fault> {
-    let release = tree.paths().find_map(|path| {
-        path.strip_prefix("crates/peregrine/rustc-")?
-            .strip_suffix(".profdata.gz")
-    })?;
+    let profile = tree
+        .paths()
+        .find_map(|path| path.strip_prefix("crates/peregrine/rustc-"))?;
+    let (release, _) = profile.split_once("-llvm-")?;
     let image = format!("FROM rust:{release}-");
     (!recipe.lines().any(|line| line.starts_with(&image))).then(|| {
         let what = format!("the program is built by another compiler than Rust {release}, which its profile is of");
@@ -61,7 +61,7 @@ mod tests {
     fn faults_of(context: &str, recipe: &str) -> Vec<String> {
         let tree = Tree::of(&[
             (WORKSPACE, "[workspace]\nmembers = [\"crates/*\", \"fuzz\"]\n"),
-            ("crates/peregrine/rustc-1.95.0.profdata.gz", ""),
+            ("crates/peregrine/rustc-1.95.0-llvm-22.1.2.profdata.gz", ""),
             (CONTEXT, context),
             (RECIPE, recipe),
         ]);
