@@ -22,7 +22,18 @@ pub(crate) use program::Peregrine;
 pub(crate) use rustix::process::Signal;
 pub(crate) use terminal::Terminal;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The longest that a condition is waited for. Only a failing test ever waits that long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Tells the threads of a load to stop once a test is done with them, and also when it fails: a scope waits for its threads, and
+/// would wait for ever.
+pub(crate) struct Stopping<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}

@@ -1,7 +1,7 @@
 //! The configuration changes while requests are served: what is good holds from then on, what is bad changes nothing.
 
 use crate::harness::program::upstream;
-use crate::harness::{Client, Origin, Peregrine, Reply, Signal, request, until};
+use crate::harness::{Client, Origin, Peregrine, Reply, Signal, Stopping, request, until};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[test]
@@ -37,6 +37,7 @@ fn a_reload_under_load_drops_no_request() {
                 }
             });
         }
+        let _stopping = Stopping(&stop);
         for round in 0..12 {
             let path = if round % 2 == 0 { "/c/*" } else { "/b/*" };
             peregrine.reload(&route(path, 60 + round, 16 + 16 * (round % 4)));
@@ -53,7 +54,6 @@ fn a_reload_under_load_drops_no_request() {
                 "round {round}"
             );
         }
-        stop.store(true, Ordering::SeqCst);
     });
     assert_eq!(
         peregrine.metric("peregrine_responses_total", &["route=\"always\"", "class=\"5xx\""]),

@@ -3,7 +3,7 @@
 
 use crate::harness::process::{self, Process};
 use crate::harness::program::upstream;
-use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Signal, request, until};
+use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Signal, Stopping, request, until};
 use serde_json::json;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -89,6 +89,7 @@ fn a_program_is_replaced_under_load_and_no_request_is_lost() {
                 }
             });
         }
+        let _stopping = Stopping(&stop);
         for round in 0..5 {
             let before = answered.load(Ordering::SeqCst);
             until("requests", || answered.load(Ordering::SeqCst) > before + 50);
@@ -99,7 +100,6 @@ fn a_program_is_replaced_under_load_and_no_request_is_lost() {
             });
             peregrine.reload(&route(60 + round));
         }
-        stop.store(true, Ordering::SeqCst);
     });
     assert!(
         connected.load(Ordering::SeqCst) >= 6 * 5,
