@@ -18,6 +18,7 @@ mod s11_demo;
 mod s12_snapshot;
 mod s13_encoding;
 mod s13_handover;
+mod s13_handover_channel;
 mod s13_handover_http2;
 mod s14_watching;
 mod s15_edge;

@@ -14,20 +14,23 @@
 
 mod channel;
 mod inherited;
+mod telling;
 
 use super::program::Program;
 use crate::Failure;
 pub(super) use channel::Role;
 use channel::{Channel, Door, Message, VERSION};
 pub(super) use inherited::{Inherited, Shared, of_service_manager};
-use peregrine_cache::{Expecting, Invalidation};
+use peregrine_cache::Expecting;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use telling::Telling;
 use tokio::sync::{oneshot, watch};
 
 /// The name of the socket.
@@ -45,7 +48,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Offer {
     path: PathBuf,
-    succeeded: watch::Receiver<bool>,
+    /// What tells the successor of invalidations, when there is one.
+    succeeded: watch::Receiver<Option<Arc<Telling>>>,
 }
 
 impl Offer {
@@ -59,7 +63,7 @@ impl Offer {
                 return None;
             }
         };
-        let (sender, succeeded) = watch::channel(false);
+        let (sender, succeeded) = watch::channel(None);
         let program = Arc::clone(program);
         let wait = move || wait(&program, door, &sender, &retire);
         let thread = std::thread::Builder::new().name("hand-over".to_owned()).spawn(wait);
@@ -69,21 +73,31 @@ impl Offer {
     /// Completes when a successor has taken over.
     pub(super) async fn succeeded(&self) {
         let mut succeeded = self.succeeded.clone();
-        if succeeded.wait_for(|succeeded| *succeeded).await.is_err() {
+        if succeeded.wait_for(Option::is_some).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
     /// Nobody can take over any more.
     pub(super) fn withdraw(&self) {
-        if !*self.succeeded.borrow() {
+        if self.succeeded.borrow().is_none() {
             let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    /// Sees to it that a successor, if there is one, knows of all that was invalidated here.
+    pub(super) async fn finish(&self, limit: Duration) {
+        let telling = self.succeeded.borrow().clone();
+        if let Some(telling) = telling
+            && !telling.finished(limit).await
+        {
+            tracing::error!("the successor does not listen: it was not told of all that was invalidated here");
         }
     }
 }
 
 /// Lets successors in, one after the other, until one of them is ready.
-fn wait(program: &Arc<Program>, door: Door, succeeded: &watch::Sender<bool>, retire: &dyn Fn()) {
+fn wait(program: &Arc<Program>, door: Door, succeeded: &watch::Sender<Option<Arc<Telling>>>, retire: &dyn Fn()) {
     loop {
         let channel = match door.next() {
             Ok(channel) => Arc::new(channel),
@@ -94,7 +108,7 @@ fn wait(program: &Arc<Program>, door: Door, succeeded: &watch::Sender<bool>, ret
             }
         };
         match let_in(program, &channel) {
-            Ok(true) => {
+            Ok(Some(telling)) => {
                 // From here on the place is the successor's.
                 drop(door);
                 program.succeeded.store(true, Ordering::SeqCst);
@@ -103,51 +117,53 @@ fn wait(program: &Arc<Program>, door: Door, succeeded: &watch::Sender<bool>, ret
                     tracing::info!(process, "a successor has taken over");
                     program.notify.main_process(process);
                 }
-                let told = channel.send(&Message::Retiring, &[]);
-                succeeded.send_replace(true);
-                if told.is_ok() {
-                    hear(program, &channel);
-                }
-                return;
+                telling.retire();
+                succeeded.send_replace(Some(telling));
+                return hear(program, &channel);
             }
-            Ok(false) => tracing::warn!("the successor went away before it was ready; this program goes on"),
+            Ok(None) => tracing::warn!("the successor went away before it was ready; this program goes on"),
             Err(error) => tracing::warn!(%error, "the successor could not take over; this program goes on"),
         }
         program.engine.mirror_invalidations(None);
     }
 }
 
-/// Gives a successor what it needs; whether it is ready.
-fn let_in(program: &Arc<Program>, channel: &Arc<Channel>) -> io::Result<bool> {
+/// Gives a successor what it needs; what tells it of invalidations, when it is ready.
+fn let_in(program: &Arc<Program>, channel: &Arc<Channel>) -> io::Result<Option<Arc<Telling>>> {
     channel.patience(Some(ANSWER_TIME_MAX))?;
     match channel.receive()? {
         Some((Message::TakeOver { version: VERSION }, _)) => {}
         Some(_) => {
             let why = "the running program speaks another version; stop it and start the new one".to_owned();
             channel.send(&Message::Refused { why }, &[])?;
-            return Ok(false);
+            return Ok(None);
         }
         // Somebody who looked whether there is anybody.
-        None => return Ok(false),
+        None => return Ok(None),
     }
     let Shared { sockets, descriptors } = program.listeners.share()?;
     let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
     channel.send(&Message::Sockets { sockets }, &descriptors)?;
     channel.patience(Some(WORK_TIME_MAX))?;
+    let telling = Telling::new(channel);
     loop {
         match channel.receive()? {
-            None => return Ok(false),
+            None => return Ok(None),
             Some((Message::Ready, _)) => {
                 channel.patience(None)?;
-                return Ok(true);
+                return Ok(Some(telling));
             }
             Some((Message::Warm, _)) => {
                 // First: what is invalidated while memory is written has to reach the successor.
-                mirror(program, channel);
-                let file = memory(program);
+                mirror(program, &telling);
+                // Both programs would serve for ever if a fault there kept this one from hearing that it has a successor.
+                let written = std::panic::catch_unwind(AssertUnwindSafe(|| memory(program)));
+                let file = written.unwrap_or_default();
                 let there: Vec<_> = file.iter().map(AsFd::as_fd).collect();
                 channel.send(&Message::Memory { there: file.is_some() }, &there)?;
             }
+            // It serves already, and clients write through it.
+            Some((Message::Invalidated(request), _)) => program.engine.invalidate_as_told(&request),
             Some((message, _)) => {
                 let problem = format!("the successor said {message:?} out of turn");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
@@ -168,20 +184,11 @@ fn memory(program: &Arc<Program>) -> Option<File> {
 }
 
 /// Tells the other side of every invalidation from now on.
-fn mirror(program: &Program, channel: &Arc<Channel>) {
-    let channel = Arc::clone(channel);
-    program.engine.mirror_invalidations(Some(Arc::new(move |request| {
-        let told = channel.send(&Message::Invalidated(request.clone()), &[]);
-        // A request that is too long for a message means everything. When the other side is gone, nobody needs to know.
-        if told.is_err_and(|error| error.kind() == io::ErrorKind::InvalidInput) {
-            let everything = Invalidation {
-                all: true,
-                soft: request.soft,
-                ..Invalidation::default()
-            };
-            let _ = channel.send(&Message::Invalidated(everything), &[]);
-        }
-    })));
+fn mirror(program: &Program, telling: &Arc<Telling>) {
+    let telling = Arc::clone(telling);
+    program
+        .engine
+        .mirror_invalidations(Some(Arc::new(move |request| telling.tell(request))));
 }
 
 /// Applies what the other side tells until it is gone.
@@ -311,15 +318,33 @@ impl Takeover {
     /// What is invalidated here from now on reaches those whom the program before still answers. To be called before the
     /// first request.
     pub(super) fn tell_invalidations(&self) {
-        mirror(&self.program, &self.channel);
+        mirror(&self.program, &Telling::new(&self.channel));
     }
 
     /// Says that this program takes connections. Completes when the one before takes none any more.
-    pub(super) async fn ready(self) {
-        let told = self.channel.send(&Message::Ready, &[]);
-        let retired = tokio::time::timeout(ANSWER_TIME_MAX, self.retired).await;
-        if told.is_err() || !matches!(retired, Ok(Ok(()))) {
-            tracing::warn!("the program before went away by itself");
+    ///
+    /// # Errors
+    /// When the one before has given this one up and goes on.
+    pub(super) async fn ready(self, directory: &Path) -> Result<(), Failure> {
+        if self.channel.send(&Message::Ready, &[]).is_ok() {
+            match tokio::time::timeout(ANSWER_TIME_MAX, self.retired).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    tracing::warn!("the program before does not answer; it retires as soon as it can");
+                    return Ok(());
+                }
+            }
+        }
+        // With two that both serve and do not hear each other, what is invalidated would stay in one of them.
+        match Channel::connect(&directory.join(FILE)) {
+            Ok(Some(_)) => Err(Failure::Failed(
+                "the running program does not let this one take over and goes on; its log says why".to_owned(),
+            )),
+            _ => {
+                tracing::warn!("the program before went away by itself");
+                Ok(())
+            }
         }
     }
 }

@@ -279,7 +279,7 @@ async fn start_after(
     });
     let (token, login_code) = admin.transpose()?.unzip();
     if let Some(takeover) = takeover {
-        takeover.ready().await;
+        relieve(takeover, &settings.server.state_dir, &drain).await?;
     }
     program.begin();
     let drains = Arc::new(Drains {
@@ -297,6 +297,16 @@ async fn start_after(
         drains,
         _threads: threads,
     })
+}
+
+/// Says to the program before that this one serves. Where it was given up, whoever came in already gets an answer.
+async fn relieve(takeover: Takeover, directory: &Path, requests: &Drain) -> Result<(), Failure> {
+    let ready = takeover.ready(directory).await;
+    if ready.is_err() {
+        requests.start();
+        requests.finished(CUT_OFF_LIMIT, &TokioRuntime).await;
+    }
+    ready
 }
 
 /// Lets a successor take over, unless this program is to leave no trace.
@@ -442,6 +452,7 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
         sharing.backplane.leave().await;
     }
     if let Some(offer) = offer {
+        offer.finish(FLUSH_LIMIT).await;
         offer.withdraw();
     }
     // A collector that does not answer does not hold up the end.

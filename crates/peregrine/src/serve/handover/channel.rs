@@ -66,6 +66,17 @@ pub(in crate::serve) enum Role {
     Admin,
 }
 
+impl Message {
+    /// As it is sent; an error when it is too long for a packet.
+    pub(super) fn text(&self) -> io::Result<Vec<u8>> {
+        let text = serde_json::to_vec(self)?;
+        if text.len() > MESSAGE_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too long"));
+        }
+        Ok(text)
+    }
+}
+
 /// Where a successor is waited for.
 #[derive(Debug)]
 pub(super) struct Door {
@@ -154,19 +165,33 @@ impl Channel {
         Ok(())
     }
 
-    /// Says `message` and gives `descriptors` away with it. Waits only for as long as the other side does not listen.
+    /// Says `message` and gives `descriptors` away with it. Waits for a moment when the other side does not listen.
     pub(super) fn send(&self, message: &Message, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let invalid = |problem: &str| io::Error::new(io::ErrorKind::InvalidInput, problem);
-        let text = serde_json::to_vec(message)?;
-        if text.len() > MESSAGE_BYTES_MAX || descriptors.len() > DESCRIPTORS_MAX {
-            return Err(invalid("the message is too long"));
+        self.send_text(&message.text()?, descriptors, SendFlags::empty())
+    }
+
+    /// Says what [`Message::text`] gave; `WouldBlock` when the other side does not listen.
+    pub(super) fn try_send(&self, text: &[u8]) -> io::Result<()> {
+        self.send_text(text, &[], SendFlags::DONTWAIT)
+    }
+
+    /// Says what [`Message::text`] gave, and waits for the other side to listen, for as long as it is there.
+    pub(super) fn insist(&self, text: &[u8]) -> io::Result<()> {
+        loop {
+            match self.send_text(text, &[], SendFlags::empty()) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                ended => return ended,
+            }
         }
+    }
+
+    fn send_text(&self, text: &[u8], descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut beside = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
-            return Err(invalid("too many descriptors"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many descriptors"));
         }
-        let sent = sendmsg(&self.0, &[IoSlice::new(&text)], &mut beside, SendFlags::NOSIGNAL)?;
+        let sent = sendmsg(&self.0, &[IoSlice::new(text)], &mut beside, flags | SendFlags::NOSIGNAL)?;
         if sent == text.len() {
             Ok(())
         } else {
@@ -207,9 +232,19 @@ impl AsFd for Channel {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::io::{Read, Write};
+
+    /// Both ends of a channel, and the folder of its door.
+    pub(in crate::serve::handover) fn pair() -> (tempfile::TempDir, Channel, Channel) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door");
+        let door = Door::open(&path).unwrap();
+        let here = Channel::connect(&path).unwrap().unwrap();
+        let there = door.next().unwrap();
+        (folder, here, there)
+    }
 
     #[test]
     fn messages_arrive_whole_and_descriptors_with_them() {
@@ -261,11 +296,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("door");
-        let door = Door::open(&path).unwrap();
-        let here = Channel::connect(&path).unwrap().unwrap();
-        let there = door.next().unwrap();
+        let (_folder, here, there) = pair();
         rustix::io::write(&here, b"{\"no\":1}").unwrap();
         assert!(there.receive().is_err());
     }

@@ -29,6 +29,8 @@ const FILE: &str = "insight.redb";
 /// this one has taken over.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 const BUSY_MAX: u32 = 150;
+/// How long the last writes may take when the program ends.
+const FINISH_LIMIT: Duration = Duration::from_secs(5);
 /// How long after the beginning of a second it is read, so that a timer that is early is not in the second before.
 const INTO_SECOND: Duration = Duration::from_millis(5);
 
@@ -101,7 +103,7 @@ impl Watching {
         self.store.lock().as_ref().map_or(0, |store| store.failures())
     }
 
-    /// Writes what there is, and lets go of the file.
+    /// Writes what there is, and lets go of the file. A disk that does not take it holds nobody up for long.
     pub(super) async fn finish(self: &Arc<Self>) {
         let own = Arc::clone(self);
         let finished = tokio::task::spawn_blocking(move || {
@@ -109,8 +111,10 @@ impl Watching {
             own.write(&own.alerting.take_writes());
             own.store.lock().take();
         });
-        // It fails only if it panicked, which was told.
-        let _ = finished.await;
+        // Otherwise it fails only if it panicked, which was told.
+        if tokio::time::timeout(FINISH_LIMIT, finished).await.is_err() {
+            tracing::warn!("the disk is too slow: what was observed last may be missing from the history");
+        }
     }
 
     /// Opens the file and reads it; gives up after a while if another program has it.
