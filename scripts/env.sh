@@ -72,22 +72,43 @@ compiler() { rustc -vV | awk '/^release:/ { release = $2 } /^LLVM version:/ { ll
 # LLVM's own reader of profiles, of the version that the compiler is built on.
 llvm_profdata() { echo "$(rustc --print target-libdir)/../bin/llvm-profdata"; }
 
+# with_flag FLAGS FLAG: both. Not again what is there, because scripts call scripts; and none with a space, at which cargo takes
+# them apart.
+with_flag() {
+    case " $1 " in *" $2 "*) set -- "$1" '' ;; esac
+    case "$2" in '' | *[[:space:]]*) echo "$1" ;; *) echo "$1${1:+ }$2" ;; esac
+}
+
+# flag FLAG: has cargo hand it to the compiler in what it builds from here on. Flags in RUSTFLAGS go before it, those of
+# `build.rustflags` in cargo's configuration behind it.
+flag() {
+    flags=$(with_flag "${CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS:-}" "$1")
+    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="$flags"
+}
+
+# build_alike: has cargo leave the folders of this machine out of what it builds from here on, so that the program comes out
+# the same in all of them. Those inside others come later: the last that fits is taken.
+build_alike() {
+    for folder in "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$root=/peregrine" "$CARGO_TARGET_DIR=/target"; do
+        flag "--remap-path-prefix=$folder"
+        CFLAGS=$(with_flag "${CFLAGS:-}" "-ffile-prefix-map=$folder")
+    done
+    export CFLAGS
+}
+
 # build_by_profile: has cargo optimise what it builds from here on by how the program was seen to run
-# (docs/adr/0017-optimised-by-a-profile.md), where the profile is of this compiler: to others its names mean nothing. Flags in
-# RUSTFLAGS go before it, those of `build.rustflags` in cargo's configuration behind it; PEREGRINE_PROFILE=off builds without.
+# (docs/adr/0017-optimised-by-a-profile.md), where the profile is of this compiler: to others its names mean nothing.
+# PEREGRINE_PROFILE=off builds without.
 build_by_profile() {
     have rustc || return 0
     profile="$root/crates/peregrine/rustc-$(compiler).profdata.gz"
     [ -f "$profile" ] && [ "${PEREGRINE_PROFILE:-on}" != off ] || return 0
     # Cargo builds anew when flags change, so its name tells one profile from the next.
     unpacked="$peregrine_cache/profiles/$(cksum <"$profile" | tr ' ' -).profdata"
-    # Cargo takes flags apart at spaces.
-    case "$unpacked" in *[[:space:]]*) return 0 ;; esac
     if [ ! -f "$unpacked" ]; then
         mkdir -p "${unpacked%/*}"
         gzip -dc "$profile" >"$unpacked.$$"
         mv "$unpacked.$$" "$unpacked"
     fi
-    flags=${CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS:-}
-    export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="$flags${flags:+ }-Cprofile-use=$unpacked"
+    flag "-Cprofile-use=$unpacked"
 }

@@ -33,7 +33,7 @@ fn main() {
         gather(&folder, &folder, &mut files);
         files.sort();
     }
-    fs::write(out.join("dashboard.rs"), table(&files)).expect("OUT_DIR can be written");
+    fs::write(out.join("dashboard.rs"), table(&files, &out)).expect("OUT_DIR can be written");
 }
 
 /// Adds the names of all files under `folder`, seen from `root`, but for those that are compressed forms of others.
@@ -58,22 +58,27 @@ fn gather(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) {
     }
 }
 
-/// The files as a table in Rust, sorted by name.
-fn table(files: &[(String, PathBuf)]) -> String {
+/// The files as a table in Rust, sorted by name. They are copied to `out`, beside the table: with paths into the checkout the
+/// program would come out different in each folder.
+fn table(files: &[(String, PathBuf)], out: &Path) -> String {
     let mut text = String::from("&[\n");
-    for (name, path) in files {
-        let compressed = |ending: &str| {
-            let mut beside = path.clone().into_os_string();
-            beside.push(ending);
-            match Path::new(&beside).is_file() {
-                true => format!("Some(include_bytes!({beside:?}))"),
-                false => "None".to_owned(),
-            }
+    for (number, (name, path)) in files.iter().enumerate() {
+        let included = |ending: &str| {
+            let mut from = path.clone().into_os_string();
+            from.push(ending);
+            let copy = format!("file{number}{ending}");
+            let is_there = Path::new(&from).is_file();
+            is_there.then(|| {
+                fs::copy(&from, out.join(&copy)).expect("OUT_DIR can be written");
+                format!("include_bytes!({copy:?})")
+            })
         };
+        let compressed = |ending| included(ending).map_or_else(|| "None".to_owned(), |bytes| format!("Some({bytes})"));
+        let plain = included("").expect("it was found there");
         let (br, gz) = (compressed(".br"), compressed(".gz"));
         writeln!(
             text,
-            "    File {{ name: {name:?}, plain: include_bytes!({path:?}), br: {br}, gz: {gz} }},"
+            "    File {{ name: {name:?}, plain: {plain}, br: {br}, gz: {gz} }},"
         )
         .expect("a text takes what is written to it");
     }
