@@ -107,6 +107,12 @@ fn a_thousand_clients_on_an_answer_that_is_not_to_be_stored_do_not_wait_for_each
 }
 
 #[test]
+fn a_thousand_clients_on_an_answer_that_is_to_be_validated_do_not_wait_for_each_other() {
+    // RFC 9111 §5.2.2.4: stored, but for no other request without the origin's word.
+    nobody_waits_or_gets_the_answer_of_another(&[("cache-control", "no-cache"), ("etag", "\"own\"")]);
+}
+
+#[test]
 fn followers_read_a_body_while_it_arrives() {
     let gate = Gate::default();
     let waiting = gate.clone();

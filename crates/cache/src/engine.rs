@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::encoder::Encoder;
 use crate::entry::Entry;
 use crate::find::Found;
-use crate::flight::Flight;
+use crate::flight::{Flight, StreamHead};
 use crate::follower::Follower;
 use crate::hit::Hit;
 use crate::invalidation::Invalidation;
@@ -258,9 +258,11 @@ impl Engine {
         self.count_missed(key, why);
         // That the whole is too large to be kept says nothing about a part of it.
         let is_about_size = |why| matches!(why, PassReason::TooLarge | PassReason::Partial);
-        let alone = found
+        let marked = found
             .marker
             .is_some_and(|why| ask.part.is_none() || !is_about_size(why));
+        // Where everybody needs an answer of his own, nobody is to wait for another's.
+        let alone = marked || why == MissReason::Validation || brings_own(&mut shard, key);
         if !alone
             && let Some(flight) = self.joinable(&mut shard, key, ask, &found)
             && let Some(seat) = flight.take_seat()
@@ -307,8 +309,12 @@ impl Engine {
             .iter_mut()
             .filter(|listed| listed.joinable && brings(listed))
         {
+            let head = listed.flight.head();
+            let is_late = |head: &StreamHead| head.arrived < ask.arrived && !head.will_do(ask);
             if self.is_overtaken(key, &listed.flight) {
                 listed.joinable = false;
+            } else if head.as_deref().is_some_and(is_late) {
+                // It was there before this asker, who may not have what is as old.
             } else if listed.variant.is_none() || variant.is_none() || listed.variant == variant {
                 return Some(Arc::clone(&listed.flight));
             }
@@ -375,4 +381,12 @@ impl fmt::Debug for Engine {
             .field("loads_under_way", &self.flights.count())
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a load is under way whose answer is for its asker only.
+fn brings_own(shard: &mut Shard, key: &Key) -> bool {
+    let is_own = |listed: &Listed| listed.flight.head().is_some_and(|head| !head.may_be_shared());
+    shard
+        .slot(key.text())
+        .is_some_and(|slot| slot.listed.iter().any(is_own))
 }

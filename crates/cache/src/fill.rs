@@ -154,8 +154,7 @@ impl Fill {
     fn grow_older(&mut self, held: &Held) {
         let arrived = held.flight.head().map(|head| head.arrived);
         let took = arrived.map_or(Duration::ZERO, |arrived| held.engine.parts.clock.now().since(arrived));
-        self.meta.initial_age = self.meta.initial_age.saturating_add(took);
-        self.meta.fresh_for = self.meta.fresh_for.saturating_sub(took);
+        self.meta.grow_older(took);
     }
 
     /// Makes an entry of what was received and puts it into memory.

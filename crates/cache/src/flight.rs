@@ -8,7 +8,7 @@
 use crate::budget::Charge;
 use crate::hit::{Hit, Slice};
 use crate::ledger::Position;
-use crate::lookup::PartMeta;
+use crate::lookup::{Ask, PartMeta};
 use crate::outcome::{LoadFailure, PassReason};
 use crate::selector::Selector;
 use crate::stream::Stream;
@@ -82,6 +82,34 @@ pub(crate) struct StreamHead {
     /// When the head arrived, and how old the answer was then.
     pub(crate) arrived: Instant,
     pub(crate) initial_age: Duration,
+    /// For how long it is fresh from then on, and may be served while it is renewed.
+    pub(crate) fresh_for: Duration,
+    pub(crate) stale_while_revalidate: Duration,
+    /// Whether each use has to be confirmed by the origin.
+    pub(crate) must_validate: bool,
+}
+
+impl StreamHead {
+    /// Whether others than its own asker may have the answer: not what each use has to be confirmed of, and not what arrives
+    /// stale (RFC 9111 §4, §5.2.2.4).
+    pub(crate) fn may_be_shared(&self) -> bool {
+        !(self.must_validate || self.fresh_for.is_zero() && self.stale_while_revalidate.is_zero())
+    }
+
+    /// Whether it may answer who came after it had arrived, by the rules for what is stored.
+    pub(crate) fn will_do(&self, ask: &Ask<'_>) -> bool {
+        let there_for = ask.now.since(self.arrived);
+        let age = self.initial_age.saturating_add(there_for);
+        if self.must_validate || ask.validate || ask.age_max.is_some_and(|max| age > max) {
+            return false;
+        }
+        let fresh_for = self.fresh_for.saturating_sub(there_for);
+        let in_grace = there_for < self.fresh_for.saturating_add(self.stale_while_revalidate);
+        match ask.fresh_min.is_zero() {
+            true => !fresh_for.is_zero() || in_grace,
+            false => fresh_for >= ask.fresh_min,
+        }
+    }
 }
 
 /// Somebody who waits or reads.

@@ -105,6 +105,9 @@ impl Follower {
         if !self.is_wanted(head.selector.as_ref(), &head.variant, variants) || self.is_overtaken(&head.tags) {
             return Followed::Again;
         }
+        if !head.may_be_shared() {
+            return Followed::Passed(PassReason::Validation);
+        }
         self.seat = None;
         let reader = Reader {
             flight: Arc::clone(&self.flight),
@@ -119,6 +122,10 @@ impl Follower {
         let tags: Vec<String> = hit.tags().map(str::to_owned).collect();
         if !self.is_wanted(selector, hit.variant(), variants) || self.is_overtaken(&tags) {
             return Followed::Again;
+        }
+        let now = self.engine.parts.clock.now();
+        if hit.0.must_validate() || now >= hit.fresh_until().max(hit.stale_while_revalidate_until()) {
+            return Followed::Passed(PassReason::Validation);
         }
         Followed::Serve(hit)
     }

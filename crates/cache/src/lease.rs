@@ -6,7 +6,7 @@ use crate::entry::{BodyDraft, Entry, Kind, PACKED_MAX, SEGMENT_BYTES, tags_fit};
 use crate::fill::Fill;
 use crate::flight::{Closed, Flight, StreamHead};
 use crate::hit::Hit;
-use crate::key::{Key, TEXT_MAX};
+use crate::key::{Key, TEXT_MAX, variant_hash};
 use crate::ledger::Position;
 use crate::lookup::{Meta, Terms};
 use crate::outcome::{LoadFailure, MissReason, NotStored, PassReason, Refused};
@@ -150,6 +150,9 @@ impl Lease {
             part: meta.part.clone(),
             arrived: held.engine.parts.clock.now(),
             initial_age: meta.initial_age,
+            fresh_for: meta.fresh_for,
+            stale_while_revalidate: meta.swr,
+            must_validate: meta.must_validate,
         };
         held.flight.open(head, held.engine.charge());
         Ok(Fill::new(held, meta, variant, limit))
@@ -203,8 +206,17 @@ impl Lease {
     /// What lies there was found outdated without anything to take its place: from now on it is stale (RFC 9111 §4.3.5).
     pub fn outdate(self) {
         let held = self.take();
-        if let Some(stale) = &held.stale {
-            stale.0.soften();
+        if let Some(Hit(stale)) = &held.stale {
+            stale.soften();
+            // An encoding of it may have been made since, which is another entry.
+            let hash = match stale.variant() {
+                "" => held.key.hash(),
+                variant => variant_hash(held.key.hash(), variant),
+            };
+            let there = held.key.namespace().tier().peek(hash);
+            if let Some(there) = there.filter(|there| there.shares_body(stale)) {
+                there.soften();
+            }
         }
         held.close(Closed::Again, None);
     }

@@ -208,6 +208,17 @@ pub struct Meta {
     pub part: Option<PartMeta>,
 }
 
+impl Meta {
+    /// Counts the time since the head arrived: age, lifetime and what may follow it run from then (RFC 9111 §4.2.3).
+    pub fn grow_older(&mut self, took: Duration) {
+        let overdue = took.saturating_sub(self.fresh_for);
+        self.initial_age = self.initial_age.saturating_add(took);
+        self.fresh_for = self.fresh_for.saturating_sub(took);
+        self.swr = self.swr.saturating_sub(overdue);
+        self.sie = self.sie.saturating_sub(overdue);
+    }
+}
+
 /// Which part of a value a body is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartMeta {

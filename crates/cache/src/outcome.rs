@@ -116,6 +116,8 @@ words! {
         TooLarge = "too_large",
         /// The status is not one to store.
         Status = "status",
+        /// The answer must be validated before it is used again, or is stale from the beginning: it is for its asker only.
+        Validation = "validation",
         /// The method is not one to store.
         Method = "method",
         /// The answer is a part of the whole.

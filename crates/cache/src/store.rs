@@ -135,6 +135,8 @@ impl Engine {
             body,
             encoding: stale.encoding(),
             coded: latest.all_coded().into(),
+            // A part has no encodings: it is a part of the one that the origin chose.
+            compressible: draft.compressible && stale.kind() == Kind::Value,
             position: held.flight.position,
             load_start: Some(held.flight.started),
             cost,
@@ -221,7 +223,17 @@ impl Engine {
             whole
         };
         let tier = held.key.namespace().tier();
-        let newer = |there: Entry| there.kind() == entry.kind() && there.position().lc > entry.position().lc;
+        // What began later is newer, even if it was there first: answers overtake each other on their way (RFC 9111 §4). Parts
+        // are of one version, and come in any order.
+        let now = self.parts.clock.now();
+        let began_later = |there: &Entry| {
+            let start = there.load_start(now).filter(|_| there.kind() == Kind::Value);
+            start.is_some_and(|start| start > held.flight.started)
+        };
+        let newer = |there: Entry| {
+            let is_ahead = there.position().lc > entry.position().lc;
+            there.kind() == entry.kind() && (is_ahead || began_later(&there))
+        };
         if tier.peek(hash).is_some_and(newer) {
             return Err(NotStored::Overtaken);
         }

@@ -28,27 +28,28 @@ static TAG_FIELDS: [HeaderName; 2] = [
 const UNPACKED_BYTES_MAX: u64 = 256 << 10;
 static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// A stored response as the answer: whole, a part of it, or only that nothing changed.
+/// A stored response as the answer: whole, a part of it, or only that nothing changed. Nothing where only a part of it is held
+/// and that does not answer.
 pub(crate) fn stored(
     asking: &Asking,
     hit: &Hit,
     (now, wall): (Instant, WallTime),
     chance: &dyn Random,
-) -> Result<Response<Body>, Failure> {
+) -> Option<Result<Response<Body>, Failure>> {
     match StoredHead::decode(hit.head()) {
-        Some(head) => Ok(under(asking, head, hit, (hit.age(now), wall), chance)),
-        None => Err(Failure::Load(LoadFailure::Broken)),
+        Some(head) => under(asking, head, hit, (hit.age(now), wall), chance).map(Ok),
+        None => Some(Err(Failure::Load(LoadFailure::Broken))),
     }
 }
 
-/// The body of `hit` under `head`.
+/// The body of `hit` under `head`. A part is never the answer to who gets the whole (RFC 9111 §3.3): nothing then.
 pub(crate) fn under(
     asking: &Asking,
     head: StoredHead,
     hit: &Hit,
     (age, wall): (Duration, WallTime),
     chance: &dyn Random,
-) -> Response<Body> {
+) -> Option<Response<Body>> {
     let StoredHead {
         status,
         mut headers,
@@ -59,7 +60,7 @@ pub(crate) fn under(
     let offer = Offer::stored(asking, hit);
     offer.announce(&mut headers);
     let (mut headers, content) = match offer.answer(asking, status, headers, hit, wall) {
-        Answer::Current(headers) => return bodiless(StatusCode::NOT_MODIFIED, headers),
+        Answer::Current(headers) => return Some(bodiless(StatusCode::NOT_MODIFIED, headers)),
         Answer::Whole(headers, content) => (headers, content),
     };
     let length = content.length();
@@ -67,27 +68,30 @@ pub(crate) fn under(
         let complete = hit.parts().map_or(length, |parts| parts.complete);
         match ranges::select(asking, status, &headers, complete) {
             RangeAnswer::Whole => {}
-            RangeAnswer::Unsatisfiable => return ranges::unsatisfiable(complete),
+            RangeAnswer::Unsatisfiable => return Some(ranges::unsatisfiable(complete)),
             RangeAnswer::Parts(parts) => {
                 if let Some(answer) = ranges::of_stored(&content, &headers, &parts, complete, chance) {
-                    return answer;
+                    return Some(answer);
                 }
             }
         }
     }
+    if hit.parts().is_some() {
+        return None;
+    }
     let follow = !trailers.is_empty() && request.hop.wants_trailers() && matches!(content, Content::Plain(_));
-    if follow && request.method != Method::HEAD && hit.parts().is_none() {
-        return trailed(status, headers, &content, trailers);
+    if follow && request.method != Method::HEAD {
+        return Some(trailed(status, headers, &content, trailers));
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if request.method == Method::HEAD {
-        return bodiless(status, headers);
+        return Some(bodiless(status, headers));
     }
     match &content {
         Content::Coded(coded) => asking.route.metrics.encoded(coded.coding()),
         Content::Plain(hit) => asking.route.count_withheld(&request.headers, (status, &headers), hit),
     }
-    respond(status, headers, body_of(&content, content.pieces(), length))
+    Some(respond(status, headers, body_of(&content, content.pieces(), length)))
 }
 
 /// The whole of `content`, and what came after it. There is a place for that only behind chunks and streams.

@@ -22,7 +22,9 @@ impl<'a> Checking<'a> {
     /// Begins, where the request is a HEAD, something is stored, and the answer will be about the same for everybody.
     pub(crate) fn begin(parts: &'a Parts, asking: &'a Asking) -> Option<Self> {
         let asked = &asking.asked;
-        if asking.facts.method != Method::HEAD || asked.no_store || asked.authorization || asked.cookie {
+        let is_private = asked.no_store || asked.authorization || asked.cookie;
+        let is_as_a_load = || asking.route.key.are_those_of_a_load(&asking.facts.headers);
+        if asking.facts.method != Method::HEAD || is_private || !is_as_a_load() {
             return None;
         }
         let (sent, variants) = (parts.clock.now(), asking.variants());

@@ -129,12 +129,9 @@ impl Reading {
         encode::keep_apart(&mut headers);
         let mut whole = Response::new(Body::empty());
         *whole.headers_mut() = headers;
-        let (head, mut plan, _) = load::plan(&asking, &whole, times).ok()?;
-        // Age and lifetime count from when the head arrived (RFC 9111 §4.2.3).
-        let took = parts.clock.now().since(arrived);
-        plan.initial_age = plan.initial_age.saturating_add(took);
-        plan.fresh_for = plan.fresh_for.saturating_sub(took);
-        let meta = store::meta(&asking, &head, &plan, policy::tags(whole.headers()))?;
+        let (head, plan, _) = load::plan(&asking, &whole, times).ok()?;
+        let mut meta = store::meta(&asking, &head, &plan, policy::tags(whole.headers()))?;
+        meta.grow_older(parts.clock.now().since(arrived));
         gathering.keep(meta, complete, &validator.text, &asking.variants()).ok()
     }
 }

@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
 use peregrine_base::{Clock, Random, Runtime};
-use peregrine_cache::{Ask, Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup};
+use peregrine_cache::{Ask, Bypass, Engine, Followed, Follower, Hit, Lease, LoadFailure, Lookup, PassReason};
 use peregrine_net::http::hygiene::TrustedProxies;
 use peregrine_net::http::{Answer, Body, Handler, HeadView, Peer};
 use peregrine_telemetry::trace::Trace;
@@ -239,12 +239,16 @@ impl Plane {
                 Lookup::Fresh { hit, refresh } => {
                     self.looked_up(arrived, "fresh", outcome);
                     self.refresh(asking, refresh);
-                    return self.hit(asking, hit, CacheOutcome::Hit, outcome);
+                    if let Some(answer) = self.hit(asking, hit, CacheOutcome::Hit, outcome) {
+                        return answer;
+                    }
                 }
                 Lookup::Stale { hit, why, refresh } => {
                     self.looked_up(arrived, "stale", outcome);
                     self.refresh(asking, refresh);
-                    return self.hit(asking, hit, CacheOutcome::of_stale(why), outcome);
+                    if let Some(answer) = self.hit(asking, hit, CacheOutcome::of_stale(why), outcome) {
+                        return answer;
+                    }
                 }
                 Lookup::Lead(lease) => {
                     self.looked_up(arrived, "lead", outcome);
@@ -282,14 +286,14 @@ impl Plane {
         }
     }
 
-    /// A stored response answers.
+    /// A stored response answers; nothing where it is a part that does not.
     fn hit(
         &self,
         asking: &Asking,
         hit: Hit,
         how: CacheOutcome,
         outcome: &mut Outcome,
-    ) -> Result<Response<Body>, Failure> {
+    ) -> Option<Result<Response<Body>, Failure>> {
         let now = self.parts.clock.now();
         outcome.answered_by(&hit, how, &asking.route, now);
         encode::prepare(&self.parts.engine, asking, &hit);
@@ -297,7 +301,7 @@ impl Plane {
     }
 
     /// What another node loaded answers.
-    fn recalled(&self, asking: &Asking, hit: Hit, outcome: &mut Outcome) -> Result<Response<Body>, Failure> {
+    fn recalled(&self, asking: &Asking, hit: Hit, outcome: &mut Outcome) -> Option<Result<Response<Body>, Failure>> {
         (outcome.decision, outcome.forward) = (None, None);
         let response = self.hit(asking, hit, CacheOutcome::Hit, outcome);
         outcome.tier = Tier::Redis;
@@ -318,13 +322,9 @@ impl Plane {
         outcome.forwarded(CacheOutcome::Miss, why.forward().unwrap_or(Forward::Miss));
         let loading = load::start(&self.parts, asking, lease);
         let Some(loaded) = self.within_soft_limit(asking, stale.as_ref(), loading).await else {
-            return Some(self.stale_or(
-                asking,
-                stale,
-                CacheOutcome::StaleWhileSlow,
-                Failure::Load(LoadFailure::TimedOut),
-                outcome,
-            ));
+            // It goes on. Where the stale answer is none any more, this request waits for it after all.
+            let why = LoadFailure::TimedOut.as_str();
+            return self.stale(asking, stale, (CacheOutcome::StaleWhileSlow, why), outcome);
         };
         Some(match loaded {
             Loaded::Reading(reading) => {
@@ -342,15 +342,21 @@ impl Plane {
             }
             Loaded::Renewed { hit, facts } => {
                 outcome.loaded(facts);
-                self.hit(asking, hit, CacheOutcome::Revalidated, outcome)
+                self.hit(asking, hit, CacheOutcome::Revalidated, outcome)?
             }
             Loaded::Confirmed { hit, head, age, facts } => {
                 outcome.loaded(facts);
                 outcome.cache = CacheOutcome::Revalidated;
                 let times = (age, self.parts.clock.wall());
-                Ok(deliver::under(asking, head, &hit, times, &*self.parts.random))
+                match deliver::under(asking, head, &hit, times, &*self.parts.random) {
+                    Some(answer) => Ok(answer),
+                    None => {
+                        let bypass = Bypass::HitForMiss(PassReason::Partial);
+                        self.past(asking, bypass, outcome).await
+                    }
+                }
             }
-            Loaded::Recalled(hit) => self.recalled(asking, hit, outcome),
+            Loaded::Recalled(hit) => self.recalled(asking, hit, outcome)?,
             Loaded::Again => return None,
             Loaded::Direct { response, facts } => {
                 outcome.loaded(facts);
@@ -374,13 +380,9 @@ impl Plane {
         let variants = asking.variants();
         let waiting = async { follower.wait(&variants).await };
         let Some(followed) = self.within_soft_limit(asking, stale.as_ref(), waiting).await else {
-            return Some(self.stale_or(
-                asking,
-                stale,
-                CacheOutcome::StaleWhileSlow,
-                Failure::Load(LoadFailure::TimedOut),
-                outcome,
-            ));
+            // It goes on. Where the stale answer is none any more, this request waits for it after all.
+            let why = LoadFailure::TimedOut.as_str();
+            return self.stale(asking, stale, (CacheOutcome::StaleWhileSlow, why), outcome);
         };
         self.waited(outcome);
         let why = reasons::of_miss(follower.why(), &asking.asked);
@@ -391,10 +393,25 @@ impl Plane {
                 let wall = self.parts.clock.wall();
                 Ok(deliver::reading(asking, reading.head, reading.reader, false, wall)?)
             }
-            Followed::Serve(hit) => self.hit(asking, hit, CacheOutcome::Collapsed, outcome),
-            Followed::Recalled(hit) => self.recalled(asking, hit, outcome),
+            Followed::Serve(hit) => self.hit(asking, hit, CacheOutcome::Collapsed, outcome)?,
+            Followed::Recalled(hit) => self.recalled(asking, hit, outcome)?,
             Followed::Again => return None,
-            Followed::Passed(reason) => self.past(asking, Bypass::HitForMiss(reason), outcome).await,
+            Followed::Passed(PassReason::Validation) if stale.is_some() => {
+                // What lies there may be right for this request too: the origin only has to say so. What is rare stands apart.
+                let lies_in = |hit: &Hit| asking.lies_in(hit);
+                let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
+                let lease = self.parts.engine.lead_alone(&asking.key, &ask);
+                return Box::pin(self.lead(asking, lease, outcome)).await;
+            }
+            Followed::Passed(reason) => {
+                // The one who loaded would have no stale answer, or may not have one; this one may.
+                let is_failure = reason == PassReason::OriginError;
+                let how = (CacheOutcome::StaleIfError, LoadFailure::Status.as_str());
+                match self.stale(asking, stale.filter(|_| is_failure), how, outcome) {
+                    Some(answer) => answer,
+                    None => self.past(asking, Bypass::HitForMiss(reason), outcome).await,
+                }
+            }
             Followed::Failed(failure) => self.stale_or(
                 asking,
                 stale,
@@ -469,18 +486,26 @@ impl Plane {
         failure: Failure,
         outcome: &mut Outcome,
     ) -> Result<Response<Body>, Failure> {
+        let answer = self.stale(asking, stale, (how, failure.as_str()), outcome);
+        answer.unwrap_or(Err(failure))
+    }
+
+    /// A stale answer where one is allowed; `how` it comes to answer, and why.
+    fn stale(
+        &self,
+        asking: &Asking,
+        stale: Option<Hit>,
+        (how, why): (CacheOutcome, &'static str),
+        outcome: &mut Outcome,
+    ) -> Option<Result<Response<Body>, Failure>> {
         // An invalidation may have come while this request waited.
         let kept = |hit: &Hit| {
             asking.stale_allowed(hit, self.parts.clock.now()) && !self.parts.engine.is_gone(&asking.key, hit)
         };
-        match stale.filter(kept) {
-            Some(hit) => {
-                // What other nodes may have invalidated says so, whatever else is to be said.
-                let trusted = self.parts.engine.is_trusted(&asking.key, &hit);
-                outcome.detail = Some(if trusted { failure.as_str() } else { UNVERIFIED });
-                self.hit(asking, hit, how, outcome)
-            }
-            None => Err(failure),
-        }
+        let hit = stale.filter(kept)?;
+        // What other nodes may have invalidated says so, whatever else is to be said.
+        let trusted = self.parts.engine.is_trusted(&asking.key, &hit);
+        outcome.detail = Some(if trusted { why } else { UNVERIFIED });
+        self.hit(asking, hit, how, outcome)
     }
 }

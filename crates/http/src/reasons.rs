@@ -44,6 +44,7 @@ pub(crate) const fn of_pass(reason: PassReason) -> Reason {
         PassReason::TooManyTags => Reason::TagsUnusable,
         PassReason::Status | PassReason::OriginError => Reason::Status,
         PassReason::Partial => Reason::Partial,
+        PassReason::Validation => Reason::StoredForValidation,
         _ => Reason::HitForMiss,
     }
 }

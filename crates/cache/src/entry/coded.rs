@@ -85,7 +85,7 @@ impl Entry {
             hits: AtomicU32::new(self.hits()),
             renew_after: AtomicU32::new(renew_after),
             flags: old.flags.with(encoding),
-            state: AtomicU32::new(old.state.load(Ordering::Relaxed) & (CLAIMED | FRUITLESS)),
+            state: AtomicU32::new(old.state.load(Ordering::Relaxed)),
             spot: Spot::new(),
             ..*old
         };

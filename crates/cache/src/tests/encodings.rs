@@ -185,6 +185,23 @@ async fn a_soft_invalidation_is_not_forgotten_over_an_encoding() {
     assert!(bench.hit("/a").is_none());
 }
 
+#[test]
+fn what_was_found_outdated_stays_so_over_an_encoding() {
+    for encode_first in [true, false] {
+        let bench = Bench::new();
+        let hit = bench.put_with("/a", &body(3_000), compressible());
+        let lease = bench.engine.lead_alone(&bench.key("/a"), &bench.ask());
+        let encode = || bench.engine.encode(&bench.key("/a"), &hit, Coding::Zstd);
+        if encode_first {
+            encode();
+        }
+        lease.outdate();
+        encode();
+        assert_eq!(outcomes(&bench, "stored"), 1);
+        assert!(bench.hit("/a").is_none(), "{encode_first}");
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_gain_is_tried_once_even_across_renewals() {
     let bench = Bench::new();

@@ -32,6 +32,24 @@ fn push_now(fill: &mut Fill, chunk: Bytes) -> Poll<Result<(), Abandoned>> {
     std::pin::pin!(fill.push(chunk)).poll(&mut context)
 }
 
+#[test]
+fn what_takes_long_to_arrive_is_not_served_for_longer() {
+    // RFC 9111 §4.2.3, RFC 5861 §3: 60 s from its head on, then 30 more while it is renewed.
+    for (took, is_stale) in [(80, true), (100, false)] {
+        let bench = Bench::new();
+        let meta = Meta {
+            swr: Duration::from_secs(30),
+            ..meta()
+        };
+        let mut fill = bench.lead("/a").fill(meta, &NoVariants).unwrap();
+        assert!(push_now(&mut fill, Bytes::from_static(b"slow")).is_ready());
+        bench.advance(took);
+        fill.finish();
+        let found = bench.lookup("/a");
+        assert_eq!(matches!(found, Lookup::Stale { .. }), is_stale, "{took} s: {found:?}");
+    }
+}
+
 #[tokio::test]
 async fn bodies_of_all_sizes_and_chunks_come_back_whole() {
     let bench = Bench::new();
