@@ -18,6 +18,7 @@ mod poisoning;
 mod posting;
 mod purging;
 mod queries;
+mod renewed_parts;
 mod routing;
 mod short;
 mod siblings;

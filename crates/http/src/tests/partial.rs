@@ -104,7 +104,7 @@ pub(super) async fn ask(bench: &Bench, fields: &[(&str, &str)]) -> Answer {
 }
 
 #[track_caller]
-fn is_part(answer: &Answer, film: &Film, start: usize, end: usize) {
+pub(super) fn is_part(answer: &Answer, film: &Film, start: usize, end: usize) {
     let length = film.text.len();
     assert_eq!(answer.status, 206, "{answer:?}");
     assert_eq!(answer.text, film.text[start..end]);
@@ -569,67 +569,4 @@ async fn an_answer_about_a_part_that_may_not_be_kept_keeps_nobody_waiting() {
         whole.field("cache-status"),
         "Peregrine; fwd=uri-miss; stored; ttl=60; detail=stored_max_age"
     );
-}
-
-#[tokio::test]
-async fn a_part_that_was_renewed_is_no_whole() {
-    // RFC 9111 §3.3. The type is one that would be encoded.
-    let fields = [
-        ("content-type", "text/plain"),
-        ("last-modified", "Tue, 14 Nov 2023 00:00:00 GMT"),
-    ];
-    let shared = film(100_000, &fields);
-    shared.lock().fields.remove(1);
-    let source = Arc::clone(&shared);
-    let bench = Setup::plain().before(move |heard| {
-        let film = source.lock();
-        let known = heard.field("if-modified-since") == fields[1].1;
-        let response = match known {
-            true => answer(304, &film.fields, ""),
-            false => shown(&film, &heard),
-        };
-        async { response }
-    });
-    let film = shared.lock().clone();
-    is_part(&range(&bench, "0-9999").await, &film, 0, 10_000);
-    bench.advance(61);
-    let renewed = range(&bench, "0-9999").await;
-    is_part(&renewed, &film, 0, 10_000);
-    assert_eq!(bench.heard().len(), 2);
-    for fields in [
-        &[("accept-encoding", "gzip"), ("if-range", fields[1].1)][..],
-        &[("accept-encoding", "gzip, identity;q=0")],
-    ] {
-        let fields = [&[("range", "bytes=0-9999")], fields].concat();
-        let answer = ask(&bench, &fields).await;
-        match answer.status {
-            206 => is_part(&answer, &film, 0, 10_000),
-            _ => assert_eq!((answer.status, answer.text.len()), (200, 100_000), "{fields:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_part_of_which_if_range_holds_no_more_once_it_was_confirmed_is_no_whole() {
-    // RFC 9110 §13.1.5: a weak tag does not do for ranges.
-    let bench = Setup::plain().before(|heard| {
-        let text = "0123456789".repeat(100);
-        let fields = [("cache-control", "max-age=60"), ("etag", "\"v1\"")];
-        let response = match (heard.field("if-none-match"), heard.field("range")) {
-            ("\"v1\"", _) => answer(304, &[fields[0], ("etag", "W/\"v1\"")], ""),
-            (_, "bytes=0-9") => {
-                let part = [fields[0], fields[1], ("content-range", "bytes 0-9/1000")];
-                answer(206, &part, text[..10].to_owned())
-            }
-            _ => answer(200, &fields, text),
-        };
-        async { response }
-    });
-    assert_eq!(range(&bench, "0-9").await.status, 206);
-    bench.advance(61);
-    let again = ask(&bench, &[("range", "bytes=0-9"), ("if-range", "\"v1\"")]).await;
-    match again.status {
-        206 => assert_eq!(again.text, "0123456789"),
-        _ => assert_eq!((again.status, again.text.len()), (200, 1000), "{again:?}"),
-    }
 }
