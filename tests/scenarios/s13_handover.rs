@@ -29,6 +29,21 @@ fn counting() -> Origin {
     })
 }
 
+/// An origin that holds `/slow` back until its gate is opened.
+fn holding() -> (Origin, Gate) {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let origin = Origin::start(move |heard| {
+        let reply = Reply::ok(&[("cache-control", "max-age=600")], &heard.target);
+        if heard.target == "/slow" {
+            Reply::default().wait(&waiting).then(&reply)
+        } else {
+            reply
+        }
+    });
+    (origin, gate)
+}
+
 /// Starts a successor and waits until it serves.
 fn succeed(peregrine: &Peregrine) -> Process {
     let successor = Process::start(process::command(peregrine.folder.path(), SUCCEED));
@@ -136,16 +151,7 @@ fn the_successor_is_warm_from_its_first_request() {
 
 #[test]
 fn while_both_serve_an_invalidation_holds_on_both_sides() {
-    let gate = Gate::default();
-    let waiting = gate.clone();
-    let origin = Origin::start(move |heard| {
-        let reply = Reply::ok(&[("cache-control", "max-age=600")], &heard.target);
-        if heard.target == "/slow" {
-            Reply::default().wait(&waiting).then(&reply)
-        } else {
-            reply
-        }
-    });
+    let (origin, gate) = holding();
     let mut peregrine = Peregrine::before(&origin, "");
     for page in ["/a", "/b"] {
         peregrine.get(page, &[]);
@@ -181,6 +187,63 @@ fn while_both_serve_an_invalidation_holds_on_both_sides() {
     gate.open();
     assert_eq!(slow.read("GET").text(), "/slow");
     assert_eq!(old.exit_code(), Some(0), "{}", old.log());
+}
+
+#[test]
+fn a_program_that_was_replaced_is_not_cut_off_by_whoever_stops_the_service() {
+    let (origin, gate) = holding();
+    let mut peregrine = Peregrine::before(&origin, "");
+    let mut slow = peregrine.begin("/slow", &[]);
+    until("the request to be under way", || origin.count() == 1);
+    let successor = succeed(&peregrine);
+    let mut old = std::mem::replace(&mut peregrine.process, successor);
+    until("the old one to notice", || old.log().contains("draining"));
+    old.signal(Signal::TERM);
+    until("the old one to answer", || {
+        old.log().contains("requests under way still finish")
+    });
+    assert!(old.is_running());
+    gate.open();
+    assert_eq!(slow.read("GET").text(), "/slow");
+    assert_eq!(old.exit_code(), Some(0), "{}", old.log());
+}
+
+#[test]
+fn a_second_signal_cuts_off_a_program_that_was_replaced() {
+    let (origin, _gate) = holding();
+    let mut peregrine = Peregrine::before(&origin, "");
+    let _slow = peregrine.begin("/slow", &[]);
+    until("the request to be under way", || origin.count() == 1);
+    let successor = succeed(&peregrine);
+    let mut old = std::mem::replace(&mut peregrine.process, successor);
+    until("the old one to notice", || old.log().contains("draining"));
+    old.signal(Signal::TERM);
+    until("the old one to answer", || {
+        old.log().contains("requests under way still finish")
+    });
+    old.signal(Signal::INT);
+    assert_eq!(old.exit_code(), Some(1), "{}", old.log());
+    assert!(old.log().contains("at once"), "{}", old.log());
+}
+
+#[test]
+fn a_successor_whose_output_is_full_serves_all_the_same() {
+    let origin = counting();
+    let mut peregrine = Peregrine::before(&origin, "");
+    let mut command = std::process::Command::new("/bin/sh");
+    command
+        .args(["-c", "exec \"$0\" \"$@\" >/dev/full", env!("CARGO_BIN_EXE_peregrine")])
+        .args(SUCCEED)
+        .current_dir(peregrine.folder.path())
+        .env_clear();
+    let successor = Process::start(command);
+    until("the successor to notice", || {
+        successor.log().contains("the standard output takes nothing")
+    });
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    peregrine.process = successor;
+    assert_eq!(peregrine.get("/a", &[]).status, 200);
+    assert!(peregrine.process.is_running());
 }
 
 #[test]

@@ -44,6 +44,41 @@ pub struct Parts {
 /// Hears of every invalidation when it holds here. Must not wait, and not call the engine.
 pub type Mirror = Arc<dyn Fn(&Invalidation) + Send + Sync>;
 
+/// Which [`Mirror`] of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MirrorId(u64);
+
+/// Those who hear of invalidations: as many as there are programs that this one hands over to or takes over from.
+#[derive(Default)]
+pub(crate) struct Mirrors {
+    listening: Vec<(MirrorId, Mirror)>,
+    /// How many there ever were.
+    count: u64,
+}
+
+impl Mirrors {
+    pub(crate) fn add(&mut self, mirror: Mirror) -> MirrorId {
+        let id = MirrorId(self.count);
+        self.count += 1;
+        self.listening.push((id, mirror));
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: MirrorId) {
+        self.listening.retain(|(one, _)| *one != id);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listening.is_empty()
+    }
+
+    /// All of them, except the one that told of it.
+    pub(crate) fn others(&self, by: Option<MirrorId>) -> Vec<Mirror> {
+        let others = self.listening.iter().filter(|(id, _)| Some(*id) != by);
+        others.map(|(_, mirror)| Arc::clone(mirror)).collect()
+    }
+}
+
 /// The cache.
 pub struct Engine {
     pub(crate) parts: Parts,
@@ -65,7 +100,7 @@ pub struct Engine {
     /// How many still may read a snapshot.
     pub(crate) expecting: AtomicUsize,
     /// Who else is told of invalidations.
-    pub(crate) mirror: RwLock<Option<Mirror>>,
+    pub(crate) mirrors: RwLock<Mirrors>,
     /// Invalidations that held here.
     pub(crate) invalidations: Invalidations,
     /// What seals what leaves memory.

@@ -128,7 +128,7 @@ pub use config::{
     SettingsError, StrategyConfig, Tier, WhenUnverified,
 };
 pub use decoded::Decoded;
-pub use engine::{Engine, Mirror, Parts};
+pub use engine::{Engine, Mirror, MirrorId, Parts};
 pub use entry::Tags;
 pub use fill::{Fill, Finished};
 pub use follower::{Followed, Follower, Reader};

@@ -67,12 +67,15 @@ impl Engine {
     ) -> (bool, Option<Telling>) {
         let key = Key::named(namespace, tenant, name);
         // First, so that nobody takes what lies in Redis for good once the new value is here.
-        let telling = self.tell_of_key(&key);
+        let telling = self.tell_nodes_of_key(&key);
         self.keep_written(&key);
         let stored = self.write(&key, value, options);
         let counters = namespace.counters();
         match stored {
-            Ok(()) => counters.stored.increment(),
+            Ok(()) => {
+                counters.stored.increment();
+                self.tell_mirrors_of_key(&key);
+            }
             Err(why) => {
                 counters.not_stored(why);
                 self.take_out(&key);
@@ -152,11 +155,17 @@ impl Engine {
 
     /// Takes the value under `key` out; whether one was there.
     pub(crate) fn take_out(&self, key: &Key) -> bool {
+        let was_there = self.take_out_here(key);
+        self.tell_mirrors_of_key(key);
+        was_there
+    }
+
+    fn take_out_here(&self, key: &Key) -> bool {
         let namespace = key.namespace();
         let mut shard = self.flights.lock(key.hash());
         shard.write(key.text());
         self.keep_from_snapshot(key);
-        drop(self.tell_of_key(key));
+        drop(self.tell_nodes_of_key(key));
         let tier = namespace.tier();
         let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
             return false;
@@ -195,11 +204,13 @@ impl Engine {
     /// Empties `namespace`, whatever its entries are: how many there were. Walks its tier; loads that are under way are not
     /// stored.
     pub fn clear(&self, namespace: &Arc<Namespace>) -> u64 {
-        drop(self.tell(&Invalidation {
+        let request = Invalidation {
             namespaces: vec![namespace.name().to_owned()],
             ..Invalidation::default()
-        }));
+        };
+        drop(self.tell_nodes(&request));
         self.ledger.raise(false, &[], &[namespace.scope()], &[]);
+        self.tell_mirrors(&request, None);
         let (tier, mut cleared) = (namespace.tier(), 0);
         tier.iterate(&mut |hash, entry| {
             if entry.namespace() == namespace.id() && tier.remove(hash, entry, Some(Eviction::Removed)) {

@@ -1,7 +1,7 @@
 //! From a request to invalidate to the targets in the ledger, and to the entries that they reach.
 
 use crate::backplane::{Telling, Told, wire};
-use crate::engine::{Engine, Mirror};
+use crate::engine::{Engine, Mirror, MirrorId};
 use crate::entry::{Entry, Kind};
 use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
 use crate::key::{Key, Subject, is_tenant_name, tenant_of};
@@ -54,8 +54,9 @@ impl Engine {
         let mut telling = None;
         if !request.dry_run {
             // Told first: from then on nothing that lies in Redis is taken for good, and what was taken before is reached.
-            telling = self.tell(request);
+            telling = self.tell_nodes(request);
             self.raise(&reach, request.soft);
+            self.tell_mirrors(request, None);
         }
         let since = || self.parts.clock.now().since(started);
         let raised = since();
@@ -117,9 +118,9 @@ impl Engine {
     pub fn invalidate_uncounted(&self, request: &Invalidation) {
         if !request.dry_run {
             // Whoever tells the others goes on by itself.
-            drop(self.tell(request));
+            drop(self.tell_nodes(request));
         }
-        self.invalidate_as_told(request);
+        self.invalidate_as_told(request, None);
     }
 
     /// As [`Engine::invalidate_uncounted`] for a write that changes what `route` reads: counted for that route, the namespaces
@@ -129,9 +130,10 @@ impl Engine {
             return;
         }
         let started = self.parts.clock.now();
-        let is_told = self.tell(request).is_some();
+        let is_told = self.tell_nodes(request).is_some();
         let reach = self.reach_of(request);
         self.raise(&reach, request.soft);
+        self.tell_mirrors(request, None);
         if reach.is_empty() {
             return;
         }
@@ -146,10 +148,12 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::invalidate_uncounted`] for what a [`Mirror`] of another engine heard: nobody is told again.
-    pub fn invalidate_as_told(&self, request: &Invalidation) {
+    /// As [`Engine::invalidate_uncounted`] for what a [`Mirror`] of another engine heard: other nodes are not told again. The
+    /// mirrors here are, except the one that leads to where it came from (`by`).
+    pub fn invalidate_as_told(&self, request: &Invalidation, by: Option<MirrorId>) {
         if !request.dry_run {
             self.raise(&self.reach_of(request), request.soft);
+            self.tell_mirrors(request, by);
         }
     }
 
@@ -159,31 +163,41 @@ impl Engine {
         self.invalidations.value()
     }
 
-    /// From now on `mirror` hears of every invalidation, also of values that are set and deleted by name; nothing: nobody
-    /// does.
-    pub fn mirror_invalidations(&self, mirror: Option<Mirror>) {
-        *self.mirror.write() = mirror;
+    /// From now on `mirror` hears of every invalidation, also of values that are set and deleted by name.
+    pub fn mirror_invalidations(&self, mirror: Mirror) -> MirrorId {
+        self.mirrors.write().add(mirror)
     }
 
-    /// Tells the mirror and the other nodes, as far as there are any. What came of the latter may be waited for.
-    pub(crate) fn tell(&self, request: &Invalidation) -> Option<Telling> {
-        let mirror = self.mirror.read().clone();
-        if let Some(mirror) = mirror {
-            mirror(&request.within_scope());
-        }
-        self.tell_nodes(request)
+    /// The mirror hears of nothing any more; the others do.
+    pub fn end_mirror(&self, id: MirrorId) {
+        self.mirrors.write().remove(id);
     }
 
-    /// Tells them that what lay under `key` was written over or taken out.
-    pub(crate) fn tell_of_key(&self, key: &Key) -> Option<Telling> {
-        if self.membership.get().is_none() && self.mirror.read().is_none() {
-            return None;
+    /// Tells the mirrors, as far as there are any, except `by`. To be called when `request` holds here: one that is added
+    /// between the two needs not hear of what it finds done already.
+    pub(crate) fn tell_mirrors(&self, request: &Invalidation, by: Option<MirrorId>) {
+        let mirrors = {
+            let mirrors = self.mirrors.read();
+            if mirrors.is_empty() {
+                return;
+            }
+            mirrors.others(by)
+        };
+        let request = request.within_scope();
+        mirrors.iter().for_each(|mirror| mirror(&request));
+    }
+
+    /// Tells the other nodes that what lies under `key` is about to be written over or taken out.
+    pub(crate) fn tell_nodes_of_key(&self, key: &Key) -> Option<Telling> {
+        self.membership.get()?;
+        self.tell_nodes(&of_key(key))
+    }
+
+    /// Tells the mirrors that what lay under `key` was written over or taken out.
+    pub(crate) fn tell_mirrors_of_key(&self, key: &Key) {
+        if !self.mirrors.read().is_empty() {
+            self.tell_mirrors(&of_key(key), None);
         }
-        self.tell(&Invalidation {
-            keys: vec![key.text().to_owned()],
-            namespaces: vec![key.namespace().name().to_owned()],
-            ..Invalidation::default()
-        })
     }
 
     fn receipt_id(&self) -> String {
@@ -425,6 +439,15 @@ impl Reach {
                 .globs
                 .iter()
                 .any(|(of, glob)| Arc::ptr_eq(of, namespace) && glob.matches_subject(&subject))
+    }
+}
+
+/// Means what lies under `key`.
+fn of_key(key: &Key) -> Invalidation {
+    Invalidation {
+        keys: vec![key.text().to_owned()],
+        namespaces: vec![key.namespace().name().to_owned()],
+        ..Invalidation::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::budget::{Bounds, Budget};
 use crate::config::{CacheConfig, DEFAULT_NAME, Settings, SettingsError, StrategyConfig};
 use crate::encoder::Encoder;
-use crate::engine::{Engine, Limits, Parts, Registered};
+use crate::engine::{Engine, Limits, Mirrors, Parts, Registered};
 use crate::entry::Entry;
 use crate::keys::Keys;
 use crate::ledger::Ledger;
@@ -52,7 +52,7 @@ impl Engine {
             encoder: Encoder::new(cores()),
             receipts: AtomicU64::new(0),
             expecting: AtomicUsize::new(0),
-            mirror: RwLock::new(None),
+            mirrors: RwLock::new(Mirrors::default()),
             invalidations: Invalidations::default(),
             keys: Arc::new(Keys::new(Arc::clone(&parts.clock))),
             seals_all: AtomicBool::new(false),

@@ -30,7 +30,7 @@ use crate::print;
 use cores::{Cores, Threads};
 use handover::{Inherited, Offer, Predecessor, Role, Takeover};
 use peregrine_admin::token;
-use peregrine_base::{Complaint, Runtime, Secret, TokioRuntime};
+use peregrine_base::{Complaint, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::{Server, ServerLimits, ServerParts};
@@ -52,6 +52,9 @@ pub use reload::Source;
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// How long a call of the admin API may go on after the last request.
 const ADMIN_DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a program that serves already waits until it can be replaced before it says that it serves.
+const OFFER_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long what was cut off may take to notice.
 const CUT_OFF_LIMIT: Duration = Duration::from_secs(2);
@@ -148,7 +151,7 @@ pub fn run(
     };
     raise_file_limit();
     let runtime = runtime()?;
-    let (program, ended) = runtime.block_on(async {
+    let served = runtime.block_on(async {
         let before = match take_over {
             true => Predecessor::find(&loaded.settings.server.state_dir)?,
             false => None,
@@ -156,12 +159,25 @@ pub fn run(
         if take_over && before.is_none() {
             tracing::warn!("there is no running program to take over from; starting as usual");
         }
+        let takes_over = before.is_some();
         let running = start_after(loaded, Some(source), Some(log), SERVE_FLAGS, before, sockets).await?;
-        running.announce()?;
+        match running.announce() {
+            // Nobody else serves any more.
+            Err(failure) if takes_over => tracing::warn!(%failure, "the standard output takes nothing"),
+            announced => announced?,
+        }
         running.program.notify.ready();
         let program = Arc::clone(&running.program);
         Ok::<_, Failure>((program, running.until_stopped().await))
-    })?;
+    });
+    let (program, ended) = match served {
+        Ok(served) => served,
+        Err(failure) => {
+            // A thread may still wait for the program before.
+            runtime.shutdown_background();
+            return Err(failure);
+        }
+    };
     // Nothing may be stored or invalidated any more while what there is is written.
     runtime.shutdown_timeout(CUT_OFF_LIMIT);
     if !matches!(ended, Err(Stopped::AtOnce)) {
@@ -220,17 +236,15 @@ async fn start_after(
     mut before: Option<Predecessor>,
     sockets: Vec<OwnedFd>,
 ) -> Result<Running, Failure> {
-    for warning in &loaded.resolved.warnings {
-        tracing::warn!("{warning}");
-    }
-    let signals = Signals::listen()?;
+    let warnings = &loaded.resolved.warnings;
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let mut signals = Signals::listen()?;
     let settings = loaded.settings.clone();
-    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime);
     let (drain, watch) = drain::channel();
     let (admin_drain, admin_watch) = drain::channel();
     let parts = ServerParts {
         clock: Program::clock(),
-        runtime,
+        runtime: Arc::new(TokioRuntime),
     };
     let (cores, threads) = Cores::start(settings.server.workers)?;
     let server = Server::new(
@@ -242,7 +256,8 @@ async fn start_after(
     );
     let spoken = spoken::all(&settings.listeners).map_err(|complaints| loaded.resolved.refuse(&complaints))?;
     let program = Program::new(loaded, source, log, server, watch.clone())?;
-    // All addresses are taken before one is served: nobody is to be answered by a program that then does not start.
+    // Everything that can fail comes before the first listener is served: nobody is to be answered by a program that then does
+    // not start.
     let mut inherited = match &mut before {
         Some(before) => std::mem::take(&mut before.inherited),
         None => Inherited::from_service_manager(sockets),
@@ -258,29 +273,34 @@ async fn start_after(
     for address in inherited.rest() {
         tracing::warn!(%address, "a socket that was handed over is configured for nothing and was closed");
     }
-    program.restore(before.is_none());
     let takeover = match &before {
-        Some(before) => Some(before.warm(&program).await),
-        None => None,
+        Some(before) => Some(unless_stopped(&mut signals, before.warm(&program)).await?),
+        None => {
+            program.restore(true);
+            None
+        }
     };
-    takeover.iter().for_each(Takeover::tell_invalidations);
+    let audit = admin::open_audit(&program, &settings)?;
+    let _ = program.audit.set(audit);
+    let handler = |token: &token::Token| admin::open(&program, &settings, token.secret.clone(), admin_watch.clone());
+    let opened = admin.map(|(listener, token)| handler(&token).map(|handler| (listener, handler, token)));
+    let admin = opened.transpose()?;
+    if let Some(takeover) = takeover {
+        relieve(takeover, &program, &mut signals).await?;
+        // Its memory is here, so whatever it still leaves would be of yesterday.
+        program.restore(false);
+    }
     for ((config, listener), spoken) in listeners.into_iter().zip(spoken) {
         program.serve(config, listener, spoken);
     }
-    let audit = admin::open_audit(&program, &settings)?;
-    let _ = program.audit.set(audit);
-    let admin = admin.map(|(listener, token)| {
-        let handler = admin::open(&program, &settings, token.secret.clone(), admin_watch.clone())?;
-        let code = handler.login_code();
-        let server = Server::new(ServerLimits::default(), parts);
-        let handle = server.serve(listener, Arc::new(handler), admin_watch);
-        program.listeners.set_admin(settings.admin.address.to_string(), handle);
-        Ok::<_, Failure>((token, code))
-    });
-    let (token, login_code) = admin.transpose()?.unzip();
-    if let Some(takeover) = takeover {
-        relieve(takeover, &settings.server.state_dir, &drain).await?;
-    }
+    let (token, login_code) = admin
+        .map(|(listener, handler, token)| {
+            let code = handler.login_code();
+            let handle = Server::new(ServerLimits::default(), parts).serve(listener, Arc::new(handler), admin_watch);
+            program.listeners.set_admin(settings.admin.address.to_string(), handle);
+            (token, code)
+        })
+        .unzip();
     program.begin();
     let drains = Arc::new(Drains {
         requests: drain,
@@ -291,7 +311,7 @@ async fn start_after(
         admin: program.listeners.admin(),
         token,
         login_code: login_code.flatten(),
-        offer: offer(&program, &drains),
+        offer: offer(&program, &drains).await,
         signals,
         program,
         drains,
@@ -299,25 +319,35 @@ async fn start_after(
     })
 }
 
-/// Says to the program before that this one serves. Where it was given up, whoever came in already gets an answer.
-async fn relieve(takeover: Takeover, directory: &Path, requests: &Drain) -> Result<(), Failure> {
-    let ready = takeover.ready(directory).await;
-    if ready.is_err() {
-        requests.start();
-        requests.finished(CUT_OFF_LIMIT, &TokioRuntime).await;
+/// Completes when the program before has given way to this one.
+///
+/// # Errors
+/// When it goes on, or this one was told to stop before.
+async fn relieve(takeover: Takeover, program: &Program, signals: &mut Signals) -> Result<(), Failure> {
+    unless_stopped(signals, takeover.ready(&program.state_dir())).await?
+}
+
+/// What comes of `work`, unless a signal says stop before.
+async fn unless_stopped<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = signals.stop() => Err(Failure::Failed("told to stop before it took over".to_owned())),
+        done = work => Ok(done),
     }
-    ready
 }
 
 /// Lets a successor take over, unless this program is to leave no trace.
-fn offer(program: &Arc<Program>, drains: &Arc<Drains>) -> Option<Offer> {
+async fn offer(program: &Arc<Program>, drains: &Arc<Drains>) -> Option<Offer> {
     let directory = program.snapshots.as_ref()?.directory();
     let drains = Arc::clone(drains);
     let retire = move || {
         drains.requests.retire();
         drains.admin.retire();
     };
-    Offer::open(program, directory, retire)
+    let offer = Offer::open(program, directory, retire)?;
+    // Whoever hears that this program serves may want to replace it.
+    offer.opened(OFFER_LIMIT).await;
+    Some(offer)
 }
 
 fn bind_all(
@@ -407,15 +437,16 @@ impl Running {
         ))
     }
 
-    /// Serves until a signal says stop, then stops; a second signal ends the waiting for requests under way.
+    /// Serves until a signal says stop, then stops; a second signal ends the waiting for requests under way. Where a successor
+    /// took over, the first signal finds it stopping already and changes nothing.
     ///
     /// # Errors
     /// As [`Running::stop`], and when a second signal came.
     pub async fn until_stopped(mut self) -> Result<(), Stopped> {
-        self.signals.until_stopped(&self.program, self.offer.as_ref()).await;
+        let cause = self.signals.until_stopped(&self.program, self.offer.as_ref()).await;
         tokio::select! {
             drained = wind_down(&self.program, &self.drains, self.offer.as_ref()) => drained,
-            () = self.signals.stop() => {
+            () = self.signals.stop_at_once(cause) => {
                 self.program.recorder.access_log.flush(FLUSH_LIMIT);
                 Err(Stopped::AtOnce)
             }
@@ -441,6 +472,8 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
         requests.finished(limit.min(RETIREMENT_MAX), &TokioRuntime).await;
     } else {
         program.notify.stopping();
+        // One that drains lets no successor in, and a new program can wait for its own.
+        offer.iter().for_each(|offer| offer.withdraw());
     }
     requests.start();
     let drained = requests.finished(limit, &TokioRuntime).await;
@@ -453,7 +486,6 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     }
     if let Some(offer) = offer {
         offer.finish(FLUSH_LIMIT).await;
-        offer.withdraw();
     }
     // A collector that does not answer does not hold up the end.
     let _ = tokio::time::timeout(FLUSH_LIMIT, program.send_last_spans()).await;

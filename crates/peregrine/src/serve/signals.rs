@@ -7,6 +7,15 @@ use super::program::Program;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Why a program stops serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// A signal.
+    Told,
+    /// A successor has taken over.
+    Succeeded,
+}
+
 /// What the program hears of. A signal that nobody listens to ends a process, so this is made before anybody can find out
 /// that the program runs and send one; what comes before [`Signals::until_stopped`] waits for it.
 pub(super) struct Signals {
@@ -39,7 +48,7 @@ impl Signals {
     }
 
     /// Serves until a signal says stop, or a successor has taken over; answers the other signals meanwhile.
-    pub(super) async fn until_stopped(&mut self, program: &Arc<Program>, offer: Option<&Offer>) {
+    pub(super) async fn until_stopped(&mut self, program: &Arc<Program>, offer: Option<&Offer>) -> Cause {
         let succeeded = async {
             match offer {
                 Some(offer) => offer.succeeded().await,
@@ -49,12 +58,12 @@ impl Signals {
         tokio::pin!(succeeded);
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                () = &mut succeeded => return,
+                _ = self.terminate.recv() => return Cause::Told,
+                _ = self.interrupt.recv() => return Cause::Told,
+                () = &mut succeeded => return Cause::Succeeded,
                 _ = self.replace.recv() => match offer {
-                    Some(_) => handover::start_successor_and_watch(),
-                    None => tracing::error!("this program cannot be replaced while it serves"),
+                    Some(offer) if offer.is_open() => handover::start_successor_and_watch(),
+                    _ => tracing::error!("this program cannot be replaced while it serves"),
                 },
                 _ = self.hangup.recv() => {
                     if let Err(error) = program.recorder.access_log.reopen() {
@@ -66,6 +75,16 @@ impl Signals {
                 }
             }
         }
+    }
+
+    /// Completes when a signal says that requests under way are not to be waited for.
+    pub(super) async fn stop_at_once(&mut self, cause: Cause) {
+        if cause == Cause::Succeeded {
+            // Nobody has told this program to stop yet, and it ends as soon as it can.
+            self.stop().await;
+            tracing::info!("told to stop: requests under way still finish; a second signal cuts them off");
+        }
+        self.stop().await;
     }
 }
 

@@ -136,7 +136,7 @@ async fn what_this_node_heard_since_its_start_reaches_it_whoever_told_it() {
     let bytes = written(&one);
     let again = node(&server).await;
     // The program before tells its successor of what it has not told Redis yet.
-    let told = |node: &Node| node.engine.invalidate_as_told(&of_path("/told", false));
+    let told = |node: &Node| node.engine.invalidate_as_told(&of_path("/told", false), None);
     assert_eq!(read(&again, &bytes, told).await.entries, 1);
     assert!(is_held(&again, "/a", &loads).await);
     assert!(!is_held(&again, "/told", &loads).await);

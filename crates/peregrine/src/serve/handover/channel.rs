@@ -2,17 +2,18 @@
 //! (`SCM_RIGHTS`). Only processes of the same user get through.
 
 use peregrine_cache::Invalidation;
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_peercred};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg,
-    socket_with,
+    SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg,
+    shutdown, socket_with,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ pub(super) const VERSION: u32 = 1;
 const MESSAGE_BYTES_MAX: usize = 128 << 10;
 /// The most descriptors beside one message; the system takes 253.
 pub(super) const DESCRIPTORS_MAX: usize = 250;
-/// How long a message may take to be taken by the other side.
+/// How long sending waits at a time for the other side to take messages.
 const SEND_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What is said.
@@ -39,7 +40,7 @@ pub(super) enum Message {
     Warm,
     /// The predecessor: here it is, or there is nothing.
     Memory { there: bool },
-    /// The successor: I take connections.
+    /// The successor: nothing can fail any more; I take connections as soon as you take none.
     Ready,
     /// The predecessor: I take none any more.
     Retiring,
@@ -67,6 +68,15 @@ pub(in crate::serve) enum Role {
 }
 
 impl Message {
+    /// Everything was invalidated.
+    pub(super) fn everything(soft: bool) -> Self {
+        Self::Invalidated(Invalidation {
+            all: true,
+            soft,
+            ..Invalidation::default()
+        })
+    }
+
     /// As it is sent; an error when it is too long for a packet.
     pub(super) fn text(&self) -> io::Result<Vec<u8>> {
         let text = serde_json::to_vec(self)?;
@@ -81,7 +91,15 @@ impl Message {
 #[derive(Debug)]
 pub(super) struct Door {
     socket: OwnedFd,
+    place: Place,
+}
+
+/// The file of a door. The successor's lies at the same path, perhaps before its predecessor took away its own.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
     path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 /// A connection between a program and its successor.
@@ -107,10 +125,18 @@ impl Door {
         bind(&socket, &SocketAddrUnix::new(path)?)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         listen(&socket, 1)?;
-        Ok(Self {
-            socket,
+        let file = std::fs::symlink_metadata(path)?;
+        let place = Place {
             path: path.to_owned(),
-        })
+            device: file.dev(),
+            inode: file.ino(),
+        };
+        Ok(Self { socket, place })
+    }
+
+    /// Where its file is.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The next successor. Blocks.
@@ -123,7 +149,18 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // While the socket still listens, so that nobody opens another at that path in between.
+        self.place.clear();
+    }
+}
+
+impl Place {
+    /// Takes the file away, unless it is another's by now.
+    pub(super) fn clear(&self) {
+        let file = std::fs::symlink_metadata(&self.path);
+        if file.is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode)) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -131,9 +168,11 @@ impl Channel {
     /// To the program that waits at `path`; nothing when there is none.
     pub(super) fn connect(path: &Path) -> io::Result<Option<Self>> {
         let socket = packets()?;
+        // Connecting waits as well, where others wait already.
+        set_socket_timeout(&socket, Timeout::Send, Some(SEND_TIME_MAX))?;
         match connect(&socket, &SocketAddrUnix::new(path)?) {
             Ok(()) => {}
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED) => return Ok(None),
+            Err(Errno::NOENT | Errno::CONNREFUSED) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
         let channel = Self(socket);
@@ -179,10 +218,29 @@ impl Channel {
     pub(super) fn insist(&self, text: &[u8]) -> io::Result<()> {
         loop {
             match self.send_text(text, &[], SendFlags::empty()) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(error) if is_busy(&error) => {}
                 ended => return ended,
             }
         }
+    }
+
+    /// Says `message`, and waits about as long as `patience` for the other side to listen.
+    pub(super) fn insist_for(&self, message: &Message, patience: Duration) -> io::Result<()> {
+        let text = message.text()?;
+        let mut attempts = patience.as_secs();
+        loop {
+            match self.send_text(&text, &[], SendFlags::empty()) {
+                Err(error) if is_busy(&error) && attempts > 1 => attempts -= 1,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Ends it in both directions: whatever the other side says from now on fails there. What it said before can still be
+    /// received.
+    pub(super) fn end(&self) {
+        // It fails where the other side is gone, and then there is nothing to end.
+        let _ = shutdown(&self.0, Shutdown::Both);
     }
 
     fn send_text(&self, text: &[u8], descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
@@ -199,17 +257,22 @@ impl Channel {
         }
     }
 
-    /// The next message with its descriptors; nothing when the other side is gone.
+    /// The next message with its descriptors; nothing when the other side is gone. What is no message is an error of the kind
+    /// `InvalidData`.
     pub(super) fn receive(&self) -> io::Result<Option<(Message, Vec<OwnedFd>)>> {
         let mut text = vec![0; MESSAGE_BYTES_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(
-            &self.0,
-            &mut [IoSliceMut::new(&mut text)],
-            &mut beside,
-            RecvFlags::CMSG_CLOEXEC,
-        )?;
+        let received = loop {
+            let parts = &mut [IoSliceMut::new(&mut text)];
+            match recvmsg(&self.0, parts, &mut beside, RecvFlags::CMSG_CLOEXEC) {
+                // A process that was stopped and goes on, with a limit to its patience.
+                Err(Errno::INTR) => {}
+                // The other side closed before it read everything. Said once; what it had sent comes then, and its end.
+                Err(Errno::CONNRESET) => {}
+                received => break received?,
+            }
+        };
         let mut descriptors = Vec::new();
         for message in beside.drain() {
             if let RecvAncillaryMessage::ScmRights(given) = message {
@@ -220,9 +283,26 @@ impl Channel {
         if text.is_empty() {
             return Ok(None);
         }
-        let message = serde_json::from_slice(text)?;
+        let no_message = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let message = serde_json::from_slice(text).map_err(no_message)?;
         Ok(Some((message, descriptors)))
     }
+
+    /// As [`Channel::receive`] for whoever hears of invalidations: what cannot be understood may be one, and means everything.
+    pub(super) fn hear(&self) -> io::Result<Option<(Message, Vec<OwnedFd>)>> {
+        match self.receive() {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::warn!(%error, "the other program cannot be understood; everything is invalidated");
+                Ok(Some((Message::everything(false), Vec::new())))
+            }
+            heard => heard,
+        }
+    }
+}
+
+/// Whether the other side may take a message later.
+fn is_busy(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 impl AsFd for Channel {
@@ -295,9 +375,56 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn nonsense_is_an_error() {
+    fn a_door_does_not_take_away_anothers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door");
+        let before = Door::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let door = Door::open(&path).unwrap();
+        before.place().clear();
+        drop(before);
+        assert!(Channel::connect(&path).unwrap().is_some());
+        door.place().clear();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn whoever_closes_without_reading_is_heard_to_the_end() {
         let (_folder, here, there) = pair();
-        rustix::io::write(&here, b"{\"no\":1}").unwrap();
-        assert!(there.receive().is_err());
+        there.send(&Message::Warm, &[]).unwrap();
+        here.send(&Message::Ready, &[]).unwrap();
+        drop(here);
+        assert_eq!(there.receive().unwrap().unwrap().0, Message::Ready);
+        assert!(there.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn after_the_end_what_was_said_before_it_is_heard_and_nothing_else() {
+        let (_folder, here, there) = pair();
+        there.send(&Message::Retiring, &[]).unwrap();
+        here.end();
+        assert!(there.insist_for(&Message::Retiring, Duration::from_secs(10)).is_err());
+        assert_eq!(here.receive().unwrap().unwrap().0, Message::Retiring);
+        assert!(here.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_crowd_before_the_door_is_not_waited_for_longer_than_a_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("door");
+        let _door = Door::open(&path).unwrap();
+        let _crowd: Vec<_> = (0..2).map(|_| Channel::connect(&path).unwrap()).collect();
+        assert_eq!(Channel::connect(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn nonsense_is_an_error_and_may_have_been_an_invalidation_of_anything() {
+        let (_folder, here, there) = pair();
+        for nonsense in ["{\"no\":1}", "{\"invalidated\":"] {
+            rustix::io::write(&here, nonsense.as_bytes()).unwrap();
+            assert_eq!(there.receive().unwrap_err().kind(), io::ErrorKind::InvalidData);
+            rustix::io::write(&here, nonsense.as_bytes()).unwrap();
+            assert_eq!(there.hear().unwrap().unwrap().0, Message::everything(false));
+        }
     }
 }

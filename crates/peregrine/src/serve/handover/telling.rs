@@ -6,6 +6,7 @@
 use super::channel::{Channel, Message};
 use parking_lot::Mutex;
 use peregrine_cache::Invalidation;
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 /// How many bytes of messages may wait.
 const WAITING_BYTES_MAX: usize = 4 << 20;
-/// How often to look whether all is told.
+/// How often to look whether all is told, or whether the system has room for a message.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Tells one other side.
@@ -50,11 +51,6 @@ impl Telling {
         self.say(text.unwrap_or_else(|_| everything(request.soft)));
     }
 
-    /// Tells that this program takes no connections any more.
-    pub(super) fn retire(self: &Arc<Self>) {
-        self.say(Message::Retiring.text().unwrap_or_default());
-    }
-
     fn say(self: &Arc<Self>, message: Vec<u8>) {
         if self.is_gone.load(Ordering::Relaxed) {
             return;
@@ -62,9 +58,10 @@ impl Telling {
         let mut waiting = self.waiting.lock();
         if waiting.is_empty() {
             match self.channel.try_send(&message) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return self.give_up(&mut waiting),
                 Ok(()) => return,
+                Err(error) if is_end(&error) => return self.give_up(&mut waiting),
+                // The thread finds out what can be done about it.
+                Err(_) => {}
             }
         }
         waiting.push(message);
@@ -98,10 +95,23 @@ impl Telling {
                 return;
             };
             drop(waiting);
-            if self.channel.insist(&message).is_err() {
+            if !self.bring_one(message) {
                 let mut waiting = self.waiting.lock();
                 waiting.is_brought = false;
                 return self.give_up(&mut waiting);
+            }
+        }
+    }
+
+    /// Brings `message`; whether the other side is still there.
+    fn bring_one(&self, mut message: Vec<u8>) -> bool {
+        loop {
+            match self.channel.insist(&message) {
+                Ok(()) => return true,
+                Err(error) if is_end(&error) => return false,
+                Err(error) if errno(&error) == Some(Errno::MSGSIZE) => message = everything(false),
+                // The system has no memory for it at the moment.
+                Err(_) => std::thread::sleep(LOOK_EVERY),
             }
         }
     }
@@ -140,12 +150,16 @@ impl Waiting {
 }
 
 fn everything(soft: bool) -> Vec<u8> {
-    let all = Invalidation {
-        all: true,
-        soft,
-        ..Invalidation::default()
-    };
-    Message::Invalidated(all).text().unwrap_or_default()
+    Message::everything(soft).text().unwrap_or_default()
+}
+
+/// Whether it means that the other side is gone.
+fn is_end(error: &io::Error) -> bool {
+    matches!(errno(error), Some(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN))
+}
+
+fn errno(error: &io::Error) -> Option<Errno> {
+    Errno::from_io_error(error)
 }
 
 #[cfg(test)]
@@ -183,10 +197,10 @@ mod tests {
         assert!(!telling.finished(Duration::ZERO).await, "nobody listens");
         let hearing = heard(there);
         assert!(telling.finished(Duration::from_secs(30)).await);
-        // What comes later goes at once again.
+        // The last may still lie where there is no room for one more.
         telling.tell(&of(5_000, 0));
-        assert!(telling.waiting.lock().is_empty());
-        here.send(&Message::Ready, &[]).unwrap();
+        assert!(telling.finished(Duration::from_secs(30)).await);
+        here.insist(&Message::Ready.text().unwrap()).unwrap();
         let wanted: Vec<_> = (0..=5_000).map(|number| of(number, 0)).collect();
         assert_eq!(hearing.join().unwrap(), wanted);
     }
@@ -204,7 +218,7 @@ mod tests {
         assert!(telling.waiting.lock().bytes <= WAITING_BYTES_MAX);
         let hearing = heard(there);
         assert!(telling.finished(Duration::from_secs(30)).await);
-        here.send(&Message::Ready, &[]).unwrap();
+        here.insist(&Message::Ready.text().unwrap()).unwrap();
         let heard = hearing.join().unwrap();
         assert!(heard.first().is_some_and(|request| request.all), "the long one");
         let last = heard.iter().rposition(|request| request.all).unwrap();
@@ -214,6 +228,30 @@ mod tests {
         let first = 1_001 - behind.len();
         let wanted: Vec<_> = (first..=1_000).map(|number| of(number, 8 << 10)).collect();
         assert_eq!(behind, wanted);
+    }
+
+    #[test]
+    fn only_who_is_gone_is_given_up() {
+        for (errno, gone) in [
+            (Errno::PIPE, true),
+            (Errno::CONNRESET, true),
+            (Errno::NOTCONN, true),
+            (Errno::NOBUFS, false),
+            (Errno::NOMEM, false),
+            (Errno::MSGSIZE, false),
+        ] {
+            assert_eq!(is_end(&errno.into()), gone, "{errno}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_system_does_not_take_becomes_everything() {
+        let (_folder, here, there) = pair();
+        rustix::net::sockopt::set_socket_send_buffer_size(&here, 4 << 10).unwrap();
+        let telling = Telling::new(&Arc::new(here));
+        telling.tell(&of(0, 64 << 10));
+        assert!(telling.finished(Duration::from_secs(30)).await);
+        assert_eq!(there.receive().unwrap().unwrap().0, Message::everything(false));
     }
 
     #[tokio::test]
