@@ -227,6 +227,33 @@ fn a_second_signal_cuts_off_a_program_that_was_replaced() {
 }
 
 #[test]
+fn a_program_that_drains_leaves_nothing_behind_for_whoever_began_meanwhile() {
+    const FILE: &str = ".peregrine/cache.snapshot";
+    let (origin, gate) = holding();
+    let mut peregrine = Peregrine::before(&origin, "");
+    peregrine.get("/a", &[]);
+    let mut slow = peregrine.begin("/slow", &[]);
+    until("the request to be under way", || origin.count() == 2);
+    peregrine.process.signal(Signal::TERM);
+    until("the drain", || peregrine.log().contains("draining"));
+    let line = &SUCCEED[..SUCCEED.len() - 1];
+    let mut second = Process::start(process::command(peregrine.folder.path(), line));
+    second.address("serving");
+    assert!(
+        peregrine.path(".peregrine/handover.sock").exists(),
+        "it can be replaced"
+    );
+    gate.open();
+    assert_eq!(slow.read("GET").text(), "/slow");
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    assert!(!peregrine.path(FILE).exists(), "{}", peregrine.log());
+    assert!(peregrine.path(".peregrine/handover.sock").exists(), "it still can");
+    second.signal(Signal::TERM);
+    assert_eq!(second.exit_code(), Some(0), "{}", second.log());
+    assert!(peregrine.path(FILE).exists(), "{}", second.log());
+}
+
+#[test]
 fn a_successor_whose_output_is_full_serves_all_the_same() {
     let origin = counting();
     let mut peregrine = Peregrine::before(&origin, "");

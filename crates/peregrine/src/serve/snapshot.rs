@@ -1,16 +1,21 @@
 //! The snapshot of memory as a file in `server.state_dir`: written when everything else has ended, taken away before the
 //! first request of the next start. So one that is read was written by the program that ran just before and ended cleanly;
 //! after a crash there is none, and none is read twice.
+//!
+//! Where programs overlap, because one still drains, only the one that began to serve last may leave a snapshot: what is
+//! invalidated there the others need not hear of. Its name is in a file beside the snapshot.
 
 use super::program::Program;
 use crate::config::Origin;
 use parking_lot::Mutex;
 use peregrine_base::{Random, SystemRandom};
 use peregrine_cache::{CacheConfig, Engine, Expecting, Provenance, Restored, SnapshotLimits};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::hash::Hasher;
-use std::io::{self, BufWriter, Seek};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +24,12 @@ use std::time::Duration;
 const FILE: &str = "cache.snapshot";
 /// Its name while it is written.
 const UNFINISHED: &str = "cache.snapshot.new";
+/// Holds the name of the program that may leave a snapshot.
+const OWNER: &str = "cache.owner";
+/// How often another program is given the time to change that.
+const OWNER_ATTEMPTS: u32 = 50;
+/// How long to wait in between.
+const OWNER_PAUSE: Duration = Duration::from_millis(100);
 /// How long writing may take: whoever stops a program waits for it.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// How much is written at once.
@@ -29,6 +40,8 @@ pub(super) struct Snapshots {
     directory: PathBuf,
     provenance: Provenance,
     before: Mutex<Before>,
+    /// What no other program is called.
+    name: String,
 }
 
 /// What became of the snapshot of the program before.
@@ -51,6 +64,7 @@ impl Snapshots {
                 boot: boot(),
             },
             before: Mutex::default(),
+            name: format!("{:016x}{:016x}", SystemRandom.next_u64(), SystemRandom.next_u64()),
         }
     }
 
@@ -65,9 +79,19 @@ impl Snapshots {
     }
 
     /// Takes the file away and hands it out, if there is one and it is ours. To be called before the first request: what is
-    /// answered from then on must not be forgotten in favour of what it holds.
+    /// answered from then on must not be forgotten in favour of what it holds. From then on no program that began earlier leaves
+    /// one either.
     pub(super) fn take(&self) -> Option<File> {
         let path = self.directory.join(FILE);
+        // Held to the end: what another program puts there at this moment is taken away below.
+        let owner = self.lock_owner().and_then(|mut owner| {
+            owner.set_len(0)?;
+            owner.write_all(self.name.as_bytes())?;
+            Ok(owner)
+        });
+        if let Err(error) = &owner {
+            tracing::warn!(%error, path = %self.directory.display(), "this program will leave no snapshot");
+        }
         // Left by a program that was killed while it wrote.
         let _ = std::fs::remove_file(self.directory.join(UNFINISHED));
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
@@ -120,15 +144,15 @@ impl Snapshots {
         if !config.snapshot || !config.enabled {
             return;
         }
+        if matches!(self.lock_as_owner(), Ok(None)) {
+            tracing::info!("another program has begun here since: no snapshot is written");
+            return;
+        }
         let unfinished = self.directory.join(UNFINISHED);
         let written = self.create(&unfinished).and_then(|file| {
             let whole = self.fill(engine, config, &file)?;
             file.sync_all()?;
-            if whole {
-                std::fs::rename(&unfinished, self.directory.join(FILE))?;
-                sync_directory(&self.directory)?;
-            }
-            Ok(whole)
+            Ok(whole && self.put_in_place(&unfinished)?)
         });
         if !matches!(written, Ok(true)) {
             let _ = std::fs::remove_file(&unfinished);
@@ -151,8 +175,54 @@ impl Snapshots {
         Ok(Some(file))
     }
 
+    /// Lets the snapshot at `unfinished` be the one that the next start reads; false where another program has begun since.
+    fn put_in_place(&self, unfinished: &Path) -> io::Result<bool> {
+        let Some(_owner) = self.lock_as_owner()? else {
+            return Ok(false);
+        };
+        std::fs::rename(unfinished, self.directory.join(FILE))?;
+        sync_directory(&self.directory)?;
+        Ok(true)
+    }
+
+    /// The file of the owner, if that is this program. Nobody else changes it while it is held.
+    fn lock_as_owner(&self) -> io::Result<Option<File>> {
+        let mut owner = self.lock_owner()?;
+        let mut name = String::new();
+        (&mut owner)
+            .take(self.name.len() as u64 + 1)
+            .read_to_string(&mut name)?;
+        Ok((name == self.name).then_some(owner))
+    }
+
+    /// The file of the owner, whoever that is. Waits for another program that holds it, for a few seconds.
+    fn lock_owner(&self) -> io::Result<File> {
+        self.create_directory()?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(self.directory.join(OWNER))?;
+        let mut attempts = OWNER_ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) if attempts > 0 => std::thread::sleep(OWNER_PAUSE),
+                locked => break locked?,
+            }
+        }
+        Ok(file)
+    }
+
+    fn create_directory(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)
+    }
+
     fn create(&self, path: &Path) -> io::Result<File> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        self.create_directory()?;
         let _ = std::fs::remove_file(path);
         OpenOptions::new()
             .read(true)
@@ -240,6 +310,24 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join(FILE)).unwrap();
         assert!(snapshots.take().is_none(), "a link");
         assert!(!folder.path().join(FILE).exists() && Path::new("/etc/passwd").exists());
+    }
+
+    #[test]
+    fn only_the_program_that_began_last_leaves_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let [first, second] = [(); 2].map(|()| snapshots(&path));
+        let put = |snapshots: &Snapshots| {
+            let unfinished = path.join(UNFINISHED);
+            snapshots.create(&unfinished).unwrap();
+            snapshots.put_in_place(&unfinished).unwrap() && path.join(FILE).exists()
+        };
+        assert!(first.take().is_none());
+        assert_eq!(std::fs::metadata(path.join(OWNER)).unwrap().mode() & 0o777, 0o600);
+        assert!(put(&first) && put(&first));
+        assert!(second.take().is_some(), "what the first one left in time");
+        assert!(!put(&first) && !path.join(FILE).exists());
+        assert!(put(&second));
     }
 
     #[test]
