@@ -6,6 +6,7 @@ use crate::harness::program::upstream;
 use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Signal, Stopping, request, until};
 use serde_json::json;
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const SUCCEED: &[&str] = &[
@@ -35,7 +36,7 @@ fn holding() -> (Origin, Gate) {
     let waiting = gate.clone();
     let origin = Origin::start(move |heard| {
         let reply = Reply::ok(&[("cache-control", "max-age=600")], &heard.target);
-        if heard.target == "/slow" {
+        if heard.target.starts_with("/slow") {
             Reply::default().wait(&waiting).then(&reply)
         } else {
             reply
@@ -50,6 +51,20 @@ fn succeed(peregrine: &Peregrine) -> Process {
     assert_eq!(successor.address("serving"), peregrine.address, "the same socket");
     assert_eq!(successor.address("admin"), peregrine.admin, "that of the admin API too");
     successor
+}
+
+/// Starts another program with the same folder, at addresses of its own.
+fn beside(peregrine: &Peregrine) -> Process {
+    let line = &SUCCEED[..SUCCEED.len() - 1];
+    let second = Process::start(process::command(peregrine.folder.path(), line));
+    second.address("serving");
+    second
+}
+
+/// The socket at which a successor is waited for.
+fn door(peregrine: &Peregrine) -> Option<u64> {
+    let file = std::fs::metadata(peregrine.path(".peregrine/handover.sock"));
+    file.ok().map(|file| file.ino())
 }
 
 /// Replaces the program; the one before has ended then.
@@ -190,6 +205,58 @@ fn while_both_serve_an_invalidation_holds_on_both_sides() {
 }
 
 #[test]
+fn what_is_invalidated_goes_through_a_program_in_the_middle() {
+    let (origin, gate) = holding();
+    let mut peregrine = Peregrine::before(&origin, "");
+    peregrine.get("/a", &[]);
+    peregrine.get("/b", &[]);
+    let mut readers: Vec<_> = (0..100).map(|_| Client::connect(peregrine.address)).collect();
+    let mut writer = Client::connect(peregrine.address);
+    for client in readers.iter_mut().chain([&mut writer]) {
+        assert!(client.send(request("GET", "/a", &[])).read("GET").is_hit());
+    }
+    // Each has something under way when the next one comes.
+    let mut slow = Vec::new();
+    let mut old = Vec::new();
+    for number in 1..=2 {
+        slow.push(peregrine.begin(&format!("/slow?{number}"), &[]));
+        until("the request to be under way", || origin.count() == 2 + number);
+        let successor = succeed(&peregrine);
+        old.push(std::mem::replace(&mut peregrine.process, successor));
+    }
+    assert!(peregrine.get("/a", &[]).is_hit() && peregrine.get("/b", &[]).is_hit());
+    peregrine.invalidate(&json!({"keys": ["/a"]}));
+    until("the first one to hear of it", || {
+        let mut reader = readers.pop().unwrap();
+        !reader.send(request("GET", "/a", &[])).read("GET").is_hit()
+    });
+    writer
+        .send(request("DELETE", "/b", &[("content-length", "0")]))
+        .read("DELETE");
+    until("the last one to hear of it", || !peregrine.get("/b", &[]).is_hit());
+    assert!(old.iter_mut().all(Process::is_running));
+    drop(readers);
+    gate.open();
+    for (mut client, mut process) in slow.into_iter().zip(old) {
+        assert_eq!(client.read("GET").status, 200);
+        assert_eq!(process.exit_code(), Some(0), "{}", process.log());
+    }
+}
+
+#[test]
+fn a_program_waits_for_its_successor_once_the_one_before_has_left() {
+    let origin = counting();
+    let mut peregrine = Peregrine::before(&origin, "");
+    let before = door(&peregrine);
+    let second = beside(&peregrine);
+    assert_eq!(door(&peregrine), before);
+    peregrine.process.signal(Signal::TERM);
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    until("the second one to open its door", || door(&peregrine).is_some());
+    assert!(!second.log().contains("cannot be replaced"), "{}", second.log());
+}
+
+#[test]
 fn a_program_that_was_replaced_is_not_cut_off_by_whoever_stops_the_service() {
     let (origin, gate) = holding();
     let mut peregrine = Peregrine::before(&origin, "");
@@ -236,18 +303,15 @@ fn a_program_that_drains_leaves_nothing_behind_for_whoever_began_meanwhile() {
     until("the request to be under way", || origin.count() == 2);
     peregrine.process.signal(Signal::TERM);
     until("the drain", || peregrine.log().contains("draining"));
-    let line = &SUCCEED[..SUCCEED.len() - 1];
-    let mut second = Process::start(process::command(peregrine.folder.path(), line));
-    second.address("serving");
-    assert!(
-        peregrine.path(".peregrine/handover.sock").exists(),
-        "it can be replaced"
-    );
+    until("the door to be withdrawn", || door(&peregrine).is_none());
+    let mut second = beside(&peregrine);
+    let own = door(&peregrine);
+    assert!(own.is_some(), "it can be replaced");
     gate.open();
     assert_eq!(slow.read("GET").text(), "/slow");
     assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
     assert!(!peregrine.path(FILE).exists(), "{}", peregrine.log());
-    assert!(peregrine.path(".peregrine/handover.sock").exists(), "it still can");
+    assert_eq!(door(&peregrine), own, "it still can");
     second.signal(Signal::TERM);
     assert_eq!(second.exit_code(), Some(0), "{}", second.log());
     assert!(peregrine.path(FILE).exists(), "{}", second.log());
