@@ -323,6 +323,10 @@ pub(super) mod tests {
         let door = Door::open(&path).unwrap();
         let here = Channel::connect(&path).unwrap().unwrap();
         let there = door.next().unwrap();
+        for end in [&here, &there] {
+            // What does not come fails a test in place of holding it up.
+            end.patience(Some(Duration::from_secs(30))).unwrap();
+        }
         (folder, here, there)
     }
 
