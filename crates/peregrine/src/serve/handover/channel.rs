@@ -379,7 +379,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_door_does_not_take_away_anothers() {
+    fn a_door_takes_away_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("door");
         let before = Door::open(&path).unwrap();
