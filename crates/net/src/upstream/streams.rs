@@ -337,10 +337,8 @@ impl StreamBody {
                     self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                // RFC 9113 §8.1: it wants no more of the request, and the response is whole.
-                Some(Err(error)) if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) => {
-                    return Poll::Ready(None);
-                }
+                // Also where it says NO_ERROR: that it wants no more of the request it may only say behind the end of the answer
+                // (RFC 9113 §8.1), and then h2 gives that end.
                 Some(Err(error)) => return Poll::Ready(Some(Err(fault(&error)))),
                 None => self.data_ended = true,
             }
