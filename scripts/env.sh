@@ -111,4 +111,6 @@ build_by_profile() {
         mv "$unpacked.$$" "$unpacked"
     fi
     flag "-Cprofile-use=$unpacked"
+    # What changed since the profile was made is compiled without it, which is nothing to warn of hundreds of times.
+    flag -Cllvm-args=-no-pgo-warn-mismatch
 }
