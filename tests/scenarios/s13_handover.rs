@@ -9,7 +9,8 @@ use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-const SUCCEED: &[&str] = &[
+/// The command line of a successor.
+pub(super) const SUCCEED: &[&str] = &[
     "serve",
     "--config",
     "peregrine.toml",

@@ -3,6 +3,7 @@
 
 use crate::harness::process::{self, Process};
 use crate::harness::{Client, Origin, PATIENCE, Peregrine, Reply, Signal, get, request, until};
+use crate::scenarios::s13_handover::SUCCEED;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
@@ -99,15 +100,7 @@ impl Succession {
         let door = End::socket();
         bind(&door, &SocketAddrUnix::new(Self::path(&folder)).unwrap()).unwrap();
         listen(&door, 4).unwrap();
-        let line = [
-            "serve",
-            "--config",
-            "peregrine.toml",
-            "--admin",
-            "127.0.0.1:0",
-            "--take-over",
-        ];
-        let successor = Process::start(process::command(folder.path(), &line));
+        let successor = Process::start(process::command(folder.path(), SUCCEED));
         let before = End(accept(&door).unwrap());
         End::limit(&before.0);
         before.hears(r#"{"take_over":"#);

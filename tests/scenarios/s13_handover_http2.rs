@@ -4,6 +4,7 @@
 use crate::harness::process::{self, Process};
 use crate::harness::program::upstream;
 use crate::harness::{Origin, Peregrine, Reply, until};
+use crate::scenarios::s13_handover::SUCCEED;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
@@ -126,15 +127,7 @@ fn a_program_is_replaced_under_http2_and_every_request_is_answered_once() {
     };
     for _ in 0..ROUNDS {
         more("requests");
-        let arguments = [
-            "serve",
-            "--config",
-            "peregrine.toml",
-            "--admin",
-            "127.0.0.1:0",
-            "--take-over",
-        ];
-        let successor = Process::start(process::command(peregrine.folder.path(), &arguments));
+        let successor = Process::start(process::command(peregrine.folder.path(), SUCCEED));
         assert_eq!(successor.address("serving"), peregrine.address);
         assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
         peregrine.process = successor;

@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// Where `entry` lies, if it is there.
-    fn place(&self, key: &Key, entry: &Entry) -> u64 {
+    pub(crate) fn place(&self, key: &Key, entry: &Entry) -> u64 {
         if entry.variant().is_empty() && self.selector(key).is_none() {
             key.hash()
         } else {

@@ -103,11 +103,9 @@ impl StreamHead {
         if self.must_validate || ask.validate || ask.age_max.is_some_and(|max| age > max) {
             return false;
         }
-        let fresh_for = self.fresh_for.saturating_sub(there_for);
-        let in_grace = there_for < self.fresh_for.saturating_add(self.stale_while_revalidate);
         match ask.fresh_min.is_zero() {
-            true => !fresh_for.is_zero() || in_grace,
-            false => fresh_for >= ask.fresh_min,
+            true => there_for < self.fresh_for.saturating_add(self.stale_while_revalidate),
+            false => there_for.saturating_add(ask.fresh_min) <= self.fresh_for,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::entry::{BodyDraft, Entry, Kind, PACKED_MAX, SEGMENT_BYTES, tags_fit};
 use crate::fill::Fill;
 use crate::flight::{Closed, Flight, StreamHead};
 use crate::hit::Hit;
-use crate::key::{Key, TEXT_MAX, variant_hash};
+use crate::key::{Key, TEXT_MAX};
 use crate::ledger::Position;
 use crate::lookup::{Meta, Terms};
 use crate::outcome::{LoadFailure, MissReason, NotStored, PassReason, Refused};
@@ -209,11 +209,8 @@ impl Lease {
         if let Some(Hit(stale)) = &held.stale {
             stale.soften();
             // An encoding of it may have been made since, which is another entry.
-            let hash = match stale.variant() {
-                "" => held.key.hash(),
-                variant => variant_hash(held.key.hash(), variant),
-            };
-            let there = held.key.namespace().tier().peek(hash);
+            let place = held.engine.place(&held.key, stale);
+            let there = held.key.namespace().tier().peek(place);
             if let Some(there) = there.filter(|there| there.shares_body(stale)) {
                 there.soften();
             }
