@@ -275,3 +275,19 @@ fn health_checks_take_a_target_out_and_spare_ones_step_in() {
     up.store(true, std::sync::atomic::Ordering::SeqCst);
     until("the best one to be back", || asks("best"));
 }
+
+#[test]
+fn what_is_asked_of_the_server_as_a_whole_is_answered_here() {
+    let origin = Origin::start(|_| Reply::ok(&[], "not reached"));
+    let peregrine = Peregrine::before(&origin, "");
+    let mut client = Client::connect(peregrine.address);
+    for target in ["*", "http://shop.example"] {
+        let answer = client.send(request("OPTIONS", target, &[])).read("OPTIONS");
+        assert_eq!((answer.status, answer.text().as_str()), (200, ""), "{target}");
+    }
+    assert_eq!(
+        client.send(request("OPTIONS", "/", &[])).read("OPTIONS").text(),
+        "not reached"
+    );
+    assert_eq!(origin.heard().len(), 1);
+}

@@ -97,6 +97,10 @@ impl Handler for Plane {
     }
 
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        if request.uri().path() == "*" {
+            // RFC 9110 §9.3.7: what is asked of the server as a whole is asked of us. It pings, and tells nothing.
+            return Response::new(Body::empty());
+        }
         let rules = self.rules();
         match receive::receive(request, &peer, &rules.trusted, &rules.tenants, &*self.parts.random) {
             Ok((mut facts, body)) => {

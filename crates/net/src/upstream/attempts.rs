@@ -3,13 +3,14 @@
 //! [`super::budget`].
 
 use super::error::UpstreamErrorKind;
+use peregrine_base::Instant;
 
 /// What a request went through so far.
 pub(crate) struct Attempts {
     /// The targets that failed it.
     pub(crate) tried: Tried,
-    /// The next attempt must not use a connection that was kept.
-    pub(crate) fresh: bool,
+    /// The target of which a kept connection proved dead, and when.
+    outdated: Option<(usize, Instant)>,
     retries_left: u32,
     count: u32,
 }
@@ -47,7 +48,7 @@ impl Attempts {
     pub(crate) fn new(retries_max: u32) -> Self {
         Self {
             tried: Tried::default(),
-            fresh: false,
+            outdated: None,
             retries_left: retries_max,
             count: 1,
         }
@@ -58,13 +59,20 @@ impl Attempts {
         self.count
     }
 
-    /// What to do after the target `index` failed with `kind`; `reused` when over a connection that was kept.
-    pub(crate) fn next(&mut self, index: usize, kind: UpstreamErrorKind, reused: bool) -> Next {
+    /// Connections to the target `index` that were there already at this time are not to be used.
+    pub(crate) fn newer_than(&self, index: usize) -> Option<Instant> {
+        self.outdated
+            .filter(|outdated| outdated.0 == index)
+            .map(|outdated| outdated.1)
+    }
+
+    /// What to do after the target `index` failed with `kind` at `now`; `grown_old` when a kept connection ended with that.
+    pub(crate) fn next(&mut self, index: usize, kind: UpstreamErrorKind, grown_old: bool, now: Instant) -> Next {
         use UpstreamErrorKind as Kind;
-        if reused && matches!(kind, Kind::Broken | Kind::Unsolicited) && !self.fresh {
+        if grown_old && matches!(kind, Kind::Broken | Kind::Unsolicited) && self.outdated.is_none() {
             // The target closed a connection that was idle: no failure, and no retry that counts. Once is enough, because
-            // the next connection is a fresh one.
-            self.fresh = true;
+            // the next connection is a newer one.
+            self.outdated = Some((index, now));
             self.count += 1;
             return Next::Same;
         }
@@ -101,20 +109,22 @@ mod tests {
     use super::*;
     use UpstreamErrorKind as Kind;
 
+    const NOW: Instant = Instant::FAR;
+
     #[test]
     fn a_kept_connection_that_was_closed_costs_no_retry_but_only_once() {
         let mut attempts = Attempts::new(0);
-        assert_eq!(attempts.next(0, Kind::Broken, true), Next::Same);
-        assert!(attempts.fresh);
-        assert_eq!(attempts.next(0, Kind::Broken, true), Next::Stop);
+        assert_eq!(attempts.next(0, Kind::Broken, true, NOW), Next::Same);
+        assert_eq!((attempts.newer_than(0), attempts.newer_than(1)), (Some(NOW), None));
+        assert_eq!(attempts.next(0, Kind::Broken, true, NOW), Next::Stop);
     }
 
     #[test]
     fn retries_are_bounded_and_go_elsewhere() {
         let mut attempts = Attempts::new(2);
-        assert_eq!(attempts.next(0, Kind::Connect, false), Next::Other);
-        assert_eq!(attempts.next(1, Kind::Broken, false), Next::OtherOrSame);
-        assert_eq!(attempts.next(2, Kind::Broken, false), Next::Stop);
+        assert_eq!(attempts.next(0, Kind::Connect, false, NOW), Next::Other);
+        assert_eq!(attempts.next(1, Kind::Broken, false, NOW), Next::OtherOrSame);
+        assert_eq!(attempts.next(2, Kind::Broken, false, NOW), Next::Stop);
         let tried = [0, 1, 2].map(|index| attempts.tried.contains(index));
         assert_eq!((tried, attempts.count), ([true, true, false], 3));
     }
@@ -126,7 +136,7 @@ mod tests {
             Kind::NoHealthyTarget,
             Kind::RequestBody(crate::http::BodyFault::Truncated),
         ] {
-            assert_eq!(Attempts::new(5).next(0, kind, false), Next::Stop);
+            assert_eq!(Attempts::new(5).next(0, kind, false, NOW), Next::Stop);
         }
     }
 }

@@ -151,17 +151,21 @@ impl http_body::Body for ResponseBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => this.fail(error),
-            Poll::Pending => {
+            Poll::Pending => loop {
                 let now = this.timer.now();
-                let idle = this.waiting_since.get_or_insert(now).after(this.idle_timeout);
+                let waiting_since = *this.waiting_since.get_or_insert(now);
+                let due_since = held.sending.target_due_since(waiting_since, now);
+                let idle = due_since.after(this.idle_timeout);
                 let (deadline, fault) = if idle <= this.deadline {
                     (idle, BodyFault::IdleTimeout)
                 } else {
                     (this.deadline, BodyFault::TotalTimeout)
                 };
+                if deadline <= now {
+                    return this.fail(BodyError::new(fault, Party::Upstream));
+                }
                 ready!(this.timer.poll_until(deadline, cx));
-                this.fail(BodyError::new(fault, Party::Upstream))
-            }
+            },
         }
     }
 

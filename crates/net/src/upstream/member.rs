@@ -75,12 +75,8 @@ struct Unanswered {
     error: UpstreamError,
     /// The request, if it may be sent again.
     again: Option<Box<Outgoing>>,
-}
-
-impl Unanswered {
-    fn new(error: UpstreamError, again: Option<Box<Outgoing>>) -> Box<Self> {
-        Box::new(Self { error, again })
-    }
+    /// Whether the connection is over with it.
+    ends_connection: bool,
 }
 
 /// The targets of an upstream as far as they share a limit: not too many of them may be left out.
@@ -275,11 +271,12 @@ impl Member {
         self.known.latency.cost(self.in_flight(), now)
     }
 
-    /// Sends `outgoing` once; `fresh` over a connection made for it. A failure brings it back if it may be sent again.
+    /// Sends `outgoing` once; with `newer_than` over a connection that was made since. A failure brings it back if it may be
+    /// sent again.
     pub(crate) async fn attempt(
         mut ticket: Ticket,
         outgoing: Outgoing,
-        fresh: bool,
+        newer_than: Option<Instant>,
         deadline: Instant,
         retry: Retry,
     ) -> Result<(Response<Body>, Exchange), Failed> {
@@ -290,7 +287,7 @@ impl Member {
         let own = outgoing.upgrade().is_some() && member.pool.dialer().version != HttpVersion::Http2;
         let connected = member
             .pool
-            .connect(&member.target, fresh, deadline, member.statistics(), own)
+            .connect(&member.target, newer_than, deadline, member.statistics(), own)
             .await;
         let mut connection = match connected {
             Ok(connection) => connection,
@@ -304,8 +301,8 @@ impl Member {
             Ok(answered) => answered,
             // What is a failure of a fresh connection tells against the target; a kept one may just have grown too old.
             Err(unanswered) => {
-                let Unanswered { error, again } = *unanswered;
-                return Err(ticket.failed(error, again, connection.reused));
+                let grown_old = connection.reused && unanswered.ends_connection;
+                return Err(ticket.failed(unanswered.error, unanswered.again, grown_old));
             }
         };
         let now = member.now();
@@ -357,27 +354,42 @@ impl Member {
                 let result = result.map_err(|error| {
                     let is_unsent = link.take_back(&mut outgoing);
                     let again = is_unsent || (retry == Retry::Safe && outgoing.is_repeatable());
-                    Unanswered::new(error, again.then(|| Box::new(outgoing)))
+                    Box::new(Unanswered {
+                        error,
+                        again: again.then(|| Box::new(outgoing)),
+                        ends_connection: true,
+                    })
                 });
                 (sending, result)
             }
             Lane::Http2 { sender, .. } => {
-                let replay = if retry == Retry::Safe { outgoing.replay() } else { None };
+                let is_repeatable = retry == Retry::Safe && outgoing.is_repeatable();
+                let replay = outgoing.replay();
                 let message = outgoing.into_http2(&self.target, &self.host, clock);
                 let sending = message.body().sending();
                 let answered = self
                     .in_time(sender.send(message), sending.as_deref(), sent_at, deadline)
                     .await;
-                let (answered, unsent) = match answered {
-                    Ok(Ok(response)) => (check(response.map(Arriving::Http2), None), None),
+                let mut unsent = None;
+                let (mut ends_connection, mut may_repeat) = (false, is_repeatable);
+                let answered = match answered {
+                    Ok(Ok(response)) => check(response.map(Arriving::Http2), None),
                     Ok(Err(failed)) => {
-                        let error = classify(&Cause::Http2(failed.error), sending.as_deref());
-                        (Err(error), failed.message.map(Outgoing::unsent))
+                        unsent = failed.message.map(Outgoing::unsent);
+                        ends_connection = failed.error.ends_connection();
+                        may_repeat |= failed.error.was_unprocessed();
+                        Err(classify(&Cause::Http2(failed.error), sending.as_deref()))
                     }
-                    Err(error) => (Err(error), None),
+                    Err(error) => Err(error),
                 };
-                let again = || unsent.or(replay).map(Box::new);
-                (sending, answered.map_err(|error| Unanswered::new(error, again())))
+                let unanswered = |error| {
+                    Box::new(Unanswered {
+                        error,
+                        again: unsent.or(replay.filter(|_| may_repeat)).map(Box::new),
+                        ends_connection,
+                    })
+                };
+                (sending, answered.map_err(unanswered))
             }
         }
     }

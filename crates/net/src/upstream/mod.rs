@@ -93,7 +93,7 @@ pub enum UpstreamConfigError {
 /// Whether a request may be sent again when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Only if not a byte of it was sent.
+    /// Only if not a byte of it was sent, or the target says that it processed nothing of it.
     Never,
     /// Also when it was sent, if its method is idempotent (RFC 9110 §9.2.2), its body is at hand and nothing of a response
     /// has arrived.
@@ -290,7 +290,8 @@ impl Upstream {
         let mut choice = self.choose(&attempts.tried, repeatable)?;
         loop {
             let (index, ticket) = choice;
-            let failed = match Member::attempt(ticket, outgoing, attempts.fresh, deadline, retry).await {
+            let newer_than = attempts.newer_than(index);
+            let failed = match Member::attempt(ticket, outgoing, newer_than, deadline, retry).await {
                 Ok((response, exchange)) => {
                     return Ok((
                         response,
@@ -305,7 +306,7 @@ impl Upstream {
             let Some(again) = failed.again.map(|again| *again) else {
                 return Err(failed.error);
             };
-            let next = attempts.next(index, failed.error.kind, failed.reused);
+            let next = attempts.next(index, failed.error.kind, failed.grown_old, self.clock.now());
             let Some(next) = self.follow(next, index, &attempts, repeatable) else {
                 return Err(failed.error);
             };

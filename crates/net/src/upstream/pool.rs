@@ -68,6 +68,7 @@ struct Idle {
 struct Shared {
     sender: Streams,
     load: Arc<Load>,
+    made: Instant,
 }
 
 /// The requests on a shared connection.
@@ -180,26 +181,26 @@ impl Pool {
         &self.dialer
     }
 
-    /// A connection for one request; `fresh` when one that was kept just proved dead, and the others may be too; `own` for one
-    /// that nobody shares, because it is to change its protocol.
+    /// A connection for one request; `newer_than` when one that was kept proved dead then, and the others may be too; `own` for
+    /// one that nobody shares, because it is to change its protocol.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         target: &Target,
-        fresh: bool,
+        newer_than: Option<Instant>,
         deadline: Instant,
         statistics: &TargetStatistics,
         own: bool,
     ) -> Result<Connection, UpstreamError> {
         let permit = self.permit(deadline, statistics).await?;
-        let kept = if fresh || own {
+        let kept = if own {
             None
         } else {
-            self.kept(target, statistics)
+            self.kept(target, newer_than, statistics)
         };
         let (lane, reused) = match kept {
             Some(lane) => (lane, true),
             // Apart: it is rare, and would be the largest part of every request's future.
-            None => Box::pin(self.dial(target, fresh, deadline, statistics, own)).await?,
+            None => Box::pin(self.dial(target, newer_than, deadline, statistics, own)).await?,
         };
         if reused {
             statistics.reuses.increment();
@@ -233,9 +234,12 @@ impl Pool {
     }
 
     /// A connection that is there already.
-    fn kept(&self, target: &Target, statistics: &TargetStatistics) -> Option<Lane> {
-        if let Some(lane) = self.shared() {
+    fn kept(&self, target: &Target, newer_than: Option<Instant>, statistics: &TargetStatistics) -> Option<Lane> {
+        if let Some(lane) = self.shared(newer_than) {
             return Some(lane);
+        }
+        if newer_than.is_some() {
+            return None;
         }
         loop {
             let now = self.dialer.parts.clock.now();
@@ -249,13 +253,14 @@ impl Pool {
         }
     }
 
-    /// A place on the shared connection with the fewest requests.
-    fn shared(&self) -> Option<Lane> {
+    /// A place on the shared connection with the fewest requests, of those that were made at `newer_than` or later.
+    fn shared(&self, newer_than: Option<Instant>) -> Option<Lane> {
         let mut kept = self.common.kept.lock();
         kept.shared.retain(|shared| !shared.sender.is_closed());
         let least = kept
             .shared
             .iter()
+            .filter(|shared| newer_than.is_none_or(|time| shared.made >= time))
             .min_by_key(|shared| shared.load.streams.load(Ordering::Acquire))?;
         if least.load.streams.load(Ordering::Acquire) >= STREAMS_MAX {
             return None;
@@ -285,7 +290,7 @@ impl Pool {
     async fn dial(
         self: &Arc<Self>,
         target: &Target,
-        fresh: bool,
+        newer_than: Option<Instant>,
         deadline: Instant,
         statistics: &TargetStatistics,
         own: bool,
@@ -298,8 +303,7 @@ impl Pool {
             None
         };
         if sharing.is_some()
-            && !fresh
-            && let Some(lane) = self.shared()
+            && let Some(lane) = self.shared(newer_than)
         {
             return Ok((lane, true));
         }
@@ -319,7 +323,8 @@ impl Pool {
                     until: Mutex::new(Instant::FAR),
                 });
                 let lane = self.stream(sender.clone(), &load);
-                kept.shared.push(Shared { sender, load });
+                let made = self.dialer.parts.clock.now();
+                kept.shared.push(Shared { sender, load, made });
                 self.sweep(&mut kept);
                 Ok((lane, false))
             }

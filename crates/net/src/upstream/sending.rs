@@ -155,6 +155,15 @@ impl Holding {
         Self(sending)
     }
 
+    /// Since when the target is waited for, by whoever waits for a piece of its response since `waiting_since`: while the
+    /// client has to send more of its request, it is not.
+    pub(crate) fn target_due_since(&self, waiting_since: Instant, now: Instant) -> Instant {
+        let due_since = |sending: &Arc<Sending>| sending.target_due_since().unwrap_or(now);
+        self.0
+            .as_ref()
+            .map_or(waiting_since, |sending| due_since(sending).max(waiting_since))
+    }
+
     /// Whether nothing of the request is left to send.
     pub(crate) fn is_whole(&self) -> bool {
         self.0.as_ref().is_none_or(|sending| sending.is_whole())

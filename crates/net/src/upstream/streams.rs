@@ -70,6 +70,18 @@ pub(crate) enum StreamError {
 }
 
 impl StreamError {
+    /// Whether the connection is over with it, and not the stream alone.
+    pub(crate) fn ends_connection(&self) -> bool {
+        matches!(self, Self::Http2(error) if error.is_io() || error.is_go_away())
+    }
+
+    /// Whether the origin says that it has processed nothing of the request: by refusing its stream (RFC 9113 §8.7), or by
+    /// ending the connection before it (§6.8). A stream that such an end does not leave out has another error.
+    pub(crate) fn was_unprocessed(&self) -> bool {
+        let says_so = |error: &::h2::Error| error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);
+        matches!(self, Self::Http2(error) if error.is_remote() && says_so(error))
+    }
+
     /// What it tells about the origin.
     pub(crate) fn kind(&self) -> UpstreamErrorKind {
         match self {

@@ -21,8 +21,8 @@ pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
     /// The request, if it may be sent again.
     pub(crate) again: Option<Box<Outgoing>>,
-    /// Whether it went over a connection that had been used before.
-    pub(crate) reused: bool,
+    /// Whether it went over a connection that had been used before, and that is over.
+    pub(crate) grown_old: bool,
 }
 
 impl Ticket {
@@ -62,17 +62,21 @@ impl Ticket {
         }
     }
 
-    /// There is no response.
-    pub(crate) fn failed(mut self, error: UpstreamError, again: Option<Box<Outgoing>>, reused: bool) -> Failed {
+    /// There is no response; `grown_old` as in [`Failed`].
+    pub(crate) fn failed(mut self, error: UpstreamError, again: Option<Box<Outgoing>>, grown_old: bool) -> Failed {
         let error = error.at(self.member.name());
         self.member.statistics().error(error.kind);
         // A kept connection that the target closed meanwhile is nobody's fault.
-        let grown_old = reused && error.kind == UpstreamErrorKind::Broken;
-        if error.kind.is_failure_of_target() && !grown_old {
+        let is_excused = grown_old && error.kind == UpstreamErrorKind::Broken;
+        if error.kind.is_failure_of_target() && !is_excused {
             self.undecided = false;
             self.member.fail(self.admission);
         }
-        Failed { error, again, reused }
+        Failed {
+            error,
+            again,
+            grown_old,
+        }
     }
 }
 

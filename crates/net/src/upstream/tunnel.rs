@@ -26,8 +26,7 @@ pub(crate) fn open<B>(
     // Only HTTP/1.1 knows it, and only behind the whole request.
     if !matches!(&connection.lane, Lane::Http1(link) if link.is_sent()) {
         let error = UpstreamError::because(UpstreamErrorKind::Protocol, "it switches protocols before it was asked");
-        let reused = connection.reused;
-        return Err(Box::new(ticket.failed(error, None, reused)));
+        return Err(Box::new(ticket.failed(error, None, false)));
     }
     ticket.succeeded();
     let far = Far {

@@ -151,12 +151,15 @@ impl<'a> Exchange<'a> {
         }
         if let Poll::Ready(response) = answer {
             self.interim.end();
-            self.answer(response, wire);
+            self.answer(response, wire, cx);
         }
     }
 
     /// Writes the head of the answer.
-    fn answer<S: AsyncRead + AsyncWrite + Unpin>(&mut self, response: Response<Body>, wire: &mut Wire<S>) {
+    fn answer<S>(&mut self, response: Response<Body>, wire: &mut Wire<S>, cx: &mut Context<'_>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let (mut head, mut body) = response.into_parts();
         let mut tunnel = None;
         if head.status.is_informational() {
@@ -175,15 +178,17 @@ impl<'a> Exchange<'a> {
             &head.headers,
             &body,
         );
-        let unread = self.receiving.as_mut().is_some_and(|receiving| {
+        let is_received = self.receiving.as_mut().is_none_or(|receiving| {
             if receiving.is_unasked() {
                 // RFC 9110 §10.1.1: the client may send its body or not, and nobody could tell which it did.
                 receiving.give_up(None);
             }
-            matches!(receiving.state, Received::Broken(_))
+            // Of a body that an answer overtakes hardly anybody takes the rest: the client learns now that its next request
+            // would not be read (RFC 9112 §9.6).
+            receiving.poll(wire, cx) == Poll::Ready(Received::Whole)
         });
         self.open = self.asked.keep_alive
-            && !unread
+            && is_received
             && framed.sending != Sending::UntilClose
             && !says_close(&head.headers)
             && !self.drain.is_retiring();

@@ -132,6 +132,30 @@ async fn a_reader_who_takes_his_time_is_not_the_origins_fault() {
 }
 
 #[tokio::test]
+async fn an_answer_that_waits_for_the_rest_of_its_request_is_not_late() {
+    let origin = Origin::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha").await;
+        wire.bytes("1\r\nx\r\n".len()).await;
+        wire.send("lf").await;
+        let _ = wire.rest().await;
+    })
+    .await;
+    let upstream = upstream_of(&[&origin.url()], |config| {
+        config.idle_timeout = "100ms".parse().unwrap()
+    });
+    let mut pause = Box::pin(tokio::time::sleep(Duration::from_millis(300)));
+    let mut piece = Some(bytes::Bytes::from_static(b"x"));
+    let slow = Body::from_poll(None, move |cx| match piece {
+        None => Poll::Pending,
+        Some(_) => pause.as_mut().poll(cx).map(|()| piece.take().map(Ok)),
+    });
+    let (response, _) = upstream.send(request("POST", "/", slow), Retry::Never).await.unwrap();
+    assert_eq!(response.into_body().collect(10).await.unwrap(), "half");
+    assert_eq!(target(&upstream).failures, 0);
+}
+
+#[tokio::test]
 async fn everything_together_has_a_limit() {
     for begin in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
         let origin = silent_after(begin).await;

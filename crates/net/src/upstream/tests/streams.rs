@@ -11,10 +11,12 @@ use http_body_util::BodyExt;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 type Asked = (Request<RecvStream>, SendResponse<Bytes>);
+type Sent = tokio::task::JoinHandle<Result<Response<Body>, UpstreamError>>;
 
 /// An origin that speaks HTTP/2 without TLS and hands every request to the test.
 struct Script {
@@ -25,6 +27,11 @@ struct Script {
 
 impl Script {
     async fn start() -> Self {
+        Self::start_with(0, |config| config.retries_max = 0).await
+    }
+
+    /// Its first `refusing` connections end before they process a request.
+    async fn start_with(refusing: usize, change: impl FnOnce(&mut UpstreamConfig)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (hand, asked) = mpsc::channel(16);
@@ -32,13 +39,17 @@ impl Script {
         let counter = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(Self::serve(stream, hand.clone()));
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                if number < refusing {
+                    tokio::spawn(end_unprocessed(stream));
+                } else {
+                    tokio::spawn(Self::serve(stream, hand.clone(), number));
+                }
             }
         });
         let upstream = upstream_of(&[&url], |config| {
             config.http_version = HttpVersion::Http2;
-            config.retries_max = 0;
+            change(config);
         });
         Self {
             asked,
@@ -47,25 +58,55 @@ impl Script {
         }
     }
 
-    /// A connection ends gracefully after the request for `/last`.
-    async fn serve(stream: TcpStream, hand: mpsc::Sender<Asked>) {
+    /// A connection ends gracefully after the request for `/last`; the first one breaks at that for `/break`.
+    async fn serve(stream: TcpStream, hand: mpsc::Sender<Asked>, number: usize) {
         let mut connection: Connection<TcpStream, Bytes> = ::h2::server::handshake(stream).await.unwrap();
         while let Some(Ok((request, respond))) = connection.accept().await {
             if request.uri().path() == "/last" {
                 connection.graceful_shutdown();
             }
+            let breaks = request.uri().path() == "/break" && number == 0;
             hand.send((request, respond)).await.unwrap();
+            if breaks {
+                return;
+            }
         }
     }
 
-    fn send(&self, request: Request<Body>) -> tokio::task::JoinHandle<Result<Response<Body>, UpstreamError>> {
+    fn send(&self, request: Request<Body>) -> Sent {
+        self.send_as(request, Retry::Never)
+    }
+
+    fn send_as(&self, request: Request<Body>, retry: Retry) -> Sent {
         let upstream = Arc::clone(&self.upstream);
-        tokio::spawn(async move { upstream.send(request, Retry::Never).await.map(|(response, _)| response) })
+        tokio::spawn(async move { upstream.send(request, retry).await.map(|(response, _)| response) })
     }
 
     async fn next(&mut self) -> Asked {
         self.asked.recv().await.unwrap()
     }
+}
+
+/// Reads the head of a request, and ends the connection with the word that it processed none (RFC 9113 §6.8).
+async fn end_unprocessed(mut stream: TcpStream) {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    stream.write_all(&SETTINGS).await.unwrap();
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    loop {
+        let mut frame = [0; 9];
+        stream.read_exact(&mut frame).await.unwrap();
+        let length = u32::from_be_bytes([0, frame[0], frame[1], frame[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        if frame[3] == 1 {
+            break;
+        }
+    }
+    stream.write_all(&GOAWAY).await.unwrap();
+    // Until the other side has heard it.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
 }
 
 fn head(status: u16, fields: &[(&'static str, &str)]) -> Response<()> {
@@ -230,4 +271,70 @@ async fn a_connection_that_the_origin_ends_is_used_no_more() {
         }
     }
     assert_eq!(script.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_costs_no_connection_and_tells_against_the_target() {
+    let mut script = Script::start().await;
+    for (number, method) in ["GET", "GET", "POST"].into_iter().enumerate() {
+        let sent = script.send_as(request(method, "/", Body::full("x")), Retry::Safe);
+        let (_, mut respond) = script.next().await;
+        respond.send_reset(Reason::INTERNAL_ERROR);
+        let error = sent.await.unwrap().expect_err("a reset");
+        assert_eq!(error.kind, UpstreamErrorKind::Broken);
+        let target = target(&script.upstream);
+        assert_eq!((target.failures as usize, target.connects), (number + 1, 1), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn many_requests_on_a_connection_that_breaks_share_the_next() {
+    let mut script = Script::start().await;
+    let first = script.send(get("/first"));
+    let (_, mut respond) = script.next().await;
+    respond.send_response(head(204, &[]), true).unwrap();
+    first.await.unwrap().unwrap();
+
+    let mut sent = Vec::new();
+    let mut asked = Vec::new();
+    for path in ["/a", "/b", "/c", "/d", "/break"] {
+        sent.push(script.send_as(get(path), Retry::Safe));
+        asked.push(script.next().await);
+    }
+    assert_eq!(script.connections.load(Ordering::SeqCst), 1);
+    for _ in &sent {
+        let (_, mut respond) = script.next().await;
+        respond.send_response(head(204, &[]), true).unwrap();
+    }
+    for sent in sent {
+        assert_eq!(sent.await.unwrap().unwrap().status(), 204);
+    }
+    let target = target(&script.upstream);
+    assert_eq!((target.connects, target.failures), (2, 0));
+}
+
+#[tokio::test]
+async fn what_a_target_says_it_did_not_process_is_sent_again_whatever_the_method() {
+    let mut script = Script::start_with(0, |config| config.retries_max = 1).await;
+    let sent = script.send_as(request("POST", "/", Body::full("order")), Retry::Safe);
+    let (_, mut respond) = script.next().await;
+    respond.send_reset(Reason::REFUSED_STREAM);
+    accept(&mut script, sent).await;
+
+    let mut script = Script::start_with(1, |config| config.retries_max = 1).await;
+    let sent = script.send_as(request("POST", "/", Body::full("order")), Retry::Safe);
+    accept(&mut script, sent).await;
+    assert_eq!(script.connections.load(Ordering::SeqCst), 2);
+}
+
+/// Takes an order and says so to who sent it.
+async fn accept(script: &mut Script, mut sent: Sent) {
+    let (asked, mut respond) = tokio::select! {
+        asked = script.next() => asked,
+        failed = &mut sent => panic!("not sent again: {:?}", failed.unwrap().err()),
+    };
+    assert_eq!(asked.method(), "POST");
+    assert_eq!(asked.into_body().data().await.unwrap().unwrap(), "order");
+    respond.send_response(head(204, &[]), true).unwrap();
+    assert_eq!(sent.await.unwrap().unwrap().status(), 204);
 }

@@ -86,6 +86,32 @@ async fn an_answer_that_does_not_wait_for_the_body_reaches_the_client() {
     assert_eq!(client.rest().await.unwrap(), "");
 }
 
+#[tokio::test]
+async fn an_answer_tells_whether_its_connection_goes_on_after_a_body_that_nobody_reads() {
+    let running = Running::start(|_| {}, async |_| Response::new(Body::full("enough")));
+    let head = "POST / HTTP/1.1\r\nhost: x\r\n";
+    let table = [
+        (format!("{head}content-length: 9\r\n\r\n1234"), false),
+        (format!("{head}transfer-encoding: chunked\r\n\r\n4\r\n1234\r\n"), false),
+        (format!("{head}content-length: 4\r\n\r\n1234"), true),
+        (
+            format!("{head}transfer-encoding: chunked\r\n\r\n4\r\n1234\r\n0\r\n\r\n"),
+            true,
+        ),
+    ];
+    for (text, goes_on) in table {
+        let mut client = running.client().await;
+        client.send(&text).await;
+        let answer = client.head().await.unwrap();
+        assert_eq!(!answer.contains("connection: close"), goes_on, "{text:?}: {answer}");
+        assert_eq!(client.bytes(6).await, b"enough");
+        if goes_on {
+            client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            assert!(client.head().await.unwrap().starts_with("HTTP/1.1 200 OK"));
+        }
+    }
+}
+
 /// An answer whose body fails after `text`.
 fn failing(text: &'static str, length: Option<u64>) -> Response<Body> {
     let mut pieces = vec![
