@@ -18,7 +18,7 @@ pub(crate) const STORED_HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// The version in which heads, keys and variants are stored. Raised with every change of what is written, so that nobody reads
 /// what an older Peregrine left in a way in which it was not meant.
-pub const STORED_VERSION: u32 = 3;
+pub const STORED_VERSION: u32 = 4;
 
 /// Fields that an answer has otherwise than they were stored, or not at all.
 static CHANGED: [HeaderName; 6] = [

@@ -117,11 +117,11 @@ pub(crate) fn differing<'a>(
     one: &'a str,
     other: &'a str,
 ) -> Option<impl Iterator<Item = &'a str>> {
-    let lines = |text: &str| text.split_terminator('\n').count();
-    let count = selector.names().count();
+    let name_of = |line: &'a str| line.split_once('=').map_or(line, |(name, _)| name);
+    let is_under = |text: &'a str| text.split_terminator('\n').map(name_of).eq(selector.names());
     let pairs = one.split_terminator('\n').zip(other.split_terminator('\n'));
     let differing = selector.names().zip(pairs).filter(|(_, (one, other))| one != other);
-    (lines(one) == count && lines(other) == count).then(|| differing.map(|(name, _)| name))
+    (is_under(one) && is_under(other)).then(|| differing.map(|(name, _)| name))
 }
 
 /// The strong entity tag of a response.

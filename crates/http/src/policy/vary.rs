@@ -47,25 +47,27 @@ pub fn vary_names(headers: &HeaderMap) -> Result<Vec<HeaderName>, Decision> {
 }
 
 /// Appends the request's values of `names` to `out`, in a form that two requests share exactly if they may share a
-/// response: one line for each name, `-` for a field that is absent, `=` and its normalised value otherwise.
+/// response: one line for each name, with `=` and the field's normalised value where the request has it. The names stand
+/// there too: what was stored while the origin varied on other fields answers nobody by an equal value of these.
 pub fn vary_value(names: impl IntoIterator<Item = impl AsRef<str>>, headers: &impl Fields, out: &mut String) {
     for name in names {
         let name = name.as_ref();
-        if !headers.has(name) {
-            out.push('-');
-        } else if name == header::ACCEPT_ENCODING.as_str() {
+        out.push_str(name);
+        if headers.has(name) {
+            // No name holds one.
             out.push('=');
-            super::encodings::normalise(headers, out);
-        } else if name == header::ACCEPT_LANGUAGE.as_str() {
-            out.push('=');
-            if !super::languages::normalise(headers, out) {
-                combine(name, headers, true, out);
-            }
-        } else {
-            out.push('=');
-            combine(name, headers, !NOT_LISTS.iter().any(|not_list| not_list == name), out);
+            normalise(name, headers, out);
         }
         out.push('\n');
+    }
+}
+
+/// Appends the normalised value of the field `name`.
+fn normalise(name: &str, headers: &impl Fields, out: &mut String) {
+    if name == header::ACCEPT_ENCODING.as_str() {
+        super::encodings::normalise(headers, out);
+    } else if name != header::ACCEPT_LANGUAGE.as_str() || !super::languages::normalise(headers, out) {
+        combine(name, headers, !NOT_LISTS.iter().any(|not_list| not_list == name), out);
     }
 }
 

@@ -216,5 +216,15 @@ fn a_variant_is_appended_to_what_is_there() {
         &fields("Accept-Encoding: gzip, BR"),
         &mut out,
     );
-    assert_eq!(out, "before=br,gzip\n-\n");
+    assert_eq!(out, "beforeaccept-encoding=br,gzip\naccept\n");
+}
+
+#[test]
+fn equal_values_of_different_fields_are_different_variants() {
+    let texts = [("a", "A: 1"), ("b", "B: 1"), ("a", "B: 1"), ("b", "A: 1")].map(|(name, request)| {
+        let mut out = String::new();
+        vary_value([name], &fields(request), &mut out);
+        out
+    });
+    assert_eq!(texts, ["a=1\n", "b=1\n", "a\n", "b\n"]);
 }
