@@ -118,7 +118,9 @@ fn a_header_from_anybody_names_no_tenant() {
         upstream(&[&origin], "", &rules)
     };
     let peregrine = Peregrine::start(&rules("ignore"));
-    let nobodys = peregrine.get("/page", &[]).text();
+    // The origin does not hear of it either, which would answer nobody with what is acme's.
+    let nobodys = peregrine.get("/page", &named("acme")).text();
+    assert_eq!(nobodys, "answer 0 for ");
     until("it to be stored", || peregrine.get("/page", &[]).is_hit());
     assert_eq!(peregrine.get("/page", &named("acme")).text(), nobodys);
     assert!(

@@ -80,7 +80,11 @@ impl Content {
             let lines: Vec<&[u8]> = facts.fields().lines(name.as_str()).collect();
             part(&(lines.len() as u64).to_be_bytes());
             for line in lines {
-                part(&line.to_ascii_lowercase());
+                // Values of parameters may mean something else in other letters (RFC 9110 §8.3.1).
+                let parameters = line.iter().position(|byte| *byte == b';').unwrap_or(line.len());
+                let mut line = line.to_vec();
+                line[..parameters].make_ascii_lowercase();
+                part(&line);
             }
         }
         let canonical = is_json(facts).then(|| policy::canonical_json(&self.bytes)).flatten();

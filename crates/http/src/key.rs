@@ -181,6 +181,9 @@ impl KeyRules {
         if let Some(route) = &self.route {
             part(target, "route", route);
         }
+        if let Some(host) = request.sent_host() {
+            part(target, "host", &percent_encode(host.as_bytes(), ESCAPED).to_string());
+        }
         for name in &self.headers {
             part(target, "header", name.as_str());
             for (index, value) in request.fields().lines(name.as_str()).enumerate() {

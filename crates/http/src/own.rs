@@ -74,6 +74,7 @@ impl OwnRequest {
             method: self.method.clone(),
             scheme,
             authority: normal_authority(scheme, &host),
+            sent_host: None,
             target: self
                 .url
                 .path_and_query()

@@ -122,6 +122,7 @@ impl Reading {
         } = self;
         let (complete, kind) = ranges.finish().ok()?;
         headers.remove(header::CONTENT_LENGTH);
+        policy::remove_digests(&mut headers);
         match kind {
             Some(kind) => _ = headers.insert(header::CONTENT_TYPE, kind),
             None => _ = headers.remove(header::CONTENT_TYPE),

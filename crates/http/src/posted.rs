@@ -3,6 +3,7 @@
 //! itself is (RFC 9111 §4.4), and only if nothing else was invalidated since it was sent.
 
 use crate::deliver;
+use crate::encode;
 use crate::hop::Hop;
 use crate::identify::{Asking, Identity};
 use crate::load::{self, LoadFacts};
@@ -73,7 +74,11 @@ impl<'a> Posted<'a> {
             received: parts.clock.wall(),
             delay: parts.clock.now().since(self.sent),
         };
-        let planned = load::plan(&asking, response, times).ok()?;
+        // Kept apart as what a GET brings; the client of the POST gets what the origin sent.
+        let mut as_read = Response::new(Body::empty());
+        as_read.headers_mut().clone_from(headers);
+        encode::keep_apart(as_read.headers_mut());
+        let planned = load::plan(&asking, &as_read, times).ok()?;
         if !policy::stands_for_its_url(&target, status, headers, &planned.1) {
             return None;
         }
@@ -103,6 +108,7 @@ impl<'a> Posted<'a> {
             method: Method::GET,
             scheme: facts.scheme,
             authority: facts.authority.clone(),
+            sent_host: facts.sent_host.clone(),
             target: facts.target.clone(),
             headers,
             client: facts.client,

@@ -53,6 +53,7 @@ pub(crate) fn of_stored(
     let length = frame.length(parts.iter().map(|part| part.length()).sum());
     headers.insert(header::CONTENT_TYPE, frame.content_type());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    policy::remove_digests(&mut headers);
     say_that_ranges_are_served(&mut headers);
     let slices: Option<Vec<_>> = parts.iter().map(|part| stretch(content, *part)).collect();
     let framed = frame.before.into_iter().zip(slices?);
@@ -143,6 +144,7 @@ fn describe(headers: &mut HeaderMap, span: ByteSpan, complete: u64) {
         headers.insert(header::CONTENT_RANGE, value);
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(span.length()));
+    policy::remove_digests(headers);
     say_that_ranges_are_served(headers);
 }
 

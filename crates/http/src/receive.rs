@@ -56,10 +56,18 @@ pub(crate) fn receive(
         // HTTP/1.0 clients need not send one, origins want one.
         headers.insert(header::HOST, value);
     }
+    let authority = normal_authority(scheme, &host);
+    let sent = headers
+        .get(header::HOST)
+        .filter(|sent| forwarded.host.as_ref() != Some(sent));
+    let sent = sent
+        .and_then(|sent| sent.to_str().ok())
+        .map(|sent| normal_authority(scheme, sent));
     let mut facts = RequestFacts {
         method: head.method,
         scheme,
-        authority: normal_authority(scheme, &host),
+        sent_host: sent.filter(|sent| *sent != authority),
+        authority,
         target: target.to_owned(),
         headers,
         client: forwarded.client,

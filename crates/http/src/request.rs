@@ -20,6 +20,8 @@ pub struct RequestFacts {
     pub scheme: &'static str,
     /// Host and, unless it is the scheme's own, port; lower case.
     pub authority: String,
+    /// What `Host` says, where a trusted proxy says that the client asked for another: the origin may go by either.
+    pub(crate) sent_host: Option<String>,
     /// Path and query, beginning with `/`.
     pub target: String,
     /// The fields, without those that end at this hop.
@@ -63,6 +65,8 @@ pub trait RequestView {
     fn body_length(&self) -> Option<u64>;
     /// Whose it is; empty where it is nobody's.
     fn tenant(&self) -> &str;
+    /// What `Host` says, where that is not the authority.
+    fn sent_host(&self) -> Option<&str>;
 
     /// The host without its port.
     fn host(&self) -> &str {
@@ -159,6 +163,10 @@ impl RequestView for RequestFacts {
     fn tenant(&self) -> &str {
         &self.tenant
     }
+
+    fn sent_host(&self) -> Option<&str> {
+        self.sent_host.as_deref()
+    }
 }
 
 impl<R: RequestView> RequestView for Arc<R> {
@@ -198,6 +206,10 @@ impl<R: RequestView> RequestView for Arc<R> {
 
     fn tenant(&self) -> &str {
         R::tenant(self)
+    }
+
+    fn sent_host(&self) -> Option<&str> {
+        R::sent_host(self)
     }
 }
 
@@ -262,6 +274,7 @@ pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) 
         method: method.parse().unwrap(),
         scheme,
         authority: normal_authority(scheme, uri.authority().unwrap().as_str()),
+        sent_host: None,
         target: uri
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str)

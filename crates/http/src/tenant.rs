@@ -105,12 +105,13 @@ impl TenantRules {
         }
     }
 
-    /// What a header of `headers` says, where one names tenants; it comes off, unless the origin may see it.
+    /// What a header of `headers` says, where one names tenants; it comes off, unless the origin may see it. From somebody who
+    /// is not `trusted` it never may: the origin would answer nobody with what is a tenant's.
     pub(crate) fn take(&self, headers: &mut HeaderMap, trusted: bool) -> Option<Result<String, TenantFault>> {
         let name = self.header()?;
         let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let named = self.by_header(values, trusted).map(str::to_owned);
-        if !self.forward_header {
+        if self.hidden(trusted).is_some() {
             headers.remove(name);
         }
         Some(named)
@@ -125,9 +126,9 @@ impl TenantRules {
         }
     }
 
-    /// The field that the origin does not see.
-    pub(crate) fn hidden(&self) -> Option<&HeaderName> {
-        self.header().filter(|_| !self.forward_header)
+    /// The field that the origin does not see of somebody who is `trusted` or not.
+    pub(crate) fn hidden(&self, trusted: bool) -> Option<&HeaderName> {
+        self.header().filter(|_| !(self.forward_header && trusted))
     }
 
     /// Whom `values`, those of [`TenantRules::header`] as they were sent by somebody who is `trusted` or not, name; nobody

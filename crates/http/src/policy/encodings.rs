@@ -37,10 +37,11 @@ pub(super) fn normalise(headers: &impl Fields, out: &mut String) {
             continue;
         }
         out.push_str(if before.is_some() { "," } else { "" });
-        out.push_str(if coding.accepted { "" } else { "!" });
         for byte in coding.name {
             push_escaped(&[byte.to_ascii_lowercase()], out);
         }
+        // No name holds a `;`.
+        out.push_str(if coding.accepted { "" } else { ";q=0" });
         before = Some(coding);
     }
 }

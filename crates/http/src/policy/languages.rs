@@ -17,7 +17,8 @@ struct Range {
 }
 
 /// Appends the normal form to `out`: in lower case, heaviest first, without white space and without weights of 1. The order of
-/// equal weights stays, because some origins read it as a preference. Something that is no such list stays as it is.
+/// equal weights stays, because some origins read it as a preference. False where the
+/// field is no such list.
 pub(super) fn normalise(headers: &impl Fields, out: &mut String) -> bool {
     let Some(ranges) = ranges(headers) else { return false };
     for (index, range) in ranges.iter().enumerate() {

@@ -61,7 +61,7 @@ pub use fields::{EditFields, Fields};
 pub use head::{HeadUpdate, decide_head_update};
 pub use languages::choose_language;
 pub use no_vary_search::{NoVarySearch, no_vary_search};
-pub use part::{Placed, StrongValidator, part_headers, place_part, strong_validator};
+pub use part::{Placed, StrongValidator, part_headers, place_part, remove_digests, strong_validator};
 pub use posted::stands_for_its_url;
 pub use range::{RANGES_MAX, RangeAnswer, Ranges, if_range_holds, select_range};
 pub use reason::{Group, Reason};

@@ -109,5 +109,13 @@ pub fn part_headers(headers: &HeaderMap) -> HeaderMap {
     let mut headers = headers.clone();
     headers.remove(header::CONTENT_RANGE);
     headers.remove(header::CONTENT_LENGTH);
+    remove_digests(&mut headers);
     headers
+}
+
+/// Takes off what holds of the very bytes that were sent with it (RFC 9530 §2, RFC 1864), for others of the same
+/// representation. `Repr-Digest` stays, which is about all of that.
+pub fn remove_digests(headers: &mut HeaderMap) {
+    headers.remove("content-digest");
+    headers.remove("content-md5");
 }

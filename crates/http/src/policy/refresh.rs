@@ -107,7 +107,7 @@ pub fn decide_update(
 }
 
 /// Replaces the stored lines of each field that the 304 has, except those that describe the content or are not stored at
-/// all (§3.2).
+/// all (§3.2). What is left out by what the response now says of itself, and not the 304 alone, is not there afterwards.
 fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap, rules: &Rules) {
     let left_out: Vec<HeaderName> = left_out(not_modified, rules).collect();
     for name in not_modified.keys() {
@@ -120,6 +120,9 @@ fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap, rules: &Rul
             stored.append(name, value.clone());
         }
     }
+    for name in qualified(stored, rules) {
+        stored.remove(name);
+    }
 }
 
 fn insert_date(headers: &mut HeaderMap, time: WallTime) {
@@ -130,18 +133,17 @@ fn insert_date(headers: &mut HeaderMap, time: WallTime) {
 
 /// The fields of a response that are not stored.
 fn left_out(headers: &HeaderMap, rules: &Rules) -> impl Iterator<Item = HeaderName> + use<> {
-    let control = targeted::control(headers, rules);
-    let qualified: Vec<HeaderName> = control
-        .no_cache
-        .fields()
-        .iter()
-        .chain(control.private.fields())
-        .cloned()
-        .collect();
     let connection = headers.get_all(header::CONNECTION).iter();
     let nominated: Vec<HeaderName> = connection
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
         .filter_map(|member| HeaderName::from_bytes(member.trim_ascii()).ok())
         .collect();
-    NOT_STORED.into_iter().chain(nominated).chain(qualified)
+    NOT_STORED.into_iter().chain(nominated).chain(qualified(headers, rules))
+}
+
+/// The fields that a qualified `no-cache="…"` or `private="…"` names (§5.2.2.4, §5.2.2.7).
+fn qualified(headers: &HeaderMap, rules: &Rules) -> Vec<HeaderName> {
+    let control = targeted::control(headers, rules);
+    let (no_cache, private) = (control.no_cache.fields(), control.private.fields());
+    no_cache.iter().chain(private).cloned().collect()
 }

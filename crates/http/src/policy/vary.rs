@@ -66,7 +66,13 @@ pub fn vary_value(names: impl IntoIterator<Item = impl AsRef<str>>, headers: &im
 fn normalise(name: &str, headers: &impl Fields, out: &mut String) {
     if name == header::ACCEPT_ENCODING.as_str() {
         super::encodings::normalise(headers, out);
-    } else if name != header::ACCEPT_LANGUAGE.as_str() || !super::languages::normalise(headers, out) {
+    } else if name == header::ACCEPT_LANGUAGE.as_str() {
+        if !super::languages::normalise(headers, out) {
+            // Whatever it spells, it is not the normal form of another.
+            out.push('\u{1}');
+            combine(name, headers, true, out);
+        }
+    } else {
         combine(name, headers, !NOT_LISTS.iter().any(|not_list| not_list == name), out);
     }
 }

@@ -71,14 +71,15 @@ impl<'a> Heard<'a> {
         if is_old || head.body || head.host.is_empty() || !head.target.starts_with('/') {
             return None;
         }
+        let client = peer.address.ip().to_canonical();
+        let is_trusted = trusted.contains(client);
         let fields = HeardFields {
             head,
             names: Names::of(head.fields.iter().map(|field| field.name.as_bytes())),
             doubt: AtomicBool::new(false),
-            hidden: tenants.hidden(),
+            hidden: tenants.hidden(is_trusted),
         };
         let asks_twice = fields.sent(header::CONNECTION.as_str()).any(nominates) || fields.has(header::EXPECT.as_str());
-        let client = peer.address.ip().to_canonical();
         // What a trusted proxy says counts, and how is not decided here.
         let says = || {
             hygiene::CLAIMS
@@ -86,7 +87,7 @@ impl<'a> Heard<'a> {
                 .chain([&hygiene::X_REQUEST_ID])
                 .any(|name| fields.was_sent(name.as_str()))
         };
-        if asks_twice || trusted.contains(client) && says() || goes_round(&Sent(&fields)) {
+        if asks_twice || is_trusted && says() || goes_round(&Sent(&fields)) {
             return None;
         }
         let scheme = peer.scheme();
@@ -95,7 +96,7 @@ impl<'a> Heard<'a> {
         let authority: &str = authority;
         let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
         let tenant = match tenants.header() {
-            Some(name) => tenants.by_header(fields.sent(name.as_str()), trusted.contains(client)),
+            Some(name) => tenants.by_header(fields.sent(name.as_str()), is_trusted),
             None => tenants.by_url(host_of(authority), path),
         };
         Some(Self {
@@ -219,6 +220,11 @@ impl<'h> RequestView for Heard<'h> {
 
     fn tenant(&self) -> &str {
         self.tenant
+    }
+
+    fn sent_host(&self) -> Option<&str> {
+        // What a trusted proxy says of it is not decided here.
+        None
     }
 }
 

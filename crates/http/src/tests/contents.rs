@@ -34,6 +34,10 @@ async fn a_query_is_answered_for_everybody_who_sends_the_same() {
         ("Text/Plain", "a", true),
         ("text/plain", "b", false),
         ("text/csv", "a", false),
+        // Values of parameters may mean something else in other letters (RFC 9110 §8.3.1).
+        ("multipart/mixed; boundary=AbC", "--AbC--", false),
+        ("multipart/mixed; boundary=abc", "--AbC--", false),
+        ("Multipart/Mixed; boundary=abc", "--AbC--", true),
         ("text/plain", "", false),
         ("application/json", "{\"b\":1, \"a\":2}", false),
         ("application/json", " {\"a\":2,\"b\":1} ", true),

@@ -37,6 +37,25 @@ async fn fields_that_make_origins_answer_something_else_do_not_reach_a_shared_an
 }
 
 #[tokio::test]
+async fn what_a_trusted_proxy_passes_on_of_a_host_does_not_make_one_sites_page_anothers() {
+    let setup = Setup::plain().trusting("127.0.0.1");
+    let bench = setup.before(async |heard| answer(200, &[SHARED], heard.field("host").to_owned()));
+    let shop = "http://shop.example/";
+    let by_proxy = [("x-forwarded-host", "shop.example")];
+    // The origin goes by Host, where the proxy in front leaves that as it was.
+    for (url, fields, host, is_hit) in [
+        ("http://blog.example/", &by_proxy[..], "blog.example", false),
+        (shop, &[], "shop.example", false),
+        (shop, &by_proxy, "shop.example", true),
+        ("http://blog.example/", &by_proxy, "blog.example", true),
+        ("http://blog.example/", &[], "blog.example", false),
+    ] {
+        let answer = bench.get(url, fields).await;
+        assert_eq!((&*answer.text, answer.is_hit()), (host, is_hit), "{url} {fields:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_field_in_the_key_reaches_the_origin_and_keeps_answers_apart() {
     let setup = Setup::with(&[json!({"key": {"headers": ["x-original-url"]}})]);
     let bench = setup.before(async |heard| answer(200, &[SHARED], heard.field("x-original-url").to_owned()));

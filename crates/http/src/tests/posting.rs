@@ -43,6 +43,21 @@ async fn an_answer_to_post_that_is_its_page_answers_the_next_get() {
 }
 
 #[tokio::test]
+async fn an_answer_to_post_that_the_origin_encoded_is_for_those_who_can_read_it() {
+    static ENCODED: [(&str, &str); 3] = [STORABLE[0], STORABLE[1], ("content-encoding", "br")];
+    let bench = posted(Setup::plain(), &ENCODED);
+    let takes = [("accept-encoding", "br")];
+    let posted = post(&bench, &takes).await;
+    assert_eq!(posted.field("vary"), "", "its client gets what the origin sent");
+    let hit = bench.get_stored(URL, &takes).await;
+    assert_eq!((hit.is_hit(), &*hit.text), (true, "posted"));
+    assert_eq!(
+        bench.get_stored(URL, &[("accept-encoding", "identity")]).await.text,
+        "read"
+    );
+}
+
+#[tokio::test]
 async fn an_answer_to_post_without_a_word_about_it_is_not_stored() {
     let fields: [&'static [(&str, &str)]; 4] = [
         &[("cache-control", "max-age=60")],

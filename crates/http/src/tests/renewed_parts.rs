@@ -1,7 +1,7 @@
-//! Parts that the origin confirmed: still parts.
+//! What the fields of a part and of the whole say of each other.
 
-use super::bench::answer;
-use super::partial::{ask, film, is_part, range, shown};
+use super::bench::{Answer, answer};
+use super::partial::{ask, before, film, is_part, range, shown};
 use super::*;
 use std::sync::Arc;
 
@@ -66,4 +66,45 @@ async fn a_part_of_which_if_range_holds_no_more_once_it_was_confirmed_is_no_whol
         206 => assert_eq!(again.text, "0123456789"),
         _ => assert_eq!((again.status, again.text.len()), (200, 1000), "{again:?}"),
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_all_bytes_is_not_said_of_some_nor_the_other_way_round() {
+    // RFC 9530 §2; RFC 1864.
+    let fields = [
+        ("etag", "\"v1\""),
+        ("content-digest", "sha-256=:AA==:"),
+        ("content-md5", "BB=="),
+        ("repr-digest", "sha-256=:CC==:"),
+    ];
+    let digests = |answer: &Answer| ["content-digest", "content-md5", "repr-digest"].map(|name| answer.field(name));
+    let film = film(1000, &fields);
+    let bench = before(Setup::plain(), &film);
+    let part = range(&bench, "0-499").await;
+    assert_eq!(
+        digests(&part),
+        fields[1..].iter().map(|field| field.1).collect::<Vec<_>>()[..],
+        "the origin's own words"
+    );
+    for asked in ["0-99", "0-9,90-99"] {
+        assert_eq!(
+            digests(&range(&bench, asked).await),
+            ["", "", "sha-256=:CC==:"],
+            "{asked}"
+        );
+    }
+    let whole = ask(&bench, &[]).await;
+    assert_eq!(
+        (whole.text.len(), digests(&whole)),
+        (1000, ["", "", "sha-256=:CC==:"].map(str::to_owned))
+    );
+
+    let bench = before(Setup::plain(), &film);
+    assert_eq!(digests(&ask(&bench, &[]).await)[0], "sha-256=:AA==:");
+    for asked in ["0-99", "0-9,90-99"] {
+        let part = range(&bench, asked).await;
+        assert!(part.is_hit(), "{part:?}");
+        assert_eq!(digests(&part), ["", "", "sha-256=:CC==:"], "{asked}");
+    }
+    assert_eq!(digests(&ask(&bench, &[]).await)[0], "sha-256=:AA==:");
 }

@@ -108,6 +108,28 @@ pub(super) const RENEWED: &[[&str; 5]] = &[
         "etag: \"a\" | cache-control: max-age=60 | vary: * | date: Thu, 01 Jan 2026 00:00:00 GMT",
         "once: vary_star",
     ],
+    // What the response calls somebody's own comes neither with the 304 nor stays because it is there (§5.2.2.7, §5.2.2.4).
+    [
+        "§3.2",
+        "ETag: \"a\" | Cache-Control: max-age=60, private=\"x-user\"",
+        "X-User: bob | X: 1 | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "etag: \"a\" | cache-control: max-age=60, private=\"x-user\" | x: 1 | date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "stored_max_age 60s",
+    ],
+    [
+        "§3.2",
+        "ETag: \"a\" | Cache-Control: max-age=60 | X-User: anna",
+        "Cache-Control: max-age=60, no-cache=\"x-user\" | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "etag: \"a\" | cache-control: max-age=60, no-cache=\"x-user\" | date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "stored_max_age 60s",
+    ],
+    [
+        "§3.2",
+        "ETag: \"a\" | Cache-Control: max-age=60, private=\"x-user\"",
+        "Cache-Control: max-age=60 | X-User: all | Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "etag: \"a\" | cache-control: max-age=60 | x-user: all | date: Thu, 01 Jan 2026 00:00:00 GMT",
+        "stored_max_age 60s",
+    ],
     // §4.3.4: which stored response the 304 is about.
     ["§4.3.4", "ETag: \"a\"", "ETag: \"b\" | X: 1", "etag: \"a\"", "mismatch"],
     ["§4.3.4", "ETag: W/\"a\"", "ETag: \"a\"", "etag: W/\"a\"", "mismatch"],

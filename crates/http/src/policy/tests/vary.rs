@@ -93,6 +93,14 @@ pub(super) const ROWS: &[[&str; 5]] = &[
         "Accept-Language: en",
         "other",
     ],
+    // What is no list stays as it is, and is not what spells the normal form of one.
+    [
+        "9110 §12.5.4",
+        "accept-language",
+        "Accept-Language: de-DE, de;q=0.9",
+        "Accept-Language: de-de,de;900",
+        "other",
+    ],
     ["§4.1", "user-agent", "User-Agent: a, b", "User-Agent: a,b", "other"],
     ["§4.1", "cookie", "Cookie: a=1, 2", "Cookie: a=1,2", "other"],
     // Bytes beyond ASCII stay different, and different from what spells them.
@@ -181,6 +189,13 @@ pub(super) const ROWS: &[[&str; 5]] = &[
         "accept-encoding",
         "Accept-Encoding: gzip, *;q=0",
         "Accept-Encoding: gzip",
+        "other",
+    ],
+    [
+        "§12.5.3",
+        "accept-encoding",
+        "Accept-Encoding: *, gzip;q=0",
+        "Accept-Encoding: *, !gzip",
         "other",
     ],
     ["§12.5.3", "accept-encoding", "", "Accept-Encoding: gzip", "other"],
