@@ -5,7 +5,7 @@ use super::super::transport::Transport;
 use super::super::{ServerLimits, Shared};
 use super::End;
 use super::bell::Bell;
-use super::meter::{Allowed, Meter};
+use super::meter::{Allowed, Meter, Sent};
 use super::receive::{Hunger, Opening};
 use super::stream::{OUTPUT_BYTES_MAX, Outbound, Stream, Turn};
 use crate::drain::DrainWatch;
@@ -59,8 +59,10 @@ pub(super) struct Connection<'a, S, H> {
     /// How much it may send of all bodies together, and what was taken of that and not given back.
     pub(super) window: i64,
     pub(super) credit: u32,
-    /// How much of bodies was written since the meter was told.
-    pub(super) sent: usize,
+    /// What was written of bodies since the meter was told.
+    pub(super) sent: Sent,
+    /// When something of a body was written last.
+    flowed: Instant,
     /// Whether the client knows that our side uses no table of fields.
     pub(super) tableless: bool,
     /// Whether there are requests whose answers wait for the window of all of them.
@@ -118,7 +120,8 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             peer_window: i64::from(WINDOW_FIRST),
             window: i64::from(connection_window(&shared.limits)),
             credit: 0,
-            sent: 0,
+            sent: Sent::default(),
+            flowed: now,
             tableless: false,
             scarce: false,
             answered: 0,
@@ -174,7 +177,11 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
                 Err(end) => return Poll::Ready(end),
             };
             self.write_queue();
-            self.meter.sent(std::mem::take(&mut self.sent));
+            let sent = std::mem::take(&mut self.sent);
+            if sent.frames > 0 {
+                self.flowed = self.now;
+            }
+            self.meter.sent(&sent);
             let flushed = match self.wire.poll_flush(cx) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(WriteFault::Gone)) => return Poll::Ready(End::Gone),
@@ -466,15 +473,15 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             return Ok(None);
         }
         deadline = deadline.min(self.due);
-        if idle && let Some(since) = self.leaving {
-            let until = since.max(self.changed).after(FAREWELL_TIME);
+        if let Some(since) = self.leaving.filter(|_| self.told.is_none()) {
+            let until = since.after(FAREWELL_TIME);
             if self.now >= until {
                 // It does not say that it knows: it is told all the same up to where there are answers.
                 self.tell_last();
                 return Ok(None);
             }
             deadline = deadline.min(until);
-        } else if idle {
+        } else if idle && self.leaving.is_none() {
             let silence = if self.served {
                 limits.keepalive_timeout
             } else {
@@ -490,13 +497,14 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         Ok(Some(deadline))
     }
 
-    /// Ends the requests that have waited too long for a window.
+    /// Ends the requests that have waited too long for a window. That of all of them is shut to nobody alone: who waits for it
+    /// while others have their turn waits for them, not for the client.
     fn end_stalled(&mut self) {
-        let (now, timeout) = (self.now, self.shared.limits.stall_timeout);
-        let waiting = self
-            .streams
-            .iter()
-            .filter_map(|(id, stream)| Some((*id, stream.blocked_since?)));
+        let (now, timeout, flowed) = (self.now, self.shared.limits.stall_timeout, self.flowed);
+        let waiting = self.streams.iter().filter_map(|(id, stream)| {
+            let since = stream.blocked_since?;
+            Some((*id, if stream.window > 0 { since.max(flowed) } else { since }))
+        });
         let (over, left): (Vec<_>, Vec<_>) = waiting.partition(|(_, since)| since.after(timeout) <= now);
         self.due = left
             .iter()

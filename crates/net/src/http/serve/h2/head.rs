@@ -109,7 +109,7 @@ pub(super) fn read(fields: &mut Fields, ended: bool, limits: &ServerLimits) -> R
     {
         return Err(Wrong::Malformed);
     }
-    let count = fields.len() - first;
+    let count = fields.len() - first - found.cookies.saturating_sub(1);
     if found.size > limits.header_size_max || count > limits.header_count_max {
         return Err(Wrong::Refused(Refusal::HeaderTooLarge));
     }
@@ -177,7 +177,13 @@ impl Found {
         self.size += name.len() + value.len() + FIELD_BYTES;
         match name {
             b"host" => self.host_twice |= self.host.replace(index).is_some(),
-            b"cookie" => self.cookies += 1,
+            b"cookie" => {
+                self.cookies += 1;
+                if self.cookies > 1 {
+                    // It will be a part of the first, behind `; ` (RFC 9113 §8.2.3).
+                    self.size -= name.len() + FIELD_BYTES - 2;
+                }
+            }
             b"content-length" => self.length_twice |= self.length.replace(index).is_some(),
             b"max-forwards" => self.max_forwards = true,
             b"expect" => {

@@ -46,7 +46,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 pub(in super::super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A padded DATA frame up to this size may be nothing but padding.
 const PADDING_BYTES_MAX: usize = 256;
-/// A client that takes what it is sent may open its window once for so many bytes.
+/// A client that takes what it is sent may open its window once for so many bytes, beside once for each frame.
 const BYTES_PER_WINDOW_UPDATE: u64 = 1024;
 
 /// How many are allowed; see the parameters `server.http2.*`.
@@ -73,15 +73,24 @@ fn pieces(bytes: usize) -> u32 {
     u32::try_from(bytes / PAYLOAD_BYTES_MAX).unwrap_or(u32::MAX)
 }
 
+/// What was written of bodies.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in super::super) struct Sent {
+    pub(in super::super) bytes: u64,
+    /// In how many frames.
+    pub(in super::super) frames: u64,
+}
+
 /// The count for one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in super::super) struct Meter {
     allowed: Allowed,
     since: Instant,
     resets: u32,
     control_frames: u32,
     window_updates: u64,
-    sent_bytes: u64,
+    pings: u64,
+    sent: Sent,
     continuations: u32,
     excess: Option<Excess>,
 }
@@ -94,7 +103,8 @@ impl Meter {
             resets: 0,
             control_frames: 0,
             window_updates: 0,
-            sent_bytes: 0,
+            pings: 0,
+            sent: Sent { bytes: 0, frames: 0 },
             continuations: 0,
             excess: None,
         }
@@ -105,9 +115,10 @@ impl Meter {
         self.excess
     }
 
-    /// `bytes` were written for the client.
-    pub(in super::super) const fn sent(&mut self, bytes: usize) {
-        self.sent_bytes = self.sent_bytes.saturating_add(bytes as u64);
+    /// So much was written for the client.
+    pub(in super::super) const fn sent(&mut self, more: &Sent) {
+        self.sent.bytes = self.sent.bytes.saturating_add(more.bytes);
+        self.sent.frames = self.sent.frames.saturating_add(more.frames);
     }
 
     /// A stream had to be reset for what the client did.
@@ -123,7 +134,7 @@ impl Meter {
         if now.since(self.since) >= PERIOD {
             self.since = now;
             (self.resets, self.control_frames) = (0, 0);
-            (self.window_updates, self.sent_bytes) = (0, 0);
+            (self.window_updates, self.pings, self.sent) = (0, 0, Sent::default());
         }
     }
 
@@ -149,11 +160,14 @@ impl Meter {
             kind::RST_STREAM => self.reset(),
             kind::WINDOW_UPDATE => {
                 self.window_updates += 1;
-                let earned = self.sent_bytes / BYTES_PER_WINDOW_UPDATE;
+                // One for each level, at once with each piece of data.
+                let earned = self.sent.bytes / BYTES_PER_WINDOW_UPDATE + 2 * self.sent.frames;
                 if self.window_updates > earned + u64::from(self.allowed.control_frames) {
                     self.excess = Some(Excess::ControlFrames);
                 }
             }
+            // Clients of gRPC measure by one with each piece of data that they get.
+            kind::PING if self.pings < self.sent.frames => self.pings += 1,
             _ => self.control_frame(),
         }
     }
@@ -229,12 +243,19 @@ mod tests {
             meter.turn(Instant::ZERO.after(PERIOD * round));
             many(&mut meter, frame(RST_STREAM, 0, 4), 2);
             meter.reset();
-            meter.sent(100 * 1024);
-            many(&mut meter, frame(WINDOW_UPDATE, 0, 4), 105);
+            meter.sent(&Sent {
+                bytes: 100 * 1024,
+                frames: 10,
+            });
+            many(&mut meter, frame(WINDOW_UPDATE, 0, 4), 125);
+            many(&mut meter, frame(kind::PING, 0, 8), 15);
         }
         assert_eq!(meter.excess(), None);
-        meter.turn(Instant::ZERO.after(PERIOD * 9));
-        meter.frame(&frame(WINDOW_UPDATE, 0, 4));
-        assert_eq!(meter.excess(), Some(Excess::ControlFrames));
+        for header in [frame(WINDOW_UPDATE, 0, 4), frame(kind::PING, 0, 8)] {
+            let mut meter = meter.clone();
+            meter.turn(Instant::ZERO.after(PERIOD * 9));
+            meter.frame(&header);
+            assert_eq!(meter.excess(), Some(Excess::ControlFrames));
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::super::Shared;
 use super::bell::{Bell, Ring};
+use super::meter::Sent;
 use super::request_body::Inbox;
 use crate::http::codec::output::Output;
 use crate::http::frames::{self, PAYLOAD_BYTES_MAX, flag, kind};
@@ -75,7 +76,7 @@ pub(super) struct Outbound<'o> {
     /// How much all answers of the connection may take.
     pub(super) window: &'o mut i64,
     /// How much they took.
-    pub(super) sent: &'o mut usize,
+    pub(super) sent: &'o mut Sent,
     /// Whether the client knows that our side uses no table of fields.
     pub(super) tableless: &'o mut bool,
 }
@@ -159,10 +160,10 @@ impl<'a> Stream<'a> {
             return Turn::Ended;
         };
         let mut cx = Context::from_waker(&self.waker);
-        let before = *out.sent;
+        let before = out.sent.bytes;
         let turn = answering.poll(id, &mut self.window, out, &mut cx);
         let blocked = turn == Turn::Waits && !answering.rest.is_empty();
-        if !blocked || *out.sent > before {
+        if !blocked || out.sent.bytes > before {
             self.blocked_since = None;
         }
         if blocked {
@@ -332,7 +333,8 @@ impl Outbound<'_> {
     /// So much of the connection's window is used.
     pub(super) fn took(&mut self, length: usize) {
         *self.window -= i64::try_from(length).unwrap_or(i64::MAX);
-        *self.sent += length;
+        self.sent.bytes += length as u64;
+        self.sent.frames += 1;
     }
 }
 

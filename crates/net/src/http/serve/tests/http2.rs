@@ -445,6 +445,27 @@ async fn a_drain_answers_what_is_under_way_and_takes_no_more() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_say_that_it_knows_of_a_drain_is_told_up_to_where_there_are_answers() {
+    let running = start(|_| {}, async |_| std::future::pending().await);
+    let mut raw = hostile::Raw::connect_to(running.address).await;
+    raw.send(1, 0x5, 1, &hostile::block(&hostile::GET)).await;
+    until("it is asked", || running.server.status().requests == 1).await;
+    running.drain.start();
+    let mut told = Vec::new();
+    while told.last() != Some(&1) {
+        let (kind, _, _, content) = raw.frame().await.expect("it is told");
+        if kind == 7 {
+            told.push(u32::from_be_bytes(content[..4].try_into().unwrap()));
+        }
+    }
+    assert_eq!(told, [u32::MAX >> 1, 1]);
+    // What it asks for now is refused, and may be asked of another.
+    raw.send(1, 0x5, 3, &hostile::block(&hostile::GET)).await;
+    let refused = raw.frame().await.expect("a word on it");
+    assert_eq!((refused.0, refused.2, &refused.3[..]), (3, 3, &[0, 0, 0, 7][..]));
+}
+
+#[tokio::test]
 async fn without_h2c_the_preface_is_no_request_and_an_upgrade_is_none() {
     let running = Running::echo(|_| {});
     let answer = running.whole_answer("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;

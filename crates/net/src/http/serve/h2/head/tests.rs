@@ -248,6 +248,23 @@ fn what_may_be_answered_at_once() {
 }
 
 #[test]
+fn a_cookie_in_many_pieces_is_one_field() {
+    let limits = ServerLimits::default();
+    let value = "c=0123456789";
+    let crumbs = vec![("cookie", value); 5 * limits.header_count_max];
+    with(&request("GET", "/", Some("y"), &crumbs), |fields| {
+        read(fields, true, &limits).unwrap();
+        let joined = (0..fields.len()).filter(|index| fields.name(*index) == b"cookie");
+        let joined: Vec<usize> = joined.map(|index| fields.value(index).len()).collect();
+        assert_eq!(joined, [crumbs.len() * (value.len() + 2) - 2]);
+    });
+    let too_large = vec![("cookie", value); limits.header_size_max / (value.len() + 2) + 1];
+    with(&request("GET", "/", Some("y"), &too_large), |fields| {
+        assert!(read(fields, true, &limits).is_err());
+    });
+}
+
+#[test]
 fn trailers_without_what_frames_a_message() {
     let good = [("x-sum", "7"), ("content-length", "1"), ("host", "z")];
     let limits = ServerLimits::default();

@@ -284,3 +284,34 @@ async fn padding_alone_uses_up_no_window() {
     }
     panic!("nothing was given back");
 }
+
+#[tokio::test]
+async fn who_waits_for_the_window_of_all_while_it_is_used_does_not_stall() {
+    let running = start(
+        |limits| limits.stall_timeout = Duration::from_millis(1500),
+        async |_| Response::new(Body::full(vec![b'a'; 1 << 20])),
+    );
+    let mut raw = Raw::connect_to(running.address).await;
+    settings_window(&mut raw, 1 << 20).await;
+    let streams = [1, 3, 5, 7];
+    for stream in streams {
+        ask_raw(&mut raw, stream).await;
+    }
+    let mut got = [0; 4];
+    data_until_pong(&mut raw, 1).await;
+    // A client that takes all the time, but so slowly that each answer has its turn only every two seconds.
+    for _ in 0..2 * streams.len() {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        raw.send(WINDOW, 0, 0, &1000u32.to_be_bytes()).await;
+        let mut left = 1000;
+        while left > 0 {
+            let (kind, _, of, content) = raw.frame().await.expect("the connection stays");
+            assert_ne!(kind, 3, "{of} was reset");
+            if kind == DATA {
+                left -= content.len();
+                got[usize::try_from(of / 2).unwrap()] += content.len();
+            }
+        }
+    }
+    assert_eq!(got, [2000; 4]);
+}
