@@ -7,6 +7,7 @@ use super::End;
 use super::bell::Bell;
 use super::meter::{Allowed, Meter, Sent};
 use super::receive::{Hunger, Opening};
+use super::request_body::Room;
 use super::stream::{OUTPUT_BYTES_MAX, Outbound, Stream, Turn};
 use crate::drain::DrainWatch;
 use crate::http::codec::pages::PAGE_BYTES;
@@ -58,6 +59,7 @@ pub(super) struct Connection<'a, S, H> {
     pub(super) peer_window: i64,
     /// How much it may send of all bodies together, and what was taken of that and not given back.
     pub(super) window: i64,
+    pub(super) room: Arc<Room>,
     pub(super) credit: u32,
     /// What was written of bodies since the meter was told.
     pub(super) sent: Sent,
@@ -119,6 +121,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             send_window: i64::from(WINDOW_FIRST),
             peer_window: i64::from(WINDOW_FIRST),
             window: i64::from(connection_window(&shared.limits)),
+            room: Arc::new(Room::new(now)),
             credit: 0,
             sent: Sent::default(),
             flowed: now,
@@ -344,6 +347,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         if self.credit >= connection_window(&self.shared.limits) / 2 {
             let credit = std::mem::take(&mut self.credit);
             self.window += i64::from(credit);
+            self.room.begin(self.now);
             self.wire.output.text(|text| frames::write_window(text, 0, credit));
         }
     }

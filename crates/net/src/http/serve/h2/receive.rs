@@ -186,6 +186,9 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         if self.window < 0 {
             return Err(self.fail(Code::FlowControl, End::Protocol));
         }
+        if self.window == 0 {
+            self.room.end();
+        }
         if self.is_idle(id) {
             return self.protocol();
         }
@@ -356,7 +359,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         } else {
             let ask = head.facts.expects_continue.then(|| interim.clone());
             let owner = stream.waker().clone();
-            let (inbox, body) = request_body::channel(head.facts.length, ask, owner, self.shared);
+            let (inbox, body) = request_body::channel(head.facts.length, ask, owner, &self.room, self.shared);
             let receiving = &mut stream.receiving;
             receiving.window = i64::from(stream_window(&self.shared.limits));
             (receiving.left, receiving.ended) = (head.facts.length, false);

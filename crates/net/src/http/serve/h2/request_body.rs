@@ -15,6 +15,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+/// Whether the client of a connection may send more of any body.
+pub(super) struct Room(Mutex<Instant>);
+
+impl Room {
+    pub(super) fn new(now: Instant) -> Self {
+        Self(Mutex::new(now))
+    }
+
+    /// The window of all requests is used up.
+    pub(super) fn end(&self) {
+        *self.0.lock() = Instant::FAR;
+    }
+
+    /// It is not any more.
+    pub(super) fn begin(&self, now: Instant) {
+        *self.0.lock() = now;
+    }
+
+    /// Since when the client is waited for, by who waits since `waiting_since`.
+    fn due_since(&self, waiting_since: Instant, now: Instant) -> Instant {
+        waiting_since.max(*self.0.lock()).min(now)
+    }
+}
+
 /// What has come and was not taken.
 struct Shelf {
     data: BytesMut,
@@ -42,6 +66,7 @@ pub(super) fn channel(
     length: Option<u64>,
     ask: Option<Interim>,
     owner: Waker,
+    room: &Arc<Room>,
     shared: &Shared,
 ) -> (Inbox, RequestBody) {
     let shelf = Arc::new(Mutex::new(Shelf {
@@ -60,6 +85,7 @@ pub(super) fn channel(
         timer: Timer::new(Arc::clone(&shared.parts.clock), Arc::clone(&shared.parts.runtime)),
         stall_timeout: shared.limits.stall_timeout,
         waiting_since: None,
+        room: Arc::clone(room),
         ask,
         over: false,
     };
@@ -145,6 +171,7 @@ pub(super) struct RequestBody {
     stall_timeout: Duration,
     /// Since when the next piece is waited for.
     waiting_since: Option<Instant>,
+    room: Arc<Room>,
     /// Told once, for a client that waits to be asked for its body.
     ask: Option<Interim>,
     over: bool,
@@ -205,13 +232,15 @@ impl http_body::Body for RequestBody {
                 self.over = true;
                 Poll::Ready(None)
             }
-            Poll::Pending => {
+            Poll::Pending => loop {
                 let now = self.timer.now();
                 let since = *self.waiting_since.get_or_insert(now);
-                let deadline = since.after(self.stall_timeout);
+                let deadline = self.room.due_since(since, now).after(self.stall_timeout);
+                if deadline <= now {
+                    return self.fail(BodyFault::IdleTimeout);
+                }
                 ready!(self.timer.poll_until(deadline, cx));
-                self.fail(BodyFault::IdleTimeout)
-            }
+            },
         }
     }
 

@@ -147,6 +147,45 @@ async fn a_long_body_flows_as_it_is_taken_and_one_that_nobody_takes_holds_up_no_
 }
 
 #[tokio::test]
+async fn a_client_that_may_not_send_because_others_are_not_taken_is_not_late() {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let running = start(
+        |limits| {
+            limits.http2.window = 64 << 10;
+            limits.stall_timeout = Duration::from_millis(300);
+        },
+        move |request: Request<Body>| {
+            let gate = Arc::clone(&opened);
+            async move {
+                if request.uri().path() == "/slow" {
+                    let _taken = gate.acquire().await.unwrap();
+                }
+                match request.into_body().collect(1 << 20).await {
+                    Ok(body) => Response::new(Body::full(body.len().to_string())),
+                    Err(error) => Response::new(Body::full(error.fault.as_str())),
+                }
+            }
+        },
+    );
+    let mut client = connect(&running).await;
+    let mut send = |path, length| {
+        let (response, mut body) = client.send_request(request("POST", path), false).unwrap();
+        body.send_data(Bytes::from(vec![0; length]), true).unwrap();
+        response
+    };
+    // Four fill the window of the connection.
+    let mut sent: Vec<_> = (0..4).map(|_| send("http://x/slow", 64 << 10)).collect();
+    sent.push(send("http://x/", 10));
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    gate.add_permits(4);
+    for (response, length) in sent.into_iter().zip(["65536", "65536", "65536", "65536", "10"]) {
+        let mut body = patiently(response).await.unwrap().into_body();
+        assert_eq!(read(&mut body).await.unwrap(), length);
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_refused_is_passed_over_and_the_connection_goes_on() {
     let running = echo(|limits| limits.request_body_max = 1000);
     let mut raw = Raw::connect_to(running.address).await;
