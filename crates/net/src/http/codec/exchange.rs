@@ -221,6 +221,9 @@ impl<'a> Exchange<'a> {
             let trailers = match frame.map(http_body::Frame::into_data) {
                 Some(Ok(bytes)) => {
                     write_piece(bytes, sending, wire)?;
+                    if let Some(receiving) = &mut self.receiving {
+                        receiving.answered();
+                    }
                     if *sending != Sending::Length(0) {
                         continue;
                     }

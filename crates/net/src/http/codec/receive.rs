@@ -68,6 +68,11 @@ impl Receiving {
         self.ask
     }
 
+    /// The client is sent its answer meanwhile: both may talk by turns.
+    pub(crate) const fn answered(&mut self) {
+        self.waiting_since = None;
+    }
+
     /// Gives up what has not come.
     pub(crate) fn give_up(&mut self, fault: Option<BodyFault>) {
         self.intake.fail(fault.unwrap_or(BodyFault::Abandoned));

@@ -300,7 +300,13 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             sent: &mut self.sent,
             tableless: &mut self.tableless,
         };
+        let before = out.sent.frames;
         let turn = stream.poll(id, &mut out, self.shared, self.now);
+        if self.sent.frames > before
+            && let Some(inbox) = &stream.receiving.inbox
+        {
+            inbox.answered(self.now);
+        }
         if let Some(since) = stream.blocked_since {
             self.due = self.due.min(since.after(self.shared.limits.stall_timeout));
             self.scarce |= stream.window > 0;

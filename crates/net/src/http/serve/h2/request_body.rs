@@ -49,6 +49,8 @@ struct Shelf {
     taker: Option<Waker>,
     /// The connection, which wants to know what is taken.
     owner: Waker,
+    /// When something of the answer was written last.
+    answered: Instant,
     /// Nobody takes it any more.
     given_up: bool,
 }
@@ -76,6 +78,7 @@ pub(super) fn channel(
         taken: 0,
         taker: None,
         owner,
+        answered: Instant::ZERO,
         given_up: false,
     }));
     let body = RequestBody {
@@ -106,6 +109,11 @@ impl Inbox {
             }
         });
         taken
+    }
+
+    /// The client is sent its answer meanwhile: both may talk by turns.
+    pub(super) fn answered(&self, now: Instant) {
+        self.0.lock().answered = now;
     }
 
     /// There is no more.
@@ -235,7 +243,8 @@ impl http_body::Body for RequestBody {
             Poll::Pending => loop {
                 let now = self.timer.now();
                 let since = *self.waiting_since.get_or_insert(now);
-                let deadline = self.room.due_since(since, now).after(self.stall_timeout);
+                let due_since = self.room.due_since(since, now).max(self.shelf.lock().answered);
+                let deadline = due_since.after(self.stall_timeout);
                 if deadline <= now {
                     return self.fail(BodyFault::IdleTimeout);
                 }

@@ -87,6 +87,21 @@ async fn an_answer_that_does_not_wait_for_the_body_reaches_the_client() {
 }
 
 #[tokio::test]
+async fn a_client_that_listens_is_not_silent() {
+    let running = Running::start(|limits| limits.stall_timeout = SILENCE, converse);
+    let mut client = running.client().await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        .await;
+    client.head().await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(client.bytes(6).await, b"1\r\nx\r\n");
+    }
+    client.send("4\r\n you\r\n0\r\n\r\n").await;
+    assert_eq!(client.rest().await.unwrap(), "9\r\nhello you\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
 async fn an_answer_tells_whether_its_connection_goes_on_after_a_body_that_nobody_reads() {
     let running = Running::start(|_| {}, async |_| Response::new(Body::full("enough")));
     let head = "POST / HTTP/1.1\r\nhost: x\r\n";

@@ -324,6 +324,20 @@ async fn a_body_is_bounded_in_size_and_in_time() {
 }
 
 #[tokio::test]
+async fn a_client_that_listens_is_not_silent() {
+    let running = start(|limits| limits.stall_timeout = SILENCE, converse);
+    let mut client = connect(&running).await;
+    let (response, mut stream) = client.send_request(request("POST", "http://x/"), false).unwrap();
+    stream.send_data(Bytes::from_static(b"hello"), false).unwrap();
+    let mut body = patiently(response).await.unwrap().into_body();
+    for _ in 0..5 {
+        assert_eq!(body.data().await.unwrap().unwrap(), "x");
+    }
+    stream.send_data(Bytes::from_static(b" you"), true).unwrap();
+    assert_eq!(read(&mut body).await.unwrap(), "hello you");
+}
+
+#[tokio::test]
 async fn work_for_a_request_that_was_taken_back_is_dropped() {
     struct Alive(Arc<std::sync::atomic::AtomicUsize>);
     impl Drop for Alive {

@@ -17,6 +17,7 @@ use crate::http::{Body, Problem};
 use crate::tests::Wire;
 use ::http::{Request, Response, StatusCode};
 use peregrine_base::{SystemClock, TokioRuntime};
+use std::task::Poll;
 
 /// A handler made from a function, and what its server speaks.
 struct With<F>(F, Spoken);
@@ -39,6 +40,34 @@ where
         );
         self.0(request)
     }
+}
+
+/// How long a client of [`converse`] may be silent.
+const SILENCE: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Answers in five pieces over twice [`SILENCE`], and with what became of the request's body meanwhile.
+async fn converse(request: Request<Body>) -> Response<Body> {
+    let (done, mut read) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let body = request.into_body().collect(1 << 20).await;
+        let _ = done.send(body.map_or_else(|error| error.fault.as_str().into(), |body| body));
+    });
+    let pause = || Box::pin(tokio::time::sleep(SILENCE * 2 / 5));
+    let (mut pieces, mut pause_over) = (5, pause());
+    Response::new(Body::from_poll(None, move |cx| {
+        if pieces == 0 {
+            return std::pin::Pin::new(&mut read).poll(cx).map(|read| {
+                pieces -= 1;
+                read.ok().map(Ok)
+            });
+        }
+        if pieces < 0 {
+            return Poll::Ready(None);
+        }
+        std::task::ready!(pause_over.as_mut().poll(cx));
+        (pieces, pause_over) = (pieces - 1, pause());
+        Poll::Ready(Some(Ok("x".into())))
+    }))
 }
 
 /// A server that runs, and what ends it.
