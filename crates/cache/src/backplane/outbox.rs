@@ -152,12 +152,20 @@ impl Outbox {
         }
     }
 
-    /// Whoever waits for `id` is to wait no longer.
-    pub(crate) fn take_tickets(&mut self, id: PendingId) -> Vec<Arc<Ticket>> {
-        self.entries
-            .get_mut(&id)
-            .map(|entry| std::mem::take(&mut entry.tickets))
-            .unwrap_or_default()
+    /// Whoever waits for `id` is to wait no longer: who, and whether its mark stands in the journal.
+    pub(crate) fn take_tickets(&mut self, id: PendingId) -> (Vec<Arc<Ticket>>, bool) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return (Vec::new(), false);
+        };
+        let journaled = self.held.get(&entry.mark).is_some_and(|held| held.journaled);
+        (std::mem::take(&mut entry.tickets), journaled)
+    }
+
+    /// Whether all marks for which `ticket` waits here stand in the journal.
+    pub(crate) fn is_journaled(&self, ticket: &Arc<Ticket>) -> bool {
+        let waits = |entry: &Entry| entry.tickets.iter().any(|one| Arc::ptr_eq(one, ticket));
+        let journaled = |entry: &Entry| self.held.get(&entry.mark).is_some_and(|held| held.journaled);
+        self.entries.values().all(|entry| !waits(entry) || journaled(entry))
     }
 
     /// Whoever waits for a mark that stands in the journal, or for any if `all`, is to wait no longer.

@@ -36,6 +36,8 @@ struct State {
     accepted: BTreeMap<u32, Accepted>,
     /// Whether some are put off: Redis is away.
     put_off: bool,
+    /// Whether some of those do not stand in the journal.
+    unwritten: bool,
 }
 
 /// One invalidation on its way, for whoever waits for its receipt.
@@ -51,7 +53,10 @@ pub(crate) enum Settled {
     /// Redis has it.
     Accepted(Vec<Accepted>),
     /// Redis does not have it yet.
-    PutOff,
+    PutOff {
+        /// Whether what it does not have stands in the journal.
+        journaled: bool,
+    },
 }
 
 impl Ticket {
@@ -71,10 +76,11 @@ impl Ticket {
         self.close_one(state);
     }
 
-    /// One of its marks has to wait for Redis to come back.
-    pub(crate) fn put_off(&self) {
+    /// One of its marks has to wait for Redis to come back; whether it stands in the journal.
+    pub(crate) fn put_off(&self, journaled: bool) {
         let mut state = self.state.lock();
         state.put_off = true;
+        state.unwritten |= !journaled;
         self.close_one(state);
     }
 
@@ -89,9 +95,16 @@ impl Ticket {
     fn settled_now(&self) -> Option<Settled> {
         let state = self.state.lock();
         (state.open == 0).then(|| match state.put_off {
-            true => Settled::PutOff,
+            true => Settled::PutOff {
+                journaled: !state.unwritten,
+            },
             false => Settled::Accepted(state.accepted.values().copied().collect()),
         })
+    }
+
+    /// Whether everything that was put off so far stands in the journal.
+    pub(crate) fn is_journaled_so_far(&self) -> bool {
+        !self.state.lock().unwritten
     }
 
     /// Completes when it is known whether Redis took all of it.

@@ -36,6 +36,8 @@ pub(super) async fn tell(inner: Arc<Inner>, number: usize) {
             if parcels.is_empty() {
                 break;
             }
+            // All of them first: nobody knows how many parts Redis takes.
+            write_down(&inner, shard, &parcels).await;
             let mut parts = parcels.chunks(MARKS_MAX);
             let delivered = loop {
                 let Some(part) = parts.next() else { break true };
@@ -58,12 +60,16 @@ fn take(member: &Member, shard: &Shard) -> Vec<Parcel> {
     outbox.send(unsent.into_iter().map(|(id, _)| id))
 }
 
-/// Writes `parcels` into the journal and tells Redis; whether all of them were confirmed.
-async fn deliver(inner: &Arc<Inner>, member: &Member, shard: &Shard, line: &mut dyn Line, parcels: &[Parcel]) -> bool {
+/// Writes into the journal what of `parcels` does not stand there.
+async fn write_down(inner: &Arc<Inner>, shard: &Shard, parcels: &[Parcel]) {
     let unwritten = shard.outbox.lock().unwritten(parcels);
     if inner.journal.is_some() && !unwritten.is_empty() && inner.write(shard.number, &unwritten).await {
         shard.outbox.lock().written(&unwritten);
     }
+}
+
+/// Tells Redis of `parcels`; whether all of them were confirmed.
+async fn deliver(inner: &Arc<Inner>, member: &Member, shard: &Shard, line: &mut dyn Line, parcels: &[Parcel]) -> bool {
     let (ShardState::InStep, Some(replicas)) = (shard.state(), inner.replicas()) else {
         keep(inner, member, shard, parcels);
         return false;
@@ -143,17 +149,17 @@ fn keep(inner: &Inner, member: &Member, shard: &Shard, parcels: &[Parcel]) {
         let mut outbox = shard.outbox.lock();
         outbox.put_off(parcel.id);
         if away {
-            let tickets = outbox.take_tickets(parcel.id);
-            inner.put_off(tickets);
+            let (tickets, journaled) = outbox.take_tickets(parcel.id);
+            inner.put_off(tickets, journaled);
         }
     }
 }
 
 impl Inner {
-    fn put_off(&self, tickets: Vec<Arc<Ticket>>) {
+    fn put_off(&self, tickets: Vec<Arc<Ticket>>, journaled: bool) {
         for ticket in tickets {
             self.counts.put_off.increment();
-            ticket.put_off();
+            ticket.put_off(journaled);
         }
     }
 
@@ -161,14 +167,22 @@ impl Inner {
     /// stands there.
     pub(super) fn put_off_all(&self, shard: &Shard) {
         let tickets = shard.outbox.lock().take_journaled_tickets(self.journal.is_none());
-        self.put_off(tickets);
+        self.put_off(tickets, self.journal.is_some());
+    }
+
+    /// What is known of an invalidation for which nobody waits any longer.
+    fn give_up(&self, ticket: &Arc<Ticket>) -> Settled {
+        let outboxes_hold = self.shards.iter().all(|shard| shard.outbox.lock().is_journaled(ticket));
+        Settled::PutOff {
+            journaled: self.journal.is_some() && outboxes_hold && ticket.is_journaled_so_far(),
+        }
     }
 
     /// Waits for what becomes of an invalidation in Redis and at the nodes.
     pub(super) async fn receipt(self: Arc<Self>, ticket: Arc<Ticket>, reached: Vec<u32>, started: Instant) -> Told {
         let settled = tokio::select! {
             settled = ticket.settled() => settled,
-            () = self.parts.runtime.sleep(self.config.answer_max * 2 + ACCEPT_EXTRA) => Settled::PutOff,
+            () = self.parts.runtime.sleep(self.config.answer_max * 2 + ACCEPT_EXTRA) => self.give_up(&ticket),
         };
         let took = self.now().since(started);
         match settled {
@@ -181,14 +195,14 @@ impl Inner {
                     stamp: accepted.last().map(Accepted::stamp),
                 }
             }
-            Settled::PutOff => {
+            Settled::PutOff { journaled } => {
                 let mut standings = Standings::new(&self.config.node, Duration::ZERO);
                 for shard in &self.shards {
                     standings.add_unknown(&shard.nodes.last());
                 }
                 Told {
                     layers: vec![redis_layer(0, reached.len(), took), standings.layer(took)],
-                    journaled: self.journal.as_ref().is_some_and(super::Journaling::is_well),
+                    journaled,
                     stamp: None,
                 }
             }

@@ -255,6 +255,21 @@ async fn without_redis_it_is_journaled_and_told_once_redis_is_back() {
 }
 
 #[tokio::test]
+async fn as_many_as_wait_without_redis_stand_in_the_journal() {
+    let (fake, folder) = (Fake::new(), tempfile::tempdir().unwrap());
+    let node = Node::start(&fake, "a", BOUND, Some(folder.path()));
+    until("the first answer", || node.is(ShardState::InStep)).await;
+    fake.away(true);
+    let tags = |from: u32, count: u32| (from..from + count).map(|number| format!("t{number}")).collect();
+    let told = node.engine.invalidate(&Invalidation::of_tags(tags(0, 2500))).await;
+    let records = || node.backplane.status().journal.unwrap().records;
+    assert_eq!((told.journaled, records()), (true, 2500));
+    until("Redis to be known to be away", || node.is(ShardState::Away)).await;
+    let told = node.engine.invalidate(&Invalidation::of_tags(tags(2500, 1500))).await;
+    assert_eq!((told.journaled, records()), (true, 4000));
+}
+
+#[tokio::test]
 async fn what_a_killed_program_left_is_told_by_the_next() {
     let (fake, folder) = (Fake::new(), tempfile::tempdir().unwrap());
     {

@@ -91,11 +91,11 @@ async fn a_ticket_is_settled_when_all_of_it_is() {
     let ticket = Ticket::default();
     ticket.expect_one();
     ticket.expect_one();
-    ticket.put_off();
+    ticket.put_off(true);
     ticket.accept(super::super::receipts::Accepted {
         shard: 0,
         generation: super::super::Gen::of("g"),
         seq: 1,
     });
-    assert_eq!(ticket.settled().await, Settled::PutOff);
+    assert_eq!(ticket.settled().await, Settled::PutOff { journaled: true });
 }
