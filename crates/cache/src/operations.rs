@@ -33,6 +33,29 @@ pub struct SetOptions {
     pub tags: Vec<String>,
 }
 
+/// A value that was set by name on this node, for as long as it is on its way to Redis.
+pub(crate) struct SetHere {
+    pub(crate) key: Key,
+    pub(crate) entry: Entry,
+    /// The number of its write.
+    number: u64,
+    engine: Arc<Engine>,
+}
+
+impl SetHere {
+    /// Whether the key was not written or taken out since.
+    pub(crate) fn is_last(&self) -> bool {
+        let shard = self.engine.flights.lock(self.key.hash());
+        shard.is_last(self.key.text(), self.number)
+    }
+}
+
+impl Drop for SetHere {
+    fn drop(&mut self) {
+        self.engine.flights.lock(self.key.hash()).end_setting(self.key.text());
+    }
+}
+
 impl Engine {
     /// The value named `name`, if one is there that may be served.
     #[must_use]
@@ -53,38 +76,39 @@ impl Engine {
     /// Stores `value` as `name`, in place of what is there. False where it was not stored: it is too large, has too many
     /// tags, or nothing is cached at all. What was there before is gone in any case.
     pub fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, name: &str, value: Bytes, options: &SetOptions) -> bool {
-        self.set_telling(namespace, "", name, &value, options).0
+        self.store_named(&Key::named(namespace, "", name), &value, options)
+            .is_some()
     }
 
-    /// As [`Engine::set`]; with what other nodes are told of it.
-    pub(crate) fn set_telling(
+    /// As [`Engine::set`], for whoever brings the value to Redis too; with what becomes of telling other nodes.
+    pub(crate) fn store_named(
         self: &Arc<Self>,
-        namespace: &Arc<Namespace>,
-        tenant: &str,
-        name: &str,
+        key: &Key,
         value: &Bytes,
         options: &SetOptions,
-    ) -> (bool, Option<Telling>) {
-        let key = Key::named(namespace, tenant, name);
-        // First, so that nobody takes what lies in Redis for good once the new value is here.
-        let telling = self.tell_nodes_of_key(&key);
-        self.keep_written(&key);
-        let stored = self.write(&key, value, options);
-        let counters = namespace.counters();
+    ) -> Option<(SetHere, Option<Telling>)> {
+        let stored = self.write(key, value, options);
+        let counters = key.namespace().counters();
         match stored {
-            Ok(()) => {
+            Ok(set) => {
                 counters.stored.increment();
-                self.tell_mirrors_of_key(&key);
+                self.tell_mirrors_of_key(key);
+                Some(set)
             }
             Err(why) => {
                 counters.not_stored(why);
-                self.take_out(&key);
+                self.take_out(key);
+                None
             }
         }
-        (stored.is_ok(), telling)
     }
 
-    fn write(&self, key: &Key, value: &Bytes, options: &SetOptions) -> Result<(), NotStored> {
+    fn write(
+        self: &Arc<Self>,
+        key: &Key,
+        value: &Bytes,
+        options: &SetOptions,
+    ) -> Result<(SetHere, Option<Telling>), NotStored> {
         if value.len() as u64 > self.object_limit(key) {
             return Err(NotStored::TooLarge);
         }
@@ -98,6 +122,10 @@ impl Engine {
             .unwrap_or_else(|| strategy.jittered(strategy.ttl(), &*self.parts.random));
         let mut shard = self.flights.lock(key.hash());
         shard.write(key.text());
+        // First, so that nobody takes what lies in Redis for good once the new value is here; and under the lock, so that other
+        // nodes hear of what is written and taken out in the order in which that happens here.
+        let telling = self.tell_nodes_of_key(key);
+        self.keep_written(key);
         self.keep_from_snapshot(key);
         let entry = self
             .value(
@@ -109,7 +137,14 @@ impl Engine {
                 strategy.encryption(),
             )
             .ok_or(NotStored::NoRoom)?;
-        self.put(key, key.hash(), &entry)
+        self.put(key, key.hash(), &entry)?;
+        let set = SetHere {
+            entry,
+            number: shard.begin_setting(key.text()),
+            key: key.clone(),
+            engine: Arc::clone(self),
+        };
+        Ok((set, telling))
     }
 
     /// Lets a snapshot that is still to be read bring nothing under `key`: what it holds there was written over or taken out.

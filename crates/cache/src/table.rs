@@ -28,6 +28,16 @@ pub(crate) struct Shard {
     slots: HashMap<Box<str>, Slot>,
     /// How often a value was written or taken out by name.
     written: u64,
+    /// What is on its way to Redis, by key.
+    setting: HashMap<Box<str>, Setting>,
+}
+
+/// Values of one key that were set by name and are on their way to Redis.
+#[derive(Default)]
+struct Setting {
+    /// The number of the last write of the key.
+    last: u64,
+    under_way: usize,
 }
 
 /// The loads of one key.
@@ -128,8 +138,34 @@ impl Shard {
     /// The value of `key` is written or taken out: that overtakes every load of it.
     pub(crate) fn write(&mut self, key: &str) {
         self.written += 1;
+        if let Some(setting) = self.setting.get_mut(key) {
+            setting.last = self.written;
+        }
         if let Some(slot) = self.slot(key) {
             slot.overtake();
+        }
+    }
+
+    /// What was just written under `key` is on its way to Redis until [`Shard::end_setting`]; the number of the write.
+    pub(crate) fn begin_setting(&mut self, key: &str) -> u64 {
+        let setting = self.setting.entry(key.into()).or_default();
+        setting.last = self.written;
+        setting.under_way += 1;
+        self.written
+    }
+
+    /// Whether what was written under `key` with this number has not been written over or taken out since.
+    pub(crate) fn is_last(&self, key: &str, number: u64) -> bool {
+        self.setting.get(key).is_some_and(|setting| setting.last == number)
+    }
+
+    /// See [`Shard::begin_setting`].
+    pub(crate) fn end_setting(&mut self, key: &str) {
+        if let Some(setting) = self.setting.get_mut(key) {
+            setting.under_way -= 1;
+            if setting.under_way == 0 {
+                self.setting.remove(key);
+            }
         }
     }
 

@@ -302,7 +302,11 @@ impl Inner {
         for shared in marks {
             for shard in self.shards_of(shared.shard) {
                 let Some(member) = self.member(shard) else { continue };
-                shard.outbox.lock().put(shared, ticket, |mark| member.pend(vec![mark]));
+                let mut outbox = shard.outbox.lock();
+                if let Some(joined) = outbox.put(shared, ticket, |mark| member.pend(vec![mark])) {
+                    member.pend_again(joined);
+                }
+                drop(outbox);
                 if !reached.contains(&shard.number) {
                     reached.push(shard.number);
                 }

@@ -342,6 +342,11 @@ impl Member {
         self.with_node(|node| node.pend(marks)).unwrap_or_default()
     }
 
+    /// Another invalidation is told by the one that is pending as `id` and has not been sent.
+    pub fn pend_again(&self, id: PendingId) {
+        self.with_node(|node| node.pend_again(id));
+    }
+
     /// What is to be sent; it counts as sent from now on.
     #[must_use]
     pub fn unsent(&self) -> Vec<(PendingId, Vec<Mark>)> {

@@ -61,8 +61,13 @@ impl Outbox {
         }
     }
 
-    /// Takes in `shared` for `ticket`; `pend` makes a new entry of the protocol's.
-    pub(crate) fn put(&mut self, shared: &Shared, ticket: &Arc<Ticket>, pend: impl FnOnce(Mark) -> PendingId) {
+    /// Takes in `shared` for `ticket`; `pend` makes a new entry of the protocol's. The entry where it waits with others.
+    pub(crate) fn put(
+        &mut self,
+        shared: &Shared,
+        ticket: &Arc<Ticket>,
+        pend: impl FnOnce(Mark) -> PendingId,
+    ) -> Option<PendingId> {
         let fits = self.entries.len() < self.marks_max || self.waiting.contains_key(&shared.mark);
         let mark = if fits {
             shared.mark.clone()
@@ -74,9 +79,10 @@ impl Outbox {
         if let Some(id) = self.waiting.get(&mark) {
             let entry = self.entries.get_mut(id).expect("what waits is an entry");
             entry.tickets.push(Arc::clone(ticket));
-            return;
+            return Some(*id);
         }
         self.enter(mark, vec![Arc::clone(ticket)], pend);
+        None
     }
 
     /// Takes in a mark that stands in the journal already.

@@ -318,6 +318,14 @@ impl Node {
         id
     }
 
+    /// Another invalidation is told by the one that is pending as `id` and has not been sent. Unless a value is written again,
+    /// it reaches what was written before.
+    pub fn pend_again(&mut self, id: PendingId) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.by_writing = false;
+        }
+    }
+
     /// The pending invalidation of `mark` alone was made by writing a value here.
     pub(crate) fn keep_own(&mut self, mark: Mark) {
         let own = self

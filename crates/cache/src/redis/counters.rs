@@ -48,6 +48,8 @@ words! {
         Stored = "stored",
         /// What lies there is newer.
         Newer = "newer",
+        /// It was set by name, and then written over, taken out or invalidated before Redis had heard of it.
+        Overtaken = "overtaken",
         /// Another node loads it meanwhile.
         LeaseLost = "lease_lost",
         /// It is larger than `cache.redis_object_size_max`.

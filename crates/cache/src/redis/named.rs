@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::ledger::Standing;
 use crate::lookup::{Ask, Lookup};
 use crate::namespace::Namespace;
-use crate::operations::SetOptions;
+use crate::operations::{SetHere, SetOptions};
 use crate::promise::{Promise, promise};
 use crate::strategy::Strategy;
 use bytes::Bytes;
@@ -172,11 +172,11 @@ impl Engine {
         let tier = self.redis_tier(&strategy).cloned();
         let (mut stored, mut writing) = (0, Vec::new());
         for (name, value) in values {
-            let (is_stored, telling) = self.set_telling(namespace, tenant, &name, &value, options);
-            stored += usize::from(is_stored);
+            let key = Key::named(namespace, tenant, &name);
+            let set = self.store_named(&key, &value, options);
+            stored += usize::from(set.is_some());
             if let Some(tier) = &tier {
-                let key = Key::named(namespace, tenant, &name);
-                writing.push(self.set_in_redis(tier, key, is_stored.then_some(value), &strategy, telling, options));
+                writing.push(self.set_in_redis(tier, key, set, &strategy));
             }
         }
         if !writing.is_empty() {
@@ -190,31 +190,27 @@ impl Engine {
         self: &Arc<Self>,
         tier: &Arc<RedisTier>,
         key: Key,
-        value: Option<Bytes>,
-        strategy: &Arc<Strategy>,
-        telling: Option<Telling>,
-        options: &SetOptions,
+        set: Option<(SetHere, Option<Telling>)>,
+        strategy: &Strategy,
     ) -> Promise<()> {
         let (giver, done) = promise();
-        let (engine, tier, strategy) = (Arc::clone(self), Arc::clone(tier), Arc::clone(strategy));
-        let entry = value.and_then(|value| {
-            let ttl = options.ttl.unwrap_or_else(|| strategy.ttl());
-            let position = self.ledger.position();
-            self.value(&key, &value, &options.tags, ttl, position, strategy.encryption())
-        });
+        let (engine, tier, compression) = (Arc::clone(self), Arc::clone(tier), strategy.compression());
         self.parts.runtime.spawn(Box::pin(async move {
-            let stamp = match telling {
-                Some(telling) => telling.await.stamp,
-                None => None,
-            };
-            match (entry, stamp) {
-                (Some(entry), Some(stamp)) => {
-                    engine
-                        .write_set(&tier, &key, &Hit(entry), stamp, strategy.compression())
-                        .await;
+            let remove = async || drop(tier.remove(Name::of(key.text(), None)).await);
+            match set {
+                None => remove().await,
+                Some((set, telling)) => {
+                    let stamp = match telling {
+                        Some(telling) => telling.await.stamp,
+                        None => None,
+                    };
+                    match stamp {
+                        Some(stamp) => engine.write_set(&tier, &set, stamp, compression).await,
+                        // Redis did not hear of it in time: at least nobody finds the old value.
+                        None if set.is_last() => remove().await,
+                        None => {}
+                    }
                 }
-                // Redis did not hear of it in time, or there is nothing to write: at least nobody finds the old value.
-                _ => drop(tier.remove(Name::of(key.text(), None)).await),
             }
             giver.give(());
         }));

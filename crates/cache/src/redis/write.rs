@@ -17,6 +17,8 @@ use crate::hit::Hit;
 use crate::key::Key;
 use crate::keys::Owner;
 use crate::lease::{Held, Variant};
+use crate::ledger::Standing;
+use crate::operations::SetHere;
 use crate::promise::promise;
 use crate::selector::Selector;
 use crate::sync::{Mutex, Ordering};
@@ -125,18 +127,16 @@ impl Engine {
         self.write_later(&Arc::clone(tier), job);
     }
 
-    /// Writes what a caller set by name, as of `stamp`.
-    pub(super) async fn write_set(
-        &self,
-        tier: &Arc<RedisTier>,
-        key: &Key,
-        hit: &Hit,
-        stamp: Stamp,
-        compression: Compression,
-    ) {
+    /// Writes what a caller set by name, as of `stamp`: where it stands with the other nodes. Whatever happened here before
+    /// they were told may be told by the same mark, so that it does not show in the stamp; what happens from now on does.
+    pub(super) async fn write_set(&self, tier: &Arc<RedisTier>, set: &SetHere, stamp: Stamp, compression: Compression) {
+        if !set.is_last() || self.standing(&set.entry, set.key.namespace()) != Standing::Valid {
+            tier.counters.written(RedisWrite::Overtaken);
+            return;
+        }
         let job = Job {
-            key: key.clone(),
-            hit: hit.clone(),
+            key: set.key.clone(),
+            hit: Hit(set.entry.clone()),
             selector: None,
             stamp,
             load_began: self.parts.clock.now(),

@@ -342,8 +342,8 @@ fn past_a_tenants_quota_what_was_asked_for_most_comes_back_and_what_is_new_stays
         let value = Bytes::from_static(b"x");
         let stored = bench
             .engine
-            .set_telling(&bench.namespace, "acme", name, &value, &options);
-        assert!(stored.0);
+            .store_named(&Key::named(&bench.namespace, "acme", name), &value, &options);
+        assert!(stored.is_some());
     };
     let is_there = |bench: &Bench, name: &str| {
         let key = Key::named(&bench.namespace, "acme", name);

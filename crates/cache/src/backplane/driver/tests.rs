@@ -360,3 +360,22 @@ async fn what_is_set_by_name_stays_when_its_invalidation_is_confirmed() {
     until("the other to hear", settled).await;
     assert!(!get(&nodes[1]));
 }
+
+#[tokio::test]
+async fn a_deletion_that_is_told_with_what_was_set_before_reaches_what_is_loaded_until_then() {
+    let fake = Fake::new();
+    let node = Node::start(&fake, "a", BOUND, None);
+    until("the first answer", || node.is(ShardState::InStep)).await;
+    let value = Bytes::from_static(b"set");
+    assert!(node.engine.set(&node.namespace, "name", value, &SetOptions::default()));
+    assert!(node.engine.delete(&node.namespace, "name"));
+    let key = Key::named(&node.namespace, "", "name");
+    let ask = Ask::plain(SystemClock.now(), &node.strategy);
+    let Lookup::Lead(lease) = node.engine.lookup(&key, &ask) else {
+        panic!("it was deleted")
+    };
+    let stored = lease.store(tagged(&[]), &Bytes::from_static(b"loaded"), &NoVariants);
+    assert!(stored.is_ok());
+    until("Redis to hear of it", || node.backplane.status().pending == 0).await;
+    assert!(node.engine.get(&node.namespace, "name").is_none());
+}

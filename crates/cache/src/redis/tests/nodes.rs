@@ -2,8 +2,10 @@
 //! and tells at once.
 
 use crate::backplane::scripts::{Call, ControlKeys, InvalidateReply, SyncReply, Value};
-use crate::backplane::wire::Shared;
-use crate::backplane::{Confirming, Joining, Outward, PendingId, Stamp, Telling, Told, Verifying};
+use crate::backplane::wire::{Mark, Shared};
+use crate::backplane::{
+    Backplane, BackplaneConfig, Confirming, Joining, Outward, PendingId, ShardState, Stamp, Telling, Told, Verifying,
+};
 use crate::redis::RedisTierConfig;
 use crate::redis::RedisTierStatistics;
 use crate::{Engine, Hit, Invalidation, Key, Loaded, Parts, Settings, Strategy, StrategyConfig};
@@ -83,15 +85,80 @@ impl Link {
         }
     }
 
-    async fn invalidate(&self, pending: PendingId, marks: Vec<Shared>) -> Option<Stamp> {
-        let marks: Vec<_> = marks.into_iter().map(|shared| shared.mark).collect();
-        let reply = self.call(ControlKeys::new("pg", 0).invalidate(7, &marks)).await?;
-        let reply = InvalidateReply::parse(&reply).ok()?;
-        match self.engine()?.member(0).invalidate_reply(pending, &reply, true) {
-            Confirming::Confirmed(stamp) => Some(stamp),
-            Confirming::Pending => None,
+    /// Tells Redis of each of `pending`; the stamp of the last.
+    async fn invalidate(&self, pending: Vec<(PendingId, Mark)>) -> Option<Stamp> {
+        let mut last = None;
+        for (id, mark) in pending {
+            let reply = self.call(ControlKeys::new("pg", 0).invalidate(7, &[mark])).await?;
+            let reply = InvalidateReply::parse(&reply).ok()?;
+            let Confirming::Confirmed(stamp) = self.engine()?.member(0).invalidate_reply(id, &reply, true) else {
+                return None;
+            };
+            last = Some(stamp);
         }
+        last
     }
+}
+
+/// An engine, and the Redis that it is to share.
+async fn alone(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> (Arc<Engine>, Arc<Redis>, Parts) {
+    let mut settings = Settings {
+        redis: true,
+        ..Settings::default()
+    };
+    edit(settings.strategies.get_mut("default").expect("it always exists"));
+    let parts = Parts {
+        clock: Arc::new(Shifted(wrong)),
+        runtime: Arc::new(TokioRuntime),
+        random: Arc::new(SystemRandom),
+    };
+    let mut config = RedisConfig::at(url);
+    // A machine that is busy with other tests may be slow; a server that is gone is found gone at once.
+    config.operation_timeout = peregrine_base::Span::new(Duration::from_secs(20));
+    let redis = Redis::start(
+        &config,
+        peregrine_store::Parts {
+            clock: Arc::clone(&parts.clock),
+            runtime: Arc::clone(&parts.runtime),
+            random: Arc::clone(&parts.random),
+        },
+    )
+    .expect("the configuration is good");
+    redis.ready().await;
+    let engine = Engine::new(parts.clone(), settings).expect("the settings are good");
+    (engine, redis, parts)
+}
+
+fn tier_config(stored: u32) -> RedisTierConfig {
+    RedisTierConfig {
+        prefix: "pg".into(),
+        stored,
+        lease: Duration::from_secs(3),
+    }
+}
+
+/// An engine that takes part by the backplane itself, as in the program.
+pub(super) async fn member(
+    server: &RedisServer,
+    node: &str,
+    edit: impl FnOnce(&mut StrategyConfig),
+) -> (Arc<Engine>, Arc<Backplane>) {
+    let (engine, redis, parts) = alone(&server.url(), Duration::ZERO, edit).await;
+    let config = BackplaneConfig {
+        freshness_bound: BOUND,
+        node: node.to_owned(),
+        answer_max: Duration::from_secs(20),
+        control_shards: 1,
+        replicas_min: Some(0),
+        journal: None,
+        prefix: "pg".to_owned(),
+    };
+    let backplane = Backplane::start(&engine, Arc::clone(&redis), config, parts).expect("there is no journal");
+    engine.attach_redis(redis, tier_config(1));
+    while backplane.status().shards[0].state != ShardState::InStep {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    (engine, backplane)
 }
 
 /// The link as the engine holds it.
@@ -108,11 +175,12 @@ impl Outward for Out {
     fn tell(&self, _: &Invalidation, marks: Vec<Shared>) -> Telling {
         let link = Arc::clone(&self.0);
         let pending = link.engine().map(|engine| {
-            let marks = marks.iter().map(|shared| shared.mark.clone()).collect();
-            engine.member(0).pend(marks)
+            let member = engine.member(0);
+            let pend = |mark: Mark| (member.pend(vec![mark.clone()]), mark);
+            marks.into_iter().map(|shared| pend(shared.mark)).collect()
         });
         let told = tokio::spawn(async move {
-            let stamp = link.invalidate(pending?, marks).await;
+            let stamp = link.invalidate(pending?).await;
             Some(Told {
                 journaled: stamp.is_none(),
                 stamp,
@@ -140,30 +208,7 @@ impl Node {
     }
 
     async fn begin(url: &str, wrong: Duration, stored: u32, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
-        let mut settings = Settings {
-            redis: true,
-            ..Settings::default()
-        };
-        edit(settings.strategies.get_mut("default").expect("it always exists"));
-        let parts = Parts {
-            clock: Arc::new(Shifted(wrong)),
-            runtime: Arc::new(TokioRuntime),
-            random: Arc::new(SystemRandom),
-        };
-        let mut config = RedisConfig::at(url);
-        // A machine that is busy with other tests may be slow; a server that is gone is found gone at once.
-        config.operation_timeout = peregrine_base::Span::new(Duration::from_secs(20));
-        let redis = Redis::start(
-            &config,
-            peregrine_store::Parts {
-                clock: Arc::clone(&parts.clock),
-                runtime: Arc::clone(&parts.runtime),
-                random: Arc::clone(&parts.random),
-            },
-        )
-        .expect("the configuration is good");
-        redis.ready().await;
-        let engine = Engine::new(parts, settings).expect("the settings are good");
+        let (engine, redis, _) = alone(url, wrong, edit).await;
         let link = Arc::new(Link {
             engine: OnceLock::new(),
             redis: Arc::clone(&redis),
@@ -174,12 +219,7 @@ impl Node {
             bound: BOUND,
             outward: Arc::new(Out(Arc::clone(&link))),
         });
-        let config = RedisTierConfig {
-            prefix: "pg".into(),
-            stored,
-            lease: Duration::from_secs(3),
-        };
-        engine.attach_redis(redis, config);
+        engine.attach_redis(redis, tier_config(stored));
         let strategy = engine.strategy("default").expect("it always exists");
         let node = Self { engine, strategy, link };
         node.learn().await;

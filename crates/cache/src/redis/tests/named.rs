@@ -1,0 +1,77 @@
+//! What is set and deleted by name while Redis has still to hear of it.
+
+use super::nodes::{member, text};
+use crate::engine::Engine;
+use crate::{Invalidation, Key, Namespace, SetOptions};
+use bytes::Bytes;
+use peregrine_test_servers::RedisServer;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn of(engine: &Engine) -> Arc<Namespace> {
+    engine.namespace("default").unwrap()
+}
+
+async fn set(engine: &Arc<Engine>, name: &str, value: Bytes) -> bool {
+    let options = SetOptions::default();
+    engine.set_shared(&of(engine), "", name, value, &options).await
+}
+
+/// What a node that has heard of everything finds.
+async fn get(engine: &Arc<Engine>, name: &str) -> Option<String> {
+    engine.verify(&Key::named(&of(engine), "", name)).await;
+    engine.get_shared(&of(engine), "", name).await.as_ref().map(text)
+}
+
+/// Waits until so many values were written, or were not for a reason.
+async fn concluded(engine: &Arc<Engine>, count: u64) {
+    loop {
+        let outcomes = engine.statistics().redis.unwrap().writes_by_outcome;
+        if outcomes.values().sum::<u64>() >= count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+// One thread: what is asked for at once waits together, because nobody is told before each has asked.
+#[tokio::test]
+async fn what_is_deleted_before_redis_heard_that_it_was_set_does_not_come_back() {
+    let server = RedisServer::start(&[]);
+    let (one, _backplane) = member(&server, "one", |_| {}).await;
+    let (two, _other) = member(&server, "two", |_| {}).await;
+    let delete = async || one.delete_shared(&of(&one), "", "name").await;
+    tokio::join!(set(&one, "name", Bytes::from("deleted")), delete());
+    concluded(&one, 1).await;
+    assert_eq!((get(&two, "name").await, get(&one, "name").await), (None, None));
+    tokio::join!(delete(), set(&one, "name", Bytes::from("kept")));
+    concluded(&one, 2).await;
+    assert_eq!(get(&one, "name").await.as_deref(), Some("kept"));
+    assert_eq!(get(&two, "name").await.as_deref(), Some("kept"));
+}
+
+#[tokio::test]
+async fn what_is_invalidated_before_redis_heard_that_it_was_set_does_not_come_back() {
+    let server = RedisServer::start(&[]);
+    let (one, _backplane) = member(&server, "one", |_| {}).await;
+    let (two, _other) = member(&server, "two", |_| {}).await;
+    for soft in [false, true] {
+        let request = Invalidation {
+            soft,
+            ..Invalidation::of_tags(vec!["t".into()])
+        };
+        let options = SetOptions {
+            tags: vec!["t".into()],
+            ..SetOptions::default()
+        };
+        let namespace = of(&one);
+        // The second is told by the mark of the first, which stands before that of the value.
+        tokio::join!(
+            one.invalidate(&request),
+            one.set_shared(&namespace, "", "name", Bytes::from("invalidated"), &options),
+            one.invalidate(&request),
+        );
+        concluded(&one, 1 + u64::from(soft)).await;
+        assert_eq!(get(&two, "name").await, None);
+    }
+}
