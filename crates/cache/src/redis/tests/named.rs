@@ -75,3 +75,16 @@ async fn what_is_invalidated_before_redis_heard_that_it_was_set_does_not_come_ba
         assert_eq!(get(&two, "name").await, None);
     }
 }
+
+#[tokio::test]
+async fn of_values_that_redis_heard_of_together_the_last_one_stays() {
+    let server = RedisServer::start(&[]);
+    let edit = |strategy: &mut crate::StrategyConfig| strategy.compression = crate::Compression::Zstd;
+    let (one, _backplane) = member(&server, "one", edit).await;
+    let (two, _other) = member(&server, "two", |_| {}).await;
+    // It takes longer to compress than the other takes to be written.
+    let large = Bytes::from("an older value ".repeat(60_000));
+    tokio::join!(set(&one, "name", large), set(&one, "name", Bytes::from("the last")));
+    concluded(&one, 2).await;
+    assert_eq!(get(&two, "name").await.as_deref(), Some("the last"));
+}
