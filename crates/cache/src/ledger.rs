@@ -108,6 +108,10 @@ impl Raised {
         news
     }
 
+    pub(crate) fn last_of(self, soft: bool) -> u64 {
+        if soft { self.soft } else { self.hard }
+    }
+
     pub(crate) fn last(self) -> u64 {
         self.hard.max(self.soft)
     }

@@ -366,6 +366,7 @@ impl Node {
         let Some(pending) = self.pending.remove(&id) else {
             return (Confirming::Pending, Vec::new());
         };
+        let by_writing = pending.by_writing && !self.hides_another(&pending, reply);
         let first = reply.seq.saturating_sub(pending.marks.len() as u64);
         for (mark, seq) in pending.marks.iter().zip(first + 1..) {
             self.records.enter(mark, seq);
@@ -374,11 +375,22 @@ impl Node {
             generation: reply.generation.id(),
             seq: reply.seq,
         };
-        if pending.by_writing {
+        if by_writing {
             return (Confirming::Confirmed(stamp), Vec::new());
         }
         // Once more: loads that began between the call and this moment do not know whether they are older.
         (Confirming::Confirmed(stamp), vec![Effect::Raise(pending.marks)])
+    }
+
+    /// Whether another node's invalidation of the same target, of which this node has not heard, stood where `pending` stands
+    /// now. It came after the value was written here, or may have, and no answer to SYNC tells of it any more.
+    fn hides_another(&self, pending: &Pending, reply: &InvalidateReply) -> bool {
+        let mut marks = pending.marks.iter().enumerate();
+        marks.any(|(at, mark)| {
+            // What is not said may be anything.
+            let before = reply.before.get(at).copied().unwrap_or(u64::MAX);
+            before > self.cursor && !self.records.know(mark, before)
+        })
     }
 
     /// Forgets unconfirmed invalidations for `marks`, which reach at least what they reach.

@@ -110,6 +110,12 @@ impl Records {
         news
     }
 
+    /// Whether it is known that `mark`, which names its target by a hash, was made at `seq` or later.
+    pub(crate) fn know(&self, mark: &Mark, seq: u64) -> bool {
+        let known = mark.target.hash().and_then(|hash| self.hashes.get(&hash));
+        known.is_some_and(|raised| raised.last_of(mark.soft) >= seq)
+    }
+
     /// How a value with these targets that knows of everything up to `since` stands.
     pub(crate) fn standing(&self, targets: &ValueTargets<'_>, since: u64) -> Standing {
         let mut standing = self.all.standing(since);

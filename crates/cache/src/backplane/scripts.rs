@@ -209,6 +209,8 @@ pub struct InvalidateReply {
     pub generation: Generation,
     /// The number of the last mark; those before it count down from there.
     pub seq: u64,
+    /// The number that each mark had before, which does not show any more; zero where it had none.
+    pub before: Vec<u64>,
 }
 
 /// A row of the table of nodes.
@@ -258,12 +260,13 @@ impl InvalidateReply {
     /// # Errors
     /// It is none of INVALIDATE.
     pub fn parse(value: &Value) -> Result<Self, Garbled> {
-        let [generation, seq] = fields(value)? else {
-            return Err(Garbled("not two fields"));
+        let [generation, seq, before] = fields(value)? else {
+            return Err(Garbled("not three fields"));
         };
         Ok(Self {
             generation: generation_of(generation)?,
             seq: number(seq)?,
+            before: fields(before)?.iter().map(number).collect::<Result<_, _>>()?,
         })
     }
 }

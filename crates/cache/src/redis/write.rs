@@ -31,6 +31,8 @@ use std::time::Duration;
 const WAITING_MAX: usize = 1024;
 /// How many are being written: enough that a round trip of a millisecond lets 16,000 a second through.
 const WRITERS_MAX: usize = 16;
+/// How often it is asked what happened before a value was set. Once is enough, unless Redis is slow.
+const LOOKS_MAX: usize = 8;
 /// How long past every window of grace a value is kept, because the origin may find it unchanged.
 const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
 /// The longest that anything is kept.
@@ -127,9 +129,13 @@ impl Engine {
         self.write_later(&Arc::clone(tier), job);
     }
 
-    /// Writes what a caller set by name, as of `stamp`: where it stands with the other nodes. Whatever happened here before
-    /// they were told may be told by the same mark, so that it does not show in the stamp; what happens from now on does.
+    /// Writes what a caller set by name, as of `stamp`: where other nodes were told of it. What happened between the call and
+    /// that, here or elsewhere, the stamp does not show, so it is looked for; what happens from now on is above the stamp.
     pub(super) async fn write_set(&self, tier: &Arc<RedisTier>, set: &SetHere, stamp: Stamp, compression: Compression) {
+        if !self.learn_up_to(stamp, set).await {
+            tier.counters.written(RedisWrite::NoPosition);
+            return;
+        }
         if !set.is_last() || self.standing(&set.entry, set.key.namespace()) != Standing::Valid {
             tier.counters.written(RedisWrite::Overtaken);
             return;
@@ -146,6 +152,18 @@ impl Engine {
         };
         let outcome = self.write_now(tier, job).await;
         tier.counters.written(outcome);
+    }
+
+    /// Whether the ledger knows of everything that reached `set` up to `stamp`, asking for it where it does not.
+    async fn learn_up_to(&self, stamp: Stamp, set: &SetHere) -> bool {
+        for _ in 0..LOOKS_MAX {
+            let known = self.stamp_of(&set.entry, set.key.namespace());
+            if known.is_some_and(|known| known.generation == stamp.generation && known.seq >= stamp.seq) {
+                return true;
+            }
+            self.verify(&set.key).await;
+        }
+        false
     }
 
     fn write_later(self: &Arc<Self>, tier: &Arc<RedisTier>, mut job: Job) {

@@ -414,6 +414,7 @@ fn a_confirmed_invalidation_reaches_what_was_loaded_until_it_was() {
     let reply = |generation| InvalidateReply {
         generation: Generation::new(generation),
         seq: 1,
+        before: vec![0],
     };
     let member = world.bench.engine.member(0);
     assert_eq!(member.invalidate_reply(id, &reply("other"), true), Confirming::Pending);
@@ -443,6 +444,7 @@ fn what_was_set_stays_when_redis_has_heard_of_it() {
         let reply = InvalidateReply {
             generation: Generation::new("one"),
             seq,
+            before: vec![0],
         };
         let confirming = engine.member(0).invalidate_reply(id, &reply, true);
         assert_eq!(confirming, Confirming::Confirmed(stamp(seq)));

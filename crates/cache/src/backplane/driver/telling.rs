@@ -114,10 +114,12 @@ fn confirm(
     acknowledged: bool,
 ) -> bool {
     let (mut over, mut all) = (Vec::new(), true);
-    for (parcel, after) in parcels.iter().zip((0..parcels.len() as u64).rev()) {
+    for (at, parcel) in parcels.iter().enumerate() {
+        let after = parcels.len() - at - 1;
         let one = InvalidateReply {
             generation: reply.generation.clone(),
-            seq: reply.seq.saturating_sub(after),
+            seq: reply.seq.saturating_sub(after as u64),
+            before: reply.before.get(at).copied().into_iter().collect(),
         };
         match member.invalidate_reply(parcel.id, &one, acknowledged) {
             Confirming::Confirmed(stamp) => {

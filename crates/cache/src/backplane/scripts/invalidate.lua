@@ -1,7 +1,9 @@
--- KEYS m, z. ARGV salt for a new generation, how many targets are kept, channel, marks.
-local shard = open(KEYS[1], KEYS[2], ARGV[1])
+-- KEYS m, z. ARGV salt for a new generation, how many targets are kept, channel, marks. Answers where each mark stood before,
+-- zero where it did not, because that is not known to anybody any more afterwards.
+local shard, before = open(KEYS[1], KEYS[2], ARGV[1]), {}
 for at = 4, #ARGV do
   shard.seq = shard.seq + 1
+  before[#before + 1] = redis.call('ZSCORE', KEYS[2], ARGV[at]) or '0'
   redis.call('ZADD', KEYS[2], number(shard.seq), ARGV[at])
 end
 shard.count = redis.call('ZCARD', KEYS[2])
@@ -14,4 +16,4 @@ end
 save(KEYS[1], shard)
 -- A nudge only: whoever does not hear it asks in time.
 redis.pcall('SPUBLISH', ARGV[3], number(shard.seq))
-return { shard.generation, number(shard.seq) }
+return { shard.generation, number(shard.seq), before }

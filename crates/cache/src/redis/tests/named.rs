@@ -1,6 +1,6 @@
 //! What is set and deleted by name while Redis has still to hear of it.
 
-use super::nodes::{member, text};
+use super::nodes::{Node, member, text};
 use crate::engine::Engine;
 use crate::{Invalidation, Key, Namespace, SetOptions};
 use bytes::Bytes;
@@ -87,4 +87,47 @@ async fn of_values_that_redis_heard_of_together_the_last_one_stays() {
     tokio::join!(set(&one, "name", large), set(&one, "name", Bytes::from("the last")));
     concluded(&one, 2).await;
     assert_eq!(get(&two, "name").await.as_deref(), Some("the last"));
+}
+
+/// What another node does.
+#[derive(Clone, Copy, Debug)]
+enum Elsewhere {
+    Invalidates,
+    Deletes,
+    Nothing,
+}
+
+#[tokio::test]
+async fn what_another_node_did_before_redis_heard_that_it_was_set_reaches_it() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let options = SetOptions {
+        tags: vec!["t".into()],
+        ..SetOptions::default()
+    };
+    let ways = [Elsewhere::Invalidates, Elsewhere::Deletes, Elsewhere::Nothing];
+    for (elsewhere, count) in ways.into_iter().zip(1..) {
+        let name = format!("{elsewhere:?}");
+        let silence = one.silence().await;
+        let act = async {
+            match elsewhere {
+                Elsewhere::Invalidates => drop(two.engine.invalidate(&Invalidation::of_tags(vec!["t".into()])).await),
+                Elsewhere::Deletes => drop(two.engine.delete_shared(&of(&two.engine), "", &name).await),
+                Elsewhere::Nothing => {}
+            }
+            // Nobody waits for Redis to hear of a deletion.
+            while two.engine.member(0).standing().pending > 0 {
+                tokio::task::yield_now().await;
+            }
+            drop(silence);
+        };
+        let (namespace, value) = (of(&one.engine), Bytes::from_static(b"set"));
+        tokio::join!(one.engine.set_shared(&namespace, "", &name, value, &options), act);
+        concluded(&one.engine, count).await;
+        let left = matches!(elsewhere, Elsewhere::Nothing).then(|| "set".to_owned());
+        for node in [&two, &one] {
+            node.learn().await;
+            assert_eq!(get(&node.engine, &name).await, left, "{elsewhere:?}");
+        }
+    }
 }

@@ -45,6 +45,8 @@ impl Clock for Shifted {
 struct Link {
     engine: OnceLock<std::sync::Weak<Engine>>,
     redis: Arc<Redis>,
+    /// Whoever holds this keeps Redis from being told.
+    telling: tokio::sync::Mutex<()>,
 }
 
 fn value(reply: Reply) -> Value {
@@ -87,6 +89,7 @@ impl Link {
 
     /// Tells Redis of each of `pending`; the stamp of the last.
     async fn invalidate(&self, pending: Vec<(PendingId, Mark)>) -> Option<Stamp> {
+        let _telling = self.telling.lock().await;
         let mut last = None;
         for (id, mark) in pending {
             let reply = self.call(ControlKeys::new("pg", 0).invalidate(7, &[mark])).await?;
@@ -212,6 +215,7 @@ impl Node {
         let link = Arc::new(Link {
             engine: OnceLock::new(),
             redis: Arc::clone(&redis),
+            telling: tokio::sync::Mutex::default(),
         });
         link.engine.set(Arc::downgrade(&engine)).expect("it is set once");
         engine.join_backplane(Joining {
@@ -229,6 +233,11 @@ impl Node {
     /// Hears of everything that was invalidated so far.
     pub(super) async fn learn(&self) {
         self.link.sync().await;
+    }
+
+    /// Redis is told nothing of this node while this is held.
+    pub(super) async fn silence(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.link.telling.lock().await
     }
 
     pub(super) fn key(&self, path: &str) -> Key {

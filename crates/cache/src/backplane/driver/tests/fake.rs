@@ -139,14 +139,16 @@ impl Fake {
                 state.invalidations += 1;
                 state.told.push(call.args.len() - 3);
                 let shard = state.shards.entry(name).or_default();
+                let mut before = Vec::new();
                 for mark in &call.args[3..] {
                     shard.seq += 1;
-                    shard.targets.insert(mark.clone(), shard.seq);
+                    let stood = shard.targets.insert(mark.clone(), shard.seq);
+                    before.push(text(&stood.unwrap_or_default().to_string()));
                 }
                 let seq = shard.seq;
                 drop(state);
                 self.bell.send_modify(|rung| *rung += 1);
-                Value::Array(vec![text(&generation), text(&seq.to_string())])
+                Value::Array(vec![text(&generation), text(&seq.to_string()), Value::Array(before)])
             }
             "sync" => {
                 let word = |at: usize| String::from_utf8_lossy(&call.args[at]).into_owned();

@@ -58,8 +58,11 @@ impl Twin {
         kept: usize,
     ) -> InvalidateReply {
         let generation = self.open(who, salt, missing);
+        let mut before = Vec::new();
         for mark in marks {
             self.seq += 1;
+            let stood = self.targets.iter().find(|(known, _)| known == mark);
+            before.push(stood.map_or(0, |(_, seq)| *seq));
             self.targets.retain(|(known, _)| known != mark);
             self.targets.push((mark.clone(), self.seq));
         }
@@ -71,6 +74,7 @@ impl Twin {
         InvalidateReply {
             generation,
             seq: self.seq,
+            before,
         }
     }
 
