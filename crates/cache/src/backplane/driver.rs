@@ -382,10 +382,12 @@ impl Inner {
                     self.write(shard.number, std::slice::from_ref(&mark)).await;
                 }
                 let Some(member) = self.member(shard) else { return };
-                shard
-                    .outbox
-                    .lock()
-                    .put_back(mark.clone(), |mark| member.pend(vec![mark]));
+                let mut outbox = shard.outbox.lock();
+                let twice = outbox.put_back(mark.clone(), |mark| member.pend(vec![mark]));
+                drop(outbox);
+                if twice {
+                    self.strike(shard.number, std::slice::from_ref(&mark));
+                }
                 shard.told.notify_one();
             }
             if known.is_none() {

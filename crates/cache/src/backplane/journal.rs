@@ -9,8 +9,11 @@
 //! returns. A record that is cut or damaged ends the file: after a crash that is the one that was being written, about which
 //! nothing had been promised. Confirmations are not synced: one that is lost lets something be told twice, which is harmless.
 //! When confirmed records make up most of the file, it is written anew.
+//!
+//! A record stays until it was confirmed as often as it was added. A confirmation may arrive behind the next invalidation of
+//! the same target, which it says nothing about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -66,7 +69,8 @@ pub(crate) struct Journal {
     directory: PathBuf,
     path: PathBuf,
     file: File,
-    live: BTreeSet<Record>,
+    /// What is not confirmed, and how often it was added.
+    live: BTreeMap<Record, usize>,
     counts: JournalCounts,
 }
 
@@ -85,7 +89,7 @@ impl Journal {
             directory: directory.to_owned(),
             path,
             file,
-            live: BTreeSet::new(),
+            live: BTreeMap::new(),
             counts: JournalCounts {
                 bytes,
                 ..JournalCounts::default()
@@ -93,25 +97,37 @@ impl Journal {
         })
     }
 
-    /// Takes over what programs before have left: the records that are new here.
+    /// Takes over what programs before have left. Each of the records is to be confirmed once more than before.
     ///
     /// # Errors
     /// When what was found cannot be kept here; then it stays where it is.
     pub(crate) fn adopt(&mut self) -> io::Result<Vec<Record>> {
         let mut adopted = Vec::new();
         for path in self.left_behind()? {
-            // What cannot be read is not ours, or not to be mended here. The lock is held until the file is gone.
-            let Ok(Some((_lock, found, whole))) = read_abandoned(&path) else {
-                continue;
-            };
-            self.counts.damaged += u64::from(!whole);
-            let new: Vec<Record> = found.into_iter().filter(|record| !self.live.contains(record)).collect();
-            self.add(&new)?;
-            std::fs::remove_file(&path)?;
-            self.counts.adopted += new.len() as u64;
-            adopted.extend(new);
+            match self.take_over(&path) {
+                Ok(found) => adopted.extend(found),
+                // What was taken over so far has to be told; the rest is found again.
+                Err(_) if !adopted.is_empty() => break,
+                Err(error) => return Err(error),
+            }
         }
         Ok(adopted)
+    }
+
+    fn take_over(&mut self, path: &Path) -> io::Result<Vec<Record>> {
+        // What cannot be read is not ours, or not to be mended here. The lock is held until the file is gone.
+        let Ok(Some((_lock, found, whole))) = read_abandoned(path) else {
+            return Ok(Vec::new());
+        };
+        let found: Vec<Record> = found.into_iter().collect();
+        self.add(&found)?;
+        if let Err(error) = std::fs::remove_file(path) {
+            let _ = self.confirm(&found);
+            return Err(error);
+        }
+        self.counts.damaged += u64::from(!whole);
+        self.counts.adopted += found.len() as u64;
+        Ok(found)
     }
 
     /// The journals in the directory that are not this one.
@@ -132,38 +148,47 @@ impl Journal {
     /// # Errors
     /// When they cannot be written; they are not in the journal then.
     pub(crate) fn add(&mut self, records: &[Record]) -> io::Result<()> {
-        let new: Vec<&Record> = records.iter().filter(|record| !self.live.contains(*record)).collect();
-        if new.is_empty() {
-            return Ok(());
+        let is_new = |record: &&Record| !self.live.contains_key(*record);
+        let new: Vec<&Record> = records.iter().filter(is_new).collect();
+        if !new.is_empty() {
+            let written = self.append(Act::Pending, &new).and_then(|()| self.file.sync_data());
+            if let Err(error) = written {
+                self.cut();
+                return Err(error);
+            }
         }
-        let written = self.append(Act::Pending, &new).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            self.cut();
-            return Err(error);
+        for record in records {
+            *self.live.entry(record.clone()).or_default() += 1;
         }
-        self.live.extend(new.into_iter().cloned());
         self.note();
         Ok(())
     }
 
-    /// Removes `records`: Redis has confirmed them, or others stand for them.
+    /// Removes `records`, each as it was added once: Redis has confirmed them, or others stand for them.
     ///
     /// # Errors
     /// When that cannot be written. They are told again after the next start.
     pub(crate) fn confirm(&mut self, records: &[Record]) -> io::Result<()> {
-        let known: Vec<&Record> = records.iter().filter(|record| self.live.contains(*record)).collect();
-        if known.is_empty() {
+        let mut over = Vec::new();
+        for record in records {
+            let Some(count) = self.live.get_mut(record) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                self.live.remove(record);
+                over.push(record);
+            }
+        }
+        if over.is_empty() {
             return Ok(());
         }
-        let written = self.append(Act::Confirmed, &known);
-        for record in records {
-            self.live.remove(record);
-        }
+        let written = self.append(Act::Confirmed, &over);
         if written.is_err() {
             self.cut();
         }
         self.note();
-        let live: u64 = self.live.iter().map(Record::bytes).sum();
+        let live: u64 = self.live.keys().map(Record::bytes).sum();
         if self.counts.bytes > REWRITE_BYTES_MIN.max(4 * live) {
             return written.and(self.rewrite());
         }
@@ -177,7 +202,7 @@ impl Journal {
         let mut file = begin(&unfinished)?;
         let mut text = Vec::new();
         self.live
-            .iter()
+            .keys()
             .for_each(|record| record.write(Act::Pending, &mut text));
         let written = file
             .write_all(&text)

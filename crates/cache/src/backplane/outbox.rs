@@ -85,12 +85,13 @@ impl Outbox {
         None
     }
 
-    /// Takes in a mark that stands in the journal already.
-    pub(crate) fn put_back(&mut self, mark: Mark, pend: impl FnOnce(Mark) -> PendingId) {
+    /// Takes in a mark that was added to the journal already; whether it stood there for this outbox before, so that it was
+    /// added once too often.
+    pub(crate) fn put_back(&mut self, mark: Mark, pend: impl FnOnce(Mark) -> PendingId) -> bool {
         if !self.waiting.contains_key(&mark) {
             self.enter(mark.clone(), Vec::new(), pend);
         }
-        self.written(&[mark]);
+        !self.written(&[mark]).is_empty()
     }
 
     fn enter(&mut self, mark: Mark, tickets: Vec<Arc<Ticket>>, pend: impl FnOnce(Mark) -> PendingId) {
@@ -123,13 +124,13 @@ impl Outbox {
         unwritten.cloned().collect()
     }
 
-    /// `marks` stand in the journal.
-    pub(crate) fn written(&mut self, marks: &[Mark]) {
-        for mark in marks {
-            if let Some(held) = self.held.get_mut(mark) {
-                held.journaled = true;
-            }
-        }
+    /// `marks` were added to the journal; those of them that stood there already were added once too often.
+    pub(crate) fn written(&mut self, marks: &[Mark]) -> Vec<Mark> {
+        let mut stood = |mark: &&Mark| {
+            let held = self.held.get_mut(*mark);
+            held.is_none_or(|held| std::mem::replace(&mut held.journaled, true))
+        };
+        marks.iter().filter(|mark| stood(mark)).cloned().collect()
     }
 
     /// Redis has confirmed `id`: its mark, if it stands in the journal and nothing else here needs it there, and who waits.

@@ -64,7 +64,8 @@ fn take(member: &Member, shard: &Shard) -> Vec<Parcel> {
 async fn write_down(inner: &Arc<Inner>, shard: &Shard, parcels: &[Parcel]) {
     let unwritten = shard.outbox.lock().unwritten(parcels);
     if inner.journal.is_some() && !unwritten.is_empty() && inner.write(shard.number, &unwritten).await {
-        shard.outbox.lock().written(&unwritten);
+        let twice = shard.outbox.lock().written(&unwritten);
+        inner.strike(shard.number, &twice);
     }
 }
 

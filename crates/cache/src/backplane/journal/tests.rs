@@ -53,6 +53,27 @@ fn a_journal_that_is_not_empty_stays() {
     assert_eq!(next.adopt().unwrap(), records(&["x"]));
 }
 
+/// Confirmations are written behind whoever adds, and one may be overtaken by the next invalidation of the same target.
+#[test]
+fn what_is_added_again_outlives_the_confirmation_of_what_was_added_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(folder.path(), "a").unwrap();
+    journal.add(&records(&["x"])).unwrap();
+    journal.add(&records(&["x"])).unwrap();
+    journal.confirm(&records(&["x"])).unwrap();
+    assert_eq!(journal.counts().records, 1);
+    drop(journal);
+    let mut next = Journal::create(folder.path(), "b").unwrap();
+    // Found while the same waits to be confirmed here.
+    next.add(&records(&["x"])).unwrap();
+    assert_eq!(next.adopt().unwrap(), records(&["x"]));
+    next.confirm(&records(&["x"])).unwrap();
+    assert_eq!(next.counts().records, 1);
+    next.confirm(&records(&["x"])).unwrap();
+    next.close();
+    assert_eq!(journals(folder.path()), 0);
+}
+
 /// A file that ends anywhere, and one with any bit turned over, holds what was whole before that place.
 #[test]
 fn a_damaged_end_costs_only_what_was_being_written() {

@@ -51,7 +51,9 @@ fn a_target_waits_once_and_what_is_on_the_way_is_not_touched() {
     let first = bench.send();
     assert_eq!(first.len(), 2);
     assert_eq!(bench.outbox.unwritten(&first).len(), 2);
-    bench.outbox.written(&[first[0].mark.clone(), first[1].mark.clone()]);
+    let marks = [first[0].mark.clone(), first[1].mark.clone()];
+    assert_eq!(bench.outbox.written(&marks), []);
+    assert_eq!(bench.outbox.written(&marks[..1]), [marks[0].clone()], "it stood there");
     // Invalidated again meanwhile: the message on the way does not tell of it.
     bench.put(1);
     let second = bench.send();
