@@ -14,6 +14,7 @@ use crate::ledger::Standing;
 use crate::lookup::{Ask, Lookup};
 use crate::namespace::Namespace;
 use crate::operations::{SetHere, SetOptions};
+use crate::outcome::MissReason;
 use crate::promise::{Promise, promise};
 use crate::strategy::Strategy;
 use bytes::Bytes;
@@ -43,19 +44,15 @@ impl Engine {
         names: &[String],
     ) -> Vec<Option<Hit>> {
         let strategy = self.default_strategy();
-        let mut found = Vec::with_capacity(names.len());
-        for name in names {
-            found.push(self.get_here(&Key::named(namespace, tenant, name), &strategy).await);
-        }
+        let keys: Vec<Key> = names.iter().map(|name| Key::named(namespace, tenant, name)).collect();
+        // What happened lately is asked for once, for all of them.
+        let mut asked = false;
+        let mut found = self.mget_here(&keys, &strategy, &mut asked).await;
         let Some(tier) = self.redis_tier(&strategy).cloned() else {
             return found;
         };
-        let lacking: Vec<(usize, Key)> = names
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| found.get(*at).is_some_and(Option::is_none))
-            .map(|(at, name)| (at, Key::named(namespace, tenant, name)))
-            .collect();
+        let lacks = |at: usize| found.get(at).is_some_and(Option::is_none);
+        let lacking: Vec<(usize, Key)> = keys.into_iter().enumerate().filter(|(at, _)| lacks(*at)).collect();
         if lacking.is_empty() {
             return found;
         }
@@ -70,7 +67,7 @@ impl Engine {
         };
         for ((at, key), answer) in lacking.iter().zip(answers) {
             let recalled = match answer {
-                Some(bytes) => self.recall_named(&tier, key, &strategy, &bytes).await,
+                Some(bytes) => self.recall_named(&tier, key, &strategy, (&bytes, &mut asked)).await,
                 None => Err(RedisMiss::Absent),
             };
             match recalled {
@@ -87,23 +84,29 @@ impl Engine {
         found
     }
 
-    /// What memory has, verified where that is needed.
-    async fn get_here(self: &Arc<Self>, key: &Key, strategy: &Arc<Strategy>) -> Option<Hit> {
-        let mut ask = Ask {
-            lead: false,
-            ..Ask::plain(self.parts.clock.now(), strategy)
-        };
-        loop {
+    /// What memory has under each of `keys`, all of one namespace, verified together where that is needed.
+    async fn mget_here(self: &Arc<Self>, keys: &[Key], strategy: &Arc<Strategy>, asked: &mut bool) -> Vec<Option<Hit>> {
+        let look = |key: &Key, verified: bool| {
+            let ask = Ask {
+                lead: false,
+                verified,
+                ..Ask::plain(self.parts.clock.now(), strategy)
+            };
             match self.lookup(key, &ask) {
-                Lookup::Fresh { hit, .. } | Lookup::Stale { hit, .. } => return Some(hit),
-                Lookup::Unverified if !ask.verified => {
-                    self.verify(key).await;
-                    ask.verified = true;
-                    ask.now = self.parts.clock.now();
-                }
-                _ => return None,
+                Lookup::Fresh { hit, .. } | Lookup::Stale { hit, .. } => Ok(Some(hit)),
+                Lookup::Unverified if !verified => Err(MissReason::Unverified),
+                _ => Ok(None),
             }
+        };
+        let looked: Vec<_> = keys.iter().map(|key| (key, look(key, false))).collect();
+        if let Some((key, _)) = looked.iter().find(|(_, found)| found.is_err()) {
+            *asked = true;
+            self.verify(key).await;
         }
+        let settled = looked
+            .into_iter()
+            .map(|(key, found)| found.or_else(|_| look(key, true)).unwrap_or(None));
+        settled.collect()
     }
 
     async fn recall_named(
@@ -111,14 +114,14 @@ impl Engine {
         tier: &Arc<RedisTier>,
         key: &Key,
         strategy: &Arc<Strategy>,
-        bytes: &Bytes,
+        (bytes, asked): (&Bytes, &mut bool),
     ) -> Result<Hit, RedisMiss> {
         let read = tier.read(Name::of(key.text(), None), bytes, key, strategy).await?;
         if read.is_selector() {
             return Err(RedisMiss::Absent);
         }
         let written = self.flights.lock(key.hash()).written();
-        let judged = self.judge(tier, key, &read).await?;
+        let judged = self.judge(tier, key, &read, asked).await?;
         let terms = Ask::plain(tier.parts.clock.now(), strategy);
         if judged.doubtful || usable(&judged.entry, judged.softened, &terms).is_err() {
             return Err(RedisMiss::Stale);

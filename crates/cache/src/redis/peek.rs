@@ -76,7 +76,7 @@ impl Engine {
                 }
                 continue;
             }
-            let judged = self.judge(tier, key, &read).await?;
+            let judged = self.judge(tier, key, &read, &mut false).await?;
             let (hit, now) = (Hit(judged.entry), self.parts.clock.now());
             return Ok(RedisPeek::Holds {
                 age: hit.age(now),

@@ -214,7 +214,7 @@ impl Recalling<'_> {
         if read.payload.variant != self.variant.as_deref().unwrap_or_default() {
             return self.useless(RedisMiss::OtherKey);
         }
-        match held.engine.judge(&self.tier, &held.key, &read).await {
+        match held.engine.judge(&self.tier, &held.key, &read, &mut false).await {
             Ok(judged) => self.settle(&read, judged),
             Err(why) => self.useless(why),
         }
@@ -336,12 +336,18 @@ impl Engine {
         }
     }
 
-    /// What a value in Redis is worth here: whether anything reached it since its load began, and how old it is. The check may
-    /// ask once, for at most 100 ms, what was invalidated lately.
-    pub(super) async fn judge(&self, tier: &Arc<RedisTier>, key: &Key, read: &Read) -> Result<Judged, RedisMiss> {
+    /// What a value in Redis is worth here: whether anything reached it since its load began, and how old it is. Unless that was
+    /// `asked` for already, the check may ask once, for at most 100 ms, what was invalidated lately.
+    pub(super) async fn judge(
+        &self,
+        tier: &Arc<RedisTier>,
+        key: &Key,
+        read: &Read,
+        asked: &mut bool,
+    ) -> Result<Judged, RedisMiss> {
         let check = || self.check_value(key, read.payload.tags.iter().map(String::as_str), read.stamp);
         let mut standing = check();
-        if standing == ValueStanding::No(NotGood::Unverified) {
+        if standing == ValueStanding::No(NotGood::Unverified) && !std::mem::replace(asked, true) {
             self.verify(key).await;
             standing = check();
         }

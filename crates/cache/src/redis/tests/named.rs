@@ -131,3 +131,26 @@ async fn what_another_node_did_before_redis_heard_that_it_was_set_reaches_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn several_names_are_verified_together_and_once() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    for (name, count) in names.iter().zip(1..) {
+        set(&one.engine, name, Bytes::from("value")).await;
+        concluded(&one.engine, count).await;
+    }
+    two.learn().await;
+    let namespace = of(&two.engine);
+    let (in_memory, _) = names.split_at(10);
+    let found = async |names: &[String]| {
+        let found = two.engine.mget_shared(&namespace, "", names).await;
+        found.iter().flatten().count()
+    };
+    assert_eq!(found(in_memory).await, 10);
+    // From now on nothing is known for long enough to be of use.
+    two.engine.set_freshness_bound(Duration::ZERO);
+    let before = two.asked();
+    assert_eq!((found(&names).await, two.asked() - before), (0, 1));
+}

@@ -47,6 +47,8 @@ struct Link {
     redis: Arc<Redis>,
     /// Whoever holds this keeps Redis from being told.
     telling: tokio::sync::Mutex<()>,
+    /// How often it was asked what happened.
+    asked: AtomicUsize,
 }
 
 fn value(reply: Reply) -> Value {
@@ -170,6 +172,7 @@ struct Out(Arc<Link>);
 impl Outward for Out {
     fn verify(&self, _: u32) -> Verifying {
         let link = Arc::clone(&self.0);
+        link.asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             link.sync().await;
         })
@@ -216,6 +219,7 @@ impl Node {
             engine: OnceLock::new(),
             redis: Arc::clone(&redis),
             telling: tokio::sync::Mutex::default(),
+            asked: AtomicUsize::default(),
         });
         link.engine.set(Arc::downgrade(&engine)).expect("it is set once");
         engine.join_backplane(Joining {
@@ -233,6 +237,11 @@ impl Node {
     /// Hears of everything that was invalidated so far.
     pub(super) async fn learn(&self) {
         self.link.sync().await;
+    }
+
+    /// How often somebody asked what happened, because of what was found.
+    pub(super) fn asked(&self) -> usize {
+        self.link.asked.load(Ordering::SeqCst)
     }
 
     /// Redis is told nothing of this node while this is held.
