@@ -11,7 +11,7 @@
 use super::protocol::PendingId;
 use super::receipts::Ticket;
 use super::wire::{Mark, Shared};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How many marks wait for one shard before new ones become namespaces.
@@ -48,6 +48,8 @@ pub(crate) struct Outbox {
     /// Those that are not on the way.
     waiting: HashMap<Mark, PendingId>,
     held: HashMap<Mark, Held>,
+    /// See [`Outbox::take_new`].
+    new: BTreeSet<PendingId>,
     marks_max: usize,
     overflows: u64,
 }
@@ -79,9 +81,11 @@ impl Outbox {
         if let Some(id) = self.waiting.get(&mark) {
             let entry = self.entries.get_mut(id).expect("what waits is an entry");
             entry.tickets.push(Arc::clone(ticket));
+            self.new.insert(*id);
             return Some(*id);
         }
-        self.enter(mark, vec![Arc::clone(ticket)], pend);
+        let id = self.enter(mark, vec![Arc::clone(ticket)], pend);
+        self.new.insert(id);
         None
     }
 
@@ -94,11 +98,26 @@ impl Outbox {
         !self.written(&[mark]).is_empty()
     }
 
-    fn enter(&mut self, mark: Mark, tickets: Vec<Arc<Ticket>>, pend: impl FnOnce(Mark) -> PendingId) {
+    fn enter(&mut self, mark: Mark, tickets: Vec<Arc<Ticket>>, pend: impl FnOnce(Mark) -> PendingId) -> PendingId {
         let id = pend(mark.clone());
         self.held.entry(mark.clone()).or_default().entries += 1;
         self.waiting.insert(mark.clone(), id);
         self.entries.insert(id, Entry { mark, tickets });
+        id
+    }
+
+    /// What was asked for since the last look, or came back without standing in the journal. It goes on waiting.
+    pub(crate) fn take_new(&mut self) -> Vec<Parcel> {
+        let parcel = |id| {
+            let mark = self.entries.get(&id)?.mark.clone();
+            Some(Parcel { id, mark })
+        };
+        std::mem::take(&mut self.new).into_iter().filter_map(parcel).collect()
+    }
+
+    /// The next look finds `parcels` again.
+    pub(crate) fn put_back_new(&mut self, parcels: &[Parcel]) {
+        self.new.extend(parcels.iter().map(|parcel| parcel.id));
     }
 
     /// `ids` are on the way from now on.
@@ -106,6 +125,7 @@ impl Outbox {
         let mut parcels = Vec::new();
         for id in ids {
             let Some(entry) = self.entries.get(&id) else { continue };
+            self.new.remove(&id);
             if self.waiting.get(&entry.mark) == Some(&id) {
                 self.waiting.remove(&entry.mark);
             }
@@ -156,6 +176,9 @@ impl Outbox {
         if let Some(entry) = self.entries.get(&id) {
             // Another one may wait with the same mark; then this one stays alone and is sent beside it.
             self.waiting.entry(entry.mark.clone()).or_insert(id);
+            if self.held.get(&entry.mark).is_some_and(|held| !held.journaled) {
+                self.new.insert(id);
+            }
         }
     }
 

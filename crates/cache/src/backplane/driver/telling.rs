@@ -32,24 +32,42 @@ pub(super) async fn tell(inner: Arc<Inner>, number: usize) {
             () = inner.left() => return,
         }
         while let Some(member) = inner.member(shard) {
-            let parcels = take(&member, shard);
-            if parcels.is_empty() {
+            if shard.state() != ShardState::InStep {
+                note_new(&inner, shard).await;
                 break;
             }
-            // All of them first: nobody knows how many parts Redis takes.
-            write_down(&inner, shard, &parcels).await;
-            let mut parts = parcels.chunks(MARKS_MAX);
-            let delivered = loop {
-                let Some(part) = parts.next() else { break true };
-                if !deliver(&inner, &member, shard, &mut *line, part).await {
-                    break false;
-                }
-            };
-            if !delivered {
-                parts.for_each(|part| keep(&inner, &member, shard, part));
+            if !tell_all(&inner, &member, shard, &mut *line).await {
                 break;
             }
         }
+    }
+}
+
+/// Tells Redis what waits; whether there was anything and all of it was confirmed.
+async fn tell_all(inner: &Arc<Inner>, member: &Member, shard: &Shard, line: &mut dyn Line) -> bool {
+    let parcels = take(member, shard);
+    // All of them first: nobody knows how many parts Redis takes.
+    write_down(inner, shard, &parcels).await;
+    let mut parts = parcels.chunks(MARKS_MAX);
+    while let Some(part) = parts.next() {
+        if !deliver(inner, member, shard, line, part).await {
+            parts.for_each(|part| keep(inner, member, shard, part));
+            return false;
+        }
+    }
+    !parcels.is_empty()
+}
+
+/// Redis cannot be told now: only writes down what is new, however much waits.
+async fn note_new(inner: &Arc<Inner>, shard: &Shard) {
+    let new = shard.outbox.lock().take_new();
+    let written = write_down(inner, shard, &new).await;
+    if !written {
+        shard.outbox.lock().put_back_new(&new);
+    }
+    // Read after it was written: whoever finds that Redis is away lets go only of what stands in the journal.
+    if shard.state() == ShardState::Away {
+        new.iter().for_each(|parcel| let_go(inner, shard, parcel));
     }
 }
 
@@ -60,13 +78,18 @@ fn take(member: &Member, shard: &Shard) -> Vec<Parcel> {
     outbox.send(unsent.into_iter().map(|(id, _)| id))
 }
 
-/// Writes into the journal what of `parcels` does not stand there.
-async fn write_down(inner: &Arc<Inner>, shard: &Shard, parcels: &[Parcel]) {
+/// Writes into the journal what of `parcels` does not stand there; whether it does now, as far as there is a journal.
+async fn write_down(inner: &Arc<Inner>, shard: &Shard, parcels: &[Parcel]) -> bool {
     let unwritten = shard.outbox.lock().unwritten(parcels);
-    if inner.journal.is_some() && !unwritten.is_empty() && inner.write(shard.number, &unwritten).await {
+    if inner.journal.is_none() || unwritten.is_empty() {
+        return true;
+    }
+    let written = inner.write(shard.number, &unwritten).await;
+    if written {
         let twice = shard.outbox.lock().written(&unwritten);
         inner.strike(shard.number, &twice);
     }
+    written
 }
 
 /// Tells Redis of `parcels`; whether all of them were confirmed.
@@ -149,13 +172,17 @@ fn keep(inner: &Inner, member: &Member, shard: &Shard, parcels: &[Parcel]) {
     let away = shard.state() == ShardState::Away;
     for parcel in parcels {
         member.invalidate_failed(parcel.id);
-        let mut outbox = shard.outbox.lock();
-        outbox.put_off(parcel.id);
+        shard.outbox.lock().put_off(parcel.id);
         if away {
-            let (tickets, journaled) = outbox.take_tickets(parcel.id);
-            inner.put_off(tickets, journaled);
+            let_go(inner, shard, parcel);
         }
     }
+}
+
+/// Nobody waits for `parcel` any longer.
+fn let_go(inner: &Inner, shard: &Shard, parcel: &Parcel) {
+    let (tickets, journaled) = shard.outbox.lock().take_tickets(parcel.id);
+    inner.put_off(tickets, journaled);
 }
 
 impl Inner {

@@ -78,6 +78,28 @@ fn what_was_put_off_waits_with_those_who_come_later() {
 }
 
 #[test]
+fn who_looks_at_what_is_new_sees_nothing_twice() {
+    let mut bench = Bench::with_room(10);
+    let new = |bench: &mut Bench| -> Vec<Target> {
+        let new = bench.outbox.take_new().into_iter();
+        new.map(|parcel| parcel.mark.target).collect()
+    };
+    (1..=3).for_each(|tag| drop(bench.put(tag)));
+    assert_eq!(new(&mut bench), [1, 2, 3].map(Target::Tag));
+    assert_eq!(new(&mut bench), []);
+    bench.put(2);
+    assert_eq!(new(&mut bench), [Target::Tag(2)], "somebody else waits for it");
+    bench.put(3);
+    bench.put(4);
+    assert_eq!(bench.send().len(), 4, "all of it still waits");
+    assert_eq!(new(&mut bench), [], "what is sent is seen to");
+    bench.put(5);
+    let sent = bench.send();
+    bench.outbox.put_off(sent[0].id);
+    assert_eq!(new(&mut bench), [Target::Tag(5)], "it still has to be written down");
+}
+
+#[test]
 fn past_the_limit_a_target_becomes_its_namespace() {
     let mut bench = Bench::with_room(3);
     for tag in 0..1000 {
