@@ -369,9 +369,10 @@ impl Engine {
             .stamp
             .filter(|now| !softened && is_far_behind(read.stamp, *now))
         {
-            let (tier, name, old) = (Arc::clone(tier), Name::of(key.text(), variant_of(read)), read.stamp);
+            let (tier, name) = (Arc::clone(tier), Name::of(key.text(), variant_of(read)));
+            let seen = read.beginning.to_vec();
             self.parts.runtime.spawn(Box::pin(async move {
-                tier.restamp(name, old, stamp).await;
+                tier.restamp(name, &seen, stamp).await;
             }));
         }
         let reading = tier

@@ -3,6 +3,7 @@
 
 mod named;
 mod nodes;
+mod restamped;
 mod snapshots;
 
 use super::names::Name;

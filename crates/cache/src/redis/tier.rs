@@ -52,6 +52,8 @@ pub(crate) struct RedisTier {
 /// A value as it lay in Redis.
 pub(super) struct Read {
     pub(super) stamp: Stamp,
+    /// What tells it from another value under the same name.
+    pub(super) beginning: Bytes,
     pub(super) front: Front,
     pub(super) payload: Payload,
 }
@@ -193,11 +195,12 @@ impl RedisTier {
         Ok(removed.int() == Some(1))
     }
 
-    /// Brings the position of what lies under `name` up to date, if that is still what has the position `old`.
-    pub(super) async fn restamp(&self, name: Name, old: Stamp, new: Stamp) {
+    /// Brings the position of what lies under `name` up to date, if that is still what begins with `seen`: another value with
+    /// the same position may have other tags.
+    pub(super) async fn restamp(&self, name: Name, seen: &[u8], new: Stamp) {
         let (value, _) = self.names(name);
-        let (old, new) = (old.encode(name.number()), new.encode(name.number()));
-        if let Ok(reply) = self.redis.script(&RESTAMP, &[&value], &[&old, &new]).await
+        let new = new.encode(name.number());
+        if let Ok(reply) = self.redis.script(&RESTAMP, &[&value], &[seen, &new]).await
             && reply.int() == Some(1)
         {
             self.counters.restamped.increment();
@@ -267,7 +270,12 @@ impl RedisTier {
         if payload.key != key.text() {
             return Err(RedisMiss::OtherKey);
         }
-        Ok(Read { stamp, front, payload })
+        Ok(Read {
+            stamp,
+            beginning: beginning(bytes),
+            front,
+            payload,
+        })
     }
 }
 

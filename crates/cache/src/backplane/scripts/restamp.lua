@@ -1,4 +1,5 @@
--- KEYS value. ARGV the stamp that stands before it, the one that is to. 1: it does; 0: the value is another by now.
+-- KEYS value. ARGV how it begins, from its stamp to what tells it from others; the stamp that is to stand before it. 1: it does;
+-- 0: the value is another by now.
 if redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then
   return 0
 end
