@@ -310,23 +310,38 @@ fn begin(path: &Path) -> io::Result<File> {
 /// What the file at `path` holds, and whether it is whole; nothing while a program holds it. The file stays locked as long as
 /// the first part of the answer is held.
 fn read_abandoned(path: &Path) -> io::Result<Option<(File, BTreeSet<Record>, bool)>> {
+    let Some(file) = open_found(path)? else {
+        return Ok(None);
+    };
+    read_if_abandoned(file, path)
+}
+
+/// The file at `path`, if it may be one of ours.
+fn open_found(path: &Path) -> io::Result<Option<File>> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path);
-    let mut file = match opened {
+    let file = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
     let about = file.metadata()?;
-    if !about.is_file() || about.uid() != rustix::process::geteuid().as_raw() || about.len() > FILE_BYTES_MAX {
-        return Ok(None);
-    }
+    let ours = about.is_file() && about.uid() == rustix::process::geteuid().as_raw() && about.len() <= FILE_BYTES_MAX;
+    Ok(ours.then_some(file))
+}
+
+fn read_if_abandoned(mut file: File, path: &Path) -> io::Result<Option<(File, BTreeSet<Record>, bool)>> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // A program that wrote its journal anew since this one was opened holds the file that lies there now, and not this one.
+    let (held, there) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+    if (held.dev(), held.ino()) != (there.dev(), there.ino()) {
+        return Ok(None);
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;

@@ -1,6 +1,6 @@
 //! Programs that end at any point, and what the next one finds.
 
-use super::{Journal, MAGIC, REWRITE_BYTES_MIN, Record, replay};
+use super::{Journal, MAGIC, REWRITE_BYTES_MIN, Record, open_found, read_if_abandoned, replay};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -139,4 +139,25 @@ fn a_file_does_not_grow_with_what_is_confirmed() {
     assert_eq!(other.adopt().unwrap(), [], "the file that was written anew is held too");
     drop(journal);
     assert_eq!(other.adopt().unwrap(), records(&["stays"]));
+}
+
+#[test]
+fn a_file_that_is_written_anew_while_another_program_looks_at_it_is_not_abandoned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backplane-a.journal");
+    let mut journal = Journal::create(folder.path(), "a").unwrap();
+    journal.add(&records(&["stays"])).unwrap();
+    let found = open_found(&path).unwrap().unwrap();
+    journal.rewrite().unwrap();
+    // Nobody holds the one that was found any more, and it is not the one that lies there.
+    assert!(read_if_abandoned(found, &path).unwrap().is_none());
+    let found = open_found(&path).unwrap().unwrap();
+    assert!(read_if_abandoned(found, &path).unwrap().is_none(), "this one is held");
+    drop(journal);
+    let found = open_found(&path).unwrap().unwrap();
+    let (_, found, whole) = read_if_abandoned(found, &path).unwrap().unwrap();
+    assert_eq!(
+        (found.into_iter().collect::<Vec<_>>(), whole),
+        (records(&["stays"]), true)
+    );
 }
