@@ -215,7 +215,7 @@ impl Backplane {
                 // A round that is under way would enter the node again.
                 let mut rounds = shard.rounds.subscribe();
                 let _ = rounds.wait_for(|round| *round == u64::MAX).await;
-                let _ = inner.link.strike(shard.keys.node_table(), &inner.config.node).await;
+                let _ = inner.link.read(&shard.keys.leave(&inner.config.node)).await;
             }
         };
         tokio::select! {

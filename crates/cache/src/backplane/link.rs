@@ -41,10 +41,8 @@ pub(crate) trait Link: Send + Sync + 'static {
     fn line(&self, keys: &ControlKeys) -> Box<dyn Line>;
     /// The bell of the shard with `keys`.
     fn bell(&self, keys: &ControlKeys) -> Box<dyn Bell>;
-    /// Runs a call that changes nothing which has to last.
+    /// Runs a call for which no replica is waited for.
     fn read<'a>(&'a self, call: &'a Call) -> Answer<'a, Value>;
-    /// Strikes `node` from the table at `key`.
-    fn strike<'a>(&'a self, key: &'a [u8], node: &'a str) -> Answer<'a, ()>;
     /// How many replicas are known to be there.
     fn replicas_known(&self) -> u32;
 }
@@ -52,12 +50,14 @@ pub(crate) trait Link: Send + Sync + 'static {
 static INVALIDATE: Script = Script::new(scripts::INVALIDATE.text);
 static SYNC: Script = Script::new(scripts::SYNC.text);
 static NODES: Script = Script::new(scripts::NODES.text);
+static LEAVE: Script = Script::new(scripts::LEAVE.text);
 
 /// What the client knows a script by.
 fn script_of(source: &'static Source) -> &'static Script {
     match source.name {
         "invalidate" => &INVALIDATE,
         "sync" => &SYNC,
+        "leave" => &LEAVE,
         _ => &NODES,
     }
 }
@@ -79,13 +79,6 @@ impl Link for RedisLink {
             let (keys, args) = (slices(&call.keys), slices(&call.args));
             let reply = self.0.script(script_of(call.script), &keys, &args).await;
             Ok(value_of(&reply.map_err(LinkFault::of)?))
-        })
-    }
-
-    fn strike<'a>(&'a self, key: &'a [u8], node: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let struck = self.0.command("HDEL", &[key], &[node.as_bytes()]).await;
-            struck.map(drop).map_err(LinkFault::of)
         })
     }
 

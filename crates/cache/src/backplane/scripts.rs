@@ -3,7 +3,8 @@
 //!
 //! * `{pg:0}m`, a hash: `salt`, `seq`, `floor`, `count`
 //! * `{pg:0}z`, a sorted set: mark ([`super::wire`]) → the `seq` of its last invalidation
-//! * `{pg:0}n`, a hash: node → the generation it knows, up to where it knows all of it, its bound, when it was seen
+//! * `{pg:0}n`, a hash: node → the generation it knows, up to where it knows all of it, its bound, when it was seen; or that
+//!   it left, and when
 //! * `{pg:0}c`, a channel: a nudge after each invalidation
 //!
 //! Answers come from outside and are taken for nothing else than bytes: what cannot be read is [`Garbled`], never a panic.
@@ -20,6 +21,8 @@ pub const TARGETS_KEPT: u32 = 100_000;
 pub const MARKS_MAX: usize = 1000;
 /// The most records of one answer of [`SYNC`].
 pub const PAGE_RECORDS: u32 = 5000;
+/// A node that is silent for so many of its bounds, and for a while, is not there any more.
+pub(crate) const SILENT_BOUNDS: u32 = 10;
 /// How long the table of nodes is kept when nobody asks any more.
 const NODES_KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -51,6 +54,12 @@ pub static SYNC: Source = Source {
 pub static NODES: Source = Source {
     name: "nodes",
     text: include_str!("scripts/nodes.lua"),
+};
+
+/// Notes that a node left.
+pub static LEAVE: Source = Source {
+    name: "leave",
+    text: include_str!("scripts/leave.lua"),
 };
 
 /// Renews the stamp before a value, if it is still the one that was read.
@@ -162,20 +171,24 @@ impl ControlKeys {
         }
     }
 
-    /// Asks which nodes there are; those that said nothing for `silence_max` are struck out.
+    /// Asks which nodes there are; those that said nothing for `silence_max` and for ten of their bounds are struck out.
     #[must_use]
     pub fn nodes(&self, silence_max: Duration) -> Call {
         Call {
             script: &NODES,
             keys: vec![self.nodes.clone()],
-            args: vec![text(silence_max.as_millis())],
+            args: vec![text(silence_max.as_millis()), text(SILENT_BOUNDS)],
         }
     }
 
-    /// The table of nodes, for who leaves it.
+    /// Notes that `node` left.
     #[must_use]
-    pub fn node_table(&self) -> &[u8] {
-        &self.nodes
+    pub fn leave(&self, node: &str) -> Call {
+        Call {
+            script: &LEAVE,
+            keys: vec![self.nodes.clone()],
+            args: vec![text(node), text(NODES_KEPT.as_millis())],
+        }
     }
 }
 
@@ -278,6 +291,18 @@ impl NodeSeen {
     /// It is none of NODES.
     pub fn parse_all(value: &Value) -> Result<Vec<Self>, Garbled> {
         Ok(fields(value)?.chunks(3).filter_map(Self::parse).collect())
+    }
+
+    /// The nodes that left, by an answer of NODES.
+    #[must_use]
+    pub fn left(value: &Value) -> Vec<String> {
+        let name = |row: &[Value]| match row {
+            [Value::Bytes(name), Value::Bytes(row), _] if row.starts_with(b"left ") => {
+                String::from_utf8(name.clone()).ok()
+            }
+            _ => None,
+        };
+        fields(value).map_or_else(|_| Vec::new(), |rows| rows.chunks(3).filter_map(name).collect())
     }
 
     fn parse(row: &[Value]) -> Option<Self> {

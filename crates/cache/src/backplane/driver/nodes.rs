@@ -1,7 +1,6 @@
 //! The table of nodes of a shard, read for all who want to know at once.
 
-use super::super::generation::Gen;
-use super::super::scripts::NodeSeen;
+use super::super::scripts::{NodeSeen, SILENT_BOUNDS};
 use super::{Inner, Shard};
 use crate::sync::Mutex;
 use peregrine_base::Instant;
@@ -23,8 +22,8 @@ struct LastRead {
     /// When it began.
     at: Instant,
     rows: Arc<[NodeSeen]>,
-    /// Rows that were there before.
-    departed: Vec<NodeSeen>,
+    /// Rows that were there before, of nodes that did not say that they leave.
+    lost: Vec<NodeSeen>,
 }
 
 impl NodeTable {
@@ -40,10 +39,10 @@ impl NodeTable {
             }
         }
         let at = inner.now();
-        let silence_max = SILENCE_MAX.max(inner.config.freshness_bound * 10);
+        let silence_max = SILENCE_MAX.max(inner.config.freshness_bound * SILENT_BOUNDS);
         let read = inner.link.read(&shard.keys.nodes(silence_max)).await;
-        let rows = match read {
-            Ok(value) => NodeSeen::parse_all(&value).ok()?,
+        let (rows, left) = match read {
+            Ok(value) => (NodeSeen::parse_all(&value).ok()?, NodeSeen::left(&value)),
             Err(fault) => {
                 inner.counts.fault(fault.kind);
                 return None;
@@ -52,27 +51,27 @@ impl NodeTable {
         let rows: Arc<[NodeSeen]> = rows.into();
         let mut last = self.last.lock();
         let passed = at.since(last.at);
-        let before = last.rows.iter().chain(&last.departed).map(|row| NodeSeen {
+        let before = last.rows.iter().chain(&last.lost).map(|row| NodeSeen {
             silent: row.silent + passed,
             ..row.clone()
         });
-        let departed = before
-            .filter(|row| row.silent <= silence_max && rows.iter().all(|now| now.name != row.name))
-            .collect();
+        let is_lost = |row: &NodeSeen| {
+            let is_silent = row.silent > silence_max.max(row.bound * SILENT_BOUNDS);
+            !is_silent && !left.contains(&row.name) && rows.iter().all(|now| now.name != row.name)
+        };
+        let lost = before.filter(is_lost).collect();
         *last = LastRead {
             at,
             rows: Arc::clone(&rows),
-            departed,
+            lost,
         };
         Some(rows)
     }
 
-    /// Nodes that were in the table, are not any more, and did not know `generation` when they asked last: they need not have
-    /// left, because Redis may have lost the table when that generation began.
-    pub(super) fn lost(&self, generation: Gen) -> Vec<NodeSeen> {
-        let last = self.last.lock();
-        let lost = last.departed.iter().filter(|row| row.generation != generation);
-        lost.cloned().collect()
+    /// Nodes that were in the table, are not any more, and did not say that they leave: Redis may have lost the table, or
+    /// their rows, and they are there all the same.
+    pub(super) fn lost(&self) -> Vec<NodeSeen> {
+        self.last.lock().lost.clone()
     }
 
     /// The rows that were read last.

@@ -251,7 +251,7 @@ impl Inner {
                 match shard.nodes.rows(self, shard).await {
                     Some(rows) => {
                         standings.add(one, &rows);
-                        standings.add(one, &shard.nodes.lost(one.generation));
+                        standings.add(one, &shard.nodes.lost());
                     }
                     None => {
                         known = false;

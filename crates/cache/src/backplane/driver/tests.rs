@@ -217,6 +217,24 @@ async fn a_node_that_redis_forgot_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_node_whose_row_was_lost_is_waited_for() {
+    let fake = Fake::new();
+    let nodes = ["a", "b"].map(|name| Node::start(&fake, name, Duration::from_secs(1), None));
+    for node in &nodes {
+        until("the first answer", || node.is(ShardState::InStep)).await;
+    }
+    let met = || nodes[0].backplane.status().nodes;
+    until("each to know the other", || met().len() == 2).await;
+    fake.freeze("b");
+    fake.forget_nodes();
+    let receipt = nodes[0].invalidate("t").await;
+    assert_eq!(
+        states(&receipt),
+        [("a", NodeState::Confirmed), ("b", NodeState::Lapsed)]
+    );
+}
+
+#[tokio::test]
 async fn without_redis_it_is_journaled_and_told_once_redis_is_back() {
     let (fake, folder) = (Fake::new(), tempfile::tempdir().unwrap());
     let one = Node::start(&fake, "a", BOUND, Some(folder.path()));

@@ -94,6 +94,15 @@ impl Fake {
         state.generation.push('\'');
     }
 
+    /// Somebody's eviction takes the table of nodes.
+    pub(super) fn forget_nodes(&self) {
+        self.state
+            .lock()
+            .shards
+            .values_mut()
+            .for_each(|shard| shard.nodes.clear());
+    }
+
     /// How many marks the calls that told it of invalidations had.
     pub(super) fn told(&self) -> Vec<usize> {
         self.state.lock().told.clone()
@@ -119,7 +128,9 @@ impl Fake {
         state
             .shards
             .values()
-            .flat_map(|shard| shard.nodes.keys().cloned())
+            .flat_map(|shard| &shard.nodes)
+            .filter(|(_, (row, _))| !row.starts_with("left "))
+            .map(|(node, _)| node.clone())
             .collect()
     }
 
@@ -177,6 +188,12 @@ impl Fake {
                     Value::Array(records.collect()),
                 ])
             }
+            "leave" => {
+                let node = String::from_utf8_lossy(&call.args[0]).into_owned();
+                let shard = state.shards.entry(name).or_default();
+                shard.nodes.insert(node, ("left 0".to_owned(), SystemClock.now()));
+                Value::Int(1)
+            }
             _ => {
                 let shard = state.shards.entry(name).or_default();
                 let rows = shard.nodes.iter().flat_map(|(node, (row, seen))| {
@@ -210,15 +227,6 @@ impl Link for Fake {
 
     fn read<'a>(&'a self, call: &'a Call) -> Answer<'a, Value> {
         Box::pin(async move { self.answer(call).map(|(value, _)| value) })
-    }
-
-    fn strike<'a>(&'a self, key: &'a [u8], node: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move {
-            if let Some(shard) = self.state.lock().shards.get_mut(&shard_of(key)) {
-                shard.nodes.remove(node);
-            }
-            Ok(())
-        })
     }
 
     fn replicas_known(&self) -> u32 {

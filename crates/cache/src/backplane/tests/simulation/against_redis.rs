@@ -186,6 +186,25 @@ fn the_table_of_nodes_says_what_each_knew_when_it_asked() {
         2,
         "who is silent for too long is struck out"
     );
+    let now = server
+        .ask(&["EVAL", "return redis.call('TIME')[1] .. '000'", "0"])
+        .text();
+    let seen = now.parse::<u64>().unwrap() - 2 * long.as_secs() * 1000;
+    server.ask(&["HSET", "{pg:0}n", "patient", &format!("x 1 1000000 {seen}")]);
+    run(&server, &keys.leave("one"));
+    let answer = run(&server, &keys.nodes(long));
+    let mut names: Vec<String> = NodeSeen::parse_all(&answer)
+        .unwrap()
+        .into_iter()
+        .map(|node| node.name)
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["patient", "two with a blank"],
+        "whose bound is long may be silent for longer"
+    );
+    assert_eq!(NodeSeen::left(&answer), ["one"]);
 }
 
 #[test]
