@@ -1,6 +1,6 @@
 //! What is set and deleted by name while Redis has still to hear of it.
 
-use super::nodes::{Node, member, text};
+use super::nodes::{Node, member, text, until};
 use crate::engine::Engine;
 use crate::{Invalidation, Key, Namespace, SetOptions};
 use bytes::Bytes;
@@ -25,13 +25,11 @@ async fn get(engine: &Arc<Engine>, name: &str) -> Option<String> {
 
 /// Waits until so many values were written, or were not for a reason.
 async fn concluded(engine: &Arc<Engine>, count: u64) {
-    loop {
+    until("the values to be written or not", || {
         let outcomes = engine.statistics().redis.unwrap().writes_by_outcome;
-        if outcomes.values().sum::<u64>() >= count {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+        outcomes.values().sum::<u64>() >= count
+    })
+    .await;
 }
 
 // One thread: what is asked for at once waits together, because nobody is told before each has asked.
@@ -116,9 +114,7 @@ async fn what_another_node_did_before_redis_heard_that_it_was_set_reaches_it() {
                 Elsewhere::Nothing => {}
             }
             // Nobody waits for Redis to hear of a deletion.
-            while two.engine.member(0).standing().pending > 0 {
-                tokio::task::yield_now().await;
-            }
+            until("Redis to hear of it", || two.engine.member(0).standing().pending == 0).await;
             drop(silence);
         };
         let (namespace, value) = (of(&one.engine), Bytes::from_static(b"set"));

@@ -160,9 +160,10 @@ pub(super) async fn member(
     };
     let backplane = Backplane::start(&engine, Arc::clone(&redis), config, parts).expect("there is no journal");
     engine.attach_redis(redis, tier_config(1));
-    while backplane.status().shards[0].state != ShardState::InStep {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("the first answer", || {
+        backplane.status().shards[0].state == ShardState::InStep
+    })
+    .await;
     (engine, backplane)
 }
 
@@ -285,14 +286,19 @@ impl Node {
 
     /// Waits until `holds`.
     pub(super) async fn until(&self, what: &str, holds: impl Fn(&RedisTierStatistics) -> bool) {
-        for _ in 0..6000 {
-            if holds(&self.statistics()) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        panic!("waited in vain for {what}: {:?}", self.statistics());
+        until(what, || holds(&self.statistics())).await;
     }
+}
+
+/// Waits until `holds`.
+pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("waited in vain for {what}");
 }
 
 /// The body as text.
