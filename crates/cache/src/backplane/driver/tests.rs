@@ -288,6 +288,38 @@ async fn as_many_as_wait_without_redis_stand_in_the_journal() {
 }
 
 #[tokio::test]
+async fn what_is_given_up_before_it_stands_in_the_journal_is_not_called_journaled() {
+    let (fake, bench, folder) = (Fake::new(), Bench::new(), tempfile::tempdir().unwrap());
+    let link = Box::new(fake.clone());
+    let config = config("a", Some(folder.path()));
+    let backplane = Backplane::start_over(&bench.engine, link, config, bench.time.parts()).unwrap();
+    let pass = async |time| {
+        bench.time.advance(time);
+        // Everything is in this thread: whoever was woken has gone on when this is over.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    };
+    pass(Duration::ZERO).await;
+    assert_eq!(backplane.status().shards[0].state, ShardState::InStep);
+    // From now on it answers long after everybody has given up.
+    fake.far(bench.time.parts().runtime, BOUND * 10);
+    let mut asking = Vec::new();
+    for tag in ["on the way", "behind it"] {
+        let (engine, request) = (Arc::clone(&bench.engine), Invalidation::of_tags(vec![tag.to_owned()]));
+        asking.push(tokio::spawn(async move { engine.invalidate(&request).await }));
+        pass(Duration::ZERO).await;
+    }
+    pass(BOUND).await;
+    let mut journaled = Vec::new();
+    for asked in asking {
+        journaled.push(asked.await.unwrap().journaled);
+    }
+    assert_eq!(journaled, [true, false]);
+    assert_eq!(backplane.status().journal.unwrap().records, 1);
+}
+
+#[tokio::test]
 async fn what_a_killed_program_left_is_told_by_the_next() {
     let (fake, folder) = (Fake::new(), tempfile::tempdir().unwrap());
     {
