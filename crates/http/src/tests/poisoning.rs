@@ -37,7 +37,7 @@ async fn fields_that_make_origins_answer_something_else_do_not_reach_a_shared_an
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_passes_on_of_a_host_does_not_make_one_sites_page_anothers() {
+async fn what_a_trusted_proxy_says_of_a_host_mixes_no_sites() {
     let setup = Setup::plain().trusting("127.0.0.1");
     let bench = setup.before(async |heard| answer(200, &[SHARED], heard.field("host").to_owned()));
     let shop = "http://shop.example/";

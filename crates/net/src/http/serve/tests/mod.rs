@@ -50,7 +50,7 @@ async fn converse(request: Request<Body>) -> Response<Body> {
     let (done, mut read) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let body = request.into_body().collect(1 << 20).await;
-        let _ = done.send(body.map_or_else(|error| error.fault.as_str().into(), |body| body));
+        let _ = done.send(body.unwrap_or_else(|error| error.fault.as_str().into()));
     });
     let pause = || Box::pin(tokio::time::sleep(SILENCE * 2 / 5));
     let (mut pieces, mut pause_over) = (5, pause());
