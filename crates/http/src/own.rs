@@ -55,26 +55,26 @@ impl OwnRequest {
             "http"
         };
         let mut headers = self.headers.clone();
-        let named = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or(NO_HOST)
-            .to_owned();
-        let host = self
-            .url
-            .authority()
-            .map_or(named, |authority| authority.as_str().to_owned());
-        if let Ok(value) = HeaderValue::from_str(&host) {
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let named = named.map(str::to_owned);
+        let host = self.url.authority().map(|authority| authority.as_str().to_owned());
+        let host = host.or_else(|| named.clone()).unwrap_or_else(|| NO_HOST.to_owned());
+        if named.is_none()
+            && let Ok(value) = HeaderValue::from_str(&host)
+        {
             headers.insert(header::HOST, value);
         }
+        let authority = normal_authority(scheme, &host);
+        // As a proxy in front would have it that says of both.
+        let sent_host = named.map(|named| normal_authority(scheme, &named));
         let by_header = tenants.take(&mut headers, true);
         hygiene::strip_hop_by_hop(&mut headers);
         hygiene::add_via(&mut headers, Version::HTTP_11);
         let mut facts = RequestFacts {
             method: self.method.clone(),
             scheme,
-            authority: normal_authority(scheme, &host),
-            sent_host: None,
+            sent_host: sent_host.filter(|sent| *sent != authority),
+            authority,
             target: self
                 .url
                 .path_and_query()

@@ -377,20 +377,20 @@ impl Inner {
             let found = u32::from(shard);
             let known = Some(found).filter(|found| self.shard(*found).is_some());
             // Where it would go by now is not known any more when the number of shards was changed: everywhere, then.
+            let mut all_added = true;
             for shard in self.shards_of(known) {
-                if known.is_none() {
-                    self.write(shard.number, std::slice::from_ref(&mark)).await;
-                }
+                let added = known.is_some() || self.write(shard.number, std::slice::from_ref(&mark)).await;
+                all_added &= added;
                 let Some(member) = self.member(shard) else { return };
                 let mut outbox = shard.outbox.lock();
-                let twice = outbox.put_back(mark.clone(), |mark| member.pend(vec![mark]));
+                let twice = outbox.put_back(mark.clone(), added, |mark| member.pend(vec![mark]));
                 drop(outbox);
                 if twice {
                     self.strike(shard.number, std::slice::from_ref(&mark));
                 }
                 shard.told.notify_one();
             }
-            if known.is_none() {
+            if known.is_none() && all_added {
                 self.strike(found, &[mark]);
             }
             self.counts.adopted.increment();

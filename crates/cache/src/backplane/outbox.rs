@@ -89,11 +89,16 @@ impl Outbox {
         None
     }
 
-    /// Takes in a mark that was added to the journal already; whether it stood there for this outbox before, so that it was
-    /// added once too often.
-    pub(crate) fn put_back(&mut self, mark: Mark, pend: impl FnOnce(Mark) -> PendingId) -> bool {
-        if !self.waiting.contains_key(&mark) {
-            self.enter(mark.clone(), Vec::new(), pend);
+    /// Takes in a mark that an ended program left, and that was `added` to the journal already unless that failed; whether it
+    /// stood there for this outbox before, so that it was added once too often.
+    pub(crate) fn put_back(&mut self, mark: Mark, added: bool, pend: impl FnOnce(Mark) -> PendingId) -> bool {
+        let id = match self.waiting.get(&mark) {
+            Some(id) => *id,
+            None => self.enter(mark.clone(), Vec::new(), pend),
+        };
+        if !added {
+            self.new.insert(id);
+            return false;
         }
         !self.written(&[mark]).is_empty()
     }

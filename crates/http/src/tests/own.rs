@@ -58,6 +58,20 @@ async fn warming_says_what_became_of_each_page() {
 }
 
 #[tokio::test]
+async fn what_lies_under_a_host_of_the_proxy_in_front_is_reached_by_naming_that() {
+    let setup = Setup::plain().trusting("127.0.0.1");
+    let bench = setup.before(async |_| answer(200, &[("cache-control", "max-age=10")], "page"));
+    let mut request = own("GET", "http://shop.example/");
+    request.headers.insert("host", "inside".parse().unwrap());
+    assert_eq!(bench.plane.warm(&request).await, Warmed::Stored);
+    assert_eq!(bench.heard()[0].field("host"), "inside");
+    let by_proxy = [("x-forwarded-host", "shop.example")];
+    assert!(bench.get("http://inside/", &by_proxy).await.is_hit());
+    assert_eq!(bench.plane.explain(&request, false).await.state, State::Fresh);
+    assert_eq!(warm(&bench, "/").await, Warmed::Stored, "another than without it");
+}
+
+#[tokio::test]
 async fn warming_is_not_done_by_what_stands_in_for_the_origin() {
     let setup = Setup::plain()
         .strategy(|strategy| strategy.stale_if_error = peregrine_base::Span::new(std::time::Duration::from_secs(60)));

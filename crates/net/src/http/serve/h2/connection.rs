@@ -181,7 +181,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             };
             self.write_queue();
             let sent = std::mem::take(&mut self.sent);
-            if sent.frames > 0 {
+            if sent.bytes > 0 {
                 self.flowed = self.now;
             }
             self.meter.sent(&sent);
@@ -300,9 +300,9 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             sent: &mut self.sent,
             tableless: &mut self.tableless,
         };
-        let before = out.sent.frames;
+        let before = out.sent.bytes;
         let turn = stream.poll(id, &mut out, self.shared, self.now);
-        if self.sent.frames > before
+        if self.sent.bytes > before
             && let Some(inbox) = &stream.receiving.inbox
         {
             inbox.answered(self.now);

@@ -77,7 +77,7 @@ fn pieces(bytes: usize) -> u32 {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in super::super) struct Sent {
     pub(in super::super) bytes: u64,
-    /// In how many frames.
+    /// How many frames of that were as large as what there was to send, or large anyway.
     pub(in super::super) frames: u64,
 }
 
@@ -166,7 +166,7 @@ impl Meter {
                     self.excess = Some(Excess::ControlFrames);
                 }
             }
-            // Clients of gRPC measure by one with each piece of data that they get.
+            // Clients of gRPC measure by one with each message that they get.
             kind::PING if self.pings < self.sent.frames => self.pings += 1,
             _ => self.control_frame(),
         }

@@ -28,9 +28,12 @@ impl Room {
         *self.0.lock() = Instant::FAR;
     }
 
-    /// It is not any more.
+    /// There is room, again or as before.
     pub(super) fn begin(&self, now: Instant) {
-        *self.0.lock() = now;
+        let mut since = self.0.lock();
+        if *since == Instant::FAR {
+            *since = now;
+        }
     }
 
     /// Since when the client is waited for, by who waits since `waiting_since`.

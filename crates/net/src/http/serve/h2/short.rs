@@ -58,7 +58,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         let pieces = answer.body.drain(..);
         if fits {
             pieces.for_each(|piece| self.wire.output.body(piece));
-            self.outbound().took(length);
+            self.outbound().took(length, true);
             return true;
         }
         let copied = (!answer.copied.is_empty()).then(|| Bytes::copy_from_slice(&answer.copied));

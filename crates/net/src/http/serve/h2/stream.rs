@@ -23,6 +23,8 @@ use std::task::{Context, Poll, Waker};
 pub(super) const OUTPUT_BYTES_MAX: usize = 256 << 10;
 /// How much of one answer is written before others have their turn.
 const TURN_BYTES: usize = 64 << 10;
+/// So much in one frame earns the client control frames of its own, though its window cut it short.
+const EARNING_BYTES_MIN: usize = 1 << 10;
 /// Up to this length a piece of a body is copied behind its frame's header, which costs less than a piece of its own.
 const COPIED_BYTES_MAX: usize = 4 << 10;
 
@@ -244,7 +246,9 @@ impl Answering {
                 written += piece.len();
                 *window -= i64::try_from(piece.len()).expect("less than a frame");
                 let last = self.rest.is_empty() && self.left.is_none_or(|left| left == 0) && self.body.is_end_stream();
-                out.data(id, piece, last);
+                // A window that is opened byte by byte is not what earns more of its like.
+                let earns = self.rest.is_empty() || piece.len() >= EARNING_BYTES_MIN;
+                out.data(id, piece, last, earns);
                 if last {
                     return Turn::Ended;
                 }
@@ -281,7 +285,7 @@ impl Answering {
                     hygiene::strip_hop_by_hop(&mut trailers);
                     out.trailers(id, &trailers);
                 }
-                None => out.data(id, Bytes::new(), true),
+                None => out.data(id, Bytes::new(), true, true),
             }
             return Turn::Ended;
         }
@@ -313,11 +317,11 @@ impl Outbound<'_> {
         });
     }
 
-    /// Writes a piece of a body, for which the windows have room.
-    fn data(&mut self, id: u32, piece: Bytes, end: bool) {
+    /// Writes a piece of a body, for which the windows have room; `earns` where they did not cut it short.
+    fn data(&mut self, id: u32, piece: Bytes, end: bool, earns: bool) {
         let flags = if end { flag::END_STREAM } else { 0 };
         let length = piece.len();
-        self.took(length);
+        self.took(length, earns);
         let copied = length <= COPIED_BYTES_MAX;
         self.output.text(|text| {
             write_data_header(text, id, length, flags);
@@ -330,11 +334,11 @@ impl Outbound<'_> {
         }
     }
 
-    /// So much of the connection's window is used.
-    pub(super) fn took(&mut self, length: usize) {
+    /// So much of the connection's window is used, by a frame that `earns` the client control frames or not.
+    pub(super) fn took(&mut self, length: usize, earns: bool) {
         *self.window -= i64::try_from(length).unwrap_or(i64::MAX);
         self.sent.bytes += length as u64;
-        self.sent.frames += 1;
+        self.sent.frames += u64::from(earns);
     }
 }
 

@@ -218,6 +218,29 @@ async fn floods_end_the_connection_and_are_counted() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_taken_byte_by_byte_earns_no_flood() {
+    let running = start(
+        |limits| limits.http2.control_frames_max = 50,
+        async |_| Response::new(Body::full(vec![b'a'; 10_000])),
+    );
+    let mut raw = Raw::connect_to(running.address).await;
+    raw.send(4, 0, 0, &[&[0, 4][..], &0u32.to_be_bytes()].concat()).await;
+    raw.send(1, 0x5, 1, &block(&GET)).await;
+    for _ in 0..100 {
+        raw.send(8, 0, 1, &1u32.to_be_bytes()).await;
+        raw.send(6, 0, 0, &[7; 8]).await;
+        loop {
+            match raw.frame().await.expect("an answer to the PING, or the end") {
+                (6, ..) => break,
+                (7, _, _, told) => return assert_eq!(told[4..8], [0, 0, 0, 11], "ENHANCE_YOUR_CALM"),
+                _ => {}
+            }
+        }
+    }
+    panic!("a flood that pays for itself");
+}
+
+#[tokio::test]
 async fn a_head_that_expands_without_end_is_refused() {
     let running = echo(|limits| limits.header_size_max = 8192);
     let mut raw = Raw::connect(&running).await;

@@ -186,6 +186,38 @@ async fn a_client_that_may_not_send_because_others_are_not_taken_is_not_late() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_silent_is_late_however_much_else_it_sends() {
+    let running = start(
+        |limits| {
+            limits.http2.window = 64 << 10;
+            limits.stall_timeout = Duration::from_millis(300);
+        },
+        async |request: Request<Body>| match request.into_body().collect(1 << 30).await {
+            Ok(body) => Response::new(Body::full(body.len().to_string())),
+            Err(error) => Response::new(Body::full(error.fault.as_str())),
+        },
+    );
+    let mut client = connect(&running).await;
+    let (silent, mut body) = client.send_request(request("POST", "http://x/"), false).unwrap();
+    body.send_data(Bytes::from_static(b"hello"), false).unwrap();
+    let (_, mut busy) = client.send_request(request("POST", "http://x/"), false).unwrap();
+    tokio::pin!(silent);
+    let answer = patiently(async {
+        loop {
+            busy.reserve_capacity(64 << 10);
+            tokio::select! {
+                answer = &mut silent => break answer,
+                room = std::future::poll_fn(|cx| busy.poll_capacity(cx)) => {
+                    busy.send_data(Bytes::from(vec![0; room.unwrap().unwrap()]), false).unwrap();
+                }
+            }
+        }
+    });
+    let mut body = answer.await.unwrap().into_body();
+    assert_eq!(read(&mut body).await.unwrap(), "body_idle_timeout");
+}
+
+#[tokio::test]
 async fn a_body_that_is_refused_is_passed_over_and_the_connection_goes_on() {
     let running = echo(|limits| limits.request_body_max = 1000);
     let mut raw = Raw::connect_to(running.address).await;
