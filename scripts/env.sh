@@ -89,9 +89,9 @@ flag() {
 # build_alike: has cargo leave the folders of this machine out of what it builds from here on, so that the program comes out
 # the same in all of them. Those inside others come later: the last that fits is taken.
 build_alike() {
-    for folder in "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$root=/peregrine" "$CARGO_TARGET_DIR=/target"; do
-        flag "--remap-path-prefix=$folder"
-        CFLAGS=$(with_flag "${CFLAGS:-}" "-ffile-prefix-map=$folder")
+    for mapped in "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$root=/peregrine" "$CARGO_TARGET_DIR=/target"; do
+        flag "--remap-path-prefix=$mapped"
+        CFLAGS=$(with_flag "${CFLAGS:-}" "-ffile-prefix-map=$mapped")
     done
     export CFLAGS
 }
