@@ -116,8 +116,7 @@ pub const PARAMETERS: &[Parameter] = &[
         toml("6000"),
         false,
         "The most frames of HTTP/2 that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, unknown ones) on one connection \
-         in a minute; then it is closed. WINDOW_UPDATE has this many, one more for each KiB that was sent and two for each \
-         piece of an answer, as some clients send them; one PING for each piece is not counted.",
+         in a minute; then it is closed. WINDOW_UPDATE has as many of its own; what is sent earns more of it, and of PING.",
     ),
     row(
         "server.http2.continuations_max",
