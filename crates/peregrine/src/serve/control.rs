@@ -314,13 +314,15 @@ impl Program {
             let name: http::HeaderName = name.parse().map_err(|_| unusable(name))?;
             fields.append(name, value.parse().map_err(|_| unusable(value))?);
         }
-        if !fields.contains_key(http::header::HOST)
+        let url: http::Uri = url.parse().map_err(|_| unusable(url))?;
+        if url.authority().is_none()
+            && !fields.contains_key(http::header::HOST)
             && let Some(Ok(host)) = self.own_host().map(TryInto::try_into)
         {
             fields.insert(http::header::HOST, host);
         }
         Ok(OwnRequest {
-            url: url.parse().map_err(|_| unusable(url))?,
+            url,
             method: method.parse().map_err(|_| unusable(method))?,
             headers: fields,
         })
