@@ -200,38 +200,23 @@ async fn a_node_that_hears_nothing_counts_once_its_bound_has_passed() {
 
 #[tokio::test]
 async fn a_node_that_redis_forgot_is_waited_for() {
-    let fake = Fake::new();
-    let nodes = ["a", "b"].map(|name| Node::start(&fake, name, Duration::from_secs(1), None));
-    for node in &nodes {
-        until("the first answer", || node.is(ShardState::InStep)).await;
+    // With all else that was there, or its row alone.
+    for forget in [Fake::restart_empty, Fake::forget_nodes] {
+        let fake = Fake::new();
+        let nodes = ["a", "b"].map(|name| Node::start(&fake, name, Duration::from_secs(1), None));
+        for node in &nodes {
+            until("the first answer", || node.is(ShardState::InStep)).await;
+        }
+        let met = || nodes[0].backplane.status().nodes;
+        until("each to know the other", || met().len() == 2).await;
+        fake.freeze("b");
+        forget(&fake);
+        let receipt = nodes[0].invalidate("t").await;
+        assert_eq!(
+            states(&receipt),
+            [("a", NodeState::Confirmed), ("b", NodeState::Lapsed)]
+        );
     }
-    let met = || nodes[0].backplane.status().nodes;
-    until("each to know the other", || met().len() == 2).await;
-    fake.freeze("b");
-    fake.restart_empty();
-    let receipt = nodes[0].invalidate("t").await;
-    assert_eq!(
-        states(&receipt),
-        [("a", NodeState::Confirmed), ("b", NodeState::Lapsed)]
-    );
-}
-
-#[tokio::test]
-async fn a_node_whose_row_was_lost_is_waited_for() {
-    let fake = Fake::new();
-    let nodes = ["a", "b"].map(|name| Node::start(&fake, name, Duration::from_secs(1), None));
-    for node in &nodes {
-        until("the first answer", || node.is(ShardState::InStep)).await;
-    }
-    let met = || nodes[0].backplane.status().nodes;
-    until("each to know the other", || met().len() == 2).await;
-    fake.freeze("b");
-    fake.forget_nodes();
-    let receipt = nodes[0].invalidate("t").await;
-    assert_eq!(
-        states(&receipt),
-        [("a", NodeState::Confirmed), ("b", NodeState::Lapsed)]
-    );
 }
 
 #[tokio::test]
