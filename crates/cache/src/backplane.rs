@@ -60,5 +60,5 @@ pub use driver::{
 pub use generation::{Gen, Generation, Stamp};
 pub use member::{Member, MemberStanding, Synced, ValueStanding};
 pub(crate) use member::{Membership, Sight};
-pub use outward::{Joining, Outward, Telling, Told, Verifying};
+pub use outward::{Joining, Outward, Stamping, Telling, Told, Verifying};
 pub use protocol::{Confirming, Effect, Node, NotGood, PendingId, Rules, SyncRequest};

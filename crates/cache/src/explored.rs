@@ -5,7 +5,7 @@
 
 use crate::backplane::scripts::SyncReply;
 use crate::backplane::wire::Shared;
-use crate::backplane::{Generation, Joining, Outward, Telling, Told, Verifying};
+use crate::backplane::{Generation, Joining, Outward, Stamping, Telling, Told, Verifying};
 use crate::ledger::{Checked, Ledger, Scope, Standing, Target, tag_target};
 use crate::sync::Mutex;
 use crate::{
@@ -225,8 +225,12 @@ impl Outward for Alone {
         Box::pin(std::future::ready(()))
     }
 
-    fn tell(&self, _: &Invalidation, _: Vec<Shared>) -> Telling {
+    fn tell(&self, _: Vec<Shared>) -> Telling {
         Box::pin(std::future::ready(Told::default()))
+    }
+
+    fn tell_of_write(&self, _: Shared) -> Stamping {
+        Box::pin(std::future::ready(None))
     }
 }
 

@@ -3,7 +3,7 @@
 //! A write overtakes the loads of its key that are under way: they end for those who wait for them, and nothing of them is
 //! stored over what was written.
 
-use crate::backplane::Telling;
+use crate::backplane::Stamping;
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Draft, Entry, Kind, PACKED_MAX, tags_fit};
 use crate::hit::Hit;
@@ -80,13 +80,13 @@ impl Engine {
             .is_some()
     }
 
-    /// As [`Engine::set`], for whoever brings the value to Redis too; with what becomes of telling other nodes.
+    /// As [`Engine::set`], for whoever brings the value to Redis too; with the stamp that it carries there once Redis has heard of it.
     pub(crate) fn store_named(
         self: &Arc<Self>,
         key: &Key,
         value: &Bytes,
         options: &SetOptions,
-    ) -> Option<(SetHere, Option<Telling>)> {
+    ) -> Option<(SetHere, Option<Stamping>)> {
         let stored = self.write(key, value, options);
         let counters = key.namespace().counters();
         match stored {
@@ -108,7 +108,7 @@ impl Engine {
         key: &Key,
         value: &Bytes,
         options: &SetOptions,
-    ) -> Result<(SetHere, Option<Telling>), NotStored> {
+    ) -> Result<(SetHere, Option<Stamping>), NotStored> {
         if value.len() as u64 > self.object_limit(key) {
             return Err(NotStored::TooLarge);
         }
@@ -124,7 +124,7 @@ impl Engine {
         shard.write(key.text());
         // First, so that nobody takes what lies in Redis for good once the new value is here; and under the lock, so that other
         // nodes hear of what is written and taken out in the order in which that happens here.
-        let telling = self.tell_nodes_of_key(key);
+        let stamping = self.tell_nodes_of_key(key);
         self.keep_written(key);
         self.keep_from_snapshot(key);
         let entry = self
@@ -144,7 +144,7 @@ impl Engine {
             key: key.clone(),
             engine: Arc::clone(self),
         };
-        Ok((set, telling))
+        Ok((set, stamping))
     }
 
     /// Lets a snapshot that is still to be read bring nothing under `key`: what it holds there was written over or taken out.

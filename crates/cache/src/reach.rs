@@ -1,6 +1,6 @@
 //! From a request to invalidate to the targets in the ledger, and to the entries that they reach.
 
-use crate::backplane::{Telling, Told, wire};
+use crate::backplane::{Told, wire};
 use crate::engine::{Engine, Mirror, MirrorId};
 use crate::entry::{Entry, Kind};
 use crate::invalidation::{Invalidation, Layer, Matched, Receipt};
@@ -187,16 +187,15 @@ impl Engine {
         mirrors.iter().for_each(|mirror| mirror(&request));
     }
 
-    /// Tells the other nodes that what lies under `key` is about to be written over or taken out.
-    pub(crate) fn tell_nodes_of_key(&self, key: &Key) -> Option<Telling> {
-        self.membership.get()?;
-        self.tell_nodes(&of_key(key))
-    }
-
     /// Tells the mirrors that what lay under `key` was written over or taken out.
     pub(crate) fn tell_mirrors_of_key(&self, key: &Key) {
         if !self.mirrors.read().is_empty() {
-            self.tell_mirrors(&of_key(key), None);
+            let of_key = Invalidation {
+                keys: vec![key.text().to_owned()],
+                namespaces: vec![key.namespace().name().to_owned()],
+                ..Invalidation::default()
+            };
+            self.tell_mirrors(&of_key, None);
         }
     }
 
@@ -439,15 +438,6 @@ impl Reach {
                 .globs
                 .iter()
                 .any(|(of, glob)| Arc::ptr_eq(of, namespace) && glob.matches_subject(&subject))
-    }
-}
-
-/// Means what lies under `key`.
-fn of_key(key: &Key) -> Invalidation {
-    Invalidation {
-        keys: vec![key.text().to_owned()],
-        namespaces: vec![key.namespace().name().to_owned()],
-        ..Invalidation::default()
     }
 }
 

@@ -25,12 +25,11 @@ pub use status::{BackplaneStatus, JournalStatus, NodeStatus, ShardState, ShardSt
 use super::journal::{Journal, Record};
 use super::link::{Link, RedisLink};
 use super::outbox::{MARKS_MAX, Outbox};
-use super::receipts::Ticket;
+use super::receipts::{Accepted, Settled, Ticket};
 use super::scripts::ControlKeys;
 use super::wire::{Mark, Shared};
-use super::{Joining, Member, Outward, Telling, Verifying};
+use super::{Joining, Member, Outward, Stamping, Telling, Verifying};
 use crate::engine::{Engine, Parts};
-use crate::invalidation::Invalidation;
 use crate::promise::promise;
 use crate::sync::{AtomicU32, Mutex, Ordering};
 use nodes::NodeTable;
@@ -109,6 +108,8 @@ struct Shard {
     asked: Notify,
     /// How many rounds of asking have ended.
     rounds: watch::Sender<u64>,
+    /// How many times it was told of something, or could not be.
+    tellings: watch::Sender<u64>,
     way: Mutex<Way>,
     nodes: NodeTable,
 }
@@ -246,12 +247,24 @@ impl Outward for Backplane {
         })
     }
 
-    fn tell(&self, _: &Invalidation, marks: Vec<Shared>) -> Telling {
+    fn tell(&self, marks: Vec<Shared>) -> Telling {
         let started = self.0.now();
         let ticket = Arc::new(Ticket::default());
         let reached = self.0.take_in(&marks, &ticket);
         let inner = Arc::clone(&self.0);
         Box::pin(async move { inner.receipt(ticket, reached, started).await })
+    }
+
+    fn tell_of_write(&self, mark: Shared) -> Stamping {
+        let ticket = Arc::new(Ticket::default());
+        self.0.take_in(&[mark], &ticket);
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            match inner.settled(&ticket).await {
+                Settled::Accepted(accepted) => accepted.last().map(Accepted::stamp),
+                Settled::PutOff { .. } => None,
+            }
+        })
     }
 }
 
@@ -420,6 +433,7 @@ impl Shard {
             told: Notify::new(),
             asked: Notify::new(),
             rounds: watch::Sender::new(0),
+            tellings: watch::Sender::new(0),
             way: Mutex::new(Way {
                 state: ShardState::Starting,
                 since: now,

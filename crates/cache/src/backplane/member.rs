@@ -312,6 +312,11 @@ impl Member {
         self.with_node(|node| node.begin_sync(now))?
     }
 
+    /// Whether the answer to what was told is better taken in before `reply`: see [`Node::may_tell_of_own`].
+    pub(crate) fn may_tell_of_own(&self, reply: &SyncReply) -> bool {
+        self.with_node(|node| node.may_tell_of_own(reply)).unwrap_or(false)
+    }
+
     /// The answer to a question, and whether as many replicas as are needed acknowledged it.
     #[must_use]
     pub fn sync_reply(&self, request: &SyncRequest, reply: SyncReply, acknowledged: bool) -> Synced {

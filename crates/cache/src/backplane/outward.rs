@@ -17,10 +17,13 @@ pub trait Outward: Send + Sync + 'static {
     /// ask at once share a question that is sent after each of them asked.
     fn verify(&self, shard: u32) -> Verifying;
 
-    /// Tells others of `request`, which reaches `marks` and holds in the ledger already. Before this returns, the marks are
+    /// Tells others of an invalidation that reaches `marks` and holds in the ledger already. Before this returns, the marks are
     /// pending in every shard that they reach ([`super::Member::pend`]). It must not wait, and the rest of the work goes on when
     /// the future is dropped.
-    fn tell(&self, request: &Invalidation, marks: Vec<Shared>) -> Telling;
+    fn tell(&self, marks: Vec<Shared>) -> Telling;
+
+    /// As [`Outward::tell`] of what lies under a key, which is written over or taken out: whoever writes waits for Redis alone.
+    fn tell_of_write(&self, mark: Shared) -> Stamping;
 }
 
 /// See [`Outward::verify`].
@@ -29,6 +32,9 @@ pub type Verifying = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// See [`Outward::tell`].
 pub type Telling = Pin<Box<dyn Future<Output = Told> + Send>>;
 
+/// See [`Outward::tell_of_write`]: the stamp of the mark where Redis has it, for who then writes a value there that is newer.
+pub type Stamping = Pin<Box<dyn Future<Output = Option<Stamp>> + Send>>;
+
 /// What came of telling others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -36,9 +42,6 @@ pub struct Told {
     pub layers: Vec<Layer>,
     /// Whether it only stands in this node's journal so far.
     pub journaled: bool,
-    /// The stamp of the last mark, where Redis has it and this node is in the same generation: for who then writes a value
-    /// there that is newer than the invalidation.
-    pub stamp: Option<Stamp>,
 }
 
 /// How an engine becomes one of several nodes.
@@ -73,6 +76,12 @@ impl Engine {
     pub(crate) fn tell_nodes(&self, request: &Invalidation) -> Option<Telling> {
         let membership = self.membership.get().filter(|_| !request.dry_run)?;
         let marks = self.marks_of(request);
-        (!marks.is_empty()).then(|| membership.outward.tell(request, marks))
+        (!marks.is_empty()).then(|| membership.outward.tell(marks))
+    }
+
+    /// Tells other nodes that what lies under `key` is about to be written over or taken out.
+    pub(crate) fn tell_nodes_of_key(&self, key: &Key) -> Option<Stamping> {
+        let membership = self.membership.get()?;
+        Some(membership.outward.tell_of_write(self.mark_of_key(key)))
     }
 }

@@ -19,7 +19,7 @@ use super::scripts::{InvalidateReply, SyncReply};
 use super::wire::Mark;
 use crate::ledger::Standing;
 use peregrine_base::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 /// Which rules hold. In the program all of them; the simulation shows of each that it is needed.
@@ -336,6 +336,18 @@ impl Node {
         if let Some(pending) = own {
             pending.by_writing = true;
         }
+    }
+
+    /// Whether `reply` may tell of nothing but what was written here, of which Redis has not answered yet whether it heard.
+    /// Where that answer is taken in first, the value stays; the other way round it goes, as if another node had invalidated it.
+    pub(crate) fn may_tell_of_own(&self, reply: &SyncReply) -> bool {
+        let own = self
+            .pending
+            .values()
+            .filter(|pending| pending.sent && pending.by_writing);
+        let own: HashSet<&Mark> = own.flat_map(|pending| &pending.marks).collect();
+        let is_own = |(mark, seq): &(Mark, u64)| own.contains(mark) && !self.records.know(mark, *seq);
+        !own.is_empty() && reply.records.iter().any(is_own)
     }
 
     /// What is to be sent; it counts as sent from now on. The oldest first.

@@ -3,7 +3,7 @@
 use super::counters::RedisMiss;
 use super::names::Name;
 use super::tier::RedisTier;
-use crate::backplane::Telling;
+use crate::backplane::Stamping;
 use crate::config::Tier;
 use crate::engine::Engine;
 use crate::entry::Entry;
@@ -193,7 +193,7 @@ impl Engine {
         self: &Arc<Self>,
         tier: &Arc<RedisTier>,
         key: Key,
-        set: Option<(SetHere, Option<Telling>)>,
+        set: Option<(SetHere, Option<Stamping>)>,
         strategy: &Strategy,
     ) -> Promise<()> {
         let (giver, done) = promise();
@@ -202,9 +202,9 @@ impl Engine {
             let remove = async || drop(tier.remove(Name::of(key.text(), None)).await);
             match set {
                 None => remove().await,
-                Some((set, telling)) => {
-                    let stamp = match telling {
-                        Some(telling) => telling.await.stamp,
+                Some((set, stamping)) => {
+                    let stamp = match stamping {
+                        Some(stamping) => stamping.await,
                         None => None,
                     };
                     match stamp {

@@ -31,8 +31,9 @@ use std::time::Duration;
 const WAITING_MAX: usize = 1024;
 /// How many are being written: enough that a round trip of a millisecond lets 16,000 a second through.
 const WRITERS_MAX: usize = 16;
-/// How often it is asked what happened before a value was set. Once is enough, unless Redis is slow.
-const LOOKS_MAX: usize = 8;
+/// How often it is asked what happened before a value was set, with pauses that double from a millisecond. Once is enough,
+/// unless Redis or this machine is slow.
+const LOOKS_MAX: u32 = 10;
 /// How long past every window of grace a value is kept, because the origin may find it unchanged.
 const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
 /// The longest that anything is kept.
@@ -156,14 +157,20 @@ impl Engine {
 
     /// Whether the ledger knows of everything that reached `set` up to `stamp`, asking for it where it does not.
     async fn learn_up_to(&self, stamp: Stamp, set: &SetHere) -> bool {
-        for _ in 0..LOOKS_MAX {
+        let is_known = || {
             let known = self.stamp_of(&set.entry, set.key.namespace());
-            if known.is_some_and(|known| known.generation == stamp.generation && known.seq >= stamp.seq) {
+            known.is_some_and(|known| known.generation == stamp.generation && known.seq >= stamp.seq)
+        };
+        for look in 0..LOOKS_MAX {
+            if is_known() {
                 return true;
             }
             self.verify(&set.key).await;
+            if !is_known() {
+                self.parts.runtime.sleep(Duration::from_millis(1 << look)).await;
+            }
         }
-        false
+        is_known()
     }
 
     fn write_later(self: &Arc<Self>, tier: &Arc<RedisTier>, mut job: Job) {

@@ -3,8 +3,8 @@
 use crate::backplane::scripts::{InvalidateReply, SyncReply};
 use crate::backplane::wire::{Mark, Shared, Target};
 use crate::backplane::{
-    Confirming, Generation, Joining, NotGood, Outward, PendingId, Stamp, Synced, Telling, Told, ValueStanding,
-    Verifying,
+    Confirming, Generation, Joining, NotGood, Outward, PendingId, Stamp, Stamping, Synced, Telling, Told,
+    ValueStanding, Verifying,
 };
 use crate::testing::{Bench, at_once, meta, tagged, text};
 use crate::{
@@ -52,7 +52,7 @@ impl Outward for Wire {
         Box::pin(std::future::ready(()))
     }
 
-    fn tell(&self, _: &Invalidation, marks: Vec<Shared>) -> Telling {
+    fn tell(&self, marks: Vec<Shared>) -> Telling {
         let engine = self.engine.lock().upgrade().unwrap();
         let meanwhile = self.meanwhile.lock().take();
         if let Some(act) = meanwhile {
@@ -63,6 +63,11 @@ impl Outward for Wire {
             self.pending.lock().push((id, shared.mark));
         }
         Box::pin(std::future::ready(self.told.lock().clone()))
+    }
+
+    fn tell_of_write(&self, mark: Shared) -> Stamping {
+        drop(self.tell(vec![mark]));
+        Box::pin(std::future::ready(None))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::bench::{Bench, answer};
 use super::*;
+use peregrine_cache::WhenUnverified;
 use peregrine_cache::backplane::wire::Shared;
-use peregrine_cache::backplane::{Joining, Outward, Telling, Told, Verifying};
-use peregrine_cache::{Invalidation, WhenUnverified};
+use peregrine_cache::backplane::{Joining, Outward, Stamping, Telling, Told, Verifying};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,8 +21,12 @@ impl Outward for Away {
         Box::pin(std::future::ready(()))
     }
 
-    fn tell(&self, _: &Invalidation, _: Vec<Shared>) -> Telling {
+    fn tell(&self, _: Vec<Shared>) -> Telling {
         Box::pin(std::future::ready(Told::default()))
+    }
+
+    fn tell_of_write(&self, _: Shared) -> Stamping {
+        Box::pin(std::future::ready(None))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Asking what was invalidated.
 
+use super::super::Member;
 use super::super::link::{Bell, Line};
 use super::super::scripts::SyncReply;
 use super::{Inner, Shard, ShardState};
@@ -120,6 +121,7 @@ async fn ask(inner: &Inner, shard: &Shard, line: &mut dyn Line) -> Round {
             inner.counts.fault("garbled");
             return Round::Failed;
         };
+        let_own_be_confirmed(inner, &member, shard, &reply).await;
         let before = member.standing();
         let synced = member.sync_reply(&request, reply, acknowledged >= replicas);
         let after = member.standing();
@@ -136,6 +138,17 @@ async fn ask(inner: &Inner, shard: &Shard, line: &mut dyn Line) -> Round {
                 Round::Unacknowledged
             };
         }
+    }
+}
+
+/// Two connections bring the answers to what is told and to what is asked, in whichever order. Gives what was written here the
+/// time to be confirmed before `reply` tells of it, but never so much that a round would be missed.
+async fn let_own_be_confirmed(inner: &Inner, member: &Member, shard: &Shard, reply: &SyncReply) {
+    let mut tellings = shard.tellings.subscribe();
+    tokio::select! {
+        biased;
+        _ = tellings.wait_for(|_| !member.may_tell_of_own(reply)) => {}
+        () = inner.parts.runtime.sleep(inner.config.freshness_bound / 4) => {}
     }
 }
 

@@ -50,8 +50,12 @@ async fn tell_all(inner: &Arc<Inner>, member: &Member, shard: &Shard, line: &mut
     write_down(inner, shard, &parcels).await;
     let mut parts = parcels.chunks(MARKS_MAX);
     while let Some(part) = parts.next() {
-        if !deliver(inner, member, shard, line, part).await {
-            parts.for_each(|part| keep(inner, member, shard, part));
+        let confirmed = deliver(inner, member, shard, line, part).await;
+        if !confirmed {
+            parts.by_ref().for_each(|part| keep(inner, member, shard, part));
+        }
+        shard.tellings.send_modify(|tellings| *tellings += 1);
+        if !confirmed {
             return false;
         }
     }
@@ -208,12 +212,17 @@ impl Inner {
         }
     }
 
+    /// Waits for what becomes of an invalidation in Redis.
+    pub(super) async fn settled(&self, ticket: &Arc<Ticket>) -> Settled {
+        tokio::select! {
+            settled = ticket.settled() => settled,
+            () = self.parts.runtime.sleep(self.config.answer_max * 2 + ACCEPT_EXTRA) => self.give_up(ticket),
+        }
+    }
+
     /// Waits for what becomes of an invalidation in Redis and at the nodes.
     pub(super) async fn receipt(self: Arc<Self>, ticket: Arc<Ticket>, reached: Vec<u32>, started: Instant) -> Told {
-        let settled = tokio::select! {
-            settled = ticket.settled() => settled,
-            () = self.parts.runtime.sleep(self.config.answer_max * 2 + ACCEPT_EXTRA) => self.give_up(&ticket),
-        };
+        let settled = self.settled(&ticket).await;
         let took = self.now().since(started);
         match settled {
             Settled::Accepted(accepted) => {
@@ -222,7 +231,6 @@ impl Inner {
                 Told {
                     layers: vec![redis, nodes],
                     journaled: false,
-                    stamp: accepted.last().map(Accepted::stamp),
                 }
             }
             Settled::PutOff { journaled } => {
@@ -233,7 +241,6 @@ impl Inner {
                 Told {
                     layers: vec![redis_layer(0, reached.len(), took), standings.layer(took)],
                     journaled,
-                    stamp: None,
                 }
             }
         }

@@ -171,7 +171,43 @@ async fn a_redis_a_quarter_of_the_bound_away_is_near_enough() {
             backplane.status()
         );
     }
-    assert!(backplane.status().syncs > 30, "{:?}", backplane.status());
+    assert!(backplane.status().syncs > 30, "{:?}", fake.targets());
+}
+
+#[tokio::test]
+async fn what_is_set_stays_though_the_news_of_it_overtakes_its_confirmation() {
+    // At once, almost too late, and too late: nobody knows then whether it was this node's.
+    for (later, stays) in [(0, true), (240, true), (400, false)] {
+        let (fake, bench) = (Fake::new(), Bench::new());
+        fake.far(bench.time.parts().runtime, Duration::ZERO);
+        fake.confirms_after(Duration::from_millis(later));
+        let config = BackplaneConfig {
+            freshness_bound: Duration::from_secs(1),
+            ..config("a", None)
+        };
+        let backplane =
+            Backplane::start_over(&bench.engine, Box::new(fake.clone()), config, bench.time.parts()).unwrap();
+        let pass = async || {
+            bench.time.advance(Duration::from_millis(10));
+            // Everything is in this thread: whoever was woken has gone on when this is over.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        while backplane.status().shards[0].state != ShardState::InStep {
+            pass().await;
+        }
+        let namespace = bench.engine.namespace("default").unwrap();
+        let (value, options) = (Bytes::from_static(b"value"), SetOptions::default());
+        assert!(bench.engine.set(&namespace, "name", value, &options));
+        let syncs = backplane.status().syncs;
+        for _ in 0..50 {
+            pass().await;
+        }
+        assert_eq!((fake.seq(), backplane.status().pending), (1, 0), "{later} ms");
+        assert!(backplane.status().syncs > syncs);
+        assert_eq!(bench.engine.get(&namespace, "name").is_some(), stays, "{later} ms");
+    }
 }
 
 #[tokio::test]

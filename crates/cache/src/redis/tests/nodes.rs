@@ -4,11 +4,12 @@
 use crate::backplane::scripts::{Call, ControlKeys, InvalidateReply, SyncReply, Value};
 use crate::backplane::wire::{Mark, Shared};
 use crate::backplane::{
-    Backplane, BackplaneConfig, Confirming, Joining, Outward, PendingId, ShardState, Stamp, Telling, Told, Verifying,
+    Backplane, BackplaneConfig, Confirming, Joining, Outward, PendingId, ShardState, Stamp, Stamping, Telling, Told,
+    Verifying,
 };
 use crate::redis::RedisTierConfig;
 use crate::redis::RedisTierStatistics;
-use crate::{Engine, Hit, Invalidation, Key, Loaded, Parts, Settings, Strategy, StrategyConfig};
+use crate::{Engine, Hit, Key, Loaded, Parts, Settings, Strategy, StrategyConfig};
 use bytes::Bytes;
 use peregrine_base::{Clock, Instant, SystemClock, SystemRandom, TokioRuntime, WallTime};
 use peregrine_store::{Redis, RedisConfig, Reply, Script};
@@ -179,22 +180,32 @@ impl Outward for Out {
         })
     }
 
-    fn tell(&self, _: &Invalidation, marks: Vec<Shared>) -> Telling {
+    fn tell(&self, marks: Vec<Shared>) -> Telling {
+        let stamping = self.stamp(marks);
+        Box::pin(async move {
+            Told {
+                journaled: stamping.await.is_none(),
+                ..Told::default()
+            }
+        })
+    }
+
+    fn tell_of_write(&self, mark: Shared) -> Stamping {
+        self.stamp(vec![mark])
+    }
+}
+
+impl Out {
+    /// Tells Redis of `marks`; the stamp of the last.
+    fn stamp(&self, marks: Vec<Shared>) -> Stamping {
         let link = Arc::clone(&self.0);
         let pending = link.engine().map(|engine| {
             let member = engine.member(0);
             let pend = |mark: Mark| (member.pend(vec![mark.clone()]), mark);
             marks.into_iter().map(|shared| pend(shared.mark)).collect()
         });
-        let told = tokio::spawn(async move {
-            let stamp = link.invalidate(pending?).await;
-            Some(Told {
-                journaled: stamp.is_none(),
-                stamp,
-                ..Told::default()
-            })
-        });
-        Box::pin(async move { told.await.ok().flatten().unwrap_or_default() })
+        let told = tokio::spawn(async move { link.invalidate(pending?).await });
+        Box::pin(async move { told.await.ok().flatten() })
     }
 }
 

@@ -31,6 +31,8 @@ struct State {
     told: Vec<usize>,
     /// How long a question and its answer are on the way, and by whose time.
     away_by: Option<(Arc<dyn Runtime>, Duration)>,
+    /// How much later than others the answer to an invalidation comes.
+    confirms_after: Duration,
 }
 
 /// The server.
@@ -52,6 +54,7 @@ impl Fake {
             invalidations: 0,
             told: Vec::new(),
             away_by: None,
+            confirms_after: Duration::ZERO,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -73,6 +76,11 @@ impl Fake {
     /// Questions and answers together take `round_trip` from now on.
     pub(super) fn far(&self, runtime: Arc<dyn Runtime>, round_trip: Duration) {
         self.state.lock().away_by = Some((runtime, round_trip));
+    }
+
+    /// The answers to invalidations come so much later than others.
+    pub(super) fn confirms_after(&self, later: Duration) {
+        self.state.lock().confirms_after = later;
     }
 
     async fn travel(&self) {
@@ -240,6 +248,13 @@ impl Line for Fake {
             self.travel().await;
             let answer = self.answer(call);
             self.travel().await;
+            let (away_by, later) = {
+                let state = self.state.lock();
+                (state.away_by.clone(), state.confirms_after)
+            };
+            if let Some((runtime, _)) = away_by.filter(|_| call.script.name == "invalidate") {
+                runtime.sleep(later).await;
+            }
             answer
         })
     }
