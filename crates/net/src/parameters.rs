@@ -138,7 +138,7 @@ pub const PARAMETERS: &[Parameter] = &[
         toml("1000"),
         false,
         "The most TLS handshakes at the same time, counted from the client's first message; further ones wait within \
-         handshake_timeout.",
+         handshake_timeout, and one that has taken 2 s gives way to them.",
     ),
     row(
         "listener[].address",

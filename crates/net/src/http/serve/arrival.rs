@@ -57,6 +57,8 @@ pub(super) enum ArrivalFault {
     ProxyTimeout,
     /// The TLS handshake took too long.
     TlsTimeout,
+    /// The TLS handshake was the oldest of as many as may be under way, and gave way to another.
+    TlsCrowded,
     /// The client left during the handshake.
     TlsClosed,
     /// What came is no TLS: plain HTTP, for one.
@@ -75,11 +77,12 @@ pub(super) enum ArrivalFault {
 
 impl ArrivalFault {
     /// All of them, in the order of their numbers.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::ProxyUntrusted,
         Self::ProxyMalformed,
         Self::ProxyTimeout,
         Self::TlsTimeout,
+        Self::TlsCrowded,
         Self::TlsClosed,
         Self::TlsMalformed,
         Self::TlsIncompatible,
@@ -96,6 +99,7 @@ impl ArrivalFault {
             Self::ProxyMalformed => "proxy_malformed",
             Self::ProxyTimeout => "proxy_timeout",
             Self::TlsTimeout => "tls_timeout",
+            Self::TlsCrowded => "tls_crowded",
             Self::TlsClosed => "tls_closed",
             Self::TlsMalformed => "tls_malformed",
             Self::TlsIncompatible => "tls_incompatible",
@@ -241,8 +245,13 @@ async fn handshake(stream: Stream, tls: &Tls, shared: &Shared) -> Result<TlsStre
     let fault = |error: io::Error| fault_of(&error);
     let acceptor = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream);
     let begun = acceptor.await.map_err(fault)?;
-    let _turn = shared.handshakes.acquire().await.expect("nobody closes it");
-    let stream = begun.into_stream(tls.server_config()).await.map_err(fault)?;
+    let (clock, runtime) = (&*shared.parts.clock, &*shared.parts.runtime);
+    let turn = shared.handshakes.take(clock, runtime).await;
+    let stream = tokio::select! {
+        biased;
+        stream = begun.into_stream(tls.server_config()) => stream.map_err(fault)?,
+        () = turn.wanted() => return Err(ArrivalFault::TlsCrowded),
+    };
     shared.statistics.handshakes.increment();
     if stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed) {
         shared.statistics.resumptions.increment();

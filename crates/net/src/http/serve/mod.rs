@@ -7,6 +7,7 @@ mod farewell;
 mod h2;
 mod status;
 mod transport;
+mod turns;
 
 pub use arrival::{Believed, Spoken};
 pub use status::ServerStatus;
@@ -28,6 +29,7 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use turns::Turns;
 
 /// How many refused connections are told why at the same time; further ones are just closed.
 const REFUSALS_MAX: usize = 64;
@@ -153,7 +155,7 @@ struct Shared {
     refusals: Arc<Semaphore>,
     /// The deadlines of all connections.
     wheel: Arc<Wheel>,
-    handshakes: Semaphore,
+    handshakes: Turns,
     /// Whose PROXY headers are believed.
     trusted: RwLock<TrustedProxies>,
 }
@@ -228,7 +230,7 @@ impl Server {
             connections,
             refusals,
             wheel,
-            handshakes: Semaphore::new(limits.tls.handshakes_max.min(Semaphore::MAX_PERMITS)),
+            handshakes: Turns::new(limits.tls.handshakes_max),
             trusted: RwLock::new(TrustedProxies::none()),
         }))
     }

@@ -217,6 +217,38 @@ async fn a_handshake_that_never_ends_is_ended_and_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn who_begins_handshakes_and_ends_none_holds_up_nobody() {
+    let secure = Secure::start(
+        |limits| {
+            limits.tls.handshake_timeout = Duration::from_secs(600);
+            limits.tls.handshakes_max = 2;
+        },
+        |_, _| {},
+    );
+    let mut begun = Vec::new();
+    for _ in 0..2 {
+        let name = ServerName::try_from("first.example").unwrap();
+        let mut hello = rustls::ClientConnection::new(Arc::new(secure.client()), name).unwrap();
+        let mut bytes = Vec::new();
+        hello.write_tls(&mut bytes).unwrap();
+        let mut stream = TcpStream::connect(secure.running.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        // It has its turn once it is answered.
+        assert_ne!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+        begun.push(stream);
+    }
+    let mut stream = secure.connect("first.example", secure.client()).await.unwrap();
+    assert!(ask(&mut stream).await.unwrap().ends_with("/a"));
+    assert_eq!(secure.failures("tls_crowded"), 1);
+    // The first one had to go, and only that.
+    let mut rest = Vec::new();
+    let _ = begun.remove(0).read_to_end(&mut rest).await;
+    until("it is gone", || secure.running.server.status().connections_open == 1).await;
+    let again = secure.connect("first.example", secure.client()).await;
+    assert!(again.is_ok() && secure.failures("tls_crowded") == 1);
+}
+
+#[tokio::test]
 async fn an_answer_that_fails_never_looks_whole() {
     let (folder, authority) = (Folder::new(), Authority::new());
     authority.write(&folder, "a", &["a.example"]);
