@@ -4,6 +4,9 @@
 //!
 //! The shared tier is resized in steps of a thirty-second of the memory, so that small bodies under way, which come and go
 //! all the time, never touch it. What is under way below a step is not taken from the tier: that is the tolerance of P4.
+//!
+//! What left the tiers and is still read ([`crate::lingering`]) takes from the shared tier too, up to half of the memory. From
+//! there on no further body is stored while it arrives, so that it does not grow without end.
 
 use crate::memory::MemoryTier;
 use crate::sync::Mutex;
@@ -24,6 +27,10 @@ pub(crate) struct Budget {
 struct State {
     bounds: Bounds,
     in_flight: u64,
+    /// What of it is gathered: see [`Budget::gather`].
+    gathered: u64,
+    /// What left the tiers and is still read.
+    lingering: u64,
     /// What the shared tier's capacity was last set to.
     capacity: u64,
 }
@@ -40,29 +47,37 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// What is left for the shared tier when `in_flight` bytes are under way.
-    fn shared(self, in_flight: u64) -> u64 {
+    /// What is left for the shared tier when `in_flight` bytes are under way and `lingering` are still read.
+    fn shared(self, in_flight: u64, lingering: u64) -> u64 {
         let step = (self.memory / STEPS).max(1);
-        (self.memory - self.parts.min(self.memory)).saturating_sub(in_flight / step * step)
+        let taken = in_flight.saturating_add(lingering.min(self.lingering_max()));
+        (self.memory - self.parts.min(self.memory)).saturating_sub(taken / step * step)
+    }
+
+    /// For how much that is still read the shared tier makes room.
+    fn lingering_max(self) -> u64 {
+        self.memory / 2
     }
 }
 
 impl Budget {
-    /// `shared` was made with the capacity `bounds.shared(0)`, which [`Budget::capacity`] tells.
+    /// `shared` was made with the capacity `bounds.shared(0, 0)`, which [`Budget::capacity`] tells.
     pub(crate) fn new(shared: Arc<dyn MemoryTier>, bounds: Bounds) -> Self {
         Self {
             shared,
             state: Mutex::new(State {
                 bounds,
                 in_flight: 0,
-                capacity: bounds.shared(0),
+                gathered: 0,
+                lingering: 0,
+                capacity: bounds.shared(0, 0),
             }),
         }
     }
 
     /// The capacity of the shared tier while nothing is under way.
     pub(crate) fn capacity(bounds: Bounds) -> u64 {
-        bounds.shared(0)
+        bounds.shared(0, 0)
     }
 
     /// Changes the bounds. What is under way stays, even if it is more than the new bound.
@@ -73,9 +88,36 @@ impl Budget {
         self.settle(&mut state, in_flight);
     }
 
-    /// Bytes of bodies under way.
+    /// Bytes of bodies under way, from origins and to readers alone.
     pub(crate) fn in_flight(&self) -> u64 {
-        self.state.lock().in_flight
+        let state = self.state.lock();
+        state.in_flight + state.lingering
+    }
+
+    /// Takes `bytes` of the part of bodies under way that those have together that come as slowly as a client takes them; whether
+    /// there was room.
+    pub(crate) fn gather(&self, bytes: u64, part: u64) -> bool {
+        let mut state = self.state.lock();
+        let wanted = state.gathered.saturating_add(bytes);
+        let fits = wanted <= state.bounds.in_flight_max / part;
+        if fits {
+            state.gathered = wanted;
+        }
+        fits
+    }
+
+    /// Gives back what [`Budget::gather`] took.
+    pub(crate) fn end_gathering(&self, bytes: u64) {
+        let mut state = self.state.lock();
+        state.gathered = state.gathered.saturating_sub(bytes);
+    }
+
+    /// So many bytes left the tiers and are still read.
+    pub(crate) fn linger(&self, bytes: u64) {
+        let mut state = self.state.lock();
+        state.lingering = bytes;
+        let in_flight = state.in_flight;
+        self.settle(&mut state, in_flight);
     }
 
     /// The bounds as they are now.
@@ -86,7 +128,7 @@ impl Budget {
     fn reserve(&self, bytes: u64) -> bool {
         let mut state = self.state.lock();
         let wanted = state.in_flight.saturating_add(bytes);
-        if wanted > state.bounds.in_flight_max {
+        if wanted > state.bounds.in_flight_max || state.lingering >= state.bounds.lingering_max() {
             return false;
         }
         // The tier makes room before the bytes are there.
@@ -103,7 +145,7 @@ impl Budget {
     }
 
     fn settle(&self, state: &mut State, in_flight: u64) {
-        let capacity = state.bounds.shared(in_flight);
+        let capacity = state.bounds.shared(in_flight, state.lingering);
         if capacity != state.capacity {
             self.shared.resize(capacity);
             state.capacity = capacity;

@@ -555,6 +555,11 @@ impl Entry {
         (OVERHEAD_BYTES + self.0.slice.len() + segments + coded) as u64
     }
 
+    /// Whether anybody else has it.
+    pub(crate) fn is_shared(&self) -> bool {
+        ThinArc::strong_count(&self.0) > 1
+    }
+
     /// Whether both are the same entry, not only the same content.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.0.ptr() == other.0.ptr()

@@ -244,6 +244,15 @@ impl Flight {
         });
     }
 
+    /// Whether everybody knows what became of the load.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.state.lock().phase {
+            Phase::Loading => false,
+            Phase::Open(_, _, end) => end.is_some(),
+            Phase::Closed(_) => true,
+        }
+    }
+
     /// Offers a chunk of the body. `limit` is the largest body that is stored.
     pub(crate) fn offer(&self, chunk: Bytes, limit: u64) -> Offered {
         let mut state = self.state.lock();

@@ -1,7 +1,7 @@
 //! Parts of one value that arrive in one answer, one after the other: gathered while they pass, and put into memory together
 //! when all of them are there. Nothing is stored before, and nobody waits for it.
 
-use crate::budget::Charge;
+use crate::budget::{Budget, Charge};
 use crate::entry::Kind;
 use crate::flight::Closed;
 use crate::lease::{Held, Lease};
@@ -10,11 +10,22 @@ use crate::outcome::{NotStored, PassReason, Refused};
 use crate::selector::Variants;
 use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that are gathered together get this part of what bodies under way may have: they come as slowly as their client takes
+/// them, and are to leave room for those that come as fast as origins send.
+const IN_FLIGHT_PART: u64 = 4;
+/// What takes longer to pass is not kept.
+const GATHERED_FOR_MAX: Duration = Duration::from_secs(60);
 
 /// Parts under way. Dropped before [`Gathering::keep`], nothing of them is stored.
 pub struct Gathering {
     held: Option<Held>,
     charge: Charge,
+    budget: Arc<Budget>,
+    /// What it took of the part that all have.
+    gathered: u64,
     limit: u64,
     length: u64,
     parts: Vec<(u64, Vec<Bytes>)>,
@@ -28,6 +39,8 @@ impl Lease {
         let held = self.take();
         Gathering {
             charge: held.engine.charge(),
+            budget: Arc::clone(&held.engine.budget),
+            gathered: 0,
             held: Some(held),
             limit,
             length: 0,
@@ -46,15 +59,23 @@ impl Gathering {
     #[must_use]
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let more = bytes.len() as u64;
-        let Some((_, chunks)) = self.parts.last_mut() else {
+        self.length = self.length.saturating_add(more);
+        let has_room = self.length <= self.limit && self.is_in_time() && self.take_room(more);
+        let Some((_, chunks)) = self.parts.last_mut().filter(|_| has_room) else {
             return false;
         };
-        self.length = self.length.saturating_add(more);
-        let has_room = self.length <= self.limit && self.charge.grow(more);
-        if has_room {
-            chunks.push(Bytes::copy_from_slice(bytes));
-        }
-        has_room
+        chunks.push(Bytes::copy_from_slice(bytes));
+        true
+    }
+
+    fn is_in_time(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.took() <= GATHERED_FOR_MAX)
+    }
+
+    fn take_room(&mut self, more: u64) -> bool {
+        let taken = self.budget.gather(more, IN_FLIGHT_PART);
+        self.gathered += if taken { more } else { 0 };
+        taken && self.charge.grow(more)
     }
 
     /// All parts are there, of the version of a value of `complete` bytes that `validator` names. `variants` renders the
@@ -98,9 +119,7 @@ impl Gathering {
 
 impl Drop for Gathering {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.close(Closed::Again, None);
-        }
+        self.budget.end_gathering(self.gathered);
     }
 }
 

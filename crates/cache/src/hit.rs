@@ -272,6 +272,13 @@ pub struct Slice {
     left: u64,
 }
 
+impl Slice {
+    /// The body that it is of.
+    pub(crate) fn body(&self) -> Body {
+        Body(self.chunks.entry.clone())
+    }
+}
+
 impl Iterator for Slice {
     type Item = Bytes;
 

@@ -231,10 +231,11 @@ pub(crate) fn segments(body: &Bytes) -> Box<[Bytes]> {
     body.chunks(SEGMENT_BYTES).map(Bytes::copy_from_slice).collect()
 }
 
-impl Drop for Lease {
+impl Drop for Held {
+    /// Whatever became of the one who loads, nobody waits for it in vain.
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.close(Closed::Again, None);
+        if !self.flight.is_over() {
+            self.close(Closed::Again, None);
         }
     }
 }

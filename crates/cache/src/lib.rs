@@ -82,6 +82,7 @@ mod key;
 mod keys;
 mod lease;
 mod ledger;
+mod lingering;
 mod listing;
 mod load;
 mod lookup;

@@ -19,6 +19,9 @@ use std::time::Duration;
 
 /// A request with more targets than this in a namespace means the namespace.
 const TARGETS_MAX: usize = 10_000;
+/// And when it comes to more than this over all of them: less than half of what the ledger remembers, or it would have to forget
+/// what is told here.
+const TARGETS_IN_ALL_MAX: usize = 40_000;
 /// Where a namespace remembers more patterns than this, one of a tenant means the tenant: a quarter of what there is room for.
 const TENANT_GLOBS_MAX: u64 = crate::ledger::GLOBS_MAX as u64 / 4;
 /// What a tenant's name and the marks around it add to a pattern on its way.
@@ -246,7 +249,10 @@ impl Engine {
         let targets = request.tags.len() + request.keys.len();
         let patterns = request.prefixes.len() + request.patterns.len();
         let only_namespaces = targets + patterns == 0 && !(request.namespaces.is_empty() && request.tenant.is_none());
-        if request.all || only_namespaces || targets > TARGETS_MAX || patterns > crate::ledger::GLOBS_MAX {
+        let too_many = targets > TARGETS_MAX
+            || targets.saturating_mul(reach.namespaces.len()) > TARGETS_IN_ALL_MAX
+            || patterns > crate::ledger::GLOBS_MAX;
+        if request.all || only_namespaces || too_many {
             if request.tenant.is_some() {
                 reach.add_whole_tenant();
             } else if !reach.all {

@@ -5,8 +5,9 @@ use crate::config::{CacheConfig, DEFAULT_NAME, Settings, SettingsError, Strategy
 use crate::encoder::Encoder;
 use crate::engine::{Engine, Limits, Mirrors, Parts, Registered};
 use crate::entry::Entry;
+use crate::key::Key;
 use crate::keys::Keys;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Standing};
 use crate::memory::{ClockPro, MemoryTier};
 use crate::namespace::{NAMESPACES_MAX, Namespace};
 use crate::outcome::Eviction;
@@ -69,7 +70,9 @@ impl Engine {
     /// # Errors
     /// Every rule between fields that is broken; then nothing was changed.
     pub fn reconfigure(&self, settings: Settings) -> Result<(), SettingsError> {
-        self.apply(&checked(settings)?);
+        let settings = checked(settings)?;
+        self.check_names(&settings)?;
+        self.apply(&settings);
         Ok(())
     }
 
@@ -164,10 +167,29 @@ impl Engine {
         }
     }
 
+    /// Whether any strategy is encrypted.
+    pub(crate) fn encrypts(&self) -> bool {
+        self.strategies.read().values().any(|strategy| strategy.encryption())
+    }
+
     /// What seals what leaves memory.
     #[must_use]
     pub fn keys(&self) -> &Arc<Keys> {
         &self.keys
+    }
+
+    /// Namespaces that are configured no more keep their numbers, and there are only so many.
+    fn check_names(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let namespaces = self.namespaces.read();
+        let is_known = |name: &&String| namespaces.iter().any(|one| one.namespace.name() == *name);
+        let new = settings.namespaces.keys().filter(|name| !is_known(name)).count();
+        let total = namespaces.len() + new;
+        if total <= NAMESPACES_MAX {
+            return Ok(());
+        }
+        let problem = format!("comes to {total} names with those that were configured since the start");
+        let help = format!("at most {NAMESPACES_MAX} are told apart; restart the program to have it forget the others");
+        Err(SettingsError(vec![Complaint::new("namespace", problem, help)]))
     }
 
     /// Makes the namespaces that are new.
@@ -180,8 +202,7 @@ impl Engine {
             if namespaces.iter().any(|one| one.namespace.name() == name) {
                 continue;
             }
-            // Past the last number a namespace shares the counters of the last one: a wrong statistic, not a wrong answer.
-            let id = u16::try_from(namespaces.len().min(NAMESPACES_MAX - 1)).unwrap_or(0);
+            let id = u16::try_from(namespaces.len()).unwrap_or(u16::MAX);
             let Some(counters) = self.directory.counters(id) else {
                 continue;
             };
@@ -220,22 +241,34 @@ impl Engine {
     }
 
     /// Gives a namespace its part, and moves its entries where that is another tier.
-    fn resize(&self, namespace: &Namespace, bytes: Option<u64>, cache: &CacheConfig) {
+    fn resize(&self, namespace: &Arc<Namespace>, bytes: Option<u64>, cache: &CacheConfig) {
         let before = Arc::clone(namespace.tier());
+        // What is deleted by name while it still lies in the tier of before is found by its target.
+        self.expecting.fetch_add(1, Ordering::SeqCst);
         namespace.set_memory_max(bytes, |bytes| tier(bytes, cache, &self.directory));
         let after = namespace.tier();
         if !Arc::ptr_eq(&before, after) {
             self.move_entries(namespace, &*before, &**after);
         }
+        self.expecting.fetch_sub(1, Ordering::SeqCst);
         if let (None, Some(own)) = (bytes, namespace.own()) {
             own.resize(0);
         }
     }
 
-    fn move_entries(&self, namespace: &Namespace, from: &dyn MemoryTier, to: &dyn MemoryTier) {
+    fn move_entries(&self, namespace: &Arc<Namespace>, from: &dyn MemoryTier, to: &dyn MemoryTier) {
         from.iterate(&mut |hash, entry: &Entry| {
             if entry.namespace() == namespace.id() {
-                let why = to.peek(hash).map(|_| Eviction::Replaced);
+                // Nobody writes or deletes it between the steps.
+                let Some(key) = Key::from_text(namespace, entry.key()) else {
+                    return true;
+                };
+                let _place = self.flights.lock(key.hash());
+                let is_gone = || self.standing(entry, namespace) == Standing::Gone;
+                let why = match to.peek(hash) {
+                    Some(_) => Some(Eviction::Replaced),
+                    None => is_gone().then_some(Eviction::Invalidated),
+                };
                 if from.remove(hash, entry, why) && why.is_none() {
                     // One that is refused is counted there.
                     let _ = to.insert(hash, entry.clone());

@@ -434,7 +434,12 @@ impl Restoring<'_> {
             })
         } else {
             let described = Description::decode(meta).ok_or(SnapshotFault::Corrupt)?;
-            wanted && self.restore(&described, pieces, charge)
+            let restored = wanted && self.restore(&described, pieces, charge);
+            // It was written before encryption was turned on, and does not say by which strategy.
+            if restored && self.engine.encrypts() {
+                self.engine.seals_all.store(true, Ordering::Relaxed);
+            }
+            restored
         };
         if restored {
             self.restored.entries += 1;

@@ -166,19 +166,29 @@ impl Engine {
             validator: part.validator.clone(),
         };
         let stored = self.parts_at(&held.key, &variant.text, variant.hash(&held.key));
+        // What it may be joined with was perhaps confidential before the strategy changed.
+        let confidential = held.strategy.encryption() || stored.as_ref().is_some_and(Entry::confidential);
         let joined = stored.and_then(|old| Joined::of(&old, &new, span, body, meta, self.object_limit(&held.key)));
         let joined = joined.unwrap_or_else(|| Joined {
             parts: new,
             chunks: parts::compact(body.iter().map(|chunk| (chunk.clone(), true))),
             tags: meta.tags.clone(),
         });
-        let entry = self.part_entry(held, meta, variant, joined).ok_or(NotStored::NoRoom)?;
+        let entry = self
+            .part_entry(held, (meta, variant), joined, confidential)
+            .ok_or(NotStored::NoRoom)?;
         self.enter(shard, held, variant, &entry)?;
         Ok(entry)
     }
 
     /// The entry of what is held of a value, or of the value where that is everything.
-    fn part_entry(&self, held: &Held, meta: &Meta, variant: &Variant, joined: Joined) -> Option<Entry> {
+    fn part_entry(
+        &self,
+        held: &Held,
+        (meta, variant): (&Meta, &Variant),
+        joined: Joined,
+        confidential: bool,
+    ) -> Option<Entry> {
         let Joined { parts, chunks, tags } = joined;
         let is_whole = parts.are_everything();
         let mut head = if is_whole { Vec::new() } else { parts.encode()? };
@@ -189,7 +199,7 @@ impl Engine {
         Entry::new(Draft {
             kind: if is_whole { Kind::Value } else { Kind::Part },
             compressible: meta.compressible && is_whole,
-            confidential: held.strategy.encryption(),
+            confidential,
             tags: &tags,
             head: &head,
             body: if packed {
@@ -224,10 +234,14 @@ impl Engine {
         };
         let tier = held.key.namespace().tier();
         // What began later is newer, even if it was there first: answers overtake each other on their way (RFC 9111 §4). Parts
-        // are of one version, and come in any order.
+        // of one version come in any order.
         let now = self.parts.clock.now();
+        let is_of_this_version = |there: &Entry| {
+            let (there, new) = (crate::hit::parts(there), crate::hit::parts(entry));
+            there.zip(new).is_some_and(|(there, new)| there.belong_together(&new))
+        };
         let began_later = |there: &Entry| {
-            let start = there.load_start(now).filter(|_| there.kind() == Kind::Value);
+            let start = there.load_start(now).filter(|_| !is_of_this_version(there));
             start.is_some_and(|start| start > held.flight.started)
         };
         let newer = |there: Entry| {

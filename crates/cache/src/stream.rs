@@ -7,6 +7,7 @@
 
 use crate::budget::{Charge, PIECE_OVERHEAD_BYTES};
 use crate::entry::SEGMENT_BYTES;
+use crate::hit::{Body, Slice};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -23,6 +24,8 @@ pub(crate) struct Stream {
     received: u64,
     storing: bool,
     charge: Charge,
+    /// What holds the body once it is stored.
+    read: Option<Body>,
 }
 
 struct Piece {
@@ -41,6 +44,7 @@ impl Stream {
             received: 0,
             storing: true,
             charge,
+            read: None,
         }
     }
 
@@ -114,11 +118,13 @@ impl Stream {
         self.pieces.iter().map(|piece| piece.bytes.clone()).collect()
     }
 
-    /// From now on the body belongs to an entry, which accounts for it: `chunks` are the same bytes there.
-    pub(crate) fn hand_over(&mut self, chunks: impl Iterator<Item = Bytes>) {
+    /// From now on the body belongs to an entry, which accounts for it: `chunks` are the same bytes there. Should it leave, it
+    /// is still read here.
+    pub(crate) fn hand_over(&mut self, chunks: Slice) {
         let received = std::mem::take(&mut self.received);
         self.pieces.clear();
         self.charge.clear();
+        self.read = Some(chunks.body());
         chunks.for_each(|bytes| self.append(bytes, 0));
         debug_assert_eq!(self.received, received, "an entry holds the body that was loaded");
         (self.sealed, self.open_bytes) = (self.pieces.len(), 0);

@@ -46,12 +46,18 @@ impl Engine {
             loop {
                 sleeping.sleep(INTERVAL).await;
                 let Some(engine) = engine.upgrade() else { return };
+                engine.count_lingering();
                 if engine.sweep_is_due() {
                     let runtime = Arc::clone(&engine.parts.runtime);
                     runtime.spawn_blocking(Box::new(move || engine.sweep()));
                 }
             }
         }));
+    }
+
+    /// Counts what left memory and is still read.
+    pub(crate) fn count_lingering(&self) {
+        self.budget.linger(self.directory.lingering().bytes());
     }
 
     /// Whether a walk is worth its time.

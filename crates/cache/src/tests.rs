@@ -5,6 +5,7 @@ mod coalescing;
 mod encodings;
 mod faults;
 mod invalidation;
+mod lingering;
 mod lookup;
 mod mirror;
 mod nodes;

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::entry::Entry;
 use crate::key::tenant_of;
+use crate::lingering::Lingering;
 use crate::namespace::NAMESPACES_MAX;
 use crate::outcome::Eviction;
 use crate::statistics::{Counters, PerReason, Tally};
@@ -54,6 +55,7 @@ pub(crate) struct Directory {
     /// Held while a route gets its number.
     naming: Arc<Mutex<BTreeMap<Box<str>, RouteId>>>,
     tenants: Arc<Tenants>,
+    lingering: Arc<Lingering>,
 }
 
 /// Whose entries an invalidation reached.
@@ -165,7 +167,13 @@ impl Directory {
             routes: (0..ROUTES_MAX).map(|_| OnceLock::new()).collect(),
             naming: Arc::new(Mutex::new(BTreeMap::new())),
             tenants: Arc::new(Tenants::new()),
+            lingering: Arc::default(),
         }
+    }
+
+    /// What left while it was read.
+    pub(crate) fn lingering(&self) -> &Lingering {
+        &self.lingering
     }
 
     /// The accounts of tenants.
@@ -239,8 +247,8 @@ impl Directory {
         self.tenants.entered(entry);
     }
 
-    /// `entry` is in no tier any more, or did not enter it after all; `why`, unless it only moves.
-    pub(crate) fn left(&self, entry: &Entry, why: Option<Eviction>) {
+    /// `entry` is in no tier any more, or did not enter it after all; `why`, unless it only moves. `new` took its place.
+    pub(crate) fn left(&self, entry: &Entry, why: Option<Eviction>, new: Option<&Entry>) {
         self.account(entry, -1);
         if let Some(why) = why {
             if let Some(counters) = self.counters(entry.namespace()) {
@@ -249,6 +257,7 @@ impl Directory {
             if let Some(route) = self.route(entry.route()) {
                 route.turnover.evicted(why);
             }
+            self.lingering.left(entry, new);
         }
         self.tenants.left(entry, why);
     }

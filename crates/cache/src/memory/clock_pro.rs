@@ -57,7 +57,8 @@ impl Left {
         for (entry, why) in self.first.into_iter().chain(self.others) {
             let is_new = new.is_some_and(|new| new.same(&entry));
             refused |= is_new;
-            directory.left(&entry, Some(if is_new { Eviction::Refused } else { why }));
+            let why = if is_new { Eviction::Refused } else { why };
+            directory.left(&entry, Some(why), new.filter(|_| why == Eviction::Replaced));
         }
         refused
     }
@@ -115,7 +116,7 @@ impl MemoryTier for ClockPro {
     fn remove(&self, hash: u64, entry: &Entry, why: Option<Eviction>) -> bool {
         let removed = self.shard(hash).write().remove(hash, entry);
         if let Some(gone) = &removed {
-            self.directory.left(gone, why);
+            self.directory.left(gone, why, None);
         }
         removed.is_some()
     }

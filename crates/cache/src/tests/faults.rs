@@ -103,12 +103,12 @@ fn a_caller_that_panics_leaves_no_lock_behind() {
         selector: Selector::new(["cookie"]),
         ..tagged(&["t"])
     };
+    let mut follower = bench.follow("/a");
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lease.fill(varying, &Broken)));
     assert!(panicked.is_err());
-    assert!(
-        matches!(bench.lookup("/a"), Lookup::Lead(_) | Lookup::Follow(_)),
-        "the key is not stuck"
-    );
+    assert!(matches!(at_once(follower.wait(&NoVariants)), Followed::Again));
+    assert_eq!(bench.engine.statistics().loads_under_way, 0);
+    assert!(matches!(bench.lookup("/a"), Lookup::Lead(_)), "the key is not stuck");
 }
 
 #[test]

@@ -289,6 +289,24 @@ fn a_full_table_of_targets_costs_misses_and_no_wrong_answer() {
     assert!(bench.hit("/new").is_some());
 }
 
+#[tokio::test]
+async fn what_is_meant_for_many_namespaces_is_no_more_than_was_asked_for() {
+    let names: Vec<String> = (0..110).map(|number| format!("n{number}")).collect();
+    let bench = Bench::with(|settings| {
+        let with = |name: &String| (name.clone(), NamespaceConfig::default());
+        settings.namespaces.extend(names.iter().map(with));
+    });
+    bench.put("/a", "of another namespace");
+    let soft = Invalidation {
+        soft: true,
+        namespaces: names,
+        ..Invalidation::of_tags((0..1000).map(|number| number.to_string()).collect())
+    };
+    bench.engine.invalidate(&soft).await;
+    assert!(bench.hit("/a").is_some());
+    assert!(bench.engine.statistics().targets < crate::ledger::TARGETS_MAX as u64);
+}
+
 /// Readers and invalidators at once, on threads: no reader ever gets a value from before an invalidation that had returned
 /// before it asked.
 #[test]

@@ -194,6 +194,49 @@ fn a_reload_keeps_entries_and_handles_while_sizes_change() {
 }
 
 #[test]
+fn what_is_deleted_while_its_namespace_gets_memory_of_its_own_stays_deleted() {
+    let (bench, names) = (Bench::new(), || (0..3000).map(|number| number.to_string()));
+    let options = SetOptions::default();
+    for round in 0..4 {
+        for name in names() {
+            assert!(bench.engine.set(&bench.namespace, &name, "x".into(), &options));
+        }
+        let own = NamespaceConfig {
+            memory_max: (round % 2 == 0).then_some(ByteSize::mib(4)),
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let edit = |settings: &mut Settings| drop(settings.namespaces.insert("default".into(), own));
+                bench.engine.reconfigure(settings(edit)).unwrap();
+            });
+            for name in names() {
+                bench.engine.delete(&bench.namespace, &name);
+                assert!(bench.engine.get(&bench.namespace, &name).is_none());
+            }
+        });
+        let found = names().filter(|name| bench.engine.get(&bench.namespace, name).is_some());
+        assert_eq!(found.count(), 0);
+    }
+}
+
+#[test]
+fn there_are_only_so_many_names_of_namespaces_until_a_restart() {
+    let bench = Bench::new();
+    let named = |round: usize| {
+        settings(|settings| {
+            let with = |number| (format!("{round}-{number}"), NamespaceConfig::default());
+            settings.namespaces.extend((0..500).map(with));
+        })
+    };
+    for round in [0, 1, 0] {
+        bench.engine.reconfigure(named(round)).unwrap();
+    }
+    let error = bench.engine.reconfigure(named(2)).unwrap_err();
+    assert!(error.to_string().contains("restart"), "{error}");
+    assert!(bench.engine.namespace("0-0").is_some(), "nothing was changed");
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused_with_all_faults_and_change_nothing() {
     let bench = Bench::new();
     let error = bench

@@ -324,3 +324,35 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn an_older_version_that_takes_longer_does_not_take_the_place_of_a_newer_one() {
+    let bench = Bench::new();
+    let slow = begin(lead(&bench, 0, 4), part(0, 4, 10, Some("v1")), "old ");
+    bench.advance(1);
+    store(&bench, 6, "new!", Some("v2"));
+    assert!(matches!(slow.finish(), Finished::NotStored(NotStored::Overtaken)));
+    assert_eq!(hit(&bench, 6, 10).as_deref(), Some("new!"));
+    assert!(hit(&bench, 0, 4).is_none());
+}
+
+#[tokio::test]
+async fn what_is_gathered_as_slowly_as_it_is_taken_leaves_room_for_what_loads() {
+    let bench = Bench::new();
+    let gather = |start| {
+        let mut gathering = lead(&bench, start, start + 10).gather();
+        gathering.begin(start);
+        gathering
+    };
+    let chunk = [b'x'; 256 << 10];
+    let mut gathered: Vec<_> = (0..4).map(|number| gather(number * 10)).collect();
+    // A quarter of what bodies under way may have, which is two of eight mebibytes.
+    let taken = gathered.iter_mut().map(|gathering| gathering.push(&chunk));
+    assert_eq!(taken.collect::<Vec<_>>(), [true, true, false, false]);
+    assert!(matches!(store(&bench, 100, "loaded", None), Finished::Stored(_)));
+    gathered.clear();
+    let mut slow = gather(0);
+    assert!(slow.push(b"a piece"));
+    bench.advance(61);
+    assert!(!slow.push(b"another"), "it takes too long");
+}

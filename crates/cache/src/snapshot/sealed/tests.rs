@@ -197,6 +197,21 @@ fn what_was_stored_before_encryption_was_turned_on_is_sealed_too() {
 }
 
 #[test]
+fn what_was_stored_before_a_restart_with_encryption_is_sealed_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = Bench::new();
+    filled(&before);
+    let open = snapshot(&before);
+    assert!(TOLD.iter().any(|told| shows(&open, told)));
+    let after = encrypted(folder.path());
+    assert!(load(&after, &open).entries > 0);
+    let bytes = snapshot(&after);
+    for told in TOLD {
+        assert!(!shows(&bytes, told), "{told}");
+    }
+}
+
+#[test]
 fn a_value_by_name_follows_its_strategy() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new();
