@@ -206,7 +206,7 @@ fn what_is_deleted_while_its_namespace_gets_memory_of_its_own_stays_deleted() {
         };
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let edit = |settings: &mut Settings| drop(settings.namespaces.insert("default".into(), own));
+                let edit = |settings: &mut Settings| settings.namespaces.extend([("default".into(), own)]);
                 bench.engine.reconfigure(settings(edit)).unwrap();
             });
             for name in names() {
