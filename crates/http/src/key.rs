@@ -123,6 +123,23 @@ impl KeyRules {
                 headers.remove(name);
             }
         }
+        let imitations: Vec<HeaderName> = headers.keys().filter(|name| self.is_imitation(name)).cloned().collect();
+        for name in &imitations {
+            headers.remove(name);
+        }
+    }
+
+    /// Whether an origin that knows fields by the names that CGI gives them (RFC 3875 §4.1.18), where `-` is `_`, takes it
+    /// for another one, which decides about the answer and is known here by its own name only.
+    fn is_imitation(&self, name: &HeaderName) -> bool {
+        if !name.as_str().contains('_') || self.headers.contains(name) {
+            return false;
+        }
+        let meant = name.as_str().replace('_', "-");
+        policy::OVERRIDES.contains(&&*meant)
+            || policy::NEGOTIATED.contains(&&*meant)
+            || self.headers.iter().any(|keyed| *keyed == *meant)
+            || self.canonical.concerns(std::iter::once(&*meant))
     }
 
     /// Path and query as they stand in the key, without the parts that do not come from the URL.

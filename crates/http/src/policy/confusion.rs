@@ -186,3 +186,18 @@ pub const OVERRIDES: [&str; 18] = [
     "x-forwarded-path",
     "x-forwarded-uri",
 ];
+
+/// Request fields by which origins commonly choose among answers, or answer with less than all (RFC 9110 §10.1.5, §12.5, §13.1),
+/// and which have a `-` in their name.
+pub const NEGOTIATED: [&str; 10] = [
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "user-agent",
+    "x-requested-with",
+];

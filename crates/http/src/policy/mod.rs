@@ -54,7 +54,7 @@ pub use byteranges::{Arrived, ByteRanges, Damaged};
 pub use cache_control::{CacheControl, DELTA_SECONDS_MAX, Scope};
 pub use cache_status::{CacheStatus, Forward};
 pub use canonical_json::canonical_json;
-pub use confusion::{OVERRIDES, is_path_confusion, is_refusal_of_request};
+pub use confusion::{NEGOTIATED, OVERRIDES, is_path_confusion, is_refusal_of_request};
 pub use date::parse as parse_date;
 pub use decision::{Clause, Decision, Directive, Overridden};
 pub use fields::{EditFields, Fields};

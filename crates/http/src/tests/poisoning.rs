@@ -37,6 +37,36 @@ async fn fields_that_make_origins_answer_something_else_do_not_reach_a_shared_an
 }
 
 #[tokio::test]
+async fn fields_that_an_origin_takes_for_others_do_not_reach_a_shared_answer() {
+    // An origin that gets its fields as CGI names them: HTTP_X_ORIGINAL_URL.
+    let key = json!({"key": {"headers": ["x-edition"], "values": {"x-plan": "free, paid"}}});
+    let by_keyed = [("x-edition", "1")];
+    let names = [
+        "x_original_url",
+        "x-http_method-override",
+        "x_forwarded_host",
+        "accept_language",
+        "if_none_match",
+        "x_edition",
+        "x_plan",
+    ];
+    for name in names {
+        let setup = Setup::with(std::slice::from_ref(&key));
+        let bench = setup.before(async move |heard| answer(200, &[SHARED], heard.field(name).to_owned()));
+        for is_hit in [false, true] {
+            let poisoned = bench.get("http://shop.example/", &[by_keyed[0], (name, "evil")]).await;
+            assert_eq!((&*poisoned.text, poisoned.is_hit()), ("", is_hit), "{name}");
+        }
+    }
+    // What is nobody's imitation passes.
+    let bench = Setup::plain().before(async |heard| answer(200, &[], heard.field("api_key").to_owned()));
+    assert_eq!(
+        bench.get("http://shop.example/", &[("api_key", "mine")]).await.text,
+        "mine"
+    );
+}
+
+#[tokio::test]
 async fn what_a_trusted_proxy_says_of_a_host_mixes_no_sites() {
     let setup = Setup::plain().trusting("127.0.0.1");
     let bench = setup.before(async |heard| answer(200, &[SHARED], heard.field("host").to_owned()));

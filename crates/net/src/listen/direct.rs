@@ -35,6 +35,14 @@ pub(super) fn poll_send(stream: &TcpStream, bytes: &[u8], cx: &mut Context<'_>) 
     }
 }
 
+/// Sends of `bytes` where there is any room, though the event loop waits to be told of more; how many.
+pub(super) fn poll_insist(stream: &TcpStream, bytes: &[u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    match retry_on_intr(|| send(stream, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)) {
+        Err(rustix::io::Errno::AGAIN) => poll_send(stream, bytes, cx),
+        sent => Poll::Ready(Ok(sent?)),
+    }
+}
+
 /// Makes a `call` that moves at most `wanted` bytes; nothing where the system has to be waited for. One that moved fewer has
 /// moved all there is: as if it had been asked once more and in vain, the event loop waits to be told of more, which the
 /// system does whenever there is (epoll(7), edge-triggered, question 9).

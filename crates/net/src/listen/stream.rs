@@ -20,6 +20,10 @@ pub(crate) struct Stream {
     /// Read before, and to be read again.
     ahead: Bytes,
     socket: Socket,
+    /// How many bytes the system took.
+    sent: u64,
+    /// Whether the next write is tried though the system did not say that there is room.
+    insists: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,16 @@ impl Stream {
         if let Socket::Tcp(stream) = &self.socket {
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
+    }
+
+    /// Lets the next write be tried though the system did not say that there is room.
+    pub(crate) const fn insist(&mut self) {
+        self.insists = true;
+    }
+
+    /// How many bytes the system took so far.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Takes it out of the event loop that it was accepted in.
@@ -96,31 +110,35 @@ impl Detached {
     /// # Errors
     /// When the system refuses; the connection is closed then.
     pub(crate) fn attach(self) -> io::Result<Stream> {
-        Ok(Stream {
-            ahead: self.ahead,
-            socket: match self.socket {
-                DetachedSocket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
-                DetachedSocket::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
-            },
-        })
+        let mut stream = Stream::from(match self.socket {
+            DetachedSocket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            DetachedSocket::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+        });
+        stream.ahead = self.ahead;
+        Ok(stream)
+    }
+}
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self {
+            ahead: Bytes::new(),
+            socket,
+            sent: 0,
+            insists: false,
+        }
     }
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self {
-            ahead: Bytes::new(),
-            socket: Socket::Tcp(stream),
-        }
+        Self::from(Socket::Tcp(stream))
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Self {
-            ahead: Bytes::new(),
-            socket: Socket::Unix(stream),
-        }
+        Self::from(Socket::Unix(stream))
     }
 }
 
@@ -147,10 +165,14 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.socket {
-            Socket::Tcp(stream) => direct::poll_send(stream, bytes, cx),
-            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        let insists = std::mem::take(&mut self.insists);
+        let sent = match &mut self.socket {
+            Socket::Tcp(stream) if insists => ready!(direct::poll_insist(stream, bytes, cx))?,
+            Socket::Tcp(stream) => ready!(direct::poll_send(stream, bytes, cx))?,
+            Socket::Unix(stream) => ready!(Pin::new(stream).poll_write(cx, bytes))?,
+        };
+        self.sent += sent as u64;
+        Poll::Ready(Ok(sent))
     }
 
     fn poll_write_vectored(
@@ -158,10 +180,17 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        if self.insists
+            && let Some(slice) = slices.iter().find(|slice| !slice.is_empty())
+        {
+            return self.poll_write(cx, slice);
         }
+        let sent = match &mut self.socket {
+            Socket::Tcp(stream) => ready!(Pin::new(stream).poll_write_vectored(cx, slices))?,
+            Socket::Unix(stream) => ready!(Pin::new(stream).poll_write_vectored(cx, slices))?,
+        };
+        self.sent += sent as u64;
+        Poll::Ready(Ok(sent))
     }
 
     fn is_write_vectored(&self) -> bool {

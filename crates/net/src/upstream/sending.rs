@@ -113,6 +113,12 @@ impl Sending {
         self.enter(Stage::Whole);
     }
 
+    /// The target took some of what was offered, if not all.
+    pub(crate) fn took_some(&self) {
+        let now = self.clock.now();
+        self.state.lock().moved = now;
+    }
+
     fn enter(&self, stage: Stage) {
         let now = self.clock.now();
         let mut state = self.state.lock();

@@ -251,7 +251,8 @@ impl Drop for Underway {
 
 /// Sends `body`, unless nobody waits for the response any more. An end that is not clean does not look like one.
 async fn pass_on(mut stream: SendStream<Bytes>, mut body: SentBody, mut dropped: oneshot::Receiver<()>) {
-    let sending = async {
+    let sending = body.sending();
+    let all = async {
         loop {
             let Some(frame) = std::future::poll_fn(|cx| poll_frame(&mut stream, &mut body, cx)).await? else {
                 return stream.send_data(Bytes::new(), true).map_err(|_| Reason::CANCEL);
@@ -264,6 +265,7 @@ async fn pass_on(mut stream: SendStream<Bytes>, mut body: SentBody, mut dropped:
                         let piece = data.split_to(room.min(data.len()));
                         let is_last = data.is_empty() && body.is_end_stream();
                         stream.send_data(piece, is_last).map_err(|_| Reason::CANCEL)?;
+                        sending.iter().for_each(|sending| sending.took_some());
                         if is_last {
                             return Ok(());
                         }
@@ -279,7 +281,7 @@ async fn pass_on(mut stream: SendStream<Bytes>, mut body: SentBody, mut dropped:
     };
     let sent = tokio::select! {
         biased;
-        sent = sending => sent,
+        sent = all => sent,
         _nobody = &mut dropped => Err(Reason::CANCEL),
     };
     if let Err(reason) = sent {

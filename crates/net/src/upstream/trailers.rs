@@ -1,12 +1,12 @@
 //! Trailer fields (RFC 9110 §6.5), which are passed on both ways where the protocol has a place for them. What decides about
-//! framing, routing, authentication, caching or the meaning of the content is too late in a trailer, and taken off: §6.5.1
-//! forbids it to senders, and a recipient who merged it into the head would be fooled.
+//! framing, routing, authentication, caching, conditions, the meaning of the content or who asks is too late in a trailer, and
+//! taken off: §6.5.1 forbids it to senders, and a recipient who merged it into the head would be fooled.
 
 use crate::http::hygiene;
 use ::http::{HeaderMap, HeaderName, header};
 
 /// Fields that are never passed on in a trailer.
-const FORBIDDEN: [HeaderName; 21] = [
+const FORBIDDEN: [HeaderName; 26] = [
     header::AGE,
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
@@ -19,6 +19,11 @@ const FORBIDDEN: [HeaderName; 21] = [
     header::EXPECT,
     header::EXPIRES,
     header::HOST,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
     header::LOCATION,
     header::MAX_FORWARDS,
     header::PRAGMA,
@@ -34,6 +39,14 @@ const FORBIDDEN: [HeaderName; 21] = [
 pub(crate) fn permitted(mut trailers: HeaderMap) -> HeaderMap {
     hygiene::strip_hop_by_hop(&mut trailers);
     for name in &FORBIDDEN {
+        trailers.remove(name);
+    }
+    let claims: Vec<HeaderName> = trailers
+        .keys()
+        .filter(|name| hygiene::is_claim(name))
+        .cloned()
+        .collect();
+    for name in &claims {
         trailers.remove(name);
     }
     trailers
@@ -52,6 +65,10 @@ mod tests {
             "transfer-encoding",
             "connection",
             "set-cookie",
+            "if-none-match",
+            "x-forwarded-for",
+            "x_real_ip",
+            "x-request-id",
             "server-timing",
         ] {
             trailers.insert(HeaderName::from_static(name), "x-secret".parse().unwrap());

@@ -4,6 +4,7 @@
 use super::chunked::may_trail;
 use super::receive::{Received, Receiving};
 use super::respond::{self, Framed, Onward, Sending};
+use super::transport::Transport;
 use super::wire::{Wire, WriteFault};
 use crate::drain::DrainWatch;
 use crate::http::tunnel::Duplex;
@@ -15,7 +16,6 @@ use http_body::Body as _;
 use peregrine_base::{Clock, Instant};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How much of a body is gathered before it is written: enough for one call to be worth it, little enough not to be held up.
 const GATHER_BYTES: usize = 256 << 10;
@@ -39,6 +39,8 @@ pub(crate) enum Ended {
     Last { unread: bool },
     /// The client went away.
     Gone,
+    /// The client ended its side before it had all of its answer. It may still listen, and must not take what it got for all.
+    Midway,
     /// The body of the answer failed.
     Cut,
     /// The client took nothing for too long.
@@ -103,11 +105,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Moves whatever can move.
-    pub(crate) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        wire: &mut Wire<S>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Ended> {
+    pub(crate) fn poll<S: Transport>(&mut self, wire: &mut Wire<S>, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
             self.think(wire, cx);
             let received = match &mut self.receiving {
@@ -134,14 +132,17 @@ impl<'a> Exchange<'a> {
                 Poll::Pending => {}
             }
             if received == Poll::Ready(Received::Whole) && is_gone(wire, cx) {
-                return Poll::Ready(Ended::Gone);
+                return Poll::Ready(match self.stage {
+                    Stage::Thinking(_) => Ended::Gone,
+                    _ => Ended::Midway,
+                });
             }
             return Poll::Pending;
         }
     }
 
     /// Lets the handler think, and writes what it says before its answer, and the head of that.
-    fn think<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>, cx: &mut Context<'_>) {
+    fn think<S: Transport>(&mut self, wire: &mut Wire<S>, cx: &mut Context<'_>) {
         let Stage::Thinking(thinking) = &mut self.stage else {
             return;
         };
@@ -158,7 +159,7 @@ impl<'a> Exchange<'a> {
     /// Writes the head of the answer.
     fn answer<S>(&mut self, response: Response<Body>, wire: &mut Wire<S>, cx: &mut Context<'_>)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: Transport,
     {
         let (mut head, mut body) = response.into_parts();
         let mut tunnel = None;
@@ -245,12 +246,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Everything has been written; the rest of the request body may still be under way to whoever takes it.
-    fn end<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        received: Poll<Received>,
-        wire: &mut Wire<S>,
-        cx: &Context<'_>,
-    ) -> Poll<Ended> {
+    fn end<S: Transport>(&mut self, received: Poll<Received>, wire: &mut Wire<S>, cx: &Context<'_>) -> Poll<Ended> {
         if let Stage::Tunnel(tunnel) = std::mem::replace(&mut self.stage, Stage::Answered) {
             return Poll::Ready(Ended::Tunnel(tunnel));
         }
@@ -308,7 +304,7 @@ fn write_end<S>(sending: Sending, trailers: Option<&HeaderMap>, wire: &mut Wire<
 }
 
 /// Whether the client has ended its side. What it sends instead waits for its turn.
-fn is_gone<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, cx: &mut Context<'_>) -> bool {
+fn is_gone<S: Transport>(wire: &mut Wire<S>, cx: &mut Context<'_>) -> bool {
     while wire.input.bytes().len() < AHEAD_BYTES_MAX {
         match wire.input.poll_fill(&mut wire.stream, AHEAD_BYTES_MAX, cx) {
             Poll::Ready(Ok(0) | Err(_)) => return true,

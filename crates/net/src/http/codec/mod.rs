@@ -22,6 +22,7 @@ pub(crate) mod relay;
 pub(crate) mod request;
 pub(crate) mod respond;
 pub(crate) mod scan;
+pub(crate) mod transport;
 pub(crate) mod wire;
 
 pub use chunked::{ChunkedDecoder, Decoded, NotChunked};

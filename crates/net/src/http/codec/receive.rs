@@ -6,13 +6,13 @@ use super::fields::Framing;
 use super::input::Input;
 use super::intake::{self, Demand, Intake, RequestBody};
 use super::pages::PAGE_BYTES;
+use super::transport::Transport;
 use super::wire::Wire;
 use crate::http::BodyFault;
 use bytes::Bytes;
 use http_body::Frame;
 use peregrine_base::Instant;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// How far a body has come in.
 pub(crate) struct Receiving {
@@ -80,11 +80,7 @@ impl Receiving {
     }
 
     /// Reads as long as more is wanted and there is more. Ready when it is all in, or will not be.
-    pub(crate) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        wire: &mut Wire<S>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Received> {
+    pub(crate) fn poll<S: Transport>(&mut self, wire: &mut Wire<S>, cx: &mut Context<'_>) -> Poll<Received> {
         while self.state == Received::Partly {
             match self.intake.demand(cx) {
                 Demand::Dropped => {
@@ -114,11 +110,7 @@ impl Receiving {
     }
 
     /// Reads more, past the buffer where all of it belongs to the body.
-    fn poll_read<S: AsyncRead + Unpin>(
-        &mut self,
-        wire: &mut Wire<S>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BodyFault>> {
+    fn poll_read<S: Transport>(&mut self, wire: &mut Wire<S>, cx: &mut Context<'_>) -> Poll<Result<(), BodyFault>> {
         let data_left = match &self.coding {
             Coding::Length(left) => *left,
             Coding::Chunked(decoder) => decoder.data_left(),
@@ -148,11 +140,7 @@ impl Receiving {
             })
     }
 
-    fn poll_stalled<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        wire: &mut Wire<S>,
-        cx: &Context<'_>,
-    ) -> Poll<Received> {
+    fn poll_stalled<S: Transport>(&mut self, wire: &mut Wire<S>, cx: &Context<'_>) -> Poll<Received> {
         let since = *self.waiting_since.get_or_insert_with(|| wire.alarm.now());
         let deadline = since.after(wire.stall_timeout());
         wire.alarm.poll_until(deadline, cx).map(|()| {

@@ -2,6 +2,7 @@
 
 use super::input::Input;
 use super::pages::PAGE_BYTES;
+use super::transport::Transport;
 use super::wire::Wire;
 use crate::http::tunnel::Duplex;
 use peregrine_base::Instant;
@@ -24,7 +25,7 @@ pub(crate) enum Relayed {
 /// or nothing has moved for `idle_timeout`.
 pub(crate) async fn relay<S>(wire: &mut Wire<S>, mut other: Box<dyn Duplex>, idle_timeout: Duration) -> Relayed
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Transport,
 {
     let (mut up, mut down) = (Way::default(), Way::default());
     let mut back = Input::default();

@@ -2,13 +2,14 @@
 
 use super::input::Input;
 use super::output::Output;
+use super::transport::Transport;
 use crate::wheel::{Alarm, Wheel};
 use peregrine_base::Instant;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The connection.
 pub(crate) struct Wire<S> {
@@ -32,7 +33,7 @@ pub(crate) enum WriteFault {
     Stalled,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: Transport> Wire<S> {
     pub(crate) fn new(stream: S, wheel: Arc<Wheel>, stall_timeout: Duration) -> Self {
         Self {
             stream,
@@ -47,30 +48,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Ready once everything has been written.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteFault>> {
+        match self.poll_written(cx) {
+            Poll::Ready(written) => Poll::Ready(written.map_err(|_| WriteFault::Gone)),
+            Poll::Pending => self.poll_stalled(cx),
+        }
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
-            match self.output.poll_write(&mut self.stream, cx) {
-                Poll::Ready(Ok(_)) => (self.stalled_since, self.unflushed) = (None, true),
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(WriteFault::Gone)),
-                Poll::Pending => return self.poll_stalled(cx),
-            }
+            ready!(self.output.poll_write(&mut self.stream, cx))?;
+            (self.stalled_since, self.unflushed) = (None, true);
         }
         if self.unflushed {
-            match Pin::new(&mut self.stream).poll_flush(cx) {
-                Poll::Ready(Ok(())) => (self.stalled_since, self.unflushed) = (None, false),
-                Poll::Ready(Err(_)) => return Poll::Ready(Err(WriteFault::Gone)),
-                Poll::Pending => return self.poll_stalled(cx),
-            }
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            (self.stalled_since, self.unflushed) = (None, false);
         }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_stalled(&mut self, cx: &Context<'_>) -> Poll<Result<(), WriteFault>> {
-        let since = match self.stalled_since {
-            Some(since) => since,
-            None => *self.stalled_since.insert(self.alarm.now()),
-        };
-        let due = self.alarm.poll_until(since.after(self.stall_timeout), cx);
-        due.map(|()| Err(WriteFault::Stalled))
+    /// Nothing goes out now. The system says that there is room only when a third of its buffer is free, often more than a
+    /// megabyte: a client that took less than that until its time is over is slow, and not gone.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteFault>> {
+        ready!(self.poll_overdue(cx));
+        let sent = self.stream.sent();
+        self.stream.insist();
+        match self.poll_written(cx) {
+            Poll::Ready(written) => Poll::Ready(written.map_err(|_| WriteFault::Gone)),
+            Poll::Pending if self.stream.sent() == sent => Poll::Ready(Err(WriteFault::Stalled)),
+            Poll::Pending => {
+                self.stalled_since = None;
+                self.poll_overdue(cx).map(|()| Err(WriteFault::Stalled))
+            }
+        }
+    }
+
+    /// Ready once the client has taken nothing for too long, as far as the system says.
+    fn poll_overdue(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let since = *self.stalled_since.get_or_insert_with(|| self.alarm.now());
+        self.alarm.poll_until(since.after(self.stall_timeout), cx)
     }
 
     /// The limit for a client who is waited for.

@@ -132,6 +132,7 @@ impl Forwarded {
                 headers.remove(name);
             }
         }
+        remove_lookalikes(headers);
         let way = way.map_or_else(|| address.to_string(), |way| format!("{way}, {address}"));
         insert(headers, X_FORWARDED_FOR, way);
         let scheme = HeaderValue::from_static(if self.https { "https" } else { "http" });
@@ -142,6 +143,25 @@ impl Forwarded {
         if let Some(element) = element {
             insert(headers, FORWARDED, format!("{element}, for={}", node(address)));
         }
+    }
+}
+
+/// Whether `name` is one under which an origin looks for where a request came from, or which one it is. Origins that know
+/// fields by the names that CGI gives them (RFC 3875 §4.1.18) cannot tell `X_Forwarded_For` from `X-Forwarded-For`, so both
+/// are.
+#[must_use]
+pub fn is_claim(name: &HeaderName) -> bool {
+    let is_known = |name: &str| super::X_REQUEST_ID == *name || CLAIMS.iter().any(|claim| *claim == *name);
+    let name = name.as_str();
+    is_known(name) || name.contains('_') && is_known(&name.replace('_', "-"))
+}
+
+/// Takes off what only looks like a claim: nobody writes that in good faith, and what is written here would not replace it.
+fn remove_lookalikes(headers: &mut HeaderMap) {
+    let is_lookalike = |name: &&HeaderName| name.as_str().contains('_') && is_claim(name);
+    let lookalikes: Vec<HeaderName> = headers.keys().filter(is_lookalike).cloned().collect();
+    for name in &lookalikes {
+        headers.remove(name);
     }
 }
 

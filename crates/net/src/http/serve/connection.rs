@@ -44,6 +44,8 @@ pub(super) enum Ending {
     Refused(Refusal),
     /// Without a further request.
     Idle,
+    /// Without the rest of a response, which the client seems not to want.
+    Midway,
     /// With a response whose body failed.
     Cut,
     /// With a client that took nothing.
@@ -140,6 +142,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
                 Ended::Open => self.answered = true,
                 Ended::Last { unread: true } => return Ending::Unread,
                 Ended::Last { unread: false } | Ended::Gone => return Ending::Done,
+                Ended::Midway => return Ending::Midway,
                 Ended::Cut => return Ending::Cut,
                 Ended::Stalled => return Ending::Stalled,
                 Ended::Tunnel(other) => return self.tunnel(other).await,

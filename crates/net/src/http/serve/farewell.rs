@@ -29,6 +29,7 @@ pub(super) async fn end<S: Transport>(mut wire: Wire<S>, ending: Ending, shared:
             shared.statistics.refuse(refusal);
             return say(&mut wire, refusal, shared).await;
         }
+        Ending::Midway => return wire.stream.reset(),
         Ending::Cut => {
             shared.statistics.cut.increment();
             return wire.stream.reset();

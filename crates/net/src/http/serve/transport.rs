@@ -1,23 +1,33 @@
 //! What a connection is carried by: TCP, a Unix socket, TLS over either.
 
+pub(super) use crate::http::codec::transport::Transport;
 use crate::listen::Stream;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
-
-/// Bytes both ways, and a way to break off.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Lets the close that follows look like a failure to the client, not like an end.
-    fn reset(&self);
-}
 
 impl Transport for Stream {
     fn reset(&self) {
         Self::reset(self);
+    }
+
+    fn insist(&mut self) {
+        Self::insist(self);
+    }
+
+    fn sent(&self) -> u64 {
+        Self::sent(self)
     }
 }
 
 impl Transport for TlsStream<Stream> {
     fn reset(&self) {
         self.get_ref().0.reset();
+    }
+
+    fn insist(&mut self) {
+        self.get_mut().0.insist();
+    }
+
+    fn sent(&self) -> u64 {
+        self.get_ref().0.sent()
     }
 }

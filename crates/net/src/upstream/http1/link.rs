@@ -48,6 +48,8 @@ pub(crate) struct Link {
     asked: Asked,
     /// The body of the request, while something is left of it.
     passing: Option<Passing>,
+    /// How far the sending of the body is, for whoever waits for the answer.
+    sending: Option<Arc<Sending>>,
     /// Whether it served an exchange before.
     used: bool,
     /// Whether a byte of the request was written.
@@ -107,6 +109,7 @@ impl Link {
             unflushed: false,
             asked: Asked::default(),
             passing: None,
+            sending: None,
             used: false,
             sent: false,
             deaf: None,
@@ -138,14 +141,14 @@ impl Link {
         };
         (self.sent, self.heads, self.trust) = (false, Heads::default(), Trust::Full);
         self.output.text(|text| outgoing.write_http1(text, target, rule));
-        let body = outgoing.lend_body(clock)?;
-        let sending = body.sending();
-        self.passing = Some(Passing {
+        let body = outgoing.lend_body(clock);
+        self.sending = body.as_ref().and_then(SentBody::sending);
+        self.passing = body.map(|body| Passing {
             coding: body.length().map_or(Coding::Chunked, Coding::Length),
             body,
             begun: false,
         });
-        sending
+        self.sending.clone()
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -195,8 +198,7 @@ impl Link {
     fn tell(&self, status: StatusCode, headers: HeaderMap) {
         if status == StatusCode::CONTINUE {
             // The client gets its own 100 when its body is asked for.
-            let sending = self.passing.as_ref().and_then(|passing| passing.body.sending());
-            sending.iter().for_each(|sending| sending.release());
+            self.sending.iter().for_each(|sending| sending.release());
         } else if let Some(interim) = &self.asked.interim {
             pass_on_interim(interim, status, headers);
         }
@@ -253,7 +255,10 @@ impl Link {
                 return self.flush(cx);
             }
             match self.output.poll_write(&mut self.stream, cx) {
-                Poll::Ready(Ok(_)) => (self.sent, self.unflushed) = (true, true),
+                Poll::Ready(Ok(_)) => {
+                    (self.sent, self.unflushed) = (true, true);
+                    self.sending.iter().for_each(|sending| sending.took_some());
+                }
                 Poll::Ready(Err(error)) => return self.cannot_send(error),
                 Poll::Pending => return Ok(()),
             }
@@ -319,9 +324,7 @@ impl Link {
                 None => None,
             };
             write_end(&passing.coding, trailers.as_ref(), &mut self.output)?;
-            if let Some(sending) = passing.body.sending() {
-                sending.finished();
-            }
+            self.sending.iter().for_each(|sending| sending.finished());
             self.passing = None;
         }
         Ok(())
@@ -330,7 +333,7 @@ impl Link {
     /// What becomes of the connection once the answer was read. A request that was not sent whole would stand before the next.
     pub(crate) fn rest(&mut self) -> Rest {
         self.used = true;
-        self.asked = Asked::default();
+        (self.asked, self.sending) = (Asked::default(), None);
         self.spare = BytesMut::new();
         match self.trust {
             Trust::Once => Rest::Doubtful,

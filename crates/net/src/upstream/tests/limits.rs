@@ -104,6 +104,34 @@ async fn an_origin_that_does_not_take_the_request_is_overdue() {
 }
 
 #[tokio::test]
+async fn an_origin_that_takes_the_request_slowly_is_not_overdue() {
+    const LENGTH: usize = 3 << 20;
+    let origin = Origin::start(|mut wire: Wire, _| async move {
+        wire.head().await;
+        for _ in 0..LENGTH / (64 << 10) {
+            wire.bytes(64 << 10).await;
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    })
+    .await;
+    let upstream = upstream_of(&[&origin.url()], |config| {
+        config.first_byte_timeout = "1500ms".parse().unwrap()
+    });
+    // All at once, and in pieces.
+    let mut left = LENGTH;
+    let in_pieces = Body::from_poll(Some(LENGTH as u64), move |_| {
+        let piece = left.min(10_000);
+        left -= piece;
+        Poll::Ready((piece > 0).then(|| Ok(vec![b'x'; piece].into())))
+    });
+    for body in [Body::full(vec![b'x'; LENGTH]), in_pieces] {
+        let (response, _) = upstream.send(request("POST", "/", body), Retry::Safe).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_pauses_has_a_limit() {
     let origin = silent_after("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
     let upstream = upstream_of(&[&origin.url()], |config| config.idle_timeout = SHORT.parse().unwrap());

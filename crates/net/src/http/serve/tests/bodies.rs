@@ -8,6 +8,7 @@ use peregrine_base::Party;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 #[tokio::test]
@@ -195,13 +196,32 @@ async fn a_client_that_takes_nothing_holds_up_the_producer_and_is_cut_off() {
 
 #[tokio::test]
 async fn a_client_that_takes_its_time_is_not_cut_off() {
-    let taken = Arc::new(AtomicUsize::new(0));
-    let running = endless(&taken, |limits| limits.stall_timeout = Duration::from_millis(300));
-    let mut client = running.client().await;
-    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    for _ in 0..10 {
-        client.bytes(1 << 20).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    // Much at once, and a little: before the system has room for a third of what it could hold, the limit passes.
+    for (piece, pause, pieces) in [(1 << 20, 50, 10), (16 << 10, 40, 120)] {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let running = endless(&taken, |limits| limits.stall_timeout = Duration::from_millis(1500));
+        let mut client = running.client().await;
+        client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        for _ in 0..pieces {
+            client.bytes(piece).await;
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        assert_eq!(running.server.status().stalled, 0, "{piece}");
     }
-    assert_eq!(running.server.status().stalled, 0);
+}
+
+#[tokio::test]
+async fn who_ends_its_side_midway_does_not_take_a_part_for_the_whole() {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let running = endless(&taken, |_| {});
+    let mut client = running.client().await;
+    // Nothing but the end of the connection tells where such an answer ends.
+    client.send("GET / HTTP/1.0\r\nhost: x\r\n\r\n").await;
+    client.bytes(1 << 20).await;
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(
+        client.rest().await.unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionReset
+    );
+    assert_eq!(running.server.status().cut, 0);
 }

@@ -9,6 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 impl Transport for DuplexStream {
     fn reset(&self) {}
+
+    fn insist(&mut self) {}
+
+    fn sent(&self) -> u64 {
+        0
+    }
 }
 
 /// One request as it is sent and as a handler sees it.
