@@ -321,7 +321,7 @@ impl Engine {
     }
 
     /// A load under way that will do for this asker: of its variant, and begun after every invalidation that could reach it.
-    /// Loads that were overtaken are closed to everybody.
+    /// Those of them that were overtaken are closed to everybody.
     fn joinable(&self, shard: &mut Shard, key: &Key, ask: &Ask<'_>, found: &Found) -> Option<Arc<Flight>> {
         let slot = shard.slot(key.text())?;
         let mut variant = found.variant.clone();
@@ -335,9 +335,13 @@ impl Engine {
             variant = Some(text);
         }
         // The whole will do for everybody, a part for those who ask for the same.
-        let brings = |listed: &Listed| match &listed.part {
-            None => true,
-            Some(text) => ask.part.is_some_and(|part| part.text == &**text),
+        let brings = |listed: &Listed| {
+            let is_variant = listed.variant.is_none() || variant.is_none() || listed.variant == variant;
+            is_variant
+                && match &listed.part {
+                    None => true,
+                    Some(text) => ask.part.is_some_and(|part| part.text == &**text),
+                }
         };
         for listed in slot
             .listed
@@ -350,7 +354,7 @@ impl Engine {
                 listed.joinable = false;
             } else if head.as_deref().is_some_and(is_late) {
                 // It was there before this asker, who may not have what is as old.
-            } else if listed.variant.is_none() || variant.is_none() || listed.variant == variant {
+            } else {
                 return Some(Arc::clone(&listed.flight));
             }
         }
@@ -420,8 +424,7 @@ impl fmt::Debug for Engine {
 
 /// Whether a load is under way whose answer is for its asker only.
 fn brings_own(shard: &mut Shard, key: &Key) -> bool {
-    let is_own = |listed: &Listed| listed.flight.head().is_some_and(|head| !head.may_be_shared());
     shard
         .slot(key.text())
-        .is_some_and(|slot| slot.listed.iter().any(is_own))
+        .is_some_and(|slot| slot.listed.iter().any(|listed| listed.flight.is_own()))
 }

@@ -30,6 +30,8 @@ pub(crate) struct Flight {
     pub(crate) started: Instant,
     /// A write overtook the load: what it brings is older than what is there.
     overtaken: AtomicBool,
+    /// What it brings is for its own asker only.
+    own: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -40,6 +42,10 @@ struct State {
     free: Vec<usize>,
     /// The leader, while it waits for readers.
     source: Option<Waker>,
+    /// How many readers have not read all of the first piece that is held, of a body that is not stored: when the last of
+    /// them has, it is dropped. To look at all of them for every piece that one reads would be as many looks as there are
+    /// readers, times themselves.
+    behind: usize,
 }
 
 enum Phase {
@@ -149,11 +155,13 @@ impl Flight {
             seats: Vec::new(),
             free: Vec::new(),
             source: None,
+            behind: 0,
         };
         Self {
             position,
             started,
             overtaken: AtomicBool::new(false),
+            own: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
@@ -168,6 +176,11 @@ impl Flight {
         self.overtaken.load(Ordering::Relaxed)
     }
 
+    /// Whether what it brings is for its own asker only, as far as is known.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.load(Ordering::Relaxed)
+    }
+
     /// Takes a seat at the first byte; nothing when that is not held any more, or soon will not be.
     pub(crate) fn take_seat(&self) -> Option<usize> {
         self.state.lock().take_seat()
@@ -176,10 +189,12 @@ impl Flight {
     /// Gives a seat back.
     pub(crate) fn leave(&self, seat: usize) {
         let mut state = self.state.lock();
-        if state.seats.get_mut(seat).and_then(Option::take).is_some() {
+        if let Some(left) = state.seats.get_mut(seat).and_then(Option::take) {
             state.free.push(seat);
+            if !left.cut_off {
+                state.moved(left.offset, u64::MAX);
+            }
         }
-        state.release();
         let source = state.source.take();
         drop(state);
         wake(source);
@@ -224,6 +239,7 @@ impl Flight {
 
     /// The head is known and the answer is to be stored.
     pub(crate) fn open(&self, head: StreamHead, charge: Charge) {
+        self.own.store(!head.may_be_shared(), Ordering::Relaxed);
         self.change(|state| state.phase = Phase::Open(Arc::new(head), Stream::new(charge), None));
     }
 
@@ -357,6 +373,7 @@ impl State {
             Some(place) => *place = Some(Seat::default()),
             None => self.seats.push(Some(Seat::default())),
         }
+        self.release();
         Some(index)
     }
 
@@ -399,9 +416,11 @@ impl State {
             return Poll::Ready(Some(Err(LoadFailure::Stalled)));
         }
         if let Some(piece) = stream.at(place.offset) {
+            let from = place.offset;
             place.offset += piece.len() as u64;
             place.moved = true;
-            self.release();
+            let to = place.offset;
+            self.moved(from, to);
             return Poll::Ready(Some(Ok(piece)));
         }
         match end {
@@ -416,6 +435,20 @@ impl State {
         }
     }
 
+    /// A reader went on from one place to another.
+    fn moved(&mut self, from: u64, to: u64) {
+        let Phase::Open(_, stream, _) = &self.phase else {
+            return;
+        };
+        let end = stream.first_end();
+        if !stream.storing() && from < end && to >= end {
+            self.behind = self.behind.saturating_sub(1);
+            if self.behind == 0 {
+                self.release();
+            }
+        }
+    }
+
     /// Drops what every reader has seen, where it is not to be stored.
     fn release(&mut self) {
         let Phase::Open(_, stream, _) = &mut self.phase else {
@@ -424,9 +457,16 @@ impl State {
         if stream.storing() {
             return;
         }
-        let readers = self.seats.iter().flatten().filter(|seat| !seat.cut_off);
-        let slowest = readers.map(|seat| seat.offset).min().unwrap_or(u64::MAX);
-        stream.release(slowest);
+        let offsets = || {
+            self.seats
+                .iter()
+                .flatten()
+                .filter(|seat| !seat.cut_off)
+                .map(|seat| seat.offset)
+        };
+        stream.release(offsets().min().unwrap_or(u64::MAX));
+        let end = stream.first_end();
+        self.behind = offsets().filter(|offset| *offset < end).count();
     }
 
     fn offer(&mut self, chunk: Bytes, limit: u64) -> Offered {
@@ -454,6 +494,9 @@ impl State {
             return Offered::Wait(chunk);
         }
         stream.pass_on(chunk);
+        if self.behind == 0 {
+            self.release();
+        }
         Offered::Taken { storing: false }
     }
 }

@@ -167,6 +167,12 @@ impl Stream {
         self.pieces.front().map_or(self.received, |piece| piece.start)
     }
 
+    /// Where the first piece that is still held ends, or the end.
+    pub(crate) fn first_end(&self) -> u64 {
+        let end = |piece: &Piece| piece.start + piece.bytes.len() as u64;
+        self.pieces.front().map_or(self.received, end)
+    }
+
     /// What is held from `offset` on, up to the end of a piece.
     pub(crate) fn at(&self, offset: u64) -> Option<Bytes> {
         let after = self.pieces.partition_point(|piece| piece.start <= offset);
