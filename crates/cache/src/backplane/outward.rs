@@ -5,11 +5,15 @@ use super::wire::Shared;
 use crate::engine::Engine;
 use crate::invalidation::{Invalidation, Layer};
 use crate::key::Key;
+use crate::namespace::Namespace;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many answers are waited for: one may be on its way, and the next is to a later question.
+const ANSWERS_MAX: usize = 2;
 
 /// Carries what holds here to other nodes, and asks whether anything happened there.
 pub trait Outward: Send + Sync + 'static {
@@ -69,6 +73,22 @@ impl Engine {
     pub async fn verify(&self, key: &Key) {
         if let Some(membership) = self.membership.get() {
             membership.outward.verify(self.control_shard(key.namespace())).await;
+        }
+    }
+
+    /// Waits until this node has heard of everything that concerns `namespace` and happened before the call; as
+    /// [`Engine::verify`], but an answer that was on its way by then is not enough.
+    pub(crate) async fn hear(self: &Arc<Self>, namespace: &Namespace) {
+        let Some(membership) = self.membership.get() else {
+            return;
+        };
+        let shard = self.control_shard(namespace);
+        let (called, member) = (self.parts.clock.now(), self.member(shard));
+        for _ in 0..ANSWERS_MAX {
+            membership.outward.verify(shard).await;
+            if member.standing().verified_at >= Some(called) {
+                return;
+            }
         }
     }
 

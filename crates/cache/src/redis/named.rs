@@ -171,6 +171,19 @@ impl Engine {
         values: Vec<(String, Bytes)>,
         options: &SetOptions,
     ) -> usize {
+        // What was invalidated elsewhere by now is older than these values, and must not count as happening beside them.
+        self.hear(namespace).await;
+        self.mset_now(namespace, tenant, values, options).await
+    }
+
+    /// As [`Engine::mset_shared`], by what this node knows.
+    pub(crate) async fn mset_now(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        tenant: &str,
+        values: Vec<(String, Bytes)>,
+        options: &SetOptions,
+    ) -> usize {
         let strategy = options.strategy.clone().unwrap_or_else(|| self.default_strategy());
         let tier = self.redis_tier(&strategy).cloned();
         let (mut stored, mut writing) = (0, Vec::new());

@@ -12,9 +12,18 @@ fn of(engine: &Engine) -> Arc<Namespace> {
     engine.namespace("default").unwrap()
 }
 
-async fn set(engine: &Arc<Engine>, name: &str, value: Bytes) -> bool {
-    let options = SetOptions::default();
-    engine.set_shared(&of(engine), "", name, value, &options).await
+/// Sets it before anything else happens.
+async fn set(engine: &Arc<Engine>, name: &str, value: Bytes) {
+    set_tagged(engine, name, value, &[]).await;
+}
+
+async fn set_tagged(engine: &Arc<Engine>, name: &str, value: Bytes, tags: &[&str]) {
+    let options = SetOptions {
+        tags: tags.iter().map(ToString::to_string).collect(),
+        ..SetOptions::default()
+    };
+    let values = vec![(name.to_owned(), value)];
+    engine.mset_now(&of(engine), "", values, &options).await;
 }
 
 /// What a node that has heard of everything finds.
@@ -58,15 +67,10 @@ async fn what_is_invalidated_before_redis_heard_that_it_was_set_does_not_come_ba
             soft,
             ..Invalidation::of_tags(vec!["t".into()])
         };
-        let options = SetOptions {
-            tags: vec!["t".into()],
-            ..SetOptions::default()
-        };
-        let namespace = of(&one);
         // The second is told by the mark of the first, which stands before that of the value.
         tokio::join!(
             one.invalidate(&request),
-            one.set_shared(&namespace, "", "name", Bytes::from("invalidated"), &options),
+            set_tagged(&one, "name", Bytes::from("invalidated"), &["t"]),
             one.invalidate(&request),
         );
         concluded(&one, 1 + u64::from(soft)).await;
@@ -99,10 +103,6 @@ enum Elsewhere {
 async fn what_another_node_did_before_redis_heard_that_it_was_set_reaches_it() {
     let server = RedisServer::start(&[]);
     let (one, two) = (Node::start(&server).await, Node::start(&server).await);
-    let options = SetOptions {
-        tags: vec!["t".into()],
-        ..SetOptions::default()
-    };
     let ways = [Elsewhere::Invalidates, Elsewhere::Deletes, Elsewhere::Nothing];
     for (elsewhere, count) in ways.into_iter().zip(1..) {
         let name = format!("{elsewhere:?}");
@@ -117,14 +117,34 @@ async fn what_another_node_did_before_redis_heard_that_it_was_set_reaches_it() {
             until("Redis to hear of it", || two.engine.member(0).standing().pending == 0).await;
             drop(silence);
         };
-        let (namespace, value) = (of(&one.engine), Bytes::from_static(b"set"));
-        tokio::join!(one.engine.set_shared(&namespace, "", &name, value, &options), act);
+        tokio::join!(set_tagged(&one.engine, &name, Bytes::from("set"), &["t"]), act);
         concluded(&one.engine, count).await;
         let left = matches!(elsewhere, Elsewhere::Nothing).then(|| "set".to_owned());
         for node in [&two, &one] {
             node.learn().await;
             assert_eq!(get(&node.engine, &name).await, left, "{elsewhere:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_another_node_set_before_does_not_count_as_beside_it() {
+    let server = RedisServer::start(&[]);
+    let nodes = [Node::start(&server).await, Node::start(&server).await];
+    // By turns, and neither has heard of the other since.
+    for turn in 0..6u64 {
+        let node = &nodes[usize::from(turn % 2 == 1)].engine;
+        let value = format!("value {turn}");
+        let options = SetOptions::default();
+        assert!(
+            node.set_shared(&of(node), "", "name", value.clone().into(), &options)
+                .await
+        );
+        concluded(node, turn / 2 + 1).await;
+        assert_eq!(node.get(&of(node), "name").as_ref().map(text), Some(value));
+    }
+    for node in &nodes {
+        assert_eq!(get(&node.engine, "name").await.as_deref(), Some("value 5"));
     }
 }
 
