@@ -68,6 +68,11 @@ impl Canonical {
         })
     }
 
+    /// The fields that the configuration names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.lowercase.iter().chain(self.values.iter().map(|(name, _)| name))
+    }
+
     /// Makes the fields of a request alike.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         let language = choose_language(headers, &self.languages).and_then(|tag| HeaderValue::from_str(tag).ok());

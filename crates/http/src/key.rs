@@ -10,6 +10,7 @@ use crate::request::{RequestView, cookies, decoded};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
+use peregrine_net::http::hygiene;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -129,17 +130,20 @@ impl KeyRules {
         }
     }
 
-    /// Whether an origin that knows fields by the names that CGI gives them (RFC 3875 §4.1.18), where `-` is `_`, takes it
-    /// for another one, which decides about the answer and is known here by its own name only.
+    /// Whether some origins cannot tell it from another one, which decides about the answer and is known here by its own name
+    /// only (see [`hygiene::is_alike`]).
     fn is_imitation(&self, name: &HeaderName) -> bool {
-        if !name.as_str().contains('_') || self.headers.contains(name) {
-            return false;
-        }
-        let meant = name.as_str().replace('_', "-");
-        policy::OVERRIDES.contains(&&*meant)
-            || policy::NEGOTIATED.contains(&&*meant)
-            || self.headers.iter().any(|keyed| *keyed == *meant)
-            || self.canonical.concerns(std::iter::once(&*meant))
+        let name = name.as_str();
+        let is_meant = |known: &str| known != name && hygiene::is_alike(known, name);
+        let is_known = || {
+            policy::OVERRIDES
+                .iter()
+                .chain(&policy::NEGOTIATED)
+                .any(|known| is_meant(known))
+        };
+        let mut chosen = self.headers.iter().chain(self.canonical.names());
+        !self.headers.iter().any(|keyed| keyed == name)
+            && (hygiene::is_odd_name(name) && is_known() || chosen.any(|chosen| is_meant(chosen.as_str())))
     }
 
     /// Path and query as they stand in the key, without the parts that do not come from the URL.

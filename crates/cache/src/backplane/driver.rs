@@ -235,7 +235,7 @@ impl Outward for Backplane {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let Some(shard) = inner.shard(shard) else { return };
-            if shard.failed_just_now(inner.now(), inner.config.freshness_bound) {
+            if inner.is_leaving() || shard.failed_just_now(inner.now(), inner.config.freshness_bound) {
                 return;
             }
             let mut rounds = shard.rounds.subscribe();

@@ -76,6 +76,11 @@ impl Engine {
         }
     }
 
+    /// Whether it is one of several nodes.
+    pub(crate) fn has_others(&self) -> bool {
+        self.membership.get().is_some()
+    }
+
     /// Waits until this node has heard of everything that concerns `namespace` and happened before the call; as
     /// [`Engine::verify`], but an answer that was on its way by then is not enough.
     pub(crate) async fn hear(self: &Arc<Self>, namespace: &Namespace) {

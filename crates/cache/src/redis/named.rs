@@ -149,7 +149,8 @@ impl Engine {
     }
 
     /// As [`Engine::set`], in Redis too where the value's strategy keeps its entries there. What lies there is written after
-    /// Redis has heard that what lay there before is gone; that goes on in the background when it takes longer than 100 ms.
+    /// Redis has heard that what lay there before is gone; that goes on in the background when it takes longer than 100 ms. To
+    /// hear what other nodes did before may take up to 200 ms more where Redis does not answer.
     pub async fn set_shared(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
@@ -171,9 +172,19 @@ impl Engine {
         values: Vec<(String, Bytes)>,
         options: &SetOptions,
     ) -> usize {
-        // What was invalidated elsewhere by now is older than these values, and must not count as happening beside them.
-        self.hear(namespace).await;
-        self.mset_now(namespace, tenant, values, options).await
+        if !self.has_others() {
+            return self.mset_now(namespace, tenant, values, options).await;
+        }
+        // In a task of its own, so that a caller who goes away takes nothing back.
+        let (giver, done) = promise();
+        let (engine, namespace) = (Arc::clone(self), Arc::clone(namespace));
+        let (tenant, options) = (tenant.to_owned(), options.clone());
+        self.parts.runtime.spawn(Box::pin(async move {
+            // What was invalidated elsewhere by now is older than these values, and must not count as happening beside them.
+            engine.hear(&namespace).await;
+            giver.give(engine.mset_now(&namespace, &tenant, values, &options).await);
+        }));
+        done.await.unwrap_or(0)
     }
 
     /// As [`Engine::mset_shared`], by what this node knows.

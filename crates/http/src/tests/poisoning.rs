@@ -43,6 +43,7 @@ async fn fields_that_an_origin_takes_for_others_do_not_reach_a_shared_answer() {
     let by_keyed = [("x-edition", "1")];
     let names = [
         "x_original_url",
+        "x.rewrite.url",
         "x-http_method-override",
         "x_forwarded_host",
         "accept_language",

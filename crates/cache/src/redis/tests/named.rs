@@ -149,6 +149,18 @@ async fn what_another_node_set_before_does_not_count_as_beside_it() {
 }
 
 #[tokio::test]
+async fn what_is_set_is_set_though_who_set_it_does_not_wait() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (Node::start(&server).await, Node::start(&server).await);
+    let (options, namespace) = (SetOptions::default(), of(&one.engine));
+    let mut setting = Box::pin(one.engine.set_shared(&namespace, "", "name", "value".into(), &options));
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(setting.as_mut().poll(cx).is_pending())).await);
+    drop(setting);
+    concluded(&one.engine, 1).await;
+    assert_eq!(get(&two.engine, "name").await.as_deref(), Some("value"));
+}
+
+#[tokio::test]
 async fn several_names_are_verified_together_and_once() {
     let server = RedisServer::start(&[]);
     let (one, two) = (Node::start(&server).await, Node::start(&server).await);

@@ -39,7 +39,8 @@ pub(crate) enum Ended {
     Last { unread: bool },
     /// The client went away.
     Gone,
-    /// The client ended its side before it had all of its answer. It may still listen, and must not take what it got for all.
+    /// The client ended its side before it had all of its answer, which only the end of the connection delimits. It may still
+    /// listen, and must not take what it got for all.
     Midway,
     /// The body of the answer failed.
     Cut,
@@ -131,10 +132,15 @@ impl<'a> Exchange<'a> {
                 Poll::Ready(Err(WriteFault::Stalled)) => return Poll::Ready(Ended::Stalled),
                 Poll::Pending => {}
             }
-            if received == Poll::Ready(Received::Whole) && is_gone(wire, cx) {
+            // Once nothing but the last of the answer has to go out, the client gets that though it ended its side.
+            let is_open = matches!(self.stage, Stage::Thinking(_) | Stage::Answering { .. });
+            if is_open && received == Poll::Ready(Received::Whole) && is_gone(wire, cx) {
                 return Poll::Ready(match self.stage {
-                    Stage::Thinking(_) => Ended::Gone,
-                    _ => Ended::Midway,
+                    Stage::Answering {
+                        sending: Sending::UntilClose,
+                        ..
+                    } => Ended::Midway,
+                    _ => Ended::Gone,
                 });
             }
             return Poll::Pending;

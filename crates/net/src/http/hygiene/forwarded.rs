@@ -146,19 +146,32 @@ impl Forwarded {
     }
 }
 
-/// Whether `name` is one under which an origin looks for where a request came from, or which one it is. Origins that know
-/// fields by the names that CGI gives them (RFC 3875 §4.1.18) cannot tell `X_Forwarded_For` from `X-Forwarded-For`, so both
-/// are.
+/// Whether origins that know fields by the names that CGI gives them (RFC 3875 §4.1.18) cannot tell `name` from `other`:
+/// whatever is no letter and no digit is `_` there, for some of them a dot too.
+#[must_use]
+pub fn is_alike(name: &str, other: &str) -> bool {
+    let pairs = || name.bytes().zip(other.bytes());
+    name.len() == other.len()
+        && pairs().all(|(a, b)| a.eq_ignore_ascii_case(&b) || !(a.is_ascii_alphanumeric() || b.is_ascii_alphanumeric()))
+}
+
+/// Whether the name has other signs than letters, digits and `-`, as hardly any has.
+#[must_use]
+pub fn is_odd_name(name: &str) -> bool {
+    name.bytes().any(|byte| !(byte.is_ascii_alphanumeric() || byte == b'-'))
+}
+
+/// Whether an origin may look under `name` for where a request came from, or which one it is.
 #[must_use]
 pub fn is_claim(name: &HeaderName) -> bool {
-    let is_known = |name: &str| super::X_REQUEST_ID == *name || CLAIMS.iter().any(|claim| *claim == *name);
-    let name = name.as_str();
-    is_known(name) || name.contains('_') && is_known(&name.replace('_', "-"))
+    let is_meant =
+        |claim: &HeaderName| claim == name || is_odd_name(name.as_str()) && is_alike(claim.as_str(), name.as_str());
+    is_meant(&super::X_REQUEST_ID) || CLAIMS.iter().any(is_meant)
 }
 
 /// Takes off what only looks like a claim: nobody writes that in good faith, and what is written here would not replace it.
 fn remove_lookalikes(headers: &mut HeaderMap) {
-    let is_lookalike = |name: &&HeaderName| name.as_str().contains('_') && is_claim(name);
+    let is_lookalike = |name: &&HeaderName| is_odd_name(name.as_str()) && is_claim(name);
     let lookalikes: Vec<HeaderName> = headers.keys().filter(is_lookalike).cloned().collect();
     for name in &lookalikes {
         headers.remove(name);

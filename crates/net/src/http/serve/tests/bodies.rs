@@ -211,6 +211,18 @@ async fn a_client_that_takes_its_time_is_not_cut_off() {
 }
 
 #[tokio::test]
+async fn who_ends_its_side_gets_the_rest_of_an_answer_that_is_there() {
+    const LENGTH: usize = 16 << 20;
+    let running = Running::start(|_| {}, async |_| Response::new(Body::full(vec![b'x'; LENGTH])));
+    let mut client = running.client().await;
+    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.head().await.unwrap();
+    client.bytes(1 << 20).await;
+    client.stream.shutdown().await.unwrap();
+    assert_eq!(client.rest().await.unwrap().len(), LENGTH - (1 << 20));
+}
+
+#[tokio::test]
 async fn who_ends_its_side_midway_does_not_take_a_part_for_the_whole() {
     let taken = Arc::new(AtomicUsize::new(0));
     let running = endless(&taken, |_| {});
