@@ -124,10 +124,7 @@ impl KeyRules {
                 headers.remove(name);
             }
         }
-        let imitations: Vec<HeaderName> = headers.keys().filter(|name| self.is_imitation(name)).cloned().collect();
-        for name in &imitations {
-            headers.remove(name);
-        }
+        hygiene::remove_where(headers, |name| self.is_imitation(name));
     }
 
     /// Whether some origins cannot tell it from another one, which decides about the answer and is known here by its own name

@@ -38,17 +38,12 @@ const FORBIDDEN: [HeaderName; 26] = [
 /// Those of `trailers` that may be passed on.
 pub(crate) fn permitted(mut trailers: HeaderMap) -> HeaderMap {
     hygiene::strip_hop_by_hop(&mut trailers);
-    for name in &FORBIDDEN {
-        trailers.remove(name);
-    }
-    let claims: Vec<HeaderName> = trailers
-        .keys()
-        .filter(|name| hygiene::is_claim(name))
-        .cloned()
-        .collect();
-    for name in &claims {
-        trailers.remove(name);
-    }
+    let is_forbidden = |name: &HeaderName| {
+        FORBIDDEN
+            .iter()
+            .any(|known| hygiene::is_alike(known.as_str(), name.as_str()))
+    };
+    hygiene::remove_where(&mut trailers, |name| is_forbidden(name) || hygiene::is_claim(name));
     trailers
 }
 
@@ -68,6 +63,7 @@ mod tests {
             "if-none-match",
             "x-forwarded-for",
             "x_real_ip",
+            "if_match",
             "x-request-id",
             "server-timing",
         ] {

@@ -127,12 +127,10 @@ impl Forwarded {
         let address = peer.address.ip().to_canonical();
         let way = self.trusted.then(|| joined(headers, &X_FORWARDED_FOR)).flatten();
         let element = self.trusted.then(|| joined(headers, &FORWARDED)).flatten();
-        if !self.trusted {
-            for name in &CLAIMS {
-                headers.remove(name);
-            }
-        }
-        remove_lookalikes(headers);
+        // Nobody writes what only looks like a claim in good faith, and what is written here would not replace it.
+        remove_where(headers, |name| {
+            is_claim(name) && (!self.trusted || is_odd_name(name.as_str()))
+        });
         let way = way.map_or_else(|| address.to_string(), |way| format!("{way}, {address}"));
         insert(headers, X_FORWARDED_FOR, way);
         let scheme = HeaderValue::from_static(if self.https { "https" } else { "http" });
@@ -164,16 +162,14 @@ pub fn is_odd_name(name: &str) -> bool {
 /// Whether an origin may look under `name` for where a request came from, or which one it is.
 #[must_use]
 pub fn is_claim(name: &HeaderName) -> bool {
-    let is_meant =
-        |claim: &HeaderName| claim == name || is_odd_name(name.as_str()) && is_alike(claim.as_str(), name.as_str());
+    let is_meant = |claim: &HeaderName| is_alike(claim.as_str(), name.as_str());
     is_meant(&super::X_REQUEST_ID) || CLAIMS.iter().any(is_meant)
 }
 
-/// Takes off what only looks like a claim: nobody writes that in good faith, and what is written here would not replace it.
-fn remove_lookalikes(headers: &mut HeaderMap) {
-    let is_lookalike = |name: &&HeaderName| is_odd_name(name.as_str()) && is_claim(name);
-    let lookalikes: Vec<HeaderName> = headers.keys().filter(is_lookalike).cloned().collect();
-    for name in &lookalikes {
+/// Takes off the fields whose names are so.
+pub fn remove_where(headers: &mut HeaderMap, is: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is(name)).cloned().collect();
+    for name in &names {
         headers.remove(name);
     }
 }

@@ -9,7 +9,7 @@ mod hop_by_hop;
 
 pub use forwarded::{
     CLAIMS, Forwarded, NetworkError, TrustedProxies, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, is_alike,
-    is_claim, is_odd_name,
+    is_claim, is_odd_name, remove_where,
 };
 pub use hop_by_hop::{HOP_BY_HOP, strip_hop_by_hop};
 
