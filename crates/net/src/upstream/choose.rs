@@ -76,7 +76,7 @@ impl Chooser {
             .iter()
             .map(|member| member.standing(now, Need::Any) == Standing::Serving)
             .collect();
-        let first = self.group(&serving)?;
+        let first = self.group(&serving, now)?;
         // The others after it, for a request that the whole group has failed.
         let groups = std::iter::once(first).chain((0..self.groups.len()).filter(|group| *group != first));
         for group in groups {
@@ -95,18 +95,20 @@ impl Chooser {
         None
     }
 
-    fn group(&self, serving: &[bool]) -> Option<usize> {
+    /// The group that gets the request. A target that starts slowly makes its group no stronger than it is yet.
+    fn group(&self, serving: &[bool], now: Instant) -> Option<usize> {
         if let [_] = &*self.groups {
             return Some(0);
         }
         let strength = |group: &Vec<usize>| {
-            let weigh = |healthy: bool| {
-                let counted = group.iter().filter(|index| !healthy || serving[**index]);
-                counted.map(|index| self.members[*index].weight()).sum()
-            };
+            let members = || group.iter().map(|index| &self.members[*index]);
+            let healthy = group.iter().filter(|index| serving[**index]).map(|index| {
+                let member = &self.members[*index];
+                member.weight() * member.share(now)
+            });
             Strength {
-                healthy: weigh(true),
-                all: weigh(false),
+                healthy: healthy.sum(),
+                all: members().map(|member| member.weight()).sum(),
             }
         };
         let strengths: Vec<Strength> = self.groups.iter().map(strength).collect();

@@ -53,6 +53,12 @@ impl Dialer {
         }
     }
 
+    /// What tells connections that it makes from those of another configuration.
+    pub(crate) fn way(&self) -> impl std::fmt::Debug {
+        let roots = self.tls.as_ref().map(|tls| tls.roots);
+        (self.version, roots, self.timeout, self.heads)
+    }
+
     /// Connects neither past `limit`, which is the connection's own, nor past `deadline`, which is the exchange's; `own` for a
     /// connection that nobody shares.
     pub(crate) async fn dial(
@@ -65,13 +71,14 @@ impl Dialer {
         let mut timer = Timer::new(Arc::clone(&self.parts.clock), Arc::clone(&self.parts.runtime));
         tokio::select! {
             biased;
-            dialed = self.dial_without_limit(target, own) => dialed,
+            dialed = self.dial_by(target, limit.min(deadline), own) => dialed,
             () = timer.until(limit.min(deadline)) => Err(overdue(limit, deadline)),
         }
     }
 
-    async fn dial_without_limit(&self, target: &Target, own: bool) -> Result<Dialed, UpstreamError> {
-        let stream = self.connect(target).await?;
+    async fn dial_by(&self, target: &Target, end: Instant, own: bool) -> Result<Dialed, UpstreamError> {
+        let addresses = resolve(target).await?;
+        let stream = self.connect(&addresses, end).await?;
         let (Some(tls), Some(name)) = (&self.tls, target.server_name()) else {
             return match self.version {
                 HttpVersion::Http2 => self.http2(stream).await,
@@ -92,13 +99,11 @@ impl Dialer {
         }
     }
 
-    /// Tries the addresses of the name one after the other; each gets its share of the time, so that one which does not
-    /// answer leaves some to the next.
-    async fn connect(&self, target: &Target) -> Result<TcpStream, UpstreamError> {
-        let addresses = resolve(target).await?;
+    /// Tries `addresses` one after the other; each gets its share of the time until `end`, so that one which does not answer
+    /// leaves some to the next.
+    async fn connect(&self, addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, UpstreamError> {
         let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        let end = self.parts.clock.now().after(self.timeout);
         for address in addresses {
             let share = end.since(self.parts.clock.now()) / left.max(1);
             left -= 1;
@@ -163,5 +168,40 @@ async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, UpstreamError> {
         Err(UpstreamError::new(UpstreamErrorKind::Resolve))
     } else {
         Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peregrine_base::{SeededRandom, SystemClock, TokioRuntime};
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next_also_of_a_shorter_limit() {
+        let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        full.listen(0).unwrap();
+        let silent = full.local_addr().unwrap().as_socket().unwrap();
+        // The line of who waits to be accepted is full: nobody else is answered.
+        let mut waiting = Vec::new();
+        while let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(silent)).await {
+            waiting.push(stream);
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let parts = UpstreamParts {
+            clock: Arc::new(SystemClock),
+            runtime: Arc::new(TokioRuntime),
+            random: Arc::new(SeededRandom::new(1)),
+        };
+        let dialer = Dialer::new(&UpstreamConfig::defaults("test", &["http://shop"]), None, &parts);
+        let dialer = Dialer {
+            timeout: Duration::from_secs(3600),
+            ..dialer
+        };
+        let addresses = [silent, listener.local_addr().unwrap()];
+        let end = parts.clock.now().after(Duration::from_secs(1));
+        let connected = tokio::time::timeout(crate::tests::PATIENCE, dialer.connect(&addresses, end)).await;
+        let connected = connected.expect("the first had a share of this limit").unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), addresses[1]);
     }
 }

@@ -35,7 +35,8 @@ struct State {
 struct LeftOut {
     since: Instant,
     until: Instant,
-    probing: bool,
+    /// Since when a request probes it.
+    probing: Option<Instant>,
 }
 
 /// How a request may go to a target.
@@ -87,9 +88,17 @@ impl Ejection {
     pub(crate) fn standing(&self, now: Instant, need: Need) -> Standing {
         match self.state.lock().left_out {
             None => Standing::Serving,
-            Some(left_out) if left_out.probing || now < self.probed_from(&left_out, need) => Standing::Out,
-            Some(_) => Standing::Due,
+            Some(left_out) if self.may_be_probed(&left_out, now, need) => Standing::Due,
+            Some(_) => Standing::Out,
         }
+    }
+
+    /// A probe that takes its time, because of a client that sends slowly perhaps, is joined by another one.
+    fn may_be_probed(&self, left_out: &LeftOut, now: Instant, need: Need) -> bool {
+        let is_probed = left_out
+            .probing
+            .is_some_and(|since| now < since.after(self.rule.time_min.get()));
+        !is_probed && now >= self.probed_from(left_out, need)
     }
 
     fn probed_from(&self, left_out: &LeftOut, need: Need) -> Instant {
@@ -110,17 +119,17 @@ impl Ejection {
         let Some(left_out) = &mut state.left_out else {
             return Some(Admission::Normal);
         };
-        if left_out.probing || now < self.probed_from(left_out, need) {
+        if !self.may_be_probed(left_out, now, need) {
             return None;
         }
-        left_out.probing = true;
+        left_out.probing = Some(now);
         Some(Admission::Probe)
     }
 
     /// A probe ended without telling anything about the target.
     pub(crate) fn release_probe(&self) {
         if let Some(left_out) = &mut self.state.lock().left_out {
-            left_out.probing = false;
+            left_out.probing = None;
         }
     }
 
@@ -175,7 +184,7 @@ impl Ejection {
         state.left_out = Some(LeftOut {
             since: now,
             until: now.after(span),
-            probing: false,
+            probing: None,
         });
         span
     }
@@ -185,7 +194,7 @@ impl Ejection {
         let state = self.state.lock();
         let health = match state.left_out {
             None => Health::Healthy,
-            Some(LeftOut { probing: true, .. }) => Health::Probing,
+            Some(LeftOut { probing: Some(_), .. }) => Health::Probing,
             Some(_) => Health::Ejected,
         };
         (health, state.failures)
@@ -210,6 +219,22 @@ mod tests {
             time_max,
             share_max: 1.0,
         })
+    }
+
+    #[test]
+    fn a_probe_that_takes_its_time_keeps_nobody_out_for_long() {
+        let target = ejection(1);
+        assert_eq!(secs(target.failed(at(0), Admission::Normal, true)), Some(2));
+        assert_eq!(target.admit(at(2), Need::Any), Some(Admission::Probe));
+        assert_eq!(target.admit(at(3), Need::LastResort), None);
+        assert_eq!(target.standing(at(4), Need::LastResort), Standing::Due);
+        assert_eq!(target.admit(at(4), Need::Any), Some(Admission::Probe));
+        assert!(target.probe_succeeded(at(5)));
+        assert_eq!(
+            target.failed(at(6), Admission::Probe, false),
+            None,
+            "the first probe, too late"
+        );
     }
 
     fn secs(span: Option<Duration>) -> Option<u64> {

@@ -131,6 +131,10 @@ impl http_body::Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        // Also while there is always something to read.
+        if this.held.is_some() && this.deadline < Instant::FAR && this.deadline <= this.timer.now() {
+            return this.fail(BodyError::new(BodyFault::TotalTimeout, Party::Upstream));
+        }
         let Some(held) = &mut this.held else {
             return Poll::Ready(None);
         };

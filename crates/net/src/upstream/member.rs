@@ -306,7 +306,10 @@ impl Member {
             }
         };
         let now = member.now();
-        member.known.latency.record(now.since(sent_at), now);
+        // What the client took to send its request is not the target's time.
+        if let Some(due) = sending.as_deref().map_or(Some(sent_at), Sending::target_due_since) {
+            member.known.latency.record(now.since(due.max(sent_at)), now);
+        }
         member.statistics().first_byte.record(now.since(sent_at));
         ticket.answered(now);
         let exchange = Exchange {
@@ -380,7 +383,12 @@ impl Member {
                         may_repeat |= failed.error.was_unprocessed();
                         Err(classify(&Cause::Http2(failed.error), sending.as_deref()))
                     }
-                    Err(error) => Err(error),
+                    Err(error) => {
+                        if error.kind == UpstreamErrorKind::FirstByteTimeout {
+                            sender.retire();
+                        }
+                        Err(error)
+                    }
                 };
                 let unanswered = |error| {
                     Box::new(Unanswered {
@@ -418,7 +426,13 @@ impl Member {
             let due_since = sending.map_or(Some(sent_at), Sending::target_due_since).unwrap_or(now);
             let limit = due_since.after(self.settings.first_byte_timeout);
             if deadline <= now {
-                return UpstreamErrorKind::TotalTimeout;
+                // Where most of it was spent on waiting for the target, there is no question who was slow.
+                let all = self.settings.total_timeout.unwrap_or(Duration::MAX);
+                return if now.since(due_since) >= all / 2 {
+                    UpstreamErrorKind::FirstByteTimeout
+                } else {
+                    UpstreamErrorKind::TotalTimeout
+                };
             }
             if limit <= now {
                 return UpstreamErrorKind::FirstByteTimeout;

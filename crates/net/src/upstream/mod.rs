@@ -47,6 +47,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use ticket::Ticket;
+use tls::Connectors;
 
 /// What an upstream needs from outside.
 #[derive(Clone)]
@@ -140,6 +141,8 @@ pub struct Upstream {
     config: UpstreamConfig,
     chooser: Chooser,
     settings: Arc<Settings>,
+    /// What tells the certificates that it trusts from others; nothing where no target speaks TLS.
+    roots: Option<u64>,
     clock: Arc<dyn Clock>,
     counts: Arc<Counts>,
 }
@@ -165,11 +168,8 @@ impl Upstream {
         before: Option<&Self>,
     ) -> Result<Arc<Self>, UpstreamConfigError> {
         let targets = parse(config)?;
-        let tls = targets
-            .iter()
-            .any(Target::is_tls)
-            .then(|| tls::connectors(config))
-            .transpose()?;
+        let tls = connectors(config, &targets)?;
+        let roots = tls.as_ref().map(|tls| tls.roots);
         let settings = Arc::new(Settings {
             first_byte_timeout: config.first_byte_timeout.get(),
             idle_timeout: config.idle_timeout.get(),
@@ -205,9 +205,8 @@ impl Upstream {
                 all: known.iter().map(|(_, known)| known.ejection.clone()).collect(),
                 share_max: config.ejection.share_max,
             }),
-            alike: before.is_some_and(|before| {
-                (&before.config.tls, before.config.http_version) == (&config.tls, config.http_version)
-            }),
+            alike: before
+                .is_some_and(|before| (before.roots, before.config.http_version) == (roots, config.http_version)),
         };
         let members = config.targets.iter().zip(targets).zip(known);
         let members = members.map(|((written, target), (same, known))| {
@@ -218,6 +217,7 @@ impl Upstream {
             config: config.clone(),
             chooser: Chooser::new(members.collect(), config.balance, Arc::clone(&parts.random)),
             settings: Arc::clone(&settings),
+            roots,
             clock: parts.clock,
             counts: before.map_or_else(Arc::default, |before| Arc::clone(&before.counts)),
         }))
@@ -229,6 +229,14 @@ impl Upstream {
         for member in self.chooser.members() {
             member.take_over();
         }
+    }
+
+    /// Whether one that was made by `config` now would do the same. Trusted certificates are read again: they may be others
+    /// under the same name.
+    #[must_use]
+    pub fn is_as(&self, config: &UpstreamConfig) -> bool {
+        let roots = || connectors(config, &parse(config)?).map(|tls| tls.map(|tls| tls.roots));
+        self.config == *config && roots().is_ok_and(|roots| roots == self.roots)
     }
 
     /// The configuration that it was made from.
@@ -287,7 +295,9 @@ impl Upstream {
         let mut attempts = Attempts::new(self.settings.retries_max);
         let mut outgoing = Outgoing::new(request, interim);
         let repeatable = retry == Retry::Safe && outgoing.is_repeatable();
-        let mut choice = self.choose(&attempts.tried, repeatable)?;
+        // Who probes may fail, and has to have another try.
+        let may_probe = repeatable && self.settings.retries_max > 0;
+        let mut choice = self.choose(&attempts.tried, may_probe)?;
         loop {
             let (index, ticket) = choice;
             let newer_than = attempts.newer_than(index);
@@ -307,7 +317,10 @@ impl Upstream {
                 return Err(failed.error);
             };
             let next = attempts.next(index, failed.error.kind, failed.grown_old, self.clock.now());
-            let Some(next) = self.follow(next, index, &attempts, repeatable) else {
+            let Some(next) = self
+                .follow(next, index, &attempts)
+                .filter(|_| self.clock.now() < deadline)
+            else {
                 return Err(failed.error);
             };
             self.chooser.members()[index].statistics().retries.increment();
@@ -316,10 +329,10 @@ impl Upstream {
     }
 
     /// Where a request goes after a failure, if anywhere.
-    fn follow(&self, next: Next, failed: usize, attempts: &Attempts, repeatable: bool) -> Option<Choice> {
+    fn follow(&self, next: Next, failed: usize, attempts: &Attempts) -> Option<Choice> {
         let now = self.clock.now();
         let same = || Ticket::take(&self.chooser.members()[failed], now, Need::Any).map(|ticket| (failed, ticket));
-        let other = || self.chooser.choose(&attempts.tried, now, repeatable);
+        let other = || self.chooser.choose(&attempts.tried, now, false);
         let choice = match next {
             Next::Stop => None,
             Next::Same => return same(),
@@ -331,11 +344,11 @@ impl Upstream {
     }
 
     /// The target for a request, and the right to send it there.
-    fn choose(&self, tried: &Tried, repeatable: bool) -> Result<Choice, UpstreamError> {
+    fn choose(&self, tried: &Tried, may_probe: bool) -> Result<Choice, UpstreamError> {
         let now = self.clock.now();
         let choice = self
             .chooser
-            .choose(tried, now, repeatable)
+            .choose(tried, now, may_probe)
             .or_else(|| self.chooser.probe(tried, now, Need::LastResort));
         choice.ok_or_else(|| {
             self.counts.no_healthy_target.increment();
@@ -353,6 +366,12 @@ impl Upstream {
             targets: self.chooser.members().iter().map(|member| member.status()).collect(),
         }
     }
+}
+
+/// The side of TLS that connects, where one of `targets` speaks it.
+fn connectors(config: &UpstreamConfig, targets: &[Target]) -> Result<Option<Connectors>, UpstreamConfigError> {
+    let is_needed = targets.iter().any(Target::is_tls);
+    is_needed.then(|| tls::connectors(config)).transpose()
 }
 
 /// The targets of `config`, at least one.

@@ -11,7 +11,7 @@ use super::error::{UpstreamError, UpstreamErrorKind};
 use super::http1::{Fault, Idle as Look, Link};
 use super::limit::{Limit, Permit};
 use super::status::TargetStatistics;
-use super::streams::{StreamError, Streams};
+use super::streams::{STREAMS_MAX, StreamError, Streams};
 use super::target::Target;
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
@@ -22,9 +22,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// The most requests at once on one HTTP/2 connection. Where the target takes fewer, the others wait on the connection within
-/// their time limits.
-const STREAMS_MAX: usize = 100;
+/// How old a connection gets, give or take a tenth, before no further request goes over it: the name of the target may lead
+/// elsewhere by now.
+const AGE_MAX: Duration = Duration::from_secs(300);
 /// With so many connections idle, one of another event loop is used rather than a further one opened.
 const FOREIGN_IDLE_MAX: usize = 8;
 
@@ -69,6 +69,7 @@ struct Shared {
     sender: Streams,
     load: Arc<Load>,
     made: Instant,
+    retires_at: Instant,
 }
 
 /// The requests on a shared connection.
@@ -256,13 +257,18 @@ impl Pool {
     /// A place on the shared connection with the fewest requests, of those that were made at `newer_than` or later.
     fn shared(&self, newer_than: Option<Instant>) -> Option<Lane> {
         let mut kept = self.common.kept.lock();
-        kept.shared.retain(|shared| !shared.sender.is_closed());
+        if kept.shared.is_empty() {
+            return None;
+        }
+        let now = self.dialer.parts.clock.now();
+        kept.shared
+            .retain(|shared| now < shared.retires_at && !shared.sender.is_closed());
         let least = kept
             .shared
             .iter()
             .filter(|shared| newer_than.is_none_or(|time| shared.made >= time))
             .min_by_key(|shared| shared.load.streams.load(Ordering::Acquire))?;
-        if least.load.streams.load(Ordering::Acquire) >= STREAMS_MAX {
+        if least.load.streams.load(Ordering::Acquire) >= STREAMS_MAX as usize {
             return None;
         }
         Some(self.stream(least.sender.clone(), &least.load))
@@ -315,16 +321,25 @@ impl Pool {
         if !own {
             kept.speaks_http2 = Some(matches!(dialed, Dialed::Http2(_)));
         }
+        let made = self.dialer.parts.clock.now();
+        let retires_at = made.after(AGE_MAX.mul_f64(0.9 + 0.2 * self.dialer.parts.random.next_unit()));
         match dialed {
-            Dialed::Http1(link) => Ok((Lane::Http1(link), false)),
+            Dialed::Http1(mut link) => {
+                link.retires_at = retires_at;
+                Ok((Lane::Http1(link), false))
+            }
             Dialed::Http2(sender) => {
                 let load = Arc::new(Load {
                     streams: AtomicUsize::new(0),
                     until: Mutex::new(Instant::FAR),
                 });
                 let lane = self.stream(sender.clone(), &load);
-                let made = self.dialer.parts.clock.now();
-                kept.shared.push(Shared { sender, load, made });
+                kept.shared.push(Shared {
+                    sender,
+                    load,
+                    made,
+                    retires_at,
+                });
                 self.sweep(&mut kept);
                 Ok((lane, false))
             }
@@ -360,9 +375,10 @@ impl Pool {
         let Connection { lane, permit, .. } = connection;
         if let Lane::Http1(link) = lane {
             let span = limit.map_or(self.keepalive_time, |limit| limit.min(self.keepalive_time));
-            let until = self.dialer.parts.clock.now().after(span);
+            let now = self.dialer.parts.clock.now();
+            let until = now.after(span).min(link.retires_at);
             let mut kept = self.common.kept.lock();
-            if kept.idle.len() < self.idle_max && !span.is_zero() {
+            if kept.idle.len() < self.idle_max && now < until {
                 kept.idle.push(Idle { link, until });
                 self.sweep(&mut kept);
             }

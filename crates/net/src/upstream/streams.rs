@@ -18,16 +18,20 @@ use http_body::{Body as _, Frame, SizeHint};
 use peregrine_base::{Party, Runtime};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
+/// The most requests at once on one connection. Where the target takes fewer, the others wait on the connection within their
+/// time limits.
+pub(crate) const STREAMS_MAX: u32 = 100;
 /// How much of one response may be on its way before it is read.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// The same for all responses of a connection.
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+const STREAM_WINDOW_BYTES: u32 = 512 << 10;
+/// The same for all responses of a connection: as much as all of them may have, so that those whose readers take their time
+/// leave the others theirs.
+const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// How much of a request's body may wait to be written.
 const SEND_BUFFER_BYTES: usize = 1 << 20;
 /// How often a connection in use is asked whether it still lives, and how long the answer may take.
@@ -47,6 +51,8 @@ const OF_A_CONNECTION: [HeaderName; 5] = [
 pub(crate) struct Streams {
     sender: ::h2::client::SendRequest<Bytes>,
     open: Arc<AtomicUsize>,
+    /// Whether nothing new is to be sent over it.
+    retired: Arc<AtomicBool>,
     interim_max: usize,
     runtime: Arc<dyn Runtime>,
 }
@@ -116,6 +122,7 @@ where
     Ok(Streams {
         sender,
         open,
+        retired: Arc::default(),
         interim_max: rule.interim_max,
         runtime,
     })
@@ -154,8 +161,16 @@ where
 }
 
 impl Streams {
-    /// Whether nothing can be sent over it any more.
+    /// It gets no further requests: one was not answered in time, and the connection may be the reason. Those under way go on.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing can or should be sent over it any more.
     pub(crate) fn is_closed(&self) -> bool {
+        if self.retired.load(Ordering::Acquire) {
+            return true;
+        }
         let mut cx = Context::from_waker(Waker::noop());
         matches!(self.sender.clone().poll_ready(&mut cx), Poll::Ready(Err(_)))
     }

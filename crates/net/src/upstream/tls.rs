@@ -6,6 +6,7 @@ use crate::config::{HttpVersion, UpstreamConfig};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
@@ -22,6 +23,8 @@ pub(crate) struct Connectors {
     pub(crate) any: TlsConnector,
     /// Offers HTTP/1.1 only, for a connection that is to change its protocol.
     pub(crate) http1: TlsConnector,
+    /// What tells the certificates that it trusts from others.
+    pub(crate) roots: u64,
 }
 
 pub(crate) fn connectors(config: &UpstreamConfig) -> Result<Connectors, UpstreamConfigError> {
@@ -33,6 +36,11 @@ pub(crate) fn connectors(config: &UpstreamConfig) -> Result<Connectors, Upstream
         })?,
         None => system_roots().ok_or_else(|| UpstreamConfigError::NoSystemRoots(config.name.clone()))?,
     };
+    let mut hasher = DefaultHasher::new();
+    for root in &roots.roots {
+        (&*root.subject, &*root.subject_public_key_info).hash(&mut hasher);
+    }
+    let fingerprint = hasher.finish();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -49,6 +57,7 @@ pub(crate) fn connectors(config: &UpstreamConfig) -> Result<Connectors, Upstream
     Ok(Connectors {
         any: TlsConnector::from(Arc::new(client)),
         http1: TlsConnector::from(Arc::new(http1)),
+        roots: fingerprint,
     })
 }
 

@@ -311,7 +311,7 @@ pub(super) fn upstreams(settings: &Settings, before: Option<&Upstreams>) -> Resu
     let running = |config: &UpstreamConfig| before?.get(&config.name).map(|upstream| &**upstream);
     let kept = |config: &UpstreamConfig| {
         let upstream = before?.get(&config.name)?;
-        (upstream.config() == config).then(|| Arc::clone(upstream))
+        upstream.is_as(config).then(|| Arc::clone(upstream))
     };
     let make = |config: &UpstreamConfig| {
         let upstream = match kept(config) {

@@ -46,7 +46,7 @@ impl Checker {
         let Some(path) = self.config.path.clone() else {
             return checks.stop();
         };
-        let way = format!("{:?} {:?}", self.host, self.dialer.version);
+        let way = format!("{:?} {:?}", self.host, self.dialer.way());
         let Some(stopped) = checks.start(&self.config, &way) else {
             return;
         };

@@ -45,7 +45,7 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 struct Running {
     config: HealthConfig,
-    /// What else the checks depend on: the name that certificates and `Host` are for, the version, the roots.
+    /// What else the checks depend on: the name that certificates and `Host` are for, and how connections are made.
     way: String,
     /// Dropped, it ends the task.
     _stop: oneshot::Sender<()>,

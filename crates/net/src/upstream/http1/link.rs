@@ -19,7 +19,7 @@ use ::http::header::TRANSFER_ENCODING;
 use ::http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame};
-use peregrine_base::{Clock, Party};
+use peregrine_base::{Clock, Instant, Party};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(crate) struct Link {
     rule: HeadRule,
     /// The thread that opened it. Where each core has an event loop, that is the loop which drives it.
     opened_by: ThreadId,
+    /// When it is too old for a further request.
+    pub(crate) retires_at: Instant,
     pub(super) input: Input,
     output: Output,
     /// Whether the stream may hold back what was written to it.
@@ -104,6 +106,7 @@ impl Link {
             stream,
             rule,
             opened_by: std::thread::current().id(),
+            retires_at: Instant::FAR,
             input: Input::default(),
             output: Output::default(),
             unflushed: false,

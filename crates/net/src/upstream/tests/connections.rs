@@ -153,6 +153,34 @@ async fn an_origin_may_ask_for_a_shorter_time() {
 }
 
 #[tokio::test]
+async fn a_connection_in_use_is_replaced_when_it_is_old() {
+    for version in [HttpVersion::Http1, HttpVersion::Http2] {
+        let clock = Arc::new(ManualClock::default());
+        let origin = Origin::start(move |mut wire, _| async move {
+            if version == HttpVersion::Http2 {
+                return super::secure::serve(wire.stream, true).await;
+            }
+            while wire.head().await.is_some() {
+                wire.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            }
+        })
+        .await;
+        let upstream = upstream_with(clock.clone(), &[&origin.url()], |config| config.http_version = version);
+        let mut new_at = Vec::new();
+        for seconds in (0..=500).step_by(20) {
+            if !fetch(&upstream, get("/"), Retry::Safe).await.unwrap().1.reused {
+                new_at.push(seconds);
+            }
+            clock.advance(Duration::from_secs(20));
+        }
+        assert!(
+            matches!(new_at[..], [0, 280..=340]),
+            "{version:?}: after five minutes, give or take a tenth: {new_at:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_kept_connection_that_breaks_is_replaced_once_where_that_is_safe() {
     let origin = || async {
         Origin::start(|mut wire, number| async move {

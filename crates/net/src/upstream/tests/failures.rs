@@ -325,6 +325,30 @@ async fn a_target_is_left_out_and_comes_back() {
 }
 
 #[tokio::test]
+async fn who_probes_one_target_is_answered_by_one_that_serves() {
+    let (good, down) = (Origin::echo().await, [nobody().await, nobody().await]);
+    let down = down.map(|address| format!("http://{address}"));
+    for (targets, retries_max) in [(vec![&down[0], &down[1]], 1), (vec![&down[0]], 0)] {
+        let clock = Arc::new(ManualClock::default());
+        let good = good.url();
+        let all: Vec<&str> = targets.iter().map(|url| url.as_str()).chain([&*good]).collect();
+        let upstream = upstream_with(clock.clone(), &all, |config| {
+            config.ejection.failures = 1;
+            config.retries_max = retries_max;
+        });
+        let is_out = |target: &TargetStatus| target.health == Health::Ejected;
+        while upstream.status().targets.iter().filter(|target| is_out(target)).count() < targets.len() {
+            let _ = upstream.send(get("/"), Retry::Safe).await;
+        }
+        for round in 0..5 {
+            clock.advance(Duration::from_secs(60));
+            let answered = fetch(&upstream, get("/"), Retry::Safe).await;
+            assert!(answered.is_ok(), "{retries_max} retries, round {round}: {answered:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_all_left_out_fails_fast_and_is_probed_every_shortest_time() {
     let clock = Arc::new(ManualClock::default());
     let (one, other) = (

@@ -142,7 +142,7 @@ async fn a_target_that_does_not_answer_checks_in_time_fails_them() {
 }
 
 /// What becomes of `before` under its own configuration, changed by `change`.
-fn reloaded(before: &Arc<Upstream>, change: impl FnOnce(&mut UpstreamConfig)) -> Arc<Upstream> {
+pub(super) fn reloaded(before: &Arc<Upstream>, change: impl FnOnce(&mut UpstreamConfig)) -> Arc<Upstream> {
     let mut config = before.config().clone();
     change(&mut config);
     let parts = UpstreamParts {

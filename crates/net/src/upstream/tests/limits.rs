@@ -85,6 +85,31 @@ async fn a_slow_client_does_not_use_up_the_origins_time() {
 }
 
 #[tokio::test]
+async fn a_slow_client_does_not_make_the_origin_look_slow() {
+    let clock = Arc::new(ManualClock::default());
+    let origin = Origin::start(|mut wire, _| async move {
+        wire.head().await;
+        wire.bytes("1\r\nx\r\n0\r\n\r\n".len()).await;
+        wire.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    })
+    .await;
+    let upstream = upstream_with(clock.clone(), &[&origin.url()], |_| {});
+    let mut left = 1;
+    let slow = Body::from_poll(None, move |_| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        clock.advance(Duration::from_secs(60));
+        Poll::Ready(Some(Ok(bytes::Bytes::from_static(b"x"))))
+    });
+    fetch(&upstream, request("POST", "/", slow), Retry::Never)
+        .await
+        .unwrap();
+    assert_eq!(target(&upstream).latency_ms, Some(0.0));
+}
+
+#[tokio::test]
 async fn an_origin_that_does_not_take_the_request_is_overdue() {
     let origin = Origin::start(|wire: Wire, _| async move {
         // Reads nothing.
@@ -185,21 +210,50 @@ async fn an_answer_that_waits_for_the_rest_of_its_request_is_not_late() {
 
 #[tokio::test]
 async fn everything_together_has_a_limit() {
-    for begin in ["", "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"] {
-        let origin = silent_after(begin).await;
-        let upstream = upstream_of(&[&origin.url()], |config| {
-            config.total_timeout = Some("100ms".parse().unwrap())
-        });
-        match upstream.send(get("/"), Retry::Safe).await {
-            Err(error) => assert_eq!(error.kind, UpstreamErrorKind::TotalTimeout),
-            Ok((response, _)) => {
-                assert_eq!(
-                    response.into_body().collect(10).await.unwrap_err().fault,
-                    BodyFault::TotalTimeout
-                );
-            }
-        }
-    }
+    let origin = silent_after("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
+    let upstream = upstream_of(&[&origin.url()], |config| {
+        config.total_timeout = Some("100ms".parse().unwrap())
+    });
+    let (response, _) = upstream.send(get("/"), Retry::Safe).await.unwrap();
+    assert_eq!(
+        response.into_body().collect(10).await.unwrap_err().fault,
+        BodyFault::TotalTimeout
+    );
+    assert_eq!(
+        target(&upstream).failures,
+        0,
+        "who was slow, it or its reader, is not said"
+    );
+}
+
+#[tokio::test]
+async fn who_is_waited_for_most_of_the_time_that_everything_has_is_the_one_who_is_late() {
+    let origin = silent_after("").await;
+    let upstream = upstream_of(&[&origin.url()], |config| {
+        config.total_timeout = Some("100ms".parse().unwrap())
+    });
+    assert_eq!(
+        failure(&upstream, get("/"), Retry::Safe).await,
+        UpstreamErrorKind::FirstByteTimeout
+    );
+    assert_eq!(target(&upstream).failures, 1);
+}
+
+#[tokio::test]
+async fn a_body_that_never_pauses_has_a_limit_too() {
+    let clock = Arc::new(ManualClock::default());
+    let (origin, mut stuck_at) = endless().await;
+    let upstream = upstream_with(clock.clone(), &[&origin.url()], |config| {
+        config.total_timeout = Some("60s".parse().unwrap());
+    });
+    let (mut response, _) = upstream.send(get("/"), Retry::Safe).await.unwrap();
+    stuck_at.wait_for(|sent| *sent > 0).await.unwrap();
+    assert!(response.body_mut().next().await.unwrap().is_ok());
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(
+        response.body_mut().next().await.unwrap().unwrap_err().fault,
+        BodyFault::TotalTimeout
+    );
 }
 
 #[tokio::test]

@@ -300,6 +300,29 @@ async fn when_everything_fails_only_so_much_is_sent_again() {
 }
 
 #[tokio::test]
+async fn spare_targets_go_on_while_the_better_ones_start_slowly() {
+    let (best, spare) = (Origin::echo().await, Origin::echo().await);
+    let clock = Arc::new(ManualClock::default());
+    let upstream = upstream_with(clock.clone(), &[&best.url(), &spare.url()], |config| {
+        config.targets[1].priority = 1;
+        config.slow_start = "10s".parse().unwrap();
+    });
+    let known = upstream.chooser.members()[0].known(upstream.config());
+    known.begin_cold(clock.now());
+    let answered_by_best = async || {
+        let before = target(&upstream).requests;
+        for _ in 0..100 {
+            fetch(&upstream, get("/"), Retry::Safe).await.unwrap();
+        }
+        target(&upstream).requests - before
+    };
+    let at_first = answered_by_best().await;
+    assert!((1..50).contains(&at_first), "{at_first} of 100");
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(answered_by_best().await, 100);
+}
+
+#[tokio::test]
 async fn spare_targets_are_used_only_when_the_better_ones_fail() {
     let (one, spare) = (Origin::echo().await, Origin::echo().await);
     let down = format!("http://{}", crate::tests::nobody().await);

@@ -47,7 +47,7 @@ async fn answer(request: Request<hyper::body::Incoming>) -> Result<Response<Full
     ))))
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, h2: bool) {
+pub(super) async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, h2: bool) {
     let io = TokioIo::new(stream);
     let _ = if h2 {
         hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -210,6 +210,26 @@ async fn roots_that_cannot_be_used_are_refused_with_a_reason() {
         assert!(text.contains(word), "{text}");
     }
     std::fs::remove_file(empty).unwrap();
+}
+
+#[tokio::test]
+async fn other_roots_under_the_same_name_are_taken_by_a_reload() {
+    let (server, other) = (secure(&["http/1.1"]).await, secure(&["http/1.1"]).await);
+    let before = server.upstream("localhost", |config| config.health.path = Some("/up".to_owned()));
+    before.take_over();
+    assert!(fetch(&before, get("/"), Retry::Never).await.is_ok());
+    assert!(before.is_as(before.config()), "nothing changed");
+    std::fs::copy(&other.roots, &server.roots).unwrap();
+    assert!(!before.is_as(before.config()));
+    let after = super::health::reloaded(&before, |_| {});
+    after.take_over();
+    assert_eq!(
+        failure(&after, get("/"), Retry::Never).await,
+        UpstreamErrorKind::Tls,
+        "a connection that was made by the others is not used"
+    );
+    let checks = after.chooser.members()[0].checks();
+    assert_eq!(checks.starts.value(), 2, "checks trust the same as requests");
 }
 
 #[tokio::test]

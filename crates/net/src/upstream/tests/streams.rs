@@ -338,3 +338,44 @@ async fn accept(script: &mut Script, mut sent: Sent) {
     respond.send_response(head(204, &[]), true).unwrap();
     assert_eq!(sent.await.unwrap().unwrap().status(), 204);
 }
+
+#[tokio::test]
+async fn readers_who_take_their_time_keep_nothing_from_the_others() {
+    let mut script = Script::start().await;
+    let mut unread = Vec::new();
+    for _ in 0..20 {
+        let sent = script.send(get("/large"));
+        let (_, mut respond) = script.next().await;
+        let mut stream = respond.send_response(head(200, &[]), false).unwrap();
+        stream.send_data(Bytes::from(vec![0; 2 << 20]), true).unwrap();
+        unread.push((stream, sent.await.unwrap().unwrap()));
+    }
+    let sent = script.send(get("/small"));
+    let (_, mut respond) = script.next().await;
+    let mut stream = respond.send_response(head(200, &[]), false).unwrap();
+    stream.send_data(Bytes::from_static(b"small"), true).unwrap();
+    let body = sent.await.unwrap().unwrap().into_body().collect(10);
+    let body = tokio::time::timeout(crate::tests::PATIENCE, body).await;
+    assert_eq!(body.expect("it is held up").unwrap(), "small");
+    assert_eq!(script.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_connection_on_which_an_answer_was_overdue_gets_no_further_requests() {
+    let mut script = Script::start_with(0, |config| {
+        config.retries_max = 0;
+        config.first_byte_timeout = "100ms".parse().unwrap();
+    })
+    .await;
+    let sent = script.send(get("/silent"));
+    let _silent = script.next().await;
+    assert_eq!(
+        sent.await.unwrap().expect_err("overdue").kind,
+        UpstreamErrorKind::FirstByteTimeout
+    );
+    let sent = script.send(get("/next"));
+    let (_, mut respond) = script.next().await;
+    respond.send_response(head(204, &[]), true).unwrap();
+    assert_eq!(sent.await.unwrap().unwrap().status(), 204);
+    assert_eq!(script.connections.load(Ordering::SeqCst), 2);
+}
