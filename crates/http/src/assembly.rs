@@ -4,7 +4,7 @@
 use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::policy::{self, RangeAnswer, StrongValidator};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use peregrine_cache::{ByteSpan, Fill, Hit, Lease, LoadFailure, PartMeta, Piece};
 use peregrine_net::http::Body;
 
@@ -38,6 +38,9 @@ pub(crate) enum Stopped {
 impl Assembly {
     /// What is to be done for a load that can build on what is stored; nothing where it can not, or need not.
     pub(crate) fn plan(asking: &Asking, lease: &Lease) -> Option<Self> {
+        if asking.facts.method == Method::POST {
+            return None;
+        }
         let held = if asking.part.is_some() {
             lease.stale()
         } else {

@@ -69,6 +69,8 @@ pub(crate) fn under(
         match ranges::select(asking, status, &headers, complete) {
             RangeAnswer::Whole => {}
             RangeAnswer::Unsatisfiable => return Some(ranges::unsatisfiable(complete)),
+            // Each part would unpack the content up to its place. Who asks for many little ones gets all of it once (§17.15).
+            RangeAnswer::Parts(parts) if parts.len() > 1 && !content.is_at_hand() => {}
             RangeAnswer::Parts(parts) => {
                 if let Some(answer) = ranges::of_stored(&content, &headers, &parts, complete, chance) {
                     return Some(answer);

@@ -1,7 +1,9 @@
 //! What the answer to a HEAD that went to the origin does to the stored answer to a GET (RFC 9111 §4.3.5).
 
+use crate::encode;
 use crate::head::StoredHead;
 use crate::identify::Asking;
+use crate::load::query_rule_permits;
 use crate::plane::Parts;
 use crate::policy::{self, Times};
 use crate::store;
@@ -57,8 +59,13 @@ impl<'a> Checking<'a> {
             delay: parts.clock.now().since(sent),
         };
         let rules = &asking.route.rules;
+        let headers = &*encode::kept_apart(&head.headers, headers);
         let stored = (head.status, &mut head.headers);
         match policy::decide_head_update(&asking.asked, stored, length, (status, headers), rules, times) {
+            policy::HeadUpdate::Updated(_) if query_rule_permits(asking, head.status, &head.headers).is_err() => {
+                lease.outdate();
+                false
+            }
             policy::HeadUpdate::Updated(plan) => {
                 let tags = policy::tags(&head.headers);
                 store::renew(lease, asking, &head, &plan, tags).is_ok()

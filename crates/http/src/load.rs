@@ -15,9 +15,9 @@ use crate::reasons;
 use crate::siblings::{self, Candidate};
 use crate::store;
 use crate::trailers::Trailers;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant, Random, Task};
-use peregrine_cache::{Engine, Fill, Hit, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
+use peregrine_cache::{Engine, Fill, Hit, Invalidation, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
 use peregrine_telemetry::Recorder;
@@ -30,14 +30,18 @@ mod driven;
 mod planning;
 
 use driven::Driven;
-pub(crate) use planning::{Planned, plan};
+pub(crate) use planning::{Planned, plan, query_rule_permits};
 
 /// What a load gives to the client that began it.
 pub(crate) enum Loaded {
     /// A response that is being stored; its body is read as it arrives.
     Reading(Reading),
-    /// The stored entry, found right by the origin.
-    Renewed { hit: Hit, facts: LoadFacts },
+    /// The stored entry, found right by the origin, and what the origin said to the client that asked.
+    Renewed {
+        hit: Hit,
+        aside: HeaderMap,
+        facts: LoadFacts,
+    },
     /// The same, but the origin says that it may not be kept: it answers this request, under the head that the origin sent.
     Confirmed {
         hit: Hit,
@@ -203,7 +207,9 @@ impl Load {
             .is_none_or(|units| units != "none");
         let keeps_parts = self.asking.route.strategy.range() == RangeLoad::FetchParts;
         let has_parts = matches!(response.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
-        (serves_ranges && keeps_parts && has_parts)
+        // Nobody can ask for the rest of the answer to a POST: a range is of what GET gets (RFC 9110 §14.2).
+        let is_post = self.asking.facts.method == Method::POST;
+        (serves_ranges && keeps_parts && has_parts && !is_post)
             .then(|| policy::strong_validator(response.headers()))
             .flatten()
     }
@@ -263,18 +269,18 @@ impl Load {
     /// The stored `head` as a 304 leaves it, and how it is kept; nothing where that is about another version.
     fn confirmed(&self, mut head: StoredHead, arrived: &Arrived) -> Option<Confirmed> {
         let Asking { asked, route, .. } = &*self.asking;
-        let fresh = arrived.response.headers();
+        let fresh = encode::kept_apart(&head.headers, arrived.response.headers());
         let renewal = policy::decide_renewal(
             asked,
             head.status,
             &mut head.headers,
-            fresh,
+            &fresh,
             &route.rules,
             arrived.times,
         );
         match renewal {
             Renewal::Renewed(plan) => {
-                let kept = planning::query_rule_permits(&self.asking, head.status, &head.headers).map(|()| plan);
+                let kept = query_rule_permits(&self.asking, head.status, &head.headers).map(|()| plan);
                 Some((head, kept))
             }
             Renewal::Once(decision) => Some((head, Err(decision))),
@@ -409,7 +415,7 @@ impl Load {
         lease: Lease,
         arrived: Arrived,
         stale: Hit,
-        head: StoredHead,
+        mut head: StoredHead,
         kept: Result<Plan, Decision>,
     ) -> Loaded {
         let Arrived {
@@ -423,6 +429,7 @@ impl Load {
             status: Some(StatusCode::NOT_MODIFIED),
             ..LoadFacts::default()
         };
+        let aside = policy::for_the_asker(response.headers(), &self.asking.route.rules);
         let refused = match kept {
             Ok(plan) => {
                 siblings::renew(&self.asking, &lease, response.headers(), times);
@@ -432,17 +439,21 @@ impl Load {
                 match store::renew(lease, &self.asking, &head, &plan, tags) {
                     Ok(hit) => {
                         facts.stored = true;
-                        return Loaded::Renewed { hit, facts };
+                        return Loaded::Renewed { hit, aside, facts };
                     }
                     Err(reason) => Decision::new(reasons::of_pass(reason)),
                 }
             }
             Err(decision) => {
+                if !reasons::is_about_the_asker(decision.reason) {
+                    self.withdraw();
+                }
                 pass(lease, StatusCode::NOT_MODIFIED, decision.reason);
                 decision
             }
         };
         facts.decision = Some(refused);
+        head.headers.extend(aside);
         let age = policy::initial_age(response.headers(), times);
         Loaded::Confirmed {
             hit: stale,
@@ -450,6 +461,25 @@ impl Load {
             age,
             facts,
         }
+    }
+}
+
+impl Load {
+    /// What is stored under the URL, in every tier and on every node, is not for everybody any more: the origin says so of what
+    /// it confirms, however fresh that was.
+    fn withdraw(&self) {
+        let Asking { facts, route, .. } = &*self.asking;
+        self.engine.invalidate_uncounted(&Invalidation {
+            keys: vec![format!(
+                "{}://{}{}",
+                facts.scheme,
+                facts.authority,
+                route.key.target(facts)
+            )],
+            scope: Some(vec![route.namespace.name().to_owned()]),
+            tenant: Some(facts.tenant.clone()).filter(|tenant| !tenant.is_empty()),
+            ..Invalidation::default()
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! The request that goes to the origin.
 
-use crate::encode::tags;
+use crate::encode::{self, tags};
 use crate::identify::Asking;
 use crate::policy;
 use crate::request::RequestFacts;
@@ -80,6 +80,12 @@ pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
 /// The client's own request, passed on.
 pub(crate) fn forward(facts: &RequestFacts, route: &Route, body: Body) -> Request<Body> {
     let mut request = build(facts, route, facts.method.clone(), body);
+    let headers = request.headers_mut();
+    let by_date = headers.contains_key(header::IF_UNMODIFIED_SINCE) && !headers.contains_key(header::IF_MATCH);
+    if by_date && route.encode.transforms() && !encode::takes_no_coding(headers) {
+        // A date does not tell of which representation the client has a part (RFC 9110 §8.8.2.2): it gets all of one.
+        headers.remove(header::RANGE);
+    }
     if let Some(protocol) = facts.hop.upgrade(&route.upgrades).filter(|_| request.body().is_empty()) {
         request.headers_mut().insert(header::UPGRADE, protocol.clone());
     }

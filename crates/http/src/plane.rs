@@ -20,7 +20,7 @@ use crate::recent::Recent;
 use crate::request::RequestFacts;
 use crate::route::{BypassRule, Route, RouteTable};
 use crate::tenant::{TenantFault, TenantRules};
-use crate::{content, decode, deliver, encode, pass, purge, receive};
+use crate::{content, decode, deliver, encode, pass, policy, purge, receive};
 use arc_swap::ArcSwap;
 use http::{Request, Response, StatusCode};
 use peregrine_admission::{Admission, Admit, Permit, Verdict};
@@ -344,9 +344,13 @@ impl Plane {
                     None => response,
                 })
             }
-            Loaded::Renewed { hit, facts } => {
+            Loaded::Renewed { hit, aside, facts } => {
                 outcome.loaded(facts);
-                self.hit(asking, hit, CacheOutcome::Revalidated, outcome)?
+                let answer = self.hit(asking, hit, CacheOutcome::Revalidated, outcome)?;
+                answer.map(|mut response| {
+                    response.headers_mut().extend(aside);
+                    response
+                })
             }
             Loaded::Confirmed { hit, head, age, facts } => {
                 outcome.loaded(facts);
@@ -448,7 +452,17 @@ impl Plane {
         outcome.detail = matches!(bypass, Bypass::HitForMiss(_)).then_some("hit_for_miss");
         let checking = Checking::begin(&self.parts, asking);
         let parted = matches!(bypass, Bypass::NotAllowed(_)).then(|| Parted::begin(&self.parts, asking));
-        let mut response = pass::forward(self, &asking.facts, &asking.route, asking.body(), outcome).await?;
+        let sent = pass::forward(self, &asking.facts, &asking.route, asking.body(), outcome).await;
+        let failed = match &sent {
+            Err(failure) => Some(failure.as_str()),
+            Ok(response) => policy::stale_if_error_status(response.status()).then_some(LoadFailure::Status.as_str()),
+        };
+        if let Some(why) = failed.filter(|_| matches!(bypass, Bypass::NotAllowed(_) | Bypass::CrowdedOut))
+            && let Some(answer) = self.stale_now(asking, why, outcome)
+        {
+            return answer;
+        }
+        let mut response = sent?;
         if let Some(checking) = checking {
             outcome.stored = checking.answered(response.status(), response.headers());
         }
@@ -492,6 +506,19 @@ impl Plane {
     ) -> Result<Response<Body>, Failure> {
         let answer = self.stale(asking, stale, (how, failure.as_str()), outcome);
         answer.unwrap_or(Err(failure))
+    }
+
+    /// A stale answer to a request that could not be answered otherwise, where one is there and allowed.
+    fn stale_now(
+        &self,
+        asking: &Asking,
+        why: &'static str,
+        outcome: &mut Outcome,
+    ) -> Option<Result<Response<Body>, Failure>> {
+        let (variants, lies_in) = (asking.variants(), |hit: &Hit| asking.lies_in(hit));
+        let ask = asking.ask(&variants, &lies_in, self.parts.clock.now());
+        let there = self.parts.engine.peek(&asking.key, &ask).hit;
+        self.stale(asking, there, (CacheOutcome::StaleIfError, why), outcome)
     }
 
     /// A stale answer where one is allowed; `how` it comes to answer, and why.

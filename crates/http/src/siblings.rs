@@ -85,11 +85,12 @@ pub(crate) fn renew(asking: &Asking, lease: &Lease, not_modified: &HeaderMap, ti
         if !is_named || hit.variant() == own || !could_be_chosen(&head.headers, &selector, &own, hit.variant()) {
             continue;
         }
+        let not_modified = encode::kept_apart(&head.headers, not_modified);
         let kept = policy::decide_update(
             &asking.asked,
             head.status,
             &mut head.headers,
-            not_modified,
+            &not_modified,
             &asking.route.rules,
             times,
         );

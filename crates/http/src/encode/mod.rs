@@ -20,8 +20,8 @@ pub use withheld::Withheld;
 
 use crate::identify::Asking;
 use crate::pattern::Patterns;
-use crate::policy::Fields;
-use http::{HeaderMap, Response, StatusCode, header};
+use crate::policy::{self, Fields};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use peregrine_cache::{Coding, Engine, Hit, Strategy};
 use peregrine_net::http::Body;
 use std::borrow::Cow;
@@ -116,14 +116,28 @@ pub(crate) fn takes_no_coding(request: &impl crate::policy::Fields) -> bool {
     accepted.identity && accepted.codings().next().is_none()
 }
 
-/// Whether Cache-Control says `no-transform` (RFC 9111 §5.2.2.6), in any line, quoted argument or not.
+/// Fields that may forbid it, whichever of them this cache otherwise goes by.
+static CONTROLS: [HeaderName; 3] = [
+    header::CACHE_CONTROL,
+    HeaderName::from_static("cdn-cache-control"),
+    policy::SURROGATE_CONTROL,
+];
+
+/// Whether Cache-Control, or a field that stands for it here (RFC 9213), says `no-transform` (RFC 9111 §5.2.1.6, §5.2.2.6), in
+/// any line, quoted argument or not.
 fn forbids_transforming(headers: &impl Fields) -> bool {
-    headers.lines(header::CACHE_CONTROL.as_str()).any(|line| {
+    let mut lines = CONTROLS.iter().flat_map(|name| headers.lines(name.as_str()));
+    lines.any(|line| {
         let members = line.split(|byte| matches!(byte, b',' | b';' | b'='));
         members
             .map(<[u8]>::trim_ascii)
             .any(|member| member.eq_ignore_ascii_case(b"no-transform"))
     })
+}
+
+/// Whether who sent `request` wants content as the origin made it (RFC 9111 §5.2.1.6).
+fn asks_for_the_original(request: &impl Fields) -> bool {
+    request.has(header::CACHE_CONTROL.as_str()) && forbids_transforming(request)
 }
 
 /// Has what an origin encoded kept apart by Accept-Encoding, though the origin may not say that it varies on that: not
@@ -132,6 +146,17 @@ pub(crate) fn keep_apart(response: &mut HeaderMap) {
     if response.contains_key(header::CONTENT_ENCODING) {
         represent::vary_on_encoding(response);
     }
+}
+
+/// The fields of an answer about a stored response, which say nothing of its coding: what it varies on by them it does by that
+/// too.
+pub(crate) fn kept_apart<'a>(stored: &HeaderMap, newer: &'a HeaderMap) -> Cow<'a, HeaderMap> {
+    if !stored.contains_key(header::CONTENT_ENCODING) || !newer.contains_key(header::VARY) {
+        return Cow::Borrowed(newer);
+    }
+    let mut newer = newer.clone();
+    represent::vary_on_encoding(&mut newer);
+    Cow::Owned(newer)
 }
 
 /// Whether who sent `request` takes a response with the fields `stored` in the coding that it has.

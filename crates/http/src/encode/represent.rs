@@ -111,7 +111,10 @@ impl Offer {
         let EncodeRules { codings, .. } = &route.encode;
         let is_offered = may_be_encoded && !codings.is_empty();
         Self {
-            accepted: is_offered.then(|| accepted(request, codings)),
+            accepted: is_offered.then(|| match super::asks_for_the_original(request) {
+                true => Accepted::IDENTITY,
+                false => accepted(request, codings),
+            }),
         }
     }
 

@@ -3,7 +3,7 @@
 //! the tag from which such a one was made is named beside it. An origin may have tags of its own that end so (Apache's do),
 //! which is why it is never replaced.
 
-use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH, RANGE};
 use http::{HeaderMap, HeaderValue};
 use peregrine_cache::Coding;
 
@@ -32,16 +32,21 @@ fn original(tag: &[u8]) -> Option<Vec<u8>> {
     (opaque.contains(&b'"')).then(|| [opaque, b"\""].concat())
 }
 
-/// Names the origin's tags beside those that were derived from them.
+/// Names the origin's tags beside those that were derived from them. In one line: some origins refuse two.
 pub(crate) fn restore(request: &mut HeaderMap) {
     for name in [IF_MATCH, IF_NONE_MATCH] {
-        let lines = request.get_all(&name).iter();
-        let originals: Vec<Vec<u8>> = lines.flat_map(members).filter_map(original).collect();
+        // Who has a part of an encoding must not be given one of the page, though the page did not change.
+        if name == IF_MATCH && request.contains_key(RANGE) {
+            continue;
+        }
+        let named: Vec<&[u8]> = request.get_all(&name).iter().flat_map(members).collect();
+        let originals: Vec<Vec<u8>> = named.iter().copied().filter_map(original).collect();
         if originals.is_empty() {
             continue;
         }
-        if let Ok(value) = HeaderValue::from_bytes(&originals.join(&b", "[..])) {
-            request.append(name, value);
+        let all: Vec<&[u8]> = named.into_iter().chain(originals.iter().map(Vec::as_slice)).collect();
+        if let Ok(value) = HeaderValue::from_bytes(&all.join(&b", "[..])) {
+            request.insert(name, value);
         }
     }
 }

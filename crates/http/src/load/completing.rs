@@ -22,18 +22,22 @@ impl Load {
         let (range, if_range) = (assembly.range(gap), assembly.validator.if_range.clone());
         let mut arrived = self.send(Wanted::Rest(&range, &if_range)).await?;
         let (status, headers) = (arrived.response.status(), arrived.response.headers());
-        if assembly.fits(gap, status, headers, arrived.response.body().length()) {
+        let is_for_all = policy::for_the_asker(headers, &self.asking.route.rules).is_empty();
+        if is_for_all && assembly.fits(gap, status, headers, arrived.response.body().length()) {
             let Asking { asked, route, .. } = &*self.asking;
             let head = &mut assembly.head;
+            let headers = encode::kept_apart(&head.headers, headers);
             let kept = policy::decide_update(
                 asked,
                 head.status,
                 &mut head.headers,
-                headers,
+                &headers,
                 &route.rules,
                 arrived.times,
             );
-            if let Storage::Store(plan) = kept {
+            if let Storage::Store(plan) = kept
+                && super::query_rule_permits(&self.asking, head.status, &head.headers).is_ok()
+            {
                 arrived.completing = Some((assembly, plan));
                 return Ok(arrived);
             }

@@ -52,7 +52,7 @@ pub(crate) fn plan(asking: &Asking, response: &Response<Body>, times: Times) -> 
 }
 
 /// Whether the response says of its query what the key was made by. What else it says holds from the next request on.
-pub(super) fn query_rule_permits(asking: &Asking, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
+pub(crate) fn query_rule_permits(asking: &Asking, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
     let Asking { facts, route, rule, .. } = asking;
     let said = route.key.said_of_query(facts, headers);
     if said.as_ref() == rule.as_deref() {

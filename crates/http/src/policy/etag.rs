@@ -38,6 +38,11 @@ impl<'a> EntityTag<'a> {
         !self.weak && matches!(self.opaque, [b'"', .., b'"'])
     }
 
+    /// Whether it says of itself that it may name several representations.
+    pub(super) const fn is_weak(self) -> bool {
+        self.weak
+    }
+
     /// Whether both are equal byte by byte and neither is weak (RFC 9110 §8.8.3.2).
     pub(super) fn equals_strongly(self, other: Self) -> bool {
         !self.weak && !other.weak && self.opaque == other.opaque

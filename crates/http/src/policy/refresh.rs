@@ -1,5 +1,6 @@
 //! What of a response's head is stored (RFC 9111 §3.1), and how a 304 updates it (§3.2, §4.3.4).
 
+use super::etag::EntityTag;
 use super::reason::Reason;
 use super::request::Asked;
 use super::rules::{Rules, Times};
@@ -112,7 +113,9 @@ fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap, rules: &Rul
     let left_out: Vec<HeaderName> = left_out(not_modified, rules).collect();
     for name in not_modified.keys() {
         let somebodys = *name == header::SET_COOKIE && !rules.allow_set_cookie;
-        if left_out.contains(name) || NOT_REFRESHED.contains(name) || somebodys {
+        // A strong tag beside a weak one is that of other bytes, though of the same version.
+        let is_of_others = *name == header::ETAG && is_weak(stored) && !is_weak(not_modified);
+        if left_out.contains(name) || NOT_REFRESHED.contains(name) || somebodys || is_of_others {
             continue;
         }
         stored.remove(name);
@@ -123,6 +126,32 @@ fn refresh_headers(stored: &mut HeaderMap, not_modified: &HeaderMap, rules: &Rul
     for name in qualified(stored, rules) {
         stored.remove(name);
     }
+}
+
+fn is_weak(headers: &HeaderMap) -> bool {
+    let tag = headers.get(header::ETAG);
+    tag.is_some_and(|tag| EntityTag::read(tag.as_bytes()).is_weak())
+}
+
+/// The fields of an answer about what is stored that are for the client that asked alone: neither stored nor, where others
+/// wait, for them (§5.2.2.4, §5.2.2.7; RFC 6265 §3).
+#[must_use]
+pub fn for_the_asker(answer: &HeaderMap, rules: &Rules) -> HeaderMap {
+    let mut names = qualified(answer, rules);
+    if !rules.allow_set_cookie {
+        names.push(header::SET_COOKIE);
+    }
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    let lines = |name: HeaderName| {
+        let values = answer.get_all(&name).iter().cloned();
+        values.map(move |value| (name.clone(), value)).collect::<Vec<_>>()
+    };
+    let mut fields = HeaderMap::new();
+    for (name, value) in names.into_iter().flat_map(lines) {
+        fields.append(name, value);
+    }
+    fields
 }
 
 fn insert_date(headers: &mut HeaderMap, time: WallTime) {

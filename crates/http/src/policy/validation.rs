@@ -4,6 +4,7 @@
 use super::date;
 use super::etag::EntityTag;
 use super::fields::{EditFields, Fields};
+use super::range::modified_is_strong;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use peregrine_base::WallTime;
@@ -52,13 +53,15 @@ pub(super) fn confirms(stored: &HeaderMap, not_modified: &HeaderMap) -> bool {
             .get(header::ETAG)
             .map(|etag| same(EntityTag::read(etag.as_bytes())))
     };
+    // Where the tags are of the same version, though not of the same representation, the date is the strong validator that
+    // says which: so does nginx, whose tag of what it encodes is weak on the way out and strong in a 304.
+    let dates_agree = || {
+        let modified = not_modified.get(header::LAST_MODIFIED);
+        modified.is_some() && modified == stored.get(header::LAST_MODIFIED) && modified_is_strong(stored)
+    };
     let tags_agree = tag(not_modified, &|new| {
         tag(stored, &|old| {
-            if new.is_strong() {
-                new.equals_strongly(old)
-            } else {
-                new.equals_weakly(old)
-            }
+            new.equals_strongly(old) || new.equals_weakly(old) && (!new.is_strong() || dates_agree())
         })
         .unwrap_or(false)
     });

@@ -314,7 +314,14 @@ impl Bench {
         self.begin_with(method, url, fields, Body::empty()).await
     }
 
-    async fn begin_with(&self, method: &str, url: &str, fields: &[(&str, &[u8])], content: Body) -> Response<Body> {
+    /// As [`Bench::begin`], with content.
+    pub(super) async fn begin_with(
+        &self,
+        method: &str,
+        url: &str,
+        fields: &[(&str, &[u8])],
+        content: Body,
+    ) -> Response<Body> {
         let url: http::Uri = url.parse().unwrap();
         let mut request = Request::builder()
             .method(method)

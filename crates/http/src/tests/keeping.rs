@@ -120,6 +120,11 @@ async fn a_long_body_that_is_stored_compressed_is_not_unpacked_before_it_is_read
         assert_eq!(part.field("content-length"), (to - from + 1).to_string());
         assert!((part.status, &*part.text) == (206, &text[from..=to]), "{from}-{to}");
     }
+    let several = bench.get(url, &[("range", "bytes=1000-1000,1900000-1900000")]).await;
+    assert!(
+        (several.status, &several.text) == (200, &text),
+        "each part would unpack it anew"
+    );
 }
 
 #[tokio::test]

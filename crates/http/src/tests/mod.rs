@@ -3,6 +3,7 @@
 mod bench;
 
 mod conditions;
+mod confirming;
 mod contents;
 mod counting;
 mod decoding;
