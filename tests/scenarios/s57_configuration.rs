@@ -1,8 +1,9 @@
 //! The configuration changed through the admin API: in the file that the user wrote, or not at all.
 
 use crate::harness::program::upstream;
-use crate::harness::{Answer, Client, Origin, Peregrine, Reply, request, until};
+use crate::harness::{Answer, Client, Origin, Peregrine, Reply, Stopping, request, until};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const MORE: &str = "# ours\n[strategy.default]\nttl = \"5m\"   # as agreed\n\n[tenant.acme]\nadmin_token = \"a-token-of-acme-alone\"\n";
 
@@ -183,4 +184,24 @@ fn the_level_of_the_log_changes_until_the_next_reload() {
     assert_eq!(set("loud").status, 400);
     peregrine.reload(&rest);
     assert_eq!(level(), "info");
+}
+
+#[test]
+fn whoever_asks_for_the_level_holds_up_no_reload() {
+    let origin = Origin::start(|_| Reply::ok(&[], "ok"));
+    let rest = upstream(&[&origin], "", "");
+    let peregrine = Peregrine::start(&rest);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                let answer = peregrine.admin("GET", "/api/performance/log", None);
+                assert_eq!(answer.json()["level"], "info");
+            }
+        });
+        let _stopping = Stopping(&stop);
+        for _ in 0..20 {
+            peregrine.reload(&rest);
+        }
+    });
 }

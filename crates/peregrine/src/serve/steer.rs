@@ -160,10 +160,9 @@ impl Program {
     }
 
     pub(super) fn level_report(&self) -> LogLevel {
-        let level = self
-            .level
-            .lock()
-            .unwrap_or_else(|| self.loaded.lock().settings.log.level);
+        // One lock after the other: a reload takes them in the opposite order.
+        let changed = *self.level.lock();
+        let level = changed.unwrap_or_else(|| self.loaded.lock().settings.log.level);
         LogLevel {
             level: level.as_str().to_owned(),
         }
