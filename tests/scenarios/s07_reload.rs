@@ -106,6 +106,26 @@ fn a_smaller_cache_lets_entries_go() {
 }
 
 #[test]
+fn what_is_refused_lets_no_entry_go() {
+    let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], vec![b'x'; 100 << 10]));
+    let peregrine = Peregrine::before(&origin, "[cache]\nmemory = \"64MiB\"\n");
+    for number in 0..100 {
+        peregrine.get(&format!("/{number}"), &[]);
+    }
+    // The smaller bound is good; the route beside it leads nowhere.
+    peregrine.rewrite(&upstream(
+        &[&origin],
+        "",
+        "[cache]\nmemory = \"4MiB\"\nobject_size_max = \"256KiB\"\n[[route]]\nupstream = \"elsewhere\"\n",
+    ));
+    peregrine.process.signal(Signal::HUP);
+    until("the refusal", || peregrine.log().contains("not reloaded"));
+    for number in 0..100 {
+        assert!(peregrine.get(&format!("/{number}"), &[]).is_hit(), "{number}");
+    }
+}
+
+#[test]
 fn a_bad_file_changes_nothing_and_the_log_says_why() {
     let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "page"));
     let peregrine = Peregrine::before(&origin, "");

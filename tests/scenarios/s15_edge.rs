@@ -197,6 +197,26 @@ fn clients_without_a_good_certificate_are_turned_away() {
 }
 
 #[test]
+fn a_refused_reload_lets_nobody_in_without_a_certificate() {
+    let (origin, ours) = (telling(), Authority::new());
+    let fields = "tls.client_auth = \"required\"\ntls.client_ca = \"clients.pem\"";
+    let secured = Secure::start(&origin, fields, |folder| {
+        ours.write(folder, "clients");
+        ours.issue(folder, "good", "client.example");
+    });
+    // The access log cannot be written there, so the change beside it may not hold either.
+    let log = "[log]\naccess = \"json\"\naccess_path = \"/nowhere/access.log\"\n";
+    secured
+        .peregrine
+        .rewrite(&secure(&origin, &format!("tls.client_auth = \"off\"\n{log}")));
+    secured.peregrine.process.signal(Signal::HUP);
+    until("the refusal", || secured.peregrine.log().contains("not reloaded"));
+    assert!(!secured.ask("shop.example", "/", &[]).ok);
+    let shown = ["--cert", "good.pem", "--key", "good.key"];
+    assert_eq!(secured.ask("shop.example", "/", &shown).status, 200);
+}
+
+#[test]
 fn http2_without_tls_where_the_listener_allows_it() {
     let origin = telling();
     let listeners = "[[listener]]\naddress = \"127.0.0.1:0\"\nh2c = true\n";

@@ -159,6 +159,7 @@ pub use redis::{
     check_envelope,
 };
 pub use selector::{NoVariants, Selector, Variants};
+pub use setup::Defined;
 pub use siblings::Siblings;
 pub use snapshot::{Expecting, Provenance, Restored, SnapshotFault, SnapshotLimits, Written, check_snapshot};
 pub use spans::{ByteSpan, ByteSpans, PartMap, Piece};

@@ -21,6 +21,11 @@ use peregrine_base::parameter::Complaint;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+/// Settings whose strategies and namespaces hold, and whose bounds do not yet: see [`Engine::define`].
+#[derive(Debug)]
+#[must_use = "its bounds do not hold yet"]
+pub struct Defined(Settings);
+
 impl Engine {
     /// An engine with `settings`. Where they name no strategy or namespace `default`, there is one with default values.
     ///
@@ -60,7 +65,8 @@ impl Engine {
             redis: std::sync::OnceLock::new(),
             parts,
         };
-        engine.apply(&settings);
+        engine.set_names(&settings);
+        engine.set_bounds(&settings);
         Ok(Arc::new(engine))
     }
 
@@ -70,10 +76,26 @@ impl Engine {
     /// # Errors
     /// Every rule between fields that is broken; then nothing was changed.
     pub fn reconfigure(&self, settings: Settings) -> Result<(), SettingsError> {
+        let defined = self.define(settings)?;
+        self.settle(&defined);
+        Ok(())
+    }
+
+    /// The first half of [`Engine::reconfigure`], for those who may still go back: strategies and namespaces are those of
+    /// `settings`, and no entry goes. To go back is to define what was there before.
+    ///
+    /// # Errors
+    /// Every rule between fields that is broken; then nothing was changed.
+    pub fn define(&self, settings: Settings) -> Result<Defined, SettingsError> {
         let settings = checked(settings)?;
         self.check_names(&settings)?;
-        self.apply(&settings);
-        Ok(())
+        self.set_names(&settings);
+        Ok(Defined(settings))
+    }
+
+    /// The second half: bounds and quotas. What has no room any more goes.
+    pub fn settle(&self, defined: &Defined) {
+        self.set_bounds(&defined.0);
     }
 
     /// The strategy `name`, if it is configured.
@@ -125,7 +147,22 @@ impl Engine {
             .expect("settings without a default strategy are given one")
     }
 
-    fn apply(&self, settings: &Settings) {
+    /// Makes the strategies and namespaces of `settings`.
+    fn set_names(&self, settings: &Settings) {
+        self.note_encryption(settings);
+        let named = |(name, config): (&String, &StrategyConfig)| {
+            let config = StrategyConfig {
+                tiers: Some(config.tiers(settings.redis)),
+                ..config.clone()
+            };
+            (name.clone(), Arc::new(Strategy::new(name.clone(), config)))
+        };
+        *self.strategies.write() = settings.strategies.iter().map(named).collect();
+        self.register(settings);
+    }
+
+    /// Applies the bounds of `settings`: from here on entries may go.
+    fn set_bounds(&self, settings: &Settings) {
         self.limits.enabled.store(settings.cache.enabled, Ordering::Relaxed);
         self.limits
             .object_size_max
@@ -139,16 +176,6 @@ impl Engine {
         );
         let stall = u64::try_from(settings.cache.reader_stall_max.get().as_millis()).unwrap_or(u64::MAX);
         self.limits.reader_stall_max_ms.store(stall, Ordering::Relaxed);
-        self.note_encryption(settings);
-        let named = |(name, config): (&String, &StrategyConfig)| {
-            let config = StrategyConfig {
-                tiers: Some(config.tiers(settings.redis)),
-                ..config.clone()
-            };
-            (name.clone(), Arc::new(Strategy::new(name.clone(), config)))
-        };
-        *self.strategies.write() = settings.strategies.iter().map(named).collect();
-        self.register(settings);
         self.divide(settings);
         let tenants = self.directory.tenants();
         if tenants.configure(settings.quotas, &settings.tenants) {

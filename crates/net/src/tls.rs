@@ -48,6 +48,13 @@ struct Current {
     problem: Option<String>,
 }
 
+/// Files that were read and can be used, for [`Tls::adopt`].
+#[derive(Debug)]
+pub struct Prepared {
+    current: Current,
+    seen: (ListenerTlsConfig, Vec<Stamp>),
+}
+
 /// What a listener's TLS is like.
 #[derive(Clone, Debug, Serialize)]
 pub struct TlsStatus {
@@ -96,21 +103,30 @@ impl Tls {
         }
     }
 
-    /// Goes by `config` from now on. Where nothing has changed, sessions go on as they are.
+    /// Reads what it takes to go by `config`; nothing where it goes by that already. Nothing changes before
+    /// [`Tls::adopt`], so that sessions go on as they are where what else is asked for is refused.
     ///
     /// # Errors
-    /// What is wrong with which file; what was in use stays in use.
-    pub fn reconfigure(&self, config: &ListenerTlsConfig) -> Result<(), Vec<Complaint>> {
-        let mut seen = self.seen.lock();
+    /// What is wrong with which file.
+    pub fn prepare(&self, config: &ListenerTlsConfig) -> Result<Option<Prepared>, Vec<Complaint>> {
+        let seen = self.seen.lock();
         let stamps = watch::stamps(config);
         if seen.0 == *config && seen.1 == stamps && self.current.read().problem.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let current = read(config, self.http2).inspect_err(|_| self.reload_failures.increment())?;
-        *self.current.write() = current;
-        *seen = (config.clone(), stamps);
+        Ok(Some(Prepared {
+            current,
+            seen: (config.clone(), stamps),
+        }))
+    }
+
+    /// Goes by what was prepared from now on.
+    pub fn adopt(&self, prepared: Prepared) {
+        let mut seen = self.seen.lock();
+        *self.current.write() = prepared.current;
+        *seen = prepared.seen;
         self.reloads.increment();
-        Ok(())
     }
 
     /// Reads the files again if they have changed since they were last looked at, and says in the log what came of it.

@@ -138,23 +138,28 @@ fn changed_files_are_taken_when_they_are_good_and_told_about_when_not() {
 }
 
 #[test]
-fn another_configuration_holds_at_once_or_not_at_all() {
+fn another_configuration_holds_once_it_is_adopted_or_not_at_all() {
     let (folder, authority) = (Folder::new(), Authority::new());
     authority.write(&folder, "a", &["a.example"]);
     authority.write(&folder, "b", &["b.example"]);
     let tls = Tls::load(&config(&folder), true).unwrap();
-    let before = tls.server_config();
-    tls.reconfigure(&config(&folder)).unwrap();
-    assert!(Arc::ptr_eq(&before, &tls.server_config()), "sessions go on");
+    let names = || tls.status().certificates[0].names.clone();
+    assert!(tls.prepare(&config(&folder)).unwrap().is_none(), "sessions go on");
     let mut other = config(&folder);
     other.certificate = Some(folder.path("b.pem"));
-    assert!(tls.reconfigure(&other).is_err());
-    assert_eq!(tls.status().certificates[0].names, ["a.example"]);
+    assert!(tls.prepare(&other).is_err());
+    assert_eq!(names(), ["a.example"]);
     other.key = Some(folder.path("b.key"));
-    tls.reconfigure(&other).unwrap();
-    assert_eq!(tls.status().certificates[0].names, ["b.example"]);
+    let before = tls.server_config();
+    let prepared = tls.prepare(&other).unwrap().unwrap();
+    assert!(
+        Arc::ptr_eq(&before, &tls.server_config()),
+        "what is only prepared changes nothing"
+    );
+    tls.adopt(prepared);
+    assert_eq!(names(), ["b.example"]);
     // From then on its files are those that are looked at.
     authority.write(&folder, "b", &["c.example"]);
     tls.look();
-    assert_eq!(tls.status().certificates[0].names, ["c.example"]);
+    assert_eq!(names(), ["c.example"]);
 }

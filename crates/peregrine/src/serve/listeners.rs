@@ -5,11 +5,11 @@ use super::spoken;
 use crate::Failure;
 use crate::config::Resolved;
 use parking_lot::Mutex;
-use peregrine_base::{Complaint, WallTime};
+use peregrine_base::WallTime;
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::http::{ServeHandle, Spoken};
 use peregrine_net::listen::{Address, Listener};
-use peregrine_net::tls::Tls;
+use peregrine_net::tls::{Prepared, Tls};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,8 +38,8 @@ pub(super) struct Plan(Vec<Step>);
 /// One listener of a [`Plan`], in the order of the configuration.
 #[derive(Debug)]
 enum Step {
-    /// Goes on as it is.
-    Keep(Address),
+    /// Goes on as it is, with other certificates if there are any.
+    Keep(Box<(ListenerConfig, Address, Option<Prepared>)>),
     /// Is served from now on.
     Open(Box<(ListenerConfig, Listener, Spoken)>),
 }
@@ -96,29 +96,6 @@ impl Listeners {
         secure.collect()
     }
 
-    /// Lets TLS go by `configs` as they are now: other files, versions, authorities. All files are read again.
-    ///
-    /// # Errors
-    /// What is wrong with which file. What was in use there stays in use.
-    pub(super) fn reconfigure_tls(&self, configs: &[ListenerConfig]) -> Result<(), Vec<Complaint>> {
-        let mut complaints = Vec::new();
-        let mut served = self.served.lock();
-        for (index, config) in configs.iter().enumerate() {
-            let same = |served: &&mut Served| served.config.address == config.address;
-            // One that is new, or for which TLS is switched on or off, is opened with its own.
-            if let Some(served) = served.iter_mut().find(same)
-                && config.tls.is_on()
-                && let Some(tls) = served.handle.tls()
-            {
-                match tls.reconfigure(&config.tls) {
-                    Ok(()) => served.config.tls = config.tls.clone(),
-                    Err(faults) => complaints.extend(spoken::under(index, faults)),
-                }
-            }
-        }
-        if complaints.is_empty() { Ok(()) } else { Err(complaints) }
-    }
-
     /// What is to be done so that `configs` are served, with everything in hand that can fail. Needs a tokio runtime.
     ///
     /// # Errors
@@ -127,8 +104,8 @@ impl Listeners {
         let spoken = spoken::all(configs).map_err(|complaints| resolved.refuse(&complaints))?;
         let served = self.served.lock();
         let mut kept: Vec<bool> = served.iter().map(|_| false).collect();
-        let mut steps = Vec::new();
-        for (config, spoken) in configs.iter().zip(spoken) {
+        let (mut steps, mut complaints) = (Vec::new(), Vec::new());
+        for ((index, config), spoken) in configs.iter().enumerate().zip(spoken) {
             let same = |(at, served): &(usize, &Served)| {
                 served.config.address == config.address && kept.get(*at) == Some(&false)
             };
@@ -145,10 +122,21 @@ impl Listeners {
             };
             steps.push(match shared {
                 Some(listener) => Step::Open(Box::new((config.clone(), listener, spoken))),
-                None => Step::Keep(there.handle.place().clone()),
+                None => {
+                    let tls = there.handle.tls().map(|tls| tls.prepare(&config.tls));
+                    let prepared = tls.unwrap_or(Ok(None)).unwrap_or_else(|faults| {
+                        complaints.extend(spoken::under(index, faults));
+                        None
+                    });
+                    Step::Keep(Box::new((config.clone(), there.handle.place().clone(), prepared)))
+                }
             });
         }
-        Ok(Plan(steps))
+        if complaints.is_empty() {
+            Ok(Plan(steps))
+        } else {
+            Err(resolved.refuse(&complaints).into())
+        }
     }
 
     /// Does what was planned: `serve` serves what is new. Connections stay, whatever becomes of the socket that they came by.
@@ -157,10 +145,16 @@ impl Listeners {
         let mut before = std::mem::take(&mut *served);
         for step in plan.0 {
             match step {
-                Step::Keep(place) => {
-                    if let Some(at) = before.iter().position(|served| *served.handle.place() == place) {
-                        served.push(before.remove(at));
+                Step::Keep(kept) => {
+                    let (config, place, prepared) = *kept;
+                    let Some(at) = before.iter().position(|served| *served.handle.place() == place) else {
+                        continue;
+                    };
+                    let handle = before.remove(at).handle;
+                    if let (Some(tls), Some(prepared)) = (handle.tls(), prepared) {
+                        tls.adopt(prepared);
                     }
+                    served.push(Served { config, handle });
                 }
                 Step::Open(opened) => {
                     let (config, listener, spoken) = *opened;

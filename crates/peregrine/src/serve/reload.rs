@@ -1,9 +1,10 @@
 //! Reading the configuration again while requests are served. What cannot hold as a whole changes nothing: the running
 //! configuration stays, and the error says why. Requests under way finish by the old routes.
 
-use super::program::{self, Program};
+use super::program::{self, Program, Upstreams};
 use crate::Failure;
-use crate::config::{self, Change, Environment, Origin, Overrides};
+use crate::config::{self, Change, Environment, Loaded, Origin, Overrides, Settings};
+use peregrine_cache::Defined;
 use peregrine_http::{RouteTable, Rules, Surroundings};
 use peregrine_insight::model::ChangeKind;
 use std::sync::Arc;
@@ -67,37 +68,9 @@ impl Program {
         let plan = self.listeners.plan(&settings.listeners, &new.resolved)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some(&before))?;
-        // The engine first, because routes are resolved against its strategies and namespaces. Should what follows be
-        // refused, it goes back to what it had.
-        self.engine
-            .reconfigure(settings.engine())
-            .map_err(|error| Failure::Usage(error.to_string()))?;
-        let table = self.plane.table();
-        let surroundings = Surroundings {
-            engine: &self.engine,
-            upstreams: &upstreams,
-            before: Some(&table),
-        };
-        let resolved = RouteTable::new(&settings.routes, surroundings);
-        let resolved = resolved.map_err(|complaints| Failure::from(new.resolved.refuse(&complaints)));
-        let resolved = resolved.and_then(|table| {
-            self.listeners
-                .reconfigure_tls(&settings.listeners)
-                .map_err(|complaints| new.resolved.refuse(&complaints))?;
-            let opened = self.recorder.reconfigure(&settings.log);
-            opened
-                .map_err(|error| program::no_access_log(&settings.log, &error))
-                .map(|()| table)
-        });
-        let table = match resolved {
-            Ok(table) => table,
-            Err(failure) => {
-                if let Err(error) = self.engine.reconfigure(current.settings.engine()) {
-                    tracing::error!(%error, "the engine does not go back to the configuration that held before");
-                }
-                return Err(failure);
-            }
-        };
+        let (defined, table) = self.define(&new, &current.settings, &upstreams)?;
+        // From here on nothing can be refused, and what is let go now does not come back.
+        self.engine.settle(&defined);
         if let Some(log) = &self.log {
             log.set_level(settings.log.level);
             *self.level.lock() = None;
@@ -118,6 +91,38 @@ impl Program {
         self.watching.reconfigure(&new);
         *current = new;
         Ok(Reloaded::of(changes))
+    }
+
+    /// The routes of `new` to `upstreams`, with all that can still be refused. The engine has the strategies and namespaces of
+    /// `new` then, because routes are resolved against them; should anything be refused, it has those of `before` again.
+    fn define(&self, new: &Loaded, before: &Settings, upstreams: &Upstreams) -> Result<(Defined, RouteTable), Failure> {
+        let settings = &new.settings;
+        let defined = self
+            .engine
+            .define(settings.engine())
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        let table = self.plane.table();
+        let surroundings = Surroundings {
+            engine: &self.engine,
+            upstreams,
+            before: Some(&table),
+        };
+        let table = RouteTable::new(&settings.routes, surroundings)
+            .map_err(|complaints| Failure::from(new.resolved.refuse(&complaints)));
+        let opened = table.and_then(|table| {
+            let opened = self.recorder.reconfigure(&settings.log);
+            opened.map_err(|error| program::no_access_log(&settings.log, &error))?;
+            Ok(table)
+        });
+        match opened {
+            Ok(table) => Ok((defined, table)),
+            Err(failure) => {
+                if let Err(error) = self.engine.define(before.engine()) {
+                    tracing::error!(%error, "the engine does not go back to the configuration that held before");
+                }
+                Err(failure)
+            }
+        }
     }
 
     /// As [`Program::reload_now`], for `cause`: says what came of it in the logs.
