@@ -54,6 +54,23 @@ fn a_file_that_is_only_touched_or_not_to_be_watched_is_left_alone() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_told_about_and_applied_when_it_can() {
+    let origin = Origin::start(|_| Reply::ok(&[], "page"));
+    let peregrine = Peregrine::start(&routed(&origin, "/one", ""));
+    let file = peregrine.path("peregrine.toml");
+    peregrine.rewrite(&routed(&origin, "/two", ""));
+    std::fs::rename(&file, peregrine.path("next")).unwrap();
+    // Nobody can read a folder as a file, not even root.
+    std::fs::create_dir(&file).unwrap();
+    until("the complaint", || {
+        peregrine.log().contains("the configuration file cannot be read")
+    });
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::rename(peregrine.path("next"), &file).unwrap();
+    until("the file to be applied", || peregrine.get("/two", &[]).status == 200);
+}
+
+#[test]
 fn listeners_come_and_go_with_a_reload_and_connections_stay() {
     let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "page"));
     let free = || {

@@ -129,11 +129,14 @@ impl Tls {
         self.reloads.increment();
     }
 
-    /// Reads the files again if they have changed since they were last looked at, and says in the log what came of it.
+    /// Reads the files again if they have changed since they were last looked at, or could not be used then; says in the log
+    /// what came of it.
     pub(crate) fn look(&self) {
         let mut seen = self.seen.lock();
         let stamps = watch::stamps(&seen.0);
-        if stamps == seen.1 {
+        let problem = self.current.read().problem.clone();
+        // What was wrong may be over although the files are the same: no descriptors, a folder that nobody could enter.
+        if stamps == seen.1 && problem.is_none() {
             return;
         }
         let read = read(&seen.0, self.http2);
@@ -146,17 +149,23 @@ impl Tls {
                 *self.current.write() = current;
                 self.reloads.increment();
             }
-            Err(complaints) => {
-                let said: Vec<String> = complaints
-                    .iter()
-                    .map(|it| format!("{} {}", it.field, it.problem))
-                    .collect();
-                let problem = said.join("; ");
-                tracing::error!(reason = %problem, "changed certificates cannot be used: those from before stay in use");
-                self.current.write().problem = Some(problem);
-                self.reload_failures.increment();
-            }
+            Err(complaints) => self.note_problem(&complaints, problem.as_deref()),
         }
+    }
+
+    /// The files cannot be used: said and counted once for each reason, not each time they are looked at.
+    fn note_problem(&self, complaints: &[Complaint], before: Option<&str>) {
+        let said: Vec<String> = complaints
+            .iter()
+            .map(|it| format!("{} {}", it.field, it.problem))
+            .collect();
+        let problem = said.join("; ");
+        if before == Some(problem.as_str()) {
+            return;
+        }
+        tracing::error!(reason = %problem, "changed certificates cannot be used: those from before stay in use");
+        self.current.write().problem = Some(problem);
+        self.reload_failures.increment();
     }
 }
 

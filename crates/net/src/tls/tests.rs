@@ -138,6 +138,35 @@ fn changed_files_are_taken_when_they_are_good_and_told_about_when_not() {
 }
 
 #[test]
+fn files_are_read_again_when_only_who_may_read_them_has_changed() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, authority) = (Folder::new(), Authority::new());
+    authority.write(&folder, "a", &["a.example"]);
+    let tls = Tls::load(&config(&folder), true).unwrap();
+    let mode = || std::fs::Permissions::from_mode(0o600);
+    // More than once, because the clock of a file system may tick slower than this.
+    let noticed = (0..100_000).any(|_| {
+        std::fs::set_permissions(folder.path("a.key"), mode()).unwrap();
+        tls.look();
+        tls.status().reloads == 1
+    });
+    assert!(noticed);
+}
+
+#[test]
+fn a_problem_that_is_over_is_noticed_although_the_files_are_the_same() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    authority.write(&folder, "a", &["a.example"]);
+    let tls = Tls::load(&config(&folder), true).unwrap();
+    // As when the process had no descriptors left for a moment.
+    tls.current.write().problem = Some("tls.key cannot be read".to_owned());
+    tls.look();
+    assert_eq!((tls.status().problem, tls.status().reloads), (None, 1));
+    tls.look();
+    assert_eq!(tls.status().reloads, 1);
+}
+
+#[test]
 fn another_configuration_holds_once_it_is_adopted_or_not_at_all() {
     let (folder, authority) = (Folder::new(), Authority::new());
     authority.write(&folder, "a", &["a.example"]);

@@ -13,8 +13,19 @@ use std::time::Duration;
 /// How often files are looked at. Whoever renews a certificate waits that long at most.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What tells one state of a file from another: which file it is, when it was changed, how long it is. `None`: not there.
-pub(super) type Stamp = Option<(u64, u64, i64, i64, u64)>;
+/// What tells one state of a file from another. `None`: not there.
+pub(super) type Stamp = Option<State>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Its content.
+    modified: (i64, i64),
+    /// Who may read it, too.
+    changed: (i64, i64),
+}
 
 /// The files of `config` as they are now.
 pub(super) fn stamps(config: &ListenerTlsConfig) -> Vec<Stamp> {
@@ -25,7 +36,13 @@ pub(super) fn stamps(config: &ListenerTlsConfig) -> Vec<Stamp> {
 
 fn stamp(file: &Path) -> Stamp {
     let found = std::fs::metadata(file).ok()?;
-    Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
+    Some(State {
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.len(),
+        modified: (found.mtime(), found.mtime_nsec()),
+        changed: (found.ctime(), found.ctime_nsec()),
+    })
 }
 
 impl Tls {

@@ -250,12 +250,12 @@ impl Program {
 
     /// Notes what the configuration file holds: it is about to be read, so that what is written meanwhile is news.
     pub(super) fn note_content(&self) {
-        *self.read.lock() = super::watch::file(self).and_then(|path| super::watch::content(&path));
+        *self.read.lock() = super::watch::file(self).and_then(|path| super::watch::content(&path).ok());
     }
 
     /// Whether the configuration file was never read with this content, be it good or bad.
-    pub(super) fn is_news(&self, content: Option<u64>) -> bool {
-        content.is_some() && *self.read.lock() != content
+    pub(super) fn is_news(&self, content: u64) -> bool {
+        *self.read.lock() != Some(content)
     }
 
     /// Whether a change of the configuration file is to be applied by itself.

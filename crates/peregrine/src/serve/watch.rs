@@ -8,6 +8,7 @@ use crate::config::Origin;
 use peregrine_base::{Runtime, TokioRuntime};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -39,8 +40,8 @@ impl Look {
 }
 
 /// What a file held, to tell whether it holds something else.
-pub(super) fn content(path: &Path) -> Option<u64> {
-    std::fs::read(path).ok().map(|bytes| fingerprint(&bytes))
+pub(super) fn content(path: &Path) -> io::Result<u64> {
+    std::fs::read(path).map(|bytes| fingerprint(&bytes))
 }
 
 /// The same of what was read.
@@ -65,6 +66,7 @@ pub(super) fn watch(program: &Arc<Program>) {
     TokioRuntime.spawn(Box::pin(async move {
         // The file may have changed since it was read, so the first look goes into it.
         let (mut settled, mut before) = (None, Look::at(&path));
+        let mut unreadable = None;
         loop {
             TokioRuntime.sleep(LOOK_EVERY).await;
             let Some(program) = program.upgrade() else { return };
@@ -75,16 +77,32 @@ pub(super) fn watch(program: &Arc<Program>) {
             if !stays || now.is_none() || now == settled {
                 continue;
             }
-            settled = now;
-            let path = path.clone();
-            let reload = move || {
-                if program.watches() && program.is_news(content(&path)) {
-                    tracing::info!(path = %path.display(), "the configuration file has changed");
-                    program.reload_and_log("change of the file");
+            let file = path.clone();
+            let read = tokio::task::spawn_blocking(move || apply_news(&program, &file)).await;
+            match read {
+                Ok(Err(error)) => {
+                    // Who may read it can change and leave the file as it is, so the next look goes into it again.
+                    let error = error.to_string();
+                    if unreadable.as_ref() != Some(&error) {
+                        tracing::error!(path = %path.display(), error, "the configuration file cannot be read");
+                        unreadable = Some(error);
+                    }
                 }
-            };
-            // It says itself what went wrong.
-            let _ = tokio::task::spawn_blocking(reload).await;
+                // What went wrong with its content was said where it was read.
+                _ => (settled, unreadable) = (now, None),
+            }
         }
     }));
+}
+
+/// Applies the content of the file at `path` if it was never read.
+///
+/// # Errors
+/// When the file cannot be read.
+fn apply_news(program: &Program, path: &Path) -> io::Result<()> {
+    if program.watches() && program.is_news(content(path)?) {
+        tracing::info!(path = %path.display(), "the configuration file has changed");
+        program.reload_and_log("change of the file");
+    }
+    Ok(())
 }
