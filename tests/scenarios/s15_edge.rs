@@ -173,6 +173,35 @@ fn another_certificate_in_the_configuration_is_used_after_a_reload() {
 }
 
 #[test]
+fn a_certificate_that_is_bad_by_now_holds_up_no_other_change() {
+    let origin = telling();
+    let secured = Secure::start(&origin, "", |_| {});
+    std::fs::write(secured.peregrine.path("shop.pem"), "broken").unwrap();
+    let route = "[[route]]\nupstream = \"origin\"\nresponse_headers.set = { x-route = \"new\" }\n";
+    secured.peregrine.reload(&secure(&origin, route));
+    let answer = secured.ask("shop.example", "/", &[]);
+    assert!(answer.head.contains("x-route: new"), "{}", answer.head);
+    let health = secured.peregrine.admin("GET", "/api/performance/health", None).json();
+    assert!(health["complaints"].to_string().contains("shop.pem"), "{health}");
+}
+
+#[test]
+fn what_was_refused_for_a_certificate_holds_once_its_files_are_good() {
+    let origin = telling();
+    let secured = Secure::start(&origin, "", |_| {});
+    let folder = secured.peregrine.folder.path();
+    // As a tool leaves it that writes the configuration first and the certificate second.
+    let more = "[[listener.tls.certificates]]\ncertificate = \"more.pem\"\nkey = \"more.key\"";
+    secured.peregrine.rewrite(&secure(&origin, more));
+    let refusals = || secured.peregrine.log().matches("not reloaded").count();
+    until("the refusal", || refusals() > 0);
+    secured.authority.issue(folder, "more", "more.example");
+    until("the change to be applied", || {
+        secured.ask("more.example", "/", &[]).status == 200
+    });
+}
+
+#[test]
 fn clients_without_a_good_certificate_are_turned_away() {
     let origin = telling();
     let (ours, theirs) = (Authority::new(), Authority::new());

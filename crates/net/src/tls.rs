@@ -103,20 +103,20 @@ impl Tls {
         }
     }
 
-    /// Reads what it takes to go by `config`; nothing where it goes by that already. Nothing changes before
-    /// [`Tls::adopt`], so that sessions go on as they are where what else is asked for is refused.
+    /// Reads what it takes to go by `config`. Nothing changes before [`Tls::adopt`], so that everything is as it was where
+    /// what else is asked for is refused. Where it goes by that already, it is looked at as ever, and nothing is to be adopted:
+    /// files that cannot be used leave those in use that were there before, and hold up nothing else.
     ///
     /// # Errors
     /// What is wrong with which file.
     pub fn prepare(&self, config: &ListenerTlsConfig) -> Result<Option<Prepared>, Vec<Complaint>> {
-        let seen = self.seen.lock();
-        let stamps = watch::stamps(config);
-        if seen.0 == *config && seen.1 == stamps && self.current.read().problem.is_none() {
+        if self.seen.lock().0 == *config {
+            self.look();
             return Ok(None);
         }
-        let current = read(config, self.http2).inspect_err(|_| self.reload_failures.increment())?;
+        let stamps = watch::stamps(config);
         Ok(Some(Prepared {
-            current,
+            current: read(config, self.http2)?,
             seen: (config.clone(), stamps),
         }))
     }

@@ -5,7 +5,7 @@ use super::spoken;
 use crate::Failure;
 use crate::config::Resolved;
 use parking_lot::Mutex;
-use peregrine_base::WallTime;
+use peregrine_base::{Complaint, WallTime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::http::{ServeHandle, Spoken};
 use peregrine_net::listen::{Address, Listener};
@@ -42,6 +42,44 @@ enum Step {
     Keep(Box<(ListenerConfig, Address, Option<Prepared>)>),
     /// Is served from now on.
     Open(Box<(ListenerConfig, Listener, Spoken)>),
+}
+
+/// How one of the configuration comes to be served, with its certificates read and no socket taken yet.
+enum Way<'a> {
+    /// By what serves it now, with other certificates if there are any.
+    Keep(&'a Served, Option<Prepared>),
+    /// Anew, on the socket of what serves it now if there is one.
+    Open(Option<&'a Served>, Spoken),
+}
+
+/// How each of `configs` comes to be served.
+///
+/// # Errors
+/// What is wrong with which certificate. Those that are in use already are not in doubt: whatever becomes of their files
+/// concerns them only.
+fn ways<'a>(served: &'a [Served], configs: &[ListenerConfig]) -> Result<Vec<Way<'a>>, Vec<Complaint>> {
+    let mut free: Vec<&Served> = served.iter().collect();
+    let (mut ways, mut complaints) = (Vec::new(), Vec::new());
+    for (index, config) in configs.iter().enumerate() {
+        let same = free.iter().position(|served| served.config.address == config.address);
+        let there = same.map(|at| free.remove(at));
+        let way = match there.filter(|there| is_served_alike(&there.config, config)) {
+            Some(there) => {
+                let tls = there.handle.tls().map(|tls| tls.prepare(&config.tls));
+                tls.transpose().map(|tls| Way::Keep(there, tls.flatten()))
+            }
+            None => spoken::one(config).map(|spoken| Way::Open(there, spoken)),
+        };
+        match way {
+            Ok(way) => ways.push(way),
+            Err(faults) => complaints.extend(spoken::under(index, faults)),
+        }
+    }
+    if complaints.is_empty() {
+        Ok(ways)
+    } else {
+        Err(complaints)
+    }
 }
 
 /// The socket of `handle` once more, unless it is closed.
@@ -99,44 +137,25 @@ impl Listeners {
     /// What is to be done so that `configs` are served, with everything in hand that can fail. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When an address cannot be taken, or a certificate is of no use.
+    /// When an address cannot be taken, or a certificate that is new here is of no use.
     pub(super) fn plan(&self, configs: &[ListenerConfig], resolved: &Resolved) -> Result<Plan, Failure> {
-        let spoken = spoken::all(configs).map_err(|complaints| resolved.refuse(&complaints))?;
         let served = self.served.lock();
-        let mut kept: Vec<bool> = served.iter().map(|_| false).collect();
-        let (mut steps, mut complaints) = (Vec::new(), Vec::new());
-        for ((index, config), spoken) in configs.iter().enumerate().zip(spoken) {
-            let same = |(at, served): &(usize, &Served)| {
-                served.config.address == config.address && kept.get(*at) == Some(&false)
-            };
-            let Some((at, there)) = served.iter().enumerate().find(same) else {
-                let listener = super::bind_listener(config, super::SERVE_FLAGS.listen)?;
-                steps.push(Step::Open(Box::new((config.clone(), listener, spoken))));
-                continue;
-            };
-            kept[at] = true;
-            let shared = match is_served_alike(&there.config, config) {
-                true => None,
+        let ways = ways(&served, configs).map_err(|complaints| resolved.refuse(&complaints))?;
+        let mut steps = Vec::new();
+        for (config, way) in configs.iter().zip(ways) {
+            let keep = |there: &Served, tls| Step::Keep(Box::new((config.clone(), there.handle.place().clone(), tls)));
+            let open = |listener, spoken| Step::Open(Box::new((config.clone(), listener, spoken)));
+            steps.push(match way {
+                Way::Keep(there, tls) => keep(there, tls),
+                Way::Open(None, spoken) => open(super::bind_listener(config, super::SERVE_FLAGS.listen)?, spoken),
                 // The same socket, so that nobody who waits in its queue is refused.
-                false => again(&there.handle)?,
-            };
-            steps.push(match shared {
-                Some(listener) => Step::Open(Box::new((config.clone(), listener, spoken))),
-                None => {
-                    let tls = there.handle.tls().map(|tls| tls.prepare(&config.tls));
-                    let prepared = tls.unwrap_or(Ok(None)).unwrap_or_else(|faults| {
-                        complaints.extend(spoken::under(index, faults));
-                        None
-                    });
-                    Step::Keep(Box::new((config.clone(), there.handle.place().clone(), prepared)))
-                }
+                Way::Open(Some(there), spoken) => match again(&there.handle)? {
+                    Some(listener) => open(listener, spoken),
+                    None => keep(there, None),
+                },
             });
         }
-        if complaints.is_empty() {
-            Ok(Plan(steps))
-        } else {
-            Err(resolved.refuse(&complaints).into())
-        }
+        Ok(Plan(steps))
     }
 
     /// Does what was planned: `serve` serves what is new. Connections stay, whatever becomes of the socket that they came by.

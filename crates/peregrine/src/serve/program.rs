@@ -61,6 +61,8 @@ pub(super) struct Program {
     pub(super) watching: Arc<Watching>,
     /// What the configuration file held when it was read last.
     read: Mutex<Option<u64>>,
+    /// Why what it held was refused, where that may be over without another content.
+    pub(super) refused: Mutex<Option<String>>,
     /// Where it listens.
     pub(super) listeners: Listeners,
     /// The service manager.
@@ -162,6 +164,7 @@ impl Program {
             snapshots,
             watching,
             read: Mutex::new(Some(read)),
+            refused: Mutex::new(None),
             listeners: Listeners::default(),
             notify,
             sharing,
@@ -250,6 +253,7 @@ impl Program {
 
     /// Notes what the configuration file holds: it is about to be read, so that what is written meanwhile is news.
     pub(super) fn note_content(&self) {
+        *self.refused.lock() = None;
         *self.read.lock() = super::watch::file(self).and_then(|path| super::watch::content(&path).ok());
     }
 

@@ -27,44 +27,85 @@ pub(super) struct Reloaded {
     pub(super) needs_restart: Vec<String>,
 }
 
+/// Why a reload was refused.
+struct Refused {
+    failure: Failure,
+    /// Whether the configuration itself says nothing against it, so that it may hold when what is around it has changed: an
+    /// address that is taken, files that do not fit each other yet.
+    may_pass: bool,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            may_pass: true,
+        }
+    }
+}
+
+impl Refused {
+    fn for_good(failure: impl Into<Failure>) -> Self {
+        Self {
+            failure: failure.into(),
+            may_pass: false,
+        }
+    }
+}
+
 impl Program {
     /// Reads the configuration again and applies what a reload can.
     pub(super) fn reload_now(&self) -> Result<Reloaded, Failure> {
         self.notify.reloading();
-        self.note_content();
-        let reloaded = self.reload();
-        match &reloaded {
-            Ok(reloaded) if reloaded.applied.is_empty() => {
-                self.watching
-                    .note(ChangeKind::Reload, "reloaded: nothing changed", None)
-            }
-            Ok(reloaded) => {
-                let text = format!("reloaded: {}", reloaded.applied.join(", "));
-                self.watching.note(ChangeKind::Reload, text, None);
-            }
-            Err(_) => self.watching.note(
-                ChangeKind::Reload,
-                "not reloaded: the running configuration stays",
-                None,
-            ),
-        }
+        let reloaded = self.read_again();
+        self.note_change(&reloaded);
         self.notify.ready();
         reloaded
     }
 
-    fn reload(&self) -> Result<Reloaded, Failure> {
+    /// Tries again what was refused for a reason that may be over, if anything was. The same reason is not told again.
+    pub(super) fn reload_again(&self, cause: &str) {
+        let Some(before) = self.refused.lock().clone() else {
+            return;
+        };
+        let reloaded = self.read_again();
+        if *self.refused.lock() != Some(before) {
+            self.note_change(&reloaded);
+            self.log_reload(cause, reloaded);
+        }
+    }
+
+    fn read_again(&self) -> Result<Reloaded, Failure> {
+        self.note_content();
+        self.reload().map_err(|refused| {
+            *self.refused.lock() = refused.may_pass.then(|| refused.failure.to_string());
+            refused.failure
+        })
+    }
+
+    /// Notes for whoever looks at what happened what came of a reload.
+    fn note_change(&self, reloaded: &Result<Reloaded, Failure>) {
+        let text = match reloaded {
+            Ok(reloaded) if reloaded.applied.is_empty() => "reloaded: nothing changed".to_owned(),
+            Ok(reloaded) => format!("reloaded: {}", reloaded.applied.join(", ")),
+            Err(_) => "not reloaded: the running configuration stays".to_owned(),
+        };
+        self.watching.note(ChangeKind::Reload, text, None);
+    }
+
+    fn reload(&self) -> Result<Reloaded, Refused> {
         let Some(source) = &self.source else {
-            return Err(Failure::Failed(
+            return Err(Refused::for_good(Failure::Failed(
                 "this Peregrine was started without a configuration that could be read again".to_owned(),
-            ));
+            )));
         };
         let mut current = self.loaded.lock();
-        let new = config::load(&source.origin, &source.overrides, &source.environment)?;
+        let new = config::load(&source.origin, &source.overrides, &source.environment).map_err(Refused::for_good)?;
         let changes = current.resolved.changes(&new.resolved);
         let settings = &new.settings;
         let ring = program::key_ring(settings)?;
         // With the routes of before, until there are new ones.
-        let rules = program::rules(settings, self.plane.table())?;
+        let rules = program::rules(settings, self.plane.table()).map_err(Refused::for_good)?;
         let plan = self.listeners.plan(&settings.listeners, &new.resolved)?;
         let before = self.upstreams.load();
         let upstreams = program::upstreams(settings, Some(&before))?;
@@ -95,12 +136,12 @@ impl Program {
 
     /// The routes of `new` to `upstreams`, with all that can still be refused. The engine has the strategies and namespaces of
     /// `new` then, because routes are resolved against them; should anything be refused, it has those of `before` again.
-    fn define(&self, new: &Loaded, before: &Settings, upstreams: &Upstreams) -> Result<(Defined, RouteTable), Failure> {
+    fn define(&self, new: &Loaded, before: &Settings, upstreams: &Upstreams) -> Result<(Defined, RouteTable), Refused> {
         let settings = &new.settings;
         let defined = self
             .engine
             .define(settings.engine())
-            .map_err(|error| Failure::Usage(error.to_string()))?;
+            .map_err(|error| Refused::for_good(Failure::Usage(error.to_string())))?;
         let table = self.plane.table();
         let surroundings = Surroundings {
             engine: &self.engine,
@@ -108,26 +149,26 @@ impl Program {
             before: Some(&table),
         };
         let table = RouteTable::new(&settings.routes, surroundings)
-            .map_err(|complaints| Failure::from(new.resolved.refuse(&complaints)));
+            .map_err(|complaints| Refused::for_good(new.resolved.refuse(&complaints)));
         let opened = table.and_then(|table| {
             let opened = self.recorder.reconfigure(&settings.log);
             opened.map_err(|error| program::no_access_log(&settings.log, &error))?;
-            Ok(table)
+            Ok((defined, table))
         });
-        match opened {
-            Ok(table) => Ok((defined, table)),
-            Err(failure) => {
-                if let Err(error) = self.engine.define(before.engine()) {
-                    tracing::error!(%error, "the engine does not go back to the configuration that held before");
-                }
-                Err(failure)
+        opened.inspect_err(|_| {
+            if let Err(error) = self.engine.define(before.engine()) {
+                tracing::error!(%error, "the engine does not go back to the configuration that held before");
             }
-        }
+        })
     }
 
     /// As [`Program::reload_now`], for `cause`: says what came of it in the logs.
     pub(super) fn reload_and_log(&self, cause: &str) {
         let reloaded = self.reload_now();
+        self.log_reload(cause, reloaded);
+    }
+
+    fn log_reload(&self, cause: &str, reloaded: Result<Reloaded, Failure>) {
         self.note_reload(cause, &reloaded);
         match reloaded {
             Ok(reloaded) => {

@@ -12,28 +12,36 @@ use peregrine_net::tls::Tls;
 pub(crate) fn all(listeners: &[ListenerConfig]) -> Result<Vec<Spoken>, Vec<Complaint>> {
     let (mut all, mut complaints) = (Vec::new(), Vec::new());
     for (index, listener) in listeners.iter().enumerate() {
-        let mut spoken = Spoken {
-            tls: None,
-            h2c: listener.h2c,
-            proxy_protocol: match (listener.proxy_protocol, listener.proxy_protocol_from_anyone) {
-                (false, _) => None,
-                (true, false) => Some(Believed::Trusted),
-                (true, true) => Some(Believed::Anyone),
-            },
-        };
-        if listener.tls.is_on() {
-            match Tls::load(&listener.tls, listener.http2) {
-                Ok(tls) => spoken.tls = Some(tls),
-                Err(faults) => complaints.extend(under(index, faults)),
-            }
+        match one(listener) {
+            Ok(spoken) => all.push(spoken),
+            Err(faults) => complaints.extend(under(index, faults)),
         }
-        all.push(spoken);
     }
     if complaints.is_empty() {
         Ok(all)
     } else {
         Err(complaints)
     }
+}
+
+/// What is spoken at `listener`, with its certificates read.
+///
+/// # Errors
+/// What is wrong with which file, each about a field of the listener.
+pub(super) fn one(listener: &ListenerConfig) -> Result<Spoken, Vec<Complaint>> {
+    let tls = match listener.tls.is_on() {
+        true => Some(Tls::load(&listener.tls, listener.http2)?),
+        false => None,
+    };
+    Ok(Spoken {
+        tls,
+        h2c: listener.h2c,
+        proxy_protocol: match (listener.proxy_protocol, listener.proxy_protocol_from_anyone) {
+            (false, _) => None,
+            (true, false) => Some(Believed::Trusted),
+            (true, true) => Some(Believed::Anyone),
+        },
+    })
 }
 
 /// Complaints about fields of listener `index`, as complaints about fields of the whole.

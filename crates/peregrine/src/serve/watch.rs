@@ -1,7 +1,7 @@
 //! Watching the configuration file (`server.watch_config`): when its content has changed and stays as it is for a moment, it
 //! is read again, as SIGHUP would do. It is looked at rather than waited for: that works for every way in which a file is
 //! replaced (written in place, renamed over, a link that is moved as Kubernetes does), on every file system, for one `stat`
-//! every two seconds.
+//! every two seconds. What was refused is tried again as often, as long as the reason may be over without another content.
 
 use super::program::Program;
 use crate::config::Origin;
@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// How often the file is looked at, and how long it has to stay as it is.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Why it is read again, for the audit log.
+const CAUSE: &str = "change of the file";
 
 /// What tells two states of a file apart without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +77,7 @@ pub(super) fn watch(program: &Arc<Program>) {
             let stays = now == before;
             before = now;
             // A file that is gone for a moment is being replaced; one that stays away changes nothing.
-            if !stays || now.is_none() || now == settled {
+            if !stays || now.is_none() || (now == settled && program.refused.lock().is_none()) {
                 continue;
             }
             let file = path.clone();
@@ -95,14 +98,19 @@ pub(super) fn watch(program: &Arc<Program>) {
     }));
 }
 
-/// Applies the content of the file at `path` if it was never read.
+/// Applies the content of the file at `path` if it was never read, or was refused for a reason that may be over.
 ///
 /// # Errors
 /// When the file cannot be read.
 fn apply_news(program: &Program, path: &Path) -> io::Result<()> {
-    if program.watches() && program.is_news(content(path)?) {
+    if !program.watches() {
+        return Ok(());
+    }
+    if program.is_news(content(path)?) {
         tracing::info!(path = %path.display(), "the configuration file has changed");
-        program.reload_and_log("change of the file");
+        program.reload_and_log(CAUSE);
+    } else {
+        program.reload_again(CAUSE);
     }
     Ok(())
 }
