@@ -5,7 +5,8 @@ use crate::harness::client::{Client, request};
 use crate::harness::curl::{Authority, Curled, curl};
 use crate::harness::process::{self, Process};
 use crate::harness::program::upstream;
-use crate::harness::{Origin, Peregrine, Reply, Signal, until};
+use crate::harness::{Origin, Peregrine, Reply, Signal, get, until};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -310,6 +311,21 @@ fn the_proxy_protocol_says_whom_a_request_comes_from() {
         1.0
     );
     assert_eq!(origin.count(), 2);
+}
+
+#[test]
+fn both_families_may_have_a_listener_on_the_same_port() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        // A machine without IPv6.
+        return;
+    }
+    let origin = telling();
+    let port = TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port();
+    let listeners = ["[::]", "0.0.0.0"].map(|ip| format!("[[listener]]\naddress = \"{ip}:{port}\"\n"));
+    let _peregrine = Peregrine::start(&upstream(&[&origin], "", &listeners.concat()));
+    for address in [format!("[::1]:{port}"), format!("127.0.0.1:{port}")] {
+        assert_eq!(get(address.parse().unwrap(), "/", &[]).status, 200, "{address}");
+    }
 }
 
 #[test]

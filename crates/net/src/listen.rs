@@ -76,13 +76,25 @@ impl Listener {
     /// # Errors
     /// [`BindError`], whose text is meant for the person who chose the address.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        Self::bind_for(address, false)
+    }
+
+    /// As [`Listener::bind`], for an IPv6 address whose port another listener has for IPv4: this one leaves IPv4 to it.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`].
+    pub fn bind_ipv6_only(address: SocketAddr) -> Result<Self, BindError> {
+        Self::bind_for(address, true)
+    }
+
+    fn bind_for(address: SocketAddr, ipv6_only: bool) -> Result<Self, BindError> {
         let wrong = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => BindError::Taken(Address::Ip(address)),
             io::ErrorKind::PermissionDenied => BindError::NotAllowed(Address::Ip(address)),
             io::ErrorKind::AddrNotAvailable => BindError::NotHere(Address::Ip(address)),
             _ => BindError::Other(Address::Ip(address), error),
         };
-        let socket = listening_socket(address).map_err(wrong)?;
+        let socket = listening_socket(address, ipv6_only).map_err(wrong)?;
         let address = socket.local_addr().map_err(wrong)?;
         Ok(Self {
             socket: Socket::Tcp(socket),
@@ -192,11 +204,14 @@ impl Listener {
     }
 }
 
-fn listening_socket(address: SocketAddr) -> io::Result<TcpListener> {
+fn listening_socket(address: SocketAddr, ipv6_only: bool) -> io::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     // A restart must not wait for the connections of the last run to leave TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if ipv6_only {
+        socket.set_only_v6(true)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

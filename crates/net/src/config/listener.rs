@@ -155,6 +155,18 @@ impl ListenerConfig {
         self.place().ok()?.ip()
     }
 
+    /// Whether this is every interface by IPv6 and another of `all` has the same port of every interface by IPv4.
+    #[must_use]
+    pub fn is_beside_ipv4(&self, all: &[Self]) -> bool {
+        let is_everywhere = |address: &SocketAddr| address.ip().is_unspecified() && address.port() != 0;
+        let everywhere = |config: &Self| config.socket_address().filter(is_everywhere);
+        let Some(here) = everywhere(self).filter(SocketAddr::is_ipv6) else {
+            return false;
+        };
+        let mut others = all.iter().filter_map(everywhere);
+        others.any(|other| other.is_ipv4() && other.port() == here.port())
+    }
+
     /// The permissions of the file of a Unix socket.
     ///
     /// # Errors

@@ -92,6 +92,22 @@ fn trusted_proxies_are_addresses_or_networks() {
 }
 
 #[test]
+fn ipv4_is_left_to_a_listener_that_has_it_on_the_same_port() {
+    for (address, other, is_beside) in [
+        ("[::]:80", "0.0.0.0:80", true),
+        ("[::]:80", "0.0.0.0:81", false),
+        ("[::]:80", "127.0.0.1:80", false),
+        ("[::]:80", "unix:/run/peregrine.sock", false),
+        ("[::]:0", "0.0.0.0:0", false),
+        ("0.0.0.0:80", "[::]:80", false),
+        ("[::1]:80", "0.0.0.0:80", false),
+    ] {
+        let all = [address, other].map(ListenerConfig::defaults);
+        assert_eq!(all[0].is_beside_ipv4(&all), is_beside, "{address} {other}");
+    }
+}
+
+#[test]
 fn a_listener_says_what_is_wrong_with_it() {
     let listener = |address: &str, change: &dyn Fn(&mut ListenerConfig)| {
         let mut config = ListenerConfig::defaults(address);

@@ -147,7 +147,10 @@ impl Listeners {
             let open = |listener, spoken| Step::Open(Box::new((config.clone(), listener, spoken)));
             steps.push(match way {
                 Way::Keep(there, tls) => keep(there, tls),
-                Way::Open(None, spoken) => open(super::bind_listener(config, super::SERVE_FLAGS.listen)?, spoken),
+                Way::Open(None, spoken) => open(
+                    super::bind_listener(config, configs, super::SERVE_FLAGS.listen)?,
+                    spoken,
+                ),
                 // The same socket, so that nobody who waits in its queue is refused.
                 Way::Open(Some(there), spoken) => match again(&there.handle)? {
                     Some(listener) => open(listener, spoken),

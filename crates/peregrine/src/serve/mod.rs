@@ -34,7 +34,7 @@ use peregrine_base::{Complaint, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::{Server, ServerLimits, ServerParts};
-use peregrine_net::listen::{Address, Listener};
+use peregrine_net::listen::{Address, BindError, Listener};
 use peregrine_telemetry::logs;
 use program::Program;
 use signals::Signals;
@@ -358,18 +358,24 @@ fn bind_all(
     let taken = listeners.iter().map(|config| {
         let listener = match inherited.take(Role::Listener, &config.address) {
             Some(listener) => listener,
-            None => bind_listener(config, flags.listen)?,
+            None => bind_listener(config, listeners, flags.listen)?,
         };
         Ok((config.clone(), listener))
     });
     taken.collect()
 }
 
-/// Binds what `config` says; an error names `option` as the way to choose another address.
-fn bind_listener(config: &ListenerConfig, option: &str) -> Result<Listener, Failure> {
+/// Binds what `config`, which is one of `all`, says; an error names `option` as the way to choose another address.
+fn bind_listener(config: &ListenerConfig, all: &[ListenerConfig], option: &str) -> Result<Listener, Failure> {
     let usage = |complaint: Complaint| Failure::Usage(format!("{} {}", complaint.field, complaint.problem));
     match config.place().map_err(usage)? {
-        Address::Ip(address) => bind(address, option, "listener[].address"),
+        Address::Ip(address) => {
+            let bound = match config.is_beside_ipv4(all) {
+                true => Listener::bind_ipv6_only(address),
+                false => Listener::bind(address),
+            };
+            bound.map_err(|error| taken(&error, option, "listener[].address"))
+        }
         Address::Unix(path) => {
             let bound = Listener::bind_unix(&path, config.file_mode().map_err(usage)?);
             bound.map_err(|error| Failure::Failed(error.to_string()))
@@ -380,7 +386,7 @@ fn bind_listener(config: &ListenerConfig, option: &str) -> Result<Listener, Fail
 fn bind_admin(address: SocketAddr, inherited: &mut Inherited, flags: Flags) -> Result<Listener, Failure> {
     match inherited.take(Role::Admin, &address.to_string()) {
         Some(listener) => Ok(listener),
-        None => bind(address, flags.admin, "admin.address"),
+        None => Listener::bind(address).map_err(|error| taken(&error, flags.admin, "admin.address")),
     }
 }
 
@@ -391,13 +397,11 @@ fn admin_token(program: &Program, state_dir: &Path) -> Result<token::Token, Fail
     token::load_or_create(state_dir, given).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// Binds `address`; an error names the option and the field that choose another.
-fn bind(address: SocketAddr, option: &str, field: &str) -> Result<Listener, Failure> {
-    Listener::bind(address).map_err(|error| {
-        Failure::Failed(format!(
-            "{error}\n  choose another with {option} or {field} in the configuration; port 0 takes any free one"
-        ))
-    })
+/// An address that cannot be bound, with the option and the field that choose another.
+fn taken(error: &BindError, option: &str, field: &str) -> Failure {
+    Failure::Failed(format!(
+        "{error}\n  choose another with {option} or {field} in the configuration; port 0 takes any free one"
+    ))
 }
 
 impl Running {

@@ -68,13 +68,12 @@ impl Inherited {
     pub(in crate::serve) fn take(&mut self, role: Role, configured: &str) -> Option<Listener> {
         let same = |given: &Given| given.role == role && given.configured == configured;
         let by_name = self.0.iter().position(|(given, _)| given.as_ref().is_some_and(same));
-        let at = by_name.or_else(|| {
-            let address = configured.parse::<SocketAddr>().ok();
-            self.0.iter().position(|(_, listener)| {
-                listener.place().to_string() == configured
-                    || address.is_some_and(|address| leads_to(listener.address(), address))
-            })
-        });
+        let is_it = |listener: &Listener| listener.place().to_string() == configured;
+        let by_address = || self.0.iter().position(|(_, listener)| is_it(listener));
+        let address = configured.parse::<SocketAddr>().ok();
+        let means_it = |listener: &Listener| address.is_some_and(|address| leads_to(listener.address(), address));
+        let by_meaning = || self.0.iter().position(|(_, listener)| means_it(listener));
+        let at = by_name.or_else(by_address).or_else(by_meaning);
         at.map(|at| self.0.swap_remove(at).1)
     }
 
@@ -99,9 +98,10 @@ pub(in crate::serve) fn of_service_manager() -> Vec<OwnedFd> {
     taken
 }
 
-/// Whether a socket on `here` is what `wanted` means: a service manager listens on `[::]` where every interface is meant.
+/// Whether a socket on `here` is what `wanted` means: a service manager listens on `[::]` where every interface is meant. One
+/// on `0.0.0.0` is not what `[::]` means: nobody would be let in by IPv6.
 fn leads_to(here: SocketAddr, wanted: SocketAddr) -> bool {
-    let everywhere = here.ip().is_unspecified() && wanted.ip().is_unspecified();
+    let everywhere = here.ip().is_unspecified() && here.is_ipv6() && wanted.ip().is_unspecified();
     here.port() == wanted.port() && (here.ip() == wanted.ip() || everywhere)
 }
 
@@ -131,6 +131,7 @@ mod tests {
         let third = addresses[2].to_string();
         assert_eq!(inherited.rest(), [addresses[2]]);
         assert!(leads_to("[::]:80".parse().unwrap(), "0.0.0.0:80".parse().unwrap()));
+        assert!(!leads_to("0.0.0.0:80".parse().unwrap(), "[::]:80".parse().unwrap()));
         assert!(!leads_to("[::]:80".parse().unwrap(), third.parse().unwrap()));
     }
 }
