@@ -373,6 +373,29 @@ fn a_unix_socket_is_made_served_and_removed() {
 }
 
 #[test]
+fn the_permissions_of_a_unix_socket_change_and_its_file_goes_at_the_end() {
+    let origin = telling();
+    let with = |mode: &str, more: &str| {
+        let listeners = "[[listener]]\naddress = \"127.0.0.1:0\"\n[[listener]]\naddress = \"unix:peregrine.sock\"\n";
+        upstream(&[&origin], "", &format!("{listeners}mode = \"{mode}\"\n{more}"))
+    };
+    let mut peregrine = Peregrine::start(&with("600", ""));
+    let socket = peregrine.path("peregrine.sock");
+    let mode = || std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777;
+    peregrine.reload(&with("666", ""));
+    assert_eq!(mode(), 0o666);
+    // What is refused changes nothing.
+    let log = "[log]\naccess = \"json\"\naccess_path = \"/nowhere/access.log\"\n";
+    peregrine.rewrite(&with("600", log));
+    peregrine.process.signal(Signal::HUP);
+    until("the refusal", || peregrine.log().contains("not reloaded"));
+    assert_eq!(mode(), 0o666);
+    peregrine.process.signal(Signal::TERM);
+    assert_eq!(peregrine.process.exit_code(), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
 fn files_that_cannot_be_used_are_named_before_the_start() {
     let origin = telling();
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
@@ -397,7 +420,12 @@ fn files_that_cannot_be_used_are_named_before_the_start() {
 #[test]
 fn a_successor_goes_on_with_tls_and_with_the_unix_socket() {
     let origin = telling();
-    let mut secure = Secure::start(&origin, "[[listener]]\naddress = \"unix:peregrine.sock\"\n", |_| {});
+    let fields = |mode: &str| {
+        let listener = format!("[[listener]]\naddress = \"unix:peregrine.sock\"\nmode = \"{mode}\"\n");
+        format!("{listener}[server]\nwatch_config = false\n")
+    };
+    let configured = |mode: &str| secure(&origin, &fields(mode));
+    let mut secure = Secure::start(&origin, &fields("600"), |_| {});
     let arguments = [
         "serve",
         "--config",
@@ -406,6 +434,8 @@ fn a_successor_goes_on_with_tls_and_with_the_unix_socket() {
         "127.0.0.1:0",
         "--take-over",
     ];
+    // Only the successor reads this.
+    secure.peregrine.rewrite(&configured("666"));
     let successor = Process::start(process::command(secure.peregrine.folder.path(), &arguments));
     assert_eq!(
         successor.address("serving"),
@@ -425,4 +455,6 @@ fn a_successor_goes_on_with_tls_and_with_the_unix_socket() {
     let folder = secure.peregrine.folder.path();
     let answer = curl(folder, &["--unix-socket", "peregrine.sock", "http://shop.example/page"]);
     assert_eq!(answer.status, 200, "{answer:?}");
+    let file = std::fs::metadata(folder.join("peregrine.sock")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o666);
 }

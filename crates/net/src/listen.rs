@@ -12,6 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use unix::{SocketFile, UnixFault};
 
@@ -28,8 +29,8 @@ pub struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    /// With its file, unless that is another's to remove.
-    Unix(UnixListener, Option<SocketFile>),
+    /// With its file, unless that is a service manager's. It goes with the last listener that has it.
+    Unix(UnixListener, Option<Arc<SocketFile>>),
 }
 
 /// Why an address could not be bound.
@@ -121,7 +122,7 @@ impl Listener {
         };
         let (socket, file) = unix::listen(path, mode, BACKLOG).map_err(wrong)?;
         Ok(Self {
-            socket: Socket::Unix(socket, Some(file)),
+            socket: Socket::Unix(socket, Some(Arc::new(file))),
             address: address(),
         })
     }
@@ -168,9 +169,55 @@ impl Listener {
             Socket::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
             Socket::Unix(socket, file) => {
                 let shared = socket.as_fd().try_clone_to_owned()?;
-                file.iter().for_each(SocketFile::leave);
+                file.iter().for_each(|file| file.leave());
                 Ok(shared)
             }
+        }
+    }
+
+    /// The socket once more, to serve it in another way. The file of a Unix socket goes with the last of both.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn again(&self) -> io::Result<Self> {
+        let socket = match &self.socket {
+            Socket::Tcp(socket) => Socket::Tcp(TcpListener::from_std(socket.as_fd().try_clone_to_owned()?.into())?),
+            Socket::Unix(socket, file) => {
+                let again = socket.as_fd().try_clone_to_owned()?;
+                Socket::Unix(UnixListener::from_std(again.into())?, file.clone())
+            }
+        };
+        Ok(Self {
+            socket,
+            address: self.address.clone(),
+        })
+    }
+
+    /// Whether there is the file of a Unix socket whose permissions are this program's to set.
+    #[must_use]
+    pub const fn has_file(&self) -> bool {
+        matches!(self.socket, Socket::Unix(_, Some(_)))
+    }
+
+    /// Notes that the program before made the file of this Unix socket: its permissions are this program's to set from now
+    /// on. The file stays.
+    pub fn take_file(&mut self) {
+        if let (Socket::Unix(_, file), Address::Unix(path)) = (&mut self.socket, &self.address)
+            && let Ok(found) = SocketFile::at(path)
+        {
+            found.leave();
+            *file = Some(Arc::new(found));
+        }
+    }
+
+    /// Gives the file of a Unix socket the permissions `mode`, if they are this program's to set.
+    ///
+    /// # Errors
+    /// When the system does not let it, or another file is there by now.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        match &self.socket {
+            Socket::Unix(_, Some(file)) => file.set_mode(mode),
+            Socket::Unix(_, None) | Socket::Tcp(_) => Ok(()),
         }
     }
 
@@ -250,6 +297,43 @@ mod tests {
         drop(second);
         // The next start replaces it.
         drop(Listener::bind_unix(&path, 0o660).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_that_is_served_in_another_way_keeps_its_file_to_the_end() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = crate::tests::Folder::new();
+        let path = folder.path("a.sock");
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let first = Listener::bind_unix(&path, 0o660).unwrap();
+        drop(first.again().unwrap());
+        assert!(path.exists(), "it was not served after all");
+        let second = first.again().unwrap();
+        drop(first);
+        second.set_mode(0o600).unwrap();
+        assert_eq!(mode(), 0o600);
+        // A successor sets permissions where this program could, and leaves the file.
+        let mut third = Listener::from_fd(second.share().unwrap()).unwrap();
+        third.set_mode(0o666).unwrap();
+        assert_eq!(mode(), 0o600, "a service manager's");
+        third.take_file();
+        third.set_mode(0o666).unwrap();
+        assert_eq!(mode(), 0o666);
+        drop((second, third));
+        assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_that_nobody_else_has_goes_with_the_last_that_serves_it() {
+        let folder = crate::tests::Folder::new();
+        let path = folder.path("a.sock");
+        let first = Listener::bind_unix(&path, 0o660).unwrap();
+        let second = first.again().unwrap();
+        drop(first);
+        let _client = tokio::net::UnixStream::connect(&path).await.unwrap();
+        second.accept().await.unwrap();
+        drop(second);
         assert!(!path.exists());
     }
 

@@ -31,6 +31,19 @@ impl SocketFile {
         })
     }
 
+    /// Gives it the permissions `mode`, unless another file is there by now.
+    pub(super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        if !self.is_there() {
+            return Err(io::Error::new(ErrorKind::NotFound, "another file is there by now"));
+        }
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(mode))
+    }
+
+    fn is_there(&self) -> bool {
+        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.identity;
+        fs::symlink_metadata(&self.path).is_ok_and(ours)
+    }
+
     /// Leaves it to another to remove it.
     pub(super) fn leave(&self) {
         self.left.store(true, Ordering::Relaxed);
@@ -86,8 +99,7 @@ fn make_way(path: &Path) -> Result<(), UnixFault> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.identity;
-        if !self.left.load(Ordering::Relaxed) && fs::symlink_metadata(&self.path).is_ok_and(ours) {
+        if !self.left.load(Ordering::Relaxed) && self.is_there() {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -84,10 +84,17 @@ fn ways<'a>(served: &'a [Served], configs: &[ListenerConfig]) -> Result<Vec<Way<
 
 /// The socket of `handle` once more, unless it is closed.
 fn again(handle: &ServeHandle) -> Result<Option<Listener>, Failure> {
-    let shared = handle
-        .share()
-        .and_then(|socket| socket.map(Listener::from_fd).transpose());
-    shared.map_err(|error| Failure::Failed(format!("{handle} cannot be served in another way: {error}")))
+    let again = handle.again();
+    again.map_err(|error| Failure::Failed(format!("{handle} cannot be served in another way: {error}")))
+}
+
+/// Lets those connect to a Unix socket whom `config` lets.
+pub(super) fn set_mode(config: &ListenerConfig, listener: &Listener) {
+    if let Ok(mode) = config.file_mode()
+        && let Err(error) = listener.set_mode(mode)
+    {
+        tracing::error!(%error, place = %listener.place(), "the permissions of the socket stay as they were");
+    }
 }
 
 /// Whether both are served in the same way; the files of TLS change where they are.
@@ -180,6 +187,7 @@ impl Listeners {
                 }
                 Step::Open(opened) => {
                     let (config, listener, spoken) = *opened;
+                    set_mode(&config, &listener);
                     let handle = serve(listener, spoken);
                     tracing::info!(listener = %handle, "listening");
                     served.push(Served { config, handle });

@@ -1,7 +1,7 @@
 //! The program's one object: it holds the rooms while they serve.
 
 use super::insight::Watching;
-use super::listeners::Listeners;
+use super::listeners::{self, Listeners};
 use super::notify::Notify;
 use super::otlp::Collector;
 use super::reload::Source;
@@ -179,6 +179,8 @@ impl Program {
 
     /// Serves what arrives at `listener`, which is configured as `config`, where `spoken` is spoken.
     pub(super) fn serve(&self, config: ListenerConfig, listener: Listener, spoken: Spoken) {
+        // Not before the program before has given way.
+        listeners::set_mode(&config, &listener);
         let handle = self.listen(listener, spoken);
         self.listeners.add(config, handle);
     }

@@ -192,6 +192,20 @@ impl ServeHandle {
         self.listener.upgrade().map(|listener| listener.share()).transpose()
     }
 
+    /// Its socket once more, for this program to serve it in another way; nothing when it is closed already.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left.
+    pub fn again(&self) -> std::io::Result<Option<Listener>> {
+        self.listener.upgrade().map(|listener| listener.again()).transpose()
+    }
+
+    /// Whether there is the file of a Unix socket whose permissions are this program's to set.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.listener.upgrade().is_some_and(|listener| listener.has_file())
+    }
+
     /// Takes no further connections. Those that are open stay.
     pub fn close(&self) {
         self.close.send_replace(true);

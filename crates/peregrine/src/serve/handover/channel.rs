@@ -55,6 +55,9 @@ pub(in crate::serve) struct Given {
     pub(super) role: Role,
     /// Its address as it is configured.
     pub(super) configured: String,
+    /// Whether the program has made a file for it. One that does not say so has not, for all that is known.
+    #[serde(default)]
+    pub(super) has_file: bool,
 }
 
 /// What a socket is for.

@@ -31,6 +31,7 @@ impl Shared {
             self.sockets.push(Given {
                 role,
                 configured: configured.to_owned(),
+                has_file: handle.has_file(),
             });
             self.descriptors.push(socket);
         }
@@ -41,10 +42,13 @@ impl Shared {
 impl Inherited {
     /// Those of the program before.
     pub(super) fn from_predecessor(sockets: Vec<Given>, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
-        let listening = sockets
-            .into_iter()
-            .zip(descriptors)
-            .map(|(given, socket)| Ok((Some(given), Listener::from_fd(socket)?)));
+        let listening = sockets.into_iter().zip(descriptors).map(|(given, socket)| {
+            let mut listener = Listener::from_fd(socket)?;
+            if given.has_file {
+                listener.take_file();
+            }
+            Ok((Some(given), listener))
+        });
         listening.collect::<io::Result<_>>().map(Self)
     }
 
@@ -117,6 +121,7 @@ mod tests {
         let given = |role| Given {
             role,
             configured: "127.0.0.1:0".to_owned(),
+            has_file: false,
         };
         let mut inherited = Inherited(vec![
             (Some(given(Role::Admin)), one),
