@@ -2,6 +2,7 @@
 
 use crate::harness::program::upstream;
 use crate::harness::{Client, Origin, Peregrine, Reply, Signal, Stopping, request, until};
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[test]
@@ -177,6 +178,19 @@ fn what_needs_a_restart_is_said_and_the_rest_holds() {
     peregrine.reload(&upstream(&[&origin], "", more));
     until("the warning", || peregrine.log().contains("server.header_timeout"));
     assert_eq!(peregrine.get("/new/a", &[]).status, 200);
+    let reload = |more: &str| {
+        peregrine.rewrite(&upstream(&[&origin], "", more));
+        let answer = peregrine.admin("POST", "/api/performance/config/reload", None);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()
+    };
+    // It is still to come after a reload that changes something else, and not when it was taken back.
+    let told = reload(&format!("{more}[strategy.default]\nttl = \"7m\"\n"));
+    assert_eq!(
+        (&told["applied"], &told["needs_restart"]),
+        (&json!(["strategy.default.ttl"]), &json!(["server.header_timeout"]))
+    );
+    assert_eq!(reload("")["needs_restart"], json!([]));
 }
 
 #[test]

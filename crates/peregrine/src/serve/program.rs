@@ -8,7 +8,7 @@ use super::reload::Source;
 use super::sharing::{self, Sharing};
 use super::snapshot::Snapshots;
 use crate::Failure;
-use crate::config::{Loaded, Settings};
+use crate::config::{Loaded, Resolved, Settings};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use peregrine_admin::Audit;
@@ -54,6 +54,8 @@ pub(super) struct Program {
     /// What holds now. Held while a reload is under way, so that two cannot cross.
     pub(super) loaded: Mutex<Loaded>,
     pub(super) started: Instant,
+    /// What it was started with: what no reload changes is still so.
+    pub(super) begun: Resolved,
     pub(super) draining: DrainWatch,
     /// What memory held before and will hold afterwards; nothing for a program that is to leave no trace.
     pub(super) snapshots: Option<Snapshots>,
@@ -158,6 +160,7 @@ impl Program {
             system,
             log,
             source,
+            begun: loaded.resolved.clone(),
             loaded: Mutex::new(loaded),
             started,
             draining,

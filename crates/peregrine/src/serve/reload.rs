@@ -3,7 +3,7 @@
 
 use super::program::{self, Program, Upstreams};
 use crate::Failure;
-use crate::config::{self, Change, Environment, Loaded, Origin, Overrides, Settings};
+use crate::config::{self, Environment, Loaded, Origin, Overrides, Resolved, Settings};
 use peregrine_cache::Defined;
 use peregrine_http::{RouteTable, Rules, Surroundings};
 use peregrine_insight::model::ChangeKind;
@@ -23,7 +23,9 @@ pub struct Source {
 /// What changed, and from when on it holds.
 #[derive(Debug, Default)]
 pub(super) struct Reloaded {
+    /// Holds now.
     pub(super) applied: Vec<String>,
+    /// Holds from the next start on, however long ago it was changed.
     pub(super) needs_restart: Vec<String>,
 }
 
@@ -101,7 +103,7 @@ impl Program {
         };
         let mut current = self.loaded.lock();
         let new = config::load(&source.origin, &source.overrides, &source.environment).map_err(Refused::for_good)?;
-        let changes = current.resolved.changes(&new.resolved);
+        let reloaded = Reloaded::of(&self.begun, &current.resolved, &new.resolved);
         let settings = &new.settings;
         let ring = program::key_ring(settings)?;
         // With the routes of before, until there are new ones.
@@ -131,7 +133,7 @@ impl Program {
         self.upstreams.store(upstreams.into());
         self.watching.reconfigure(&new);
         *current = new;
-        Ok(Reloaded::of(changes))
+        Ok(reloaded)
     }
 
     /// The routes of `new` to `upstreams`, with all that can still be refused. The engine has the strategies and namespaces of
@@ -186,13 +188,16 @@ impl Program {
 }
 
 impl Reloaded {
-    fn of(changes: Vec<Change>) -> Self {
-        let (applied, needs_restart): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| change.reload);
-        let fields = |changes: Vec<Change>| changes.into_iter().map(|change| change.field).collect();
+    /// What `new` changes in what was read last, and what a program that `began` otherwise cannot take over while it runs.
+    pub(super) fn of(began: &Resolved, last: &Resolved, new: &Resolved) -> Self {
+        let fields = |before: &Resolved, reload: bool| {
+            let changes = before.changes(new).into_iter();
+            let wanted = changes.filter(|change| change.reload == reload);
+            wanted.map(|change| change.field).collect()
+        };
         Self {
-            applied: fields(applied),
-            needs_restart: fields(needs_restart),
+            applied: fields(last, true),
+            needs_restart: fields(began, false),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! cannot take over: then the file is as it was. It is written whole or not at all, and the one before is kept.
 
 use super::program::Program;
+use super::reload::Reloaded;
 use super::watch;
 use crate::config::{self, Environment, Loaded, Origin, Overrides, edit, settable};
 use peregrine_admin::Refusal;
@@ -53,24 +54,15 @@ impl Program {
             Refusal::invalid(faults.into_iter().map(fault).collect())
         })?;
         let new = self.checked(&file, &edited, request)?;
-        let (mut applied, mut needs_restart) = (Vec::new(), Vec::new());
-        let (changes, hidden) = {
+        let (would, hidden) = {
             let loaded = self.loaded.lock();
             let hidden = [loaded.resolved.secrets(), new.resolved.secrets()].concat();
-            (loaded.resolved.changes(&new.resolved), hidden)
+            (Reloaded::of(&self.begun, &loaded.resolved, &new.resolved), hidden)
         };
-        for change in changes {
-            let list = if change.reload {
-                &mut applied
-            } else {
-                &mut needs_restart
-            };
-            list.push(change.field);
-        }
         let mut patched = Patched {
             dry_run: request.dry_run,
-            applied,
-            needs_restart,
+            applied: would.applied,
+            needs_restart: would.needs_restart,
             diff: shown(&edit::difference(&text, &edited), &hidden),
             etag: etag(&edited),
         };
