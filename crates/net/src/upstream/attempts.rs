@@ -12,6 +12,8 @@ pub(crate) struct Attempts {
     /// The target of which a kept connection proved dead, and when.
     outdated: Option<(usize, Instant)>,
     retries_left: u32,
+    /// Whether it has probed a target.
+    probed: bool,
     count: u32,
 }
 
@@ -50,6 +52,7 @@ impl Attempts {
             tried: Tried::default(),
             outdated: None,
             retries_left: retries_max,
+            probed: false,
             count: 1,
         }
     }
@@ -64,6 +67,13 @@ impl Attempts {
         self.outdated
             .filter(|outdated| outdated.0 == index)
             .map(|outdated| outdated.1)
+    }
+
+    /// The attempt that failed was to find out whether a target is back: it costs no retry. There is one such at most.
+    pub(crate) fn forgive_probe(&mut self) {
+        if !std::mem::replace(&mut self.probed, true) {
+            self.retries_left = self.retries_left.saturating_add(1);
+        }
     }
 
     /// What to do after the target `index` failed with `kind` at `now`; `grown_old` when a kept connection ended with that.

@@ -108,7 +108,7 @@ impl Chooser {
             });
             Strength {
                 healthy: healthy.sum(),
-                all: members().map(|member| member.weight()).sum(),
+                all: members().map(|member| member.expected(now)).sum(),
             }
         };
         let strengths: Vec<Strength> = self.groups.iter().map(strength).collect();

@@ -8,6 +8,7 @@ use super::target::Target;
 use super::tls::{ALPN_H2, Connectors};
 use crate::config::{HttpVersion, UpstreamConfig};
 use crate::timer::Timer;
+use parking_lot::Mutex;
 use peregrine_base::Instant;
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub(crate) struct Dialer {
     pub(crate) tls: Option<Connectors>,
     pub(crate) heads: HeadRule,
     pub(crate) parts: UpstreamParts,
+    /// The addresses of the target as they were known last: while nobody tells them, they are the best guess.
+    known: Arc<Mutex<Vec<SocketAddr>>>,
 }
 
 impl Dialer {
@@ -50,6 +53,7 @@ impl Dialer {
                 interim_max: config.interim_max as usize,
             },
             parts: parts.clone(),
+            known: Arc::default(),
         }
     }
 
@@ -71,13 +75,16 @@ impl Dialer {
         let mut timer = Timer::new(Arc::clone(&self.parts.clock), Arc::clone(&self.parts.runtime));
         tokio::select! {
             biased;
-            dialed = self.dial_by(target, limit.min(deadline), own) => dialed,
+            dialed = self.dial_by(target, limit.min(deadline), own) => dialed.map_err(|error| {
+                let is_late = error.kind == UpstreamErrorKind::ConnectTimeout && timer.now() >= limit.min(deadline);
+                if is_late { overdue(limit, deadline) } else { error }
+            }),
             () = timer.until(limit.min(deadline)) => Err(overdue(limit, deadline)),
         }
     }
 
     async fn dial_by(&self, target: &Target, end: Instant, own: bool) -> Result<Dialed, UpstreamError> {
-        let addresses = resolve(target).await?;
+        let addresses = self.addresses(target).await?;
         let stream = self.connect(&addresses, end).await?;
         let (Some(tls), Some(name)) = (&self.tls, target.server_name()) else {
             return match self.version {
@@ -96,6 +103,20 @@ impl Dialer {
                 "TLS did not agree on HTTP/2",
             )),
             (false, HttpVersion::Auto | HttpVersion::Http1) => Ok(self.http1(Stream::Tls(Box::new(stream)))),
+        }
+    }
+
+    /// The addresses of a target, asked for anew each time so that a change of the name is noticed.
+    async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, UpstreamError> {
+        match resolve(target).await {
+            Ok(addresses) => {
+                self.known.lock().clone_from(&addresses);
+                Ok(addresses)
+            }
+            Err(error) => {
+                let known = self.known.lock().clone();
+                if known.is_empty() { Err(error) } else { Ok(known) }
+            }
         }
     }
 
@@ -158,7 +179,6 @@ pub(crate) fn overdue(limit: Instant, deadline: Instant) -> UpstreamError {
     })
 }
 
-/// The addresses of a target, asked for anew each time so that a change of the name is noticed.
 async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, UpstreamError> {
     let found = tokio::net::lookup_host((target.host(), target.port())).await;
     let addresses: Vec<SocketAddr> = found
@@ -177,7 +197,7 @@ mod tests {
     use peregrine_base::{SeededRandom, SystemClock, TokioRuntime};
 
     #[tokio::test]
-    async fn an_address_that_does_not_answer_leaves_time_for_the_next_also_of_a_shorter_limit() {
+    async fn what_connecting_goes_by_when_addresses_do_not_answer_or_are_not_told() {
         let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         full.listen(0).unwrap();
@@ -203,5 +223,27 @@ mod tests {
         let connected = tokio::time::timeout(crate::tests::PATIENCE, dialer.connect(&addresses, end)).await;
         let connected = connected.expect("the first had a share of this limit").unwrap();
         assert_eq!(connected.peer_addr().unwrap(), addresses[1]);
+
+        let silent = Target::parse(&format!("http://{silent}")).unwrap();
+        let (now, far) = (parts.clock.now(), parts.clock.now().after(dialer.timeout));
+        let dialed = dialer
+            .dial(&silent, far, now.after(Duration::from_millis(100)), false)
+            .await;
+        let kind = dialed.err().map(|error| error.kind);
+        assert_eq!(
+            kind,
+            Some(UpstreamErrorKind::TotalTimeout),
+            "the exchange had no time left"
+        );
+
+        let unknown = Target::parse("http://shop.invalid").unwrap();
+        dialer.known.lock().clear();
+        assert!(dialer.addresses(&unknown).await.is_err());
+        *dialer.known.lock() = addresses.to_vec();
+        assert_eq!(
+            dialer.addresses(&unknown).await.unwrap(),
+            addresses,
+            "while nobody tells better"
+        );
     }
 }

@@ -44,8 +44,8 @@ struct LeftOut {
 pub(crate) enum Admission {
     /// It is healthy.
     Normal,
-    /// It was left out, and this request tries whether it is back.
-    Probe,
+    /// It was left out, and this request tries whether it is back, since this moment.
+    Probe(Instant),
 }
 
 /// How a target stands to the next request.
@@ -93,12 +93,11 @@ impl Ejection {
         }
     }
 
-    /// A probe that takes its time, because of a client that sends slowly perhaps, is joined by another one.
+    /// Where there is nobody else, a probe that takes its time, because of a client that sends slowly perhaps, is joined by
+    /// another one.
     fn may_be_probed(&self, left_out: &LeftOut, now: Instant, need: Need) -> bool {
-        let is_probed = left_out
-            .probing
-            .is_some_and(|since| now < since.after(self.rule.time_min.get()));
-        !is_probed && now >= self.probed_from(left_out, need)
+        let is_alone = |since: Instant| need == Need::Any || now < since.after(self.rule.time_min.get());
+        !left_out.probing.is_some_and(is_alone) && now >= self.probed_from(left_out, need)
     }
 
     fn probed_from(&self, left_out: &LeftOut, need: Need) -> Instant {
@@ -123,12 +122,14 @@ impl Ejection {
             return None;
         }
         left_out.probing = Some(now);
-        Some(Admission::Probe)
+        Some(Admission::Probe(now))
     }
 
-    /// A probe ended without telling anything about the target.
-    pub(crate) fn release_probe(&self) {
-        if let Some(left_out) = &mut self.state.lock().left_out {
+    /// The probe that began at `began` ended without telling anything about the target.
+    pub(crate) fn release_probe(&self, began: Instant) {
+        if let Some(left_out) = &mut self.state.lock().left_out
+            && left_out.probing == Some(began)
+        {
             left_out.probing = None;
         }
     }
@@ -161,10 +162,13 @@ impl Ejection {
     /// many as may be are out already, it stays.
     pub(crate) fn failed(&self, now: Instant, admission: Admission, room: bool) -> Option<Duration> {
         let mut state = self.state.lock();
-        match (state.left_out.is_some(), admission) {
-            (true, Admission::Normal) => None,
-            (true, Admission::Probe) => Some(self.leave_out(&mut state, now)),
-            (false, _) => {
+        match (state.left_out, admission) {
+            (Some(left_out), Admission::Probe(began)) if began >= left_out.since => {
+                Some(self.leave_out(&mut state, now))
+            }
+            // What began before it was left out, or left out once more, changes nothing.
+            (Some(_), _) => None,
+            (None, _) => {
                 state.failures = state.failures.saturating_add(1);
                 let enough = self.rule.failures > 0 && state.failures >= self.rule.failures;
                 (enough && room).then(|| self.leave_out(&mut state, now))
@@ -222,19 +226,22 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_takes_its_time_keeps_nobody_out_for_long() {
+    fn a_probe_that_takes_its_time_is_joined_where_there_is_nobody_else() {
         let target = ejection(1);
         assert_eq!(secs(target.failed(at(0), Admission::Normal, true)), Some(2));
-        assert_eq!(target.admit(at(2), Need::Any), Some(Admission::Probe));
+        assert_eq!(target.admit(at(2), Need::Any), Some(Admission::Probe(at(2))));
+        assert_eq!(target.admit(at(60), Need::Any), None, "others serve");
         assert_eq!(target.admit(at(3), Need::LastResort), None);
-        assert_eq!(target.standing(at(4), Need::LastResort), Standing::Due);
-        assert_eq!(target.admit(at(4), Need::Any), Some(Admission::Probe));
-        assert!(target.probe_succeeded(at(5)));
+        assert_eq!(target.admit(at(4), Need::LastResort), Some(Admission::Probe(at(4))));
+        assert_eq!(secs(target.failed(at(5), Admission::Probe(at(2)), true)), Some(4));
         assert_eq!(
-            target.failed(at(6), Admission::Probe, false),
+            target.failed(at(6), Admission::Probe(at(4)), true),
             None,
-            "the first probe, too late"
+            "that is known"
         );
+        assert_eq!(target.admit(at(9), Need::Any), Some(Admission::Probe(at(9))));
+        target.release_probe(at(4));
+        assert_eq!(target.admit(at(9), Need::Any), None, "another one is under way");
     }
 
     fn secs(span: Option<Duration>) -> Option<u64> {
@@ -264,13 +271,16 @@ mod tests {
         assert_eq!(ejection.admit(at(1), Need::Any), None);
         let mut now = 2;
         for expected in [4, 8, 10, 10] {
-            assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe));
+            assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe(at(now))));
             assert_eq!(ejection.admit(at(now), Need::Any), None, "one request only");
             assert_eq!(ejection.health().0, Health::Probing);
-            assert_eq!(secs(ejection.failed(at(now), Admission::Probe, true)), Some(expected));
+            assert_eq!(
+                secs(ejection.failed(at(now), Admission::Probe(at(now)), true)),
+                Some(expected)
+            );
             now += expected;
         }
-        assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe));
+        assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Probe(at(now))));
         assert!(ejection.probe_succeeded(at(now)));
         assert_eq!(ejection.admit(at(now), Need::Any), Some(Admission::Normal));
     }
@@ -279,9 +289,9 @@ mod tests {
     fn a_probe_that_tells_nothing_is_given_to_the_next() {
         let ejection = ejection(1);
         ejection.failed(at(0), Admission::Normal, true);
-        assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe));
-        ejection.release_probe();
-        assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe));
+        assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe(at(2))));
+        ejection.release_probe(at(2));
+        assert_eq!(ejection.admit(at(2), Need::Any), Some(Admission::Probe(at(2))));
     }
 
     #[test]
@@ -293,7 +303,7 @@ mod tests {
         assert_eq!(ejection.admit(at(1), Need::Any), None);
         assert_eq!(
             ejection.admit(at(2), Need::Any),
-            Some(Admission::Probe),
+            Some(Admission::Probe(at(2))),
             "the time did not grow"
         );
     }
@@ -303,10 +313,10 @@ mod tests {
         let ejection = ejection(1);
         ejection.failed(at(0), Admission::Normal, true);
         ejection.admit(at(2), Need::Any);
-        ejection.failed(at(2), Admission::Probe, true);
+        ejection.failed(at(2), Admission::Probe(at(2)), true);
         assert_eq!(ejection.admit(at(4), Need::Any), None, "left out for 4 s");
         assert_eq!(ejection.admit(at(3), Need::LastResort), None);
-        assert_eq!(ejection.admit(at(4), Need::LastResort), Some(Admission::Probe));
+        assert_eq!(ejection.admit(at(4), Need::LastResort), Some(Admission::Probe(at(4))));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Known {
 
     /// The target is new among others that are warm.
     pub(crate) fn begin_cold(&self, now: Instant) {
-        self.warmth.begin(now);
+        self.warmth.begin_new(now);
     }
 }
 
@@ -120,8 +120,9 @@ pub(crate) struct Common<'a> {
     pub(crate) tls: Option<&'a Connectors>,
     pub(crate) parts: &'a UpstreamParts,
     pub(crate) crew: Arc<Crew>,
-    /// Whether connections made before this configuration are as good as those made by it.
-    pub(crate) alike: bool,
+    /// Whether the version of HTTP is that of before, and whether the certificates are that are trusted.
+    pub(crate) same_version: bool,
+    pub(crate) same_roots: bool,
 }
 
 impl Member {
@@ -141,8 +142,10 @@ impl Member {
         };
         let tls = common.tls.filter(|_| target.is_tls());
         let dialer = Dialer::new(config, tls, common.parts);
+        // Whether connections made before this configuration are as good as those made by it.
+        let alike = common.same_version && (common.same_roots || !target.is_tls());
         let pool = match before {
-            Some(before) => before.pool.after(config, dialer, common.alike),
+            Some(before) => before.pool.after(config, dialer, alike),
             None => Pool::new(config, dialer),
         };
         Arc::new(Self {
@@ -231,6 +234,11 @@ impl Member {
     /// In how many of the choices it takes part.
     pub(crate) fn share(&self, now: Instant) -> f64 {
         self.known.warmth.share(now, self.settings.slow_start)
+    }
+
+    /// How much of its weight counts as that of its group.
+    pub(crate) fn expected(&self, now: Instant) -> f64 {
+        self.weight * self.known.warmth.expected(now, self.settings.slow_start)
     }
 
     pub(crate) const fn pool(&self) -> &Arc<Pool> {

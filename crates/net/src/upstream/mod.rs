@@ -205,8 +205,8 @@ impl Upstream {
                 all: known.iter().map(|(_, known)| known.ejection.clone()).collect(),
                 share_max: config.ejection.share_max,
             }),
-            alike: before
-                .is_some_and(|before| (before.roots, before.config.http_version) == (roots, config.http_version)),
+            same_version: before.is_some_and(|before| before.config.http_version == config.http_version),
+            same_roots: before.is_some_and(|before| before.roots == roots),
         };
         let members = config.targets.iter().zip(targets).zip(known);
         let members = members.map(|((written, target), (same, known))| {
@@ -232,11 +232,19 @@ impl Upstream {
     }
 
     /// Whether one that was made by `config` now would do the same. Trusted certificates are read again: they may be others
-    /// under the same name.
+    /// under the same name. Where they cannot be read, those that are in use stay so, and hold up nothing else.
     #[must_use]
     pub fn is_as(&self, config: &UpstreamConfig) -> bool {
-        let roots = || connectors(config, &parse(config)?).map(|tls| tls.map(|tls| tls.roots));
-        self.config == *config && roots().is_ok_and(|roots| roots == self.roots)
+        if self.config != *config {
+            return false;
+        }
+        match parse(config).and_then(|targets| connectors(config, &targets)) {
+            Ok(tls) => tls.map(|tls| tls.roots) == self.roots,
+            Err(error) => {
+                tracing::error!(%error, "trusted certificates cannot be used: those from before stay in use");
+                true
+            }
+        }
     }
 
     /// The configuration that it was made from.
@@ -295,9 +303,7 @@ impl Upstream {
         let mut attempts = Attempts::new(self.settings.retries_max);
         let mut outgoing = Outgoing::new(request, interim);
         let repeatable = retry == Retry::Safe && outgoing.is_repeatable();
-        // Who probes may fail, and has to have another try.
-        let may_probe = repeatable && self.settings.retries_max > 0;
-        let mut choice = self.choose(&attempts.tried, may_probe)?;
+        let mut choice = self.choose(&attempts.tried, repeatable)?;
         loop {
             let (index, ticket) = choice;
             let newer_than = attempts.newer_than(index);
@@ -316,11 +322,13 @@ impl Upstream {
             let Some(again) = failed.again.map(|again| *again) else {
                 return Err(failed.error);
             };
-            let next = attempts.next(index, failed.error.kind, failed.grown_old, self.clock.now());
-            let Some(next) = self
-                .follow(next, index, &attempts)
-                .filter(|_| self.clock.now() < deadline)
-            else {
+            if failed.probed {
+                attempts.forgive_probe();
+            }
+            let now = self.clock.now();
+            let next = attempts.next(index, failed.error.kind, failed.grown_old, now);
+            let next = (now < deadline).then(|| self.follow(next, index, &attempts)).flatten();
+            let Some(next) = next else {
                 return Err(failed.error);
             };
             self.chooser.members()[index].statistics().retries.increment();

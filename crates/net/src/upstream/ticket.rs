@@ -12,8 +12,8 @@ use std::sync::Arc;
 pub(crate) struct Ticket {
     member: Arc<Member>,
     admission: Admission,
-    /// A probe that has no verdict yet.
-    undecided: bool,
+    /// When the probe began that has no verdict yet.
+    undecided: Option<Instant>,
 }
 
 /// An attempt that brought no response.
@@ -23,6 +23,8 @@ pub(crate) struct Failed {
     pub(crate) again: Option<Box<Outgoing>>,
     /// Whether it went over a connection that had been used before, and that is over.
     pub(crate) grown_old: bool,
+    /// Whether it probed a target that was left out.
+    pub(crate) probed: bool,
 }
 
 impl Ticket {
@@ -33,7 +35,10 @@ impl Ticket {
         Some(Self {
             member: Arc::clone(member),
             admission,
-            undecided: admission == Admission::Probe,
+            undecided: match admission {
+                Admission::Normal => None,
+                Admission::Probe(began) => Some(began),
+            },
         })
     }
 
@@ -43,7 +48,7 @@ impl Ticket {
 
     /// The head of a response arrived: a probe has told enough.
     pub(crate) fn answered(&mut self, now: Instant) {
-        if std::mem::take(&mut self.undecided) {
+        if self.undecided.take().is_some() {
             self.member.probe_succeeded(now);
         }
         self.admission = Admission::Normal;
@@ -69,13 +74,14 @@ impl Ticket {
         // A kept connection that the target closed meanwhile is nobody's fault.
         let is_excused = grown_old && error.kind == UpstreamErrorKind::Broken;
         if error.kind.is_failure_of_target() && !is_excused {
-            self.undecided = false;
+            self.undecided = None;
             self.member.fail(self.admission);
         }
         Failed {
             error,
             again,
             grown_old,
+            probed: self.admission != Admission::Normal,
         }
     }
 }
@@ -83,8 +89,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.member.leave();
-        if self.undecided {
-            self.member.ejection().release_probe();
+        if let Some(began) = self.undecided {
+            self.member.ejection().release_probe(began);
         }
     }
 }

@@ -10,24 +10,43 @@ const SHARE_MIN: f64 = 0.1;
 
 /// Since when a target is in service.
 #[derive(Debug, Default)]
-pub(crate) struct Warmth(Mutex<Option<Instant>>);
+pub(crate) struct Warmth(Mutex<Option<Begun>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    at: Instant,
+    /// Whether it was not there before: nobody has stood in for it.
+    is_new: bool,
+}
 
 impl Warmth {
-    /// It begins cold at `now`.
+    /// It is back at `now`, and cold.
     pub(crate) fn begin(&self, now: Instant) {
-        *self.0.lock() = Some(now);
+        *self.0.lock() = Some(Begun { at: now, is_new: false });
+    }
+
+    /// It is there for the first time at `now`, and cold.
+    pub(crate) fn begin_new(&self, now: Instant) {
+        *self.0.lock() = Some(Begun { at: now, is_new: true });
     }
 
     /// In how many of the choices it takes part at `now`, when it needs `span` to be warm.
     pub(crate) fn share(&self, now: Instant, span: Duration) -> f64 {
-        let mut since = self.0.lock();
-        let Some(began) = *since else { return 1.0 };
-        let passed = now.since(began);
+        let mut begun = self.0.lock();
+        let Some(Begun { at, .. }) = *begun else { return 1.0 };
+        let passed = now.since(at);
         if passed >= span {
-            *since = None;
+            *begun = None;
             return 1.0;
         }
         (passed.as_secs_f64() / span.as_secs_f64()).max(SHARE_MIN)
+    }
+
+    /// How much of its weight its group is missed for, were it not there: all of it, unless it is new.
+    pub(crate) fn expected(&self, now: Instant, span: Duration) -> f64 {
+        let share = self.share(now, span);
+        let is_new = self.0.lock().is_some_and(|begun| begun.is_new);
+        if is_new { share } else { 1.0 }
     }
 }
 

@@ -340,11 +340,21 @@ async fn who_probes_one_target_is_answered_by_one_that_serves() {
         while upstream.status().targets.iter().filter(|target| is_out(target)).count() < targets.len() {
             let _ = upstream.send(get("/"), Retry::Safe).await;
         }
+        let attempts = || {
+            upstream
+                .status()
+                .targets
+                .iter()
+                .map(|target| target.requests)
+                .sum::<u64>()
+        };
+        let before = attempts();
         for round in 0..5 {
             clock.advance(Duration::from_secs(60));
             let answered = fetch(&upstream, get("/"), Retry::Safe).await;
             assert!(answered.is_ok(), "{retries_max} retries, round {round}: {answered:?}");
         }
+        assert_eq!(attempts() - before, 10, "each probed once");
     }
 }
 

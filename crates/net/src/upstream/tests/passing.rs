@@ -300,26 +300,36 @@ async fn when_everything_fails_only_so_much_is_sent_again() {
 }
 
 #[tokio::test]
-async fn spare_targets_go_on_while_the_better_ones_start_slowly() {
+async fn spare_targets_go_on_while_the_better_ones_come_back_and_not_while_they_become_more() {
     let (best, spare) = (Origin::echo().await, Origin::echo().await);
     let clock = Arc::new(ManualClock::default());
-    let upstream = upstream_with(clock.clone(), &[&best.url(), &spare.url()], |config| {
-        config.targets[1].priority = 1;
+    let upstream = upstream_with(clock.clone(), &[&best.url(), &best.url(), &spare.url()], |config| {
+        config.targets[2].priority = 1;
         config.slow_start = "10s".parse().unwrap();
+        config.ejection.failures = 1;
     });
-    let known = upstream.chooser.members()[0].known(upstream.config());
-    known.begin_cold(clock.now());
-    let answered_by_best = async || {
-        let before = target(&upstream).requests;
+    let members = upstream.chooser.members();
+    let answered_by_spare = async || {
+        let requests = || upstream.status().targets[2].requests;
+        let before = requests();
         for _ in 0..100 {
             fetch(&upstream, get("/"), Retry::Safe).await.unwrap();
         }
-        target(&upstream).requests - before
+        requests() - before
     };
-    let at_first = answered_by_best().await;
-    assert!((1..50).contains(&at_first), "{at_first} of 100");
+    members[0].known(upstream.config()).begin_cold(clock.now());
+    assert_eq!(answered_by_spare().await, 0, "nobody has stood in for who is new");
+    for member in &members[..2] {
+        member.fail(ejection::Admission::Normal);
+    }
+    assert_eq!(answered_by_spare().await, 100);
+    for member in &members[..2] {
+        member.probe_succeeded(clock.now());
+    }
+    let at_first = answered_by_spare().await;
+    assert!((50..100).contains(&at_first), "{at_first} of 100");
     clock.advance(Duration::from_secs(10));
-    assert_eq!(answered_by_best().await, 100);
+    assert_eq!(answered_by_spare().await, 0);
 }
 
 #[tokio::test]

@@ -230,6 +230,24 @@ async fn other_roots_under_the_same_name_are_taken_by_a_reload() {
     );
     let checks = after.chooser.members()[0].checks();
     assert_eq!(checks.starts.value(), 2, "checks trust the same as requests");
+    std::fs::write(&server.roots, "half a fi").unwrap();
+    assert!(after.is_as(after.config()), "what cannot be read changes nothing");
+}
+
+#[tokio::test]
+async fn a_target_without_tls_keeps_its_connections_whatever_is_trusted() {
+    let (origin, server) = (Origin::echo().await, secure(&["http/1.1"]).await);
+    let before = upstream_of(&[&origin.url()], |_| {});
+    fetch(&before, get("/"), Retry::Never).await.unwrap();
+    let after = super::health::reloaded(&before, |config| {
+        let url = format!("https://localhost:{}", server.port);
+        config.targets.push(crate::config::TargetConfig {
+            url,
+            ..config.targets[0].clone()
+        });
+        config.tls.roots = Some(server.roots.clone());
+    });
+    assert_eq!(target(&after).idle, 1);
 }
 
 #[tokio::test]
