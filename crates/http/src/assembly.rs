@@ -38,7 +38,8 @@ pub(crate) enum Stopped {
 impl Assembly {
     /// What is to be done for a load that can build on what is stored; nothing where it can not, or need not.
     pub(crate) fn plan(asking: &Asking, lease: &Lease) -> Option<Self> {
-        if asking.facts.method == Method::POST {
+        // Whose answers cannot be stored at the moment asks for all of it at once.
+        if asking.facts.method == Method::POST || lease.alone() {
             return None;
         }
         let held = if asking.part.is_some() {

@@ -3,7 +3,7 @@
 //! origin never saw.
 
 use crate::config::KeyConfig;
-use crate::policy::choose_language;
+use crate::policy::{Fields, choose_language};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// What a route makes alike.
@@ -71,6 +71,20 @@ impl Canonical {
     /// The fields that the configuration names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         self.lowercase.iter().chain(self.values.iter().map(|(name, _)| name))
+    }
+
+    /// The fields `names` of a request, made alike.
+    pub(crate) fn of<'a>(&self, sent: &impl Fields, names: impl IntoIterator<Item = &'a str>) -> HeaderMap {
+        let mut fields = HeaderMap::new();
+        for name in names {
+            for line in sent.lines(name) {
+                if let (Ok(name), Ok(line)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(line)) {
+                    fields.append(name, line);
+                }
+            }
+        }
+        self.apply(&mut fields);
+        fields
     }
 
     /// Makes the fields of a request alike.

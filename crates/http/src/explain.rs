@@ -11,6 +11,7 @@ use crate::reasons;
 use crate::recent::Remembered;
 use crate::request::{RequestFacts, RequestView as _};
 use crate::route::Route;
+use crate::tenant::TenantFault;
 use http::StatusCode;
 use peregrine_base::Instant;
 use peregrine_cache::{Hit, Peek, StaleWhy, Usable};
@@ -126,12 +127,20 @@ impl Plane {
             last: self.recent.recall(&facts.url()),
             advice: None,
         };
+        if let Some(fault) = facts.tenant_fault {
+            told.step("receive", fault.as_str(), None);
+            return told;
+        }
         let Some(route) = rules.table.find(&facts).cloned() else {
             told.step("route", "no route takes it", None);
             return told;
         };
         told.step("route", &route.name, None);
         told.route = Some(Arc::clone(&route));
+        if route.wants_tenant && facts.tenant.is_empty() {
+            told.step("route", TenantFault::Missing.as_str(), None);
+            return told;
+        }
         match Identity::of(&facts, &route, Some(Content::default()), &Body::empty()) {
             Identity::Past { decision, rule, .. } => {
                 told.state = State::Bypass;

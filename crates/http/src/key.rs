@@ -6,8 +6,8 @@ use crate::config::KeyConfig;
 use crate::learned::Learned;
 use crate::pattern::Patterns;
 use crate::policy::{self, Fields, NoVarySearch};
-use crate::request::{RequestView, cookies, decoded};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use crate::request::{RequestView, cookies, decoded, decoded_by_php};
+use http::{HeaderMap, HeaderName};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
 use peregrine_net::http::hygiene;
@@ -185,7 +185,11 @@ impl KeyRules {
     /// parameter, so nothing of it is left out.
     fn counts(&self, pair: &str) -> bool {
         let name = parameter_name(pair);
-        let is_left_out = self.query_ignore.any(&name) || !(self.query_only.is_empty() || self.query_only.any(&name));
+        let is_wanted = || {
+            let spelled = pair.split_once('=').map_or(pair, |(name, _)| name);
+            self.query_only.any(&name) || self.query_only.any(&decoded_by_php(spelled))
+        };
+        let is_left_out = self.query_ignore.any(&name) || !(self.query_only.is_empty() || is_wanted());
         !is_left_out || pair.contains(';')
     }
 
@@ -199,14 +203,15 @@ impl KeyRules {
         if let Some(route) = &self.route {
             part(target, "route", route);
         }
-        if let Some(host) = request.sent_host() {
-            part(target, "host", &percent_encode(host.as_bytes(), ESCAPED).to_string());
+        for (kind, said) in request.said_by_proxy() {
+            part(target, kind, &percent_encode(said.as_bytes(), ESCAPED).to_string());
         }
         for name in &self.headers {
             part(target, "header", name.as_str());
-            for (index, value) in request.fields().lines(name.as_str()).enumerate() {
-                target.push(if index == 0 { '=' } else { ',' });
-                let _ = write!(target, "{}", percent_encode(value, ESCAPED));
+            if self.canonical.concerns(std::iter::once(name.as_str())) {
+                push_lines(&self.canonical.of(request.fields(), [name.as_str()]), name, target);
+            } else {
+                push_lines(request.fields(), name, target);
             }
         }
         for name in &self.cookies {
@@ -221,6 +226,14 @@ impl KeyRules {
                 part(target, "cookie", name);
             }
         }
+    }
+}
+
+/// Appends the values of the field `name`.
+fn push_lines(fields: &impl Fields, name: &HeaderName, target: &mut String) {
+    for (index, value) in fields.lines(name.as_str()).enumerate() {
+        target.push(if index == 0 { '=' } else { ',' });
+        let _ = write!(target, "{}", percent_encode(value, ESCAPED));
     }
 }
 
@@ -241,17 +254,7 @@ pub(crate) struct RequestVariants<'a, F> {
 impl<F: Fields + Sync> peregrine_cache::Variants for RequestVariants<'_, F> {
     fn variant(&self, selector: &Selector, out: &mut String) {
         if self.rules.canonical.concerns(selector.names()) {
-            let mut fields = HeaderMap::new();
-            for name in selector.names() {
-                for line in self.fields.lines(name) {
-                    if let (Ok(name), Ok(line)) =
-                        (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(line))
-                    {
-                        fields.append(name, line);
-                    }
-                }
-            }
-            self.rules.canonical.apply(&mut fields);
+            let fields = self.rules.canonical.of(self.fields, selector.names());
             self.rules.render(selector, &fields, out);
         } else {
             self.rules.render(selector, self.fields, out);
@@ -296,6 +299,7 @@ impl<F: Fields> Fields for WithCookies<'_, F> {
 mod tests {
     use super::*;
     use crate::request::facts_for_tests;
+    use http::HeaderValue;
 
     fn rules(edit: impl FnOnce(&mut KeyConfig)) -> KeyRules {
         let mut config = KeyConfig::default();

@@ -445,9 +445,7 @@ impl Load {
                 }
             }
             Err(decision) => {
-                if !reasons::is_about_the_asker(decision.reason) {
-                    self.withdraw();
-                }
+                self.withdraw(decision.reason);
                 pass(lease, StatusCode::NOT_MODIFIED, decision.reason);
                 decision
             }
@@ -465,17 +463,21 @@ impl Load {
 }
 
 impl Load {
-    /// What is stored under the URL, in every tier and on every node, is not for everybody any more: the origin says so of what
-    /// it confirms, however fresh that was.
-    fn withdraw(&self) {
-        let Asking { facts, route, .. } = &*self.asking;
+    /// What is stored under the key, in every tier and on every node, is not for everybody any more: the origin says so of what
+    /// it confirms, however fresh that was. Not where it may have said so because of who asked.
+    fn withdraw(&self, reason: Reason) {
+        let Asking {
+            asked,
+            facts,
+            route,
+            key,
+            ..
+        } = &*self.asking;
+        if asked.authorization || asked.cookie || reasons::is_about_the_asker(reason) {
+            return;
+        }
         self.engine.invalidate_uncounted(&Invalidation {
-            keys: vec![format!(
-                "{}://{}{}",
-                facts.scheme,
-                facts.authority,
-                route.key.target(facts)
-            )],
+            keys: vec![key.text().to_owned()],
             scope: Some(vec![route.namespace.name().to_owned()]),
             tenant: Some(facts.tenant.clone()).filter(|tenant| !tenant.is_empty()),
             ..Invalidation::default()

@@ -44,9 +44,7 @@ pub(crate) enum Wanted<'a> {
 /// The request of a load. What the client has already makes no difference to it.
 pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
     let route = &asking.route;
-    let mut request = build(&asking.facts, route, asking.load_method(), asking.body());
-    route.key.canonical.apply(request.headers_mut());
-    route.key.strip_overrides(request.headers_mut());
+    let mut request = build(&asking.facts, route, asking.load_method(), asking.body(), true);
     if matches!(wanted, Wanted::ByClient) {
         // A request with one of the other conditions, or for a range, loads nothing.
         return request;
@@ -79,7 +77,7 @@ pub(crate) fn load(asking: &Asking, wanted: Wanted<'_>) -> Request<Body> {
 
 /// The client's own request, passed on.
 pub(crate) fn forward(facts: &RequestFacts, route: &Route, body: Body) -> Request<Body> {
-    let mut request = build(facts, route, facts.method.clone(), body);
+    let mut request = build(facts, route, facts.method.clone(), body, false);
     let headers = request.headers_mut();
     let by_date = headers.contains_key(header::IF_UNMODIFIED_SINCE) && !headers.contains_key(header::IF_MATCH);
     if by_date && route.encode.transforms() && !encode::takes_no_coding(headers) {
@@ -92,12 +90,18 @@ pub(crate) fn forward(facts: &RequestFacts, route: &Route, body: Body) -> Reques
     request
 }
 
-fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body) -> Request<Body> {
+/// The request as the route has it; of one whose answer is `for_all`, the client's fields are those that the key holds or that
+/// make no difference.
+fn build(facts: &RequestFacts, route: &Route, method: Method, body: Body, for_all: bool) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = method;
     // What was received parsed as a target, so it does so again; `/` keeps this total without a panic.
     *request.uri_mut() = facts.target.parse().unwrap_or_default();
     *request.headers_mut() = facts.headers.clone();
+    if for_all {
+        route.key.canonical.apply(request.headers_mut());
+        route.key.strip_overrides(request.headers_mut());
+    }
     tags::restore(request.headers_mut());
     if route.rules.targeted_fields.contains(&policy::SURROGATE_CONTROL) {
         // Edge Architecture 1.0 §2: an origin speaks to surrogates only if one says that it is there.

@@ -8,7 +8,7 @@ use crate::identify::{Asking, Identity};
 use crate::outcome::{CacheOutcome, Outcome};
 use crate::plane::{Plane, Rules};
 use crate::policy::Reason;
-use crate::request::{RequestFacts, normal_authority};
+use crate::request::{RequestFacts, normal_authority, said_by_proxy};
 use crate::tenant::TenantRules;
 use http::{HeaderMap, HeaderValue, Method, Response, Uri, Version, header};
 use peregrine_cache::Peek;
@@ -65,15 +65,24 @@ impl OwnRequest {
             headers.insert(header::HOST, value);
         }
         let authority = normal_authority(scheme, &host);
-        // As a proxy in front would have it that says of both.
-        let sent_host = named.map(|named| normal_authority(scheme, &named));
         let by_header = tenants.take(&mut headers, true);
         hygiene::strip_hop_by_hop(&mut headers);
+        // As a proxy in front would have it that says of the URL, and of another host too where one is named.
+        let written = [
+            (hygiene::X_FORWARDED_FOR, Ipv4Addr::LOCALHOST.to_string()),
+            (hygiene::X_FORWARDED_PROTO, scheme.to_owned()),
+            (hygiene::X_FORWARDED_HOST, authority.clone()),
+        ];
+        for (name, value) in written {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.entry(name).or_insert(value);
+            }
+        }
         hygiene::add_via(&mut headers, Version::HTTP_11);
         let mut facts = RequestFacts {
             method: self.method.clone(),
             scheme,
-            sent_host: sent_host.filter(|sent| *sent != authority),
+            said_by_proxy: said_by_proxy(&headers, scheme, &authority),
             authority,
             target: self
                 .url

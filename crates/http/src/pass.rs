@@ -155,7 +155,7 @@ impl<'a> Write<'a> {
             method: Method::GET,
             scheme,
             authority: normal_authority(scheme, uri.authority().map_or("", http::uri::Authority::as_str)),
-            sent_host: None,
+            said_by_proxy: Vec::new(),
             target: uri
                 .path_and_query()
                 .map_or("/", http::uri::PathAndQuery::as_str)

@@ -108,7 +108,7 @@ impl<'a> Posted<'a> {
             method: Method::GET,
             scheme: facts.scheme,
             authority: facts.authority.clone(),
-            sent_host: facts.sent_host.clone(),
+            said_by_proxy: facts.said_by_proxy.clone(),
             target: facts.target.clone(),
             headers,
             client: facts.client,

@@ -3,7 +3,7 @@
 
 use crate::hop::Hop;
 use crate::policy::Fields;
-use crate::request::{RequestFacts, normal_authority};
+use crate::request::{RequestFacts, normal_authority, said_by_proxy};
 use crate::tenant::TenantRules;
 use http::{HeaderValue, Request, StatusCode, header};
 use peregrine_base::Random;
@@ -30,7 +30,14 @@ pub(crate) fn receive(
     // Before fields come off: which do, the sender says too.
     let by_header = tenants.take(&mut headers, trusted.contains(peer.address.ip()));
     hygiene::strip_hop_by_hop(&mut headers);
-    let forwarded = Forwarded::read(&headers, peer, trusted);
+    let mut forwarded = Forwarded::read(&headers, peer, trusted);
+    let scheme = if forwarded.https { "https" } else { "http" };
+    // An origin is asked in the words of the key: for some a capital or a port makes it another host (RFC 9110 §4.2.3).
+    let normal = |host: &HeaderValue| HeaderValue::try_from(normal_authority(scheme, host.to_str().ok()?)).ok();
+    forwarded.host = forwarded.host.map(|host| normal(&host).unwrap_or(host));
+    if let Some(host) = headers.get(header::HOST).and_then(normal) {
+        headers.insert(header::HOST, host);
+    }
     forwarded.write(&mut headers, peer);
     let request_id = hygiene::request_id(&mut headers, peer, trusted, random);
     if goes_round(&headers) {
@@ -47,7 +54,6 @@ pub(crate) fn receive(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_target")
             .detail("The request target must be a path, such as /products?page=2."));
     };
-    let scheme = if forwarded.https { "https" } else { "http" };
     let host = forwarded.host.as_ref().and_then(|host| host.to_str().ok());
     let host = host.map_or_else(|| peer.local.to_string(), str::to_owned);
     if !headers.contains_key(header::HOST)
@@ -57,16 +63,10 @@ pub(crate) fn receive(
         headers.insert(header::HOST, value);
     }
     let authority = normal_authority(scheme, &host);
-    let sent = headers
-        .get(header::HOST)
-        .filter(|sent| forwarded.host.as_ref() != Some(sent));
-    let sent = sent
-        .and_then(|sent| sent.to_str().ok())
-        .map(|sent| normal_authority(scheme, sent));
     let mut facts = RequestFacts {
         method: head.method,
         scheme,
-        sent_host: sent.filter(|sent| *sent != authority),
+        said_by_proxy: said_by_proxy(&headers, scheme, &authority),
         authority,
         target: target.to_owned(),
         headers,

@@ -3,7 +3,7 @@
 use crate::hop::Hop;
 use crate::policy::Fields;
 use crate::tenant::TenantFault;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use percent_encoding::percent_decode_str;
 use peregrine_telemetry::trace::Trace;
 use std::borrow::Cow;
@@ -20,8 +20,8 @@ pub struct RequestFacts {
     pub scheme: &'static str,
     /// Host and, unless it is the scheme's own, port; lower case.
     pub authority: String,
-    /// What `Host` says, where a trusted proxy says that the client asked for another: the origin may go by either.
-    pub(crate) sent_host: Option<String>,
+    /// What a trusted proxy says of the URL that is not part of it, and the origin may go by: see [`said_by_proxy`].
+    pub(crate) said_by_proxy: Vec<(&'static str, String)>,
     /// Path and query, beginning with `/`.
     pub target: String,
     /// The fields, without those that end at this hop.
@@ -65,8 +65,8 @@ pub trait RequestView {
     fn body_length(&self) -> Option<u64>;
     /// Whose it is; empty where it is nobody's.
     fn tenant(&self) -> &str;
-    /// What `Host` says, where that is not the authority.
-    fn sent_host(&self) -> Option<&str>;
+    /// What a trusted proxy says of the URL that is not part of it: what, and the text.
+    fn said_by_proxy(&self) -> &[(&'static str, String)];
 
     /// The host without its port.
     fn host(&self) -> &str {
@@ -97,9 +97,10 @@ pub trait RequestView {
         self.query_pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// The names of the query's parameters, decoded as an origin decodes them.
+    /// The names of the query's parameters, decoded as origins decode them: by one way or another.
     fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        self.query_pairs().map(|(name, _)| decoded(name))
+        let names = self.query_pairs().map(|(name, _)| name);
+        names.flat_map(|name| [decoded(name), Cow::Owned(decoded_by_php(name))])
     }
 
     /// The names and values of all cookies, as in [`cookies`].
@@ -164,8 +165,8 @@ impl RequestView for RequestFacts {
         &self.tenant
     }
 
-    fn sent_host(&self) -> Option<&str> {
-        self.sent_host.as_deref()
+    fn said_by_proxy(&self) -> &[(&'static str, String)] {
+        &self.said_by_proxy
     }
 }
 
@@ -208,8 +209,8 @@ impl<R: RequestView> RequestView for Arc<R> {
         R::tenant(self)
     }
 
-    fn sent_host(&self) -> Option<&str> {
-        R::sent_host(self)
+    fn said_by_proxy(&self) -> &[(&'static str, String)] {
+        R::said_by_proxy(self)
     }
 }
 
@@ -223,13 +224,47 @@ pub(crate) fn cookies(fields: &impl Fields) -> impl Iterator<Item = (Cow<'_, str
         .map(|pair| {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
             let (name, value) = pair.split_at(equals);
-            (String::from_utf8_lossy(name), value.get(1..).unwrap_or_default())
+            // Who reads `name =value` takes it for `name`.
+            (
+                String::from_utf8_lossy(name.trim_ascii_end()),
+                value.get(1..).unwrap_or_default(),
+            )
         })
 }
 
 /// A name in a query, as an origin decodes it: what it says counts, not how it is written.
 pub(crate) fn decoded(name: &str) -> Cow<'_, str> {
     percent_decode_str(name).decode_utf8_lossy()
+}
+
+/// What of `headers`, those of a request to `authority` behind a trusted proxy, is not in its URL and makes origins answer
+/// otherwise: another `Host` than the one that the client asked for, and where they take themselves to be.
+pub(crate) fn said_by_proxy(headers: &HeaderMap, scheme: &str, authority: &str) -> Vec<(&'static str, String)> {
+    let host = headers.get(header::HOST).and_then(|sent| sent.to_str().ok());
+    let host = host.map(|sent| normal_authority(scheme, sent));
+    let host = host.filter(|sent| sent != authority).map(|sent| ("host", sent));
+    let said = PLACED_BY.iter().filter_map(|(kind, name)| {
+        let lines = headers.get_all(*name).iter();
+        let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+        (!lines.is_empty()).then(|| (*kind, lines.join(",")))
+    });
+    host.into_iter().chain(said).collect()
+}
+
+/// Fields by which proxies tell origins where they are to be found, and what they are in a key.
+const PLACED_BY: [(&str, &str); 3] = [
+    ("port", "x-forwarded-port"),
+    ("prefix", "x-forwarded-prefix"),
+    ("server", "x-forwarded-server"),
+];
+
+/// The same as PHP has it, which makes other names of some: ` a.b[c]` is `a_b` there.
+pub(crate) fn decoded_by_php(name: &str) -> String {
+    let spaced = name.replace('+', " ");
+    let name = decoded(&spaced);
+    let whole = name.trim_start_matches(' ');
+    let base = whole.find('[').filter(|at| *at > 0).map_or(whole, |at| &whole[..at]);
+    base.replace([' ', '.'], "_")
 }
 
 /// The host in an authority, without its port; an IPv6 literal keeps its brackets.
@@ -274,7 +309,7 @@ pub(crate) fn facts_for_tests(method: &str, url: &str, fields: &[(&str, &str)]) 
         method: method.parse().unwrap(),
         scheme,
         authority: normal_authority(scheme, uri.authority().unwrap().as_str()),
-        sent_host: None,
+        said_by_proxy: Vec::new(),
         target: uri
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str)

@@ -128,9 +128,16 @@ impl Route {
     /// Whether the route may take a read of the URL of `request`, given the right fields.
     fn may_read(&self, request: &impl RequestView) -> bool {
         let methods = &self.matcher.methods;
-        (methods.is_empty() || methods.contains(&Method::GET) || methods.contains(&Method::HEAD))
+        let reads = methods.contains(&Method::GET) || methods.contains(&Method::HEAD) || self.reads_content();
+        (methods.is_empty() || reads)
             && self.matcher.host.matches(request.host())
             && self.matcher.path.matches(request.path())
+    }
+
+    /// Whether it is for methods whose content is part of the key.
+    fn reads_content(&self) -> bool {
+        let mut methods = self.matcher.methods.iter();
+        methods.any(|method| self.rules.methods.reads_content(method))
     }
 
     /// Whether every GET and HEAD of a URL that the route may read is taken by it, or by one before it.
@@ -266,9 +273,13 @@ impl RouteTable {
 
     /// The routes that a read of the URL of `request` may take; which one depends on the fields of each read.
     pub fn readers<'a>(&'a self, request: &'a impl RequestView) -> impl Iterator<Item = &'a Arc<Route>> {
-        let mut may_go_on = true;
+        let mut is_taken = false;
         let candidates = self.routes.iter().filter(|route| route.may_read(request));
-        candidates.take_while(move |route| std::mem::replace(&mut may_go_on, !route.takes_every_read()))
+        candidates.filter(move |route| {
+            let may_come = !is_taken || route.reads_content();
+            is_taken |= route.takes_every_read();
+            may_come
+        })
     }
 
     /// All routes in their order.

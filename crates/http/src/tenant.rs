@@ -8,6 +8,7 @@ use crate::request::{RequestFacts, RequestView as _};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use peregrine_base::Complaint;
 use peregrine_cache::is_tenant_name;
+use peregrine_net::http::hygiene;
 
 /// Where the name stands in patterns.
 const PLACE: &str = "{tenant}";
@@ -109,6 +110,10 @@ impl TenantRules {
     /// is not `trusted` it never may: the origin would answer nobody with what is a tenant's.
     pub(crate) fn take(&self, headers: &mut HeaderMap, trusted: bool) -> Option<Result<String, TenantFault>> {
         let name = self.header()?;
+        // Some origins cannot tell it from the field itself, which was looked at here.
+        hygiene::remove_where(headers, |sent| {
+            sent != name && hygiene::is_alike(sent.as_str(), name.as_str())
+        });
         let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let named = self.by_header(values, trusted).map(str::to_owned);
         if self.hidden(trusted).is_some() {

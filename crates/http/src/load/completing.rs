@@ -8,7 +8,7 @@ use crate::identify::Asking;
 use crate::outgoing::Wanted;
 use crate::policy::{self, Decision, Plan, Storage};
 use crate::{encode, reasons, store};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use peregrine_cache::{ByteSpan, Fill, Lease, LoadFailure, Piece};
 use peregrine_net::http::Body;
 use tokio::sync::oneshot;
@@ -21,28 +21,12 @@ impl Load {
         };
         let (range, if_range) = (assembly.range(gap), assembly.validator.if_range.clone());
         let mut arrived = self.send(Wanted::Rest(&range, &if_range)).await?;
-        let (status, headers) = (arrived.response.status(), arrived.response.headers());
-        let is_for_all = policy::for_the_asker(headers, &self.asking.route.rules).is_empty();
-        if is_for_all && assembly.fits(gap, status, headers, arrived.response.body().length()) {
-            let Asking { asked, route, .. } = &*self.asking;
-            let head = &mut assembly.head;
-            let headers = encode::kept_apart(&head.headers, headers);
-            let kept = policy::decide_update(
-                asked,
-                head.status,
-                &mut head.headers,
-                &headers,
-                &route.rules,
-                arrived.times,
-            );
-            if let Storage::Store(plan) = kept
-                && super::query_rule_permits(&self.asking, head.status, &head.headers).is_ok()
-            {
-                arrived.completing = Some((assembly, plan));
-                return Ok(arrived);
-            }
+        if let Some((head, plan)) = self.joined(&assembly, gap, &arrived) {
+            assembly.head.headers = head;
+            arrived.completing = Some((assembly, plan));
+            return Ok(arrived);
         }
-        match status {
+        match arrived.response.status() {
             // Another version, another part of it, or what may not be kept: none of it is an answer to what was asked.
             StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE => {
                 self.send(self.wanted()).await
@@ -76,7 +60,10 @@ impl Load {
             Ok(fill) => {
                 facts.stored = true;
                 facts.ttl_s = i64::try_from(plan.fresh_for.as_secs()).ok();
-                let head = StoredHead::new(assembly.head.status, assembly.head.headers.clone());
+                let mut head = StoredHead::new(assembly.head.status, assembly.head.headers.clone());
+                let said = arrived.response.headers();
+                head.headers
+                    .extend(policy::for_the_asker(said, &self.asking.route.rules));
                 let reader = fill.reader();
                 let _ = give.send(Loaded::Reading(Reading {
                     head,
@@ -104,9 +91,30 @@ impl Load {
     async fn fetch_gap(&self, assembly: &Assembly, gap: ByteSpan) -> Option<Body> {
         let (range, if_range) = (assembly.range(gap), &assembly.validator.if_range);
         let arrived = self.send(Wanted::Rest(&range, if_range)).await.ok()?;
-        let (status, headers) = (arrived.response.status(), arrived.response.headers());
-        let fits = assembly.fits(gap, status, headers, arrived.response.body().length());
-        fits.then(|| arrived.response.into_body())
+        self.joined(assembly, gap, &arrived)
+            .map(|_| arrived.response.into_body())
+    }
+
+    /// The stored head after the part that fills `gap` has `arrived`, and how the whole is kept; nothing when that is not of the
+    /// same version, or not for everybody.
+    fn joined(&self, assembly: &Assembly, gap: ByteSpan, arrived: &Arrived) -> Option<(HeaderMap, Plan)> {
+        let Asking { asked, route, .. } = &*self.asking;
+        let (response, rules) = (&arrived.response, &route.rules);
+        let kept = policy::headers_to_store(response.headers(), rules, arrived.times.received);
+        let is_somebodys = kept.contains_key(header::SET_COOKIE) && !rules.allow_set_cookie;
+        let fits = assembly.fits(gap, response.status(), response.headers(), response.body().length());
+        if is_somebodys || !fits {
+            return None;
+        }
+        let (status, mut head) = (assembly.head.status, assembly.head.headers.clone());
+        let newer = encode::kept_apart(&head, response.headers());
+        match policy::decide_update(asked, status, &mut head, &newer, rules, arrived.times) {
+            Storage::Store(plan) => {
+                let permitted = super::query_rule_permits(&self.asking, status, &head);
+                permitted.is_ok().then_some((head, plan))
+            }
+            Storage::Pass(_) => None,
+        }
     }
 
     /// Fills the stretch in order: what is stored, and for each gap what the origin sends, the first of which is there already.

@@ -58,7 +58,8 @@ pub(crate) fn query_rule_permits(asking: &Asking, status: StatusCode, headers: &
     if said.as_ref() == rule.as_deref() {
         return Ok(());
     }
-    if status.is_success() {
+    // A redirect teaches its path too; an error that says nothing unteaches nothing.
+    if status.is_success() || rule.is_none() {
         route.key.learn(facts, said);
     }
     Err(Reason::QueryRule.into())

@@ -66,8 +66,8 @@ impl Resolving<'_> {
             &config.namespace,
             surroundings.engine.namespace(&config.namespace),
         );
-        let by_fields = (!config.matches.headers.is_empty()).then_some(name.as_str());
-        let key = KeyRules::new(&config.key, by_fields)
+        let by_fields = (!config.matches.headers.is_empty()).then(|| name_in_keys(config));
+        let key = KeyRules::new(&config.key, by_fields.as_deref())
             .map_err(|bad| {
                 self.complain(
                     &format!("key.{}", bad.field),
@@ -275,6 +275,17 @@ pub(super) fn name_of(config: &RouteConfig, taken: &BTreeSet<String>) -> String 
     let numbered = (2..).map(|number| format!("{plain} ({number})"));
     let mut names = std::iter::once(plain.clone()).chain(numbered);
     names.find(|name| !taken.contains(name)).unwrap_or(plain)
+}
+
+/// What a route that is chosen by fields is called in keys: where it has no name of its own, by all that chooses it, and not by
+/// its place among others, which another route may have tomorrow.
+fn name_in_keys(config: &RouteConfig) -> String {
+    config.name.clone().unwrap_or_else(|| {
+        let fields = config.matches.headers.iter();
+        fields.fold(default_name(config), |so_far, (name, pattern)| {
+            format!("{so_far} {}={pattern}", name.to_ascii_lowercase())
+        })
+    })
 }
 
 fn default_name(config: &RouteConfig) -> String {

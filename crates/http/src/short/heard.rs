@@ -87,7 +87,12 @@ impl<'a> Heard<'a> {
                 .chain([&hygiene::X_REQUEST_ID])
                 .any(|name| fields.was_sent(name.as_str()))
         };
-        if asks_twice || is_trusted && says() || goes_round(&Sent(&fields)) {
+        let imitates = |tenant: &HeaderName| {
+            let is_it =
+                |sent: &str| !sent.eq_ignore_ascii_case(tenant.as_str()) && hygiene::is_alike(sent, tenant.as_str());
+            head.fields.iter().any(|field| is_it(field.name))
+        };
+        if asks_twice || is_trusted && says() || goes_round(&Sent(&fields)) || tenants.header().is_some_and(imitates) {
             return None;
         }
         let scheme = peer.scheme();
@@ -222,9 +227,9 @@ impl<'h> RequestView for Heard<'h> {
         self.tenant
     }
 
-    fn sent_host(&self) -> Option<&str> {
-        // What a trusted proxy says of it is not decided here.
-        None
+    fn said_by_proxy(&self) -> &[(&'static str, String)] {
+        // That is not decided here.
+        &[]
     }
 }
 

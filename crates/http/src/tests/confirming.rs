@@ -69,6 +69,26 @@ async fn what_the_origin_makes_private_while_it_is_fresh_is_shared_no_more() {
 }
 
 #[tokio::test]
+async fn what_the_origin_makes_private_is_withdrawn_under_the_rule_of_its_query_and_not_for_who_asked() {
+    let rule = ("no-vary-search", "params=(\"utm\")");
+    let first = [("cache-control", "max-age=600"), ("etag", "\"1\""), rule];
+    let confirmed = [("cache-control", "private"), ("etag", "\"1\"")];
+    let bench = confirming(Setup::plain(), &first, &confirmed);
+    bench.get_stored(URL, &[]).await;
+    bench.get_stored(URL, &[]).await;
+    let other = "http://shop.example/page?id=1&utm=b";
+    for somebody in [("cookie", "session=mine"), ("authorization", "Basic eDp5")] {
+        assert_eq!(
+            bench.get(URL, &[RELOAD, somebody]).await.field("cache-control"),
+            "private"
+        );
+        assert!(bench.get(other, &[]).await.is_hit(), "{somebody:?}");
+    }
+    bench.get(URL, &[RELOAD]).await;
+    assert!(!bench.get(other, &[]).await.is_hit());
+}
+
+#[tokio::test]
 async fn what_an_origin_encoded_stays_apart_though_its_confirmation_says_otherwise() {
     let fields = [("cache-control", "max-age=10"), ("etag", "\"1\""), ("vary", "Origin")];
     let first = [&fields[..], &[("content-encoding", "gzip")]].concat();
@@ -159,24 +179,31 @@ async fn what_a_confirmation_says_to_its_client_reaches_that_one_alone() {
 
 #[tokio::test]
 async fn a_missing_part_that_brings_a_cookie_completes_nothing() {
-    let bench = Setup::plain().before(async |heard| {
-        let fields = [("cache-control", "max-age=60"), ("etag", "\"1\"")];
-        let place = |place| [&fields[..], &[("content-range", place)]].concat();
-        match heard.field("range") {
-            "bytes=0-4" => answer(206, &place("bytes 0-4/10"), "01234"),
-            "" => answer(200, &[&fields[..], &[("set-cookie", "a=b")]].concat(), "0123456789"),
-            _ => answer(
-                206,
-                &[&place("bytes 5-9/10")[..], &[("set-cookie", "a=b")]].concat(),
-                "56789",
-            ),
+    for (left_out, with_cookie) in [(false, "bytes=4-5"), (false, "bytes=8-"), (true, "bytes=8-")] {
+        let bench = Setup::plain().before(move |heard| {
+            let text = "0123456789";
+            let control = ["max-age=60", "max-age=60, no-cache=\"set-cookie\""][usize::from(left_out)];
+            let mut fields = vec![("cache-control", control), ("etag", "\"1\"")];
+            let range = heard.field("range");
+            if range == with_cookie || range.is_empty() {
+                fields.push(("set-cookie", "a=b"));
+            }
+            let (first, last) = match range {
+                "" => return std::future::ready(answer(200, &fields, text)),
+                "bytes=8-" => (8, 9),
+                other => (other.as_bytes()[6] as usize - 48, other.as_bytes()[8] as usize - 48),
+            };
+            let place = format!("bytes {first}-{last}/10");
+            fields.push(("content-range", &place));
+            std::future::ready(answer(206, &fields, &text.as_bytes()[first..=last]))
+        });
+        for range in ["bytes=0-3", "bytes=6-7"] {
+            bench.get_stored(URL, &[("range", range)]).await;
         }
-    });
-    bench.get_stored(URL, &[("range", "bytes=0-4")]).await;
-    for _ in 0..2 {
-        let whole = bench.get(URL, &[]).await;
-        assert_eq!((&*whole.text, &*whole.field("set-cookie")), ("0123456789", "a=b"));
-        assert!(!whole.is_hit());
+        let mut whole = bench.begin("GET", URL, &[]).await.into_body();
+        while whole.next().await.is_some_and(|piece| piece.is_ok()) {}
+        bench.settled().await;
+        assert_eq!(bench.get(URL, &[]).await.is_hit(), left_out, "{with_cookie}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The plane between a client and a real origin: what no step could keep alone.
 
+mod apart;
 mod bench;
 
 mod conditions;

@@ -342,3 +342,45 @@ async fn a_tenants_requests_are_counted_like_those_of_the_route() {
     );
     assert_eq!(did.duration().count, 5);
 }
+
+#[tokio::test]
+async fn what_an_origin_takes_for_the_name_of_a_tenant_is_taken_off() {
+    for address in ["127.0.0.1", "192.0.2.1"] {
+        let setup = Setup::plain().trusting(address);
+        let bench = setup.before(async |heard| {
+            answer(
+                200,
+                &[("cache-control", "max-age=60")],
+                heard.field("x_tenant").to_owned(),
+            )
+        });
+        bench.identify_tenants(rules(|_| {}));
+        for is_hit in [false, true] {
+            let got = bench.get_stored(URL, &[ACME[0], ("x_tenant", "globex")]).await;
+            assert_eq!((&*got.text, got.is_hit()), ("", is_hit), "{address}");
+        }
+        assert_eq!(
+            shortly(&bench, &[("Host", "shop.example"), ("X_Tenant", "globex")]),
+            None
+        );
+    }
+}
+
+#[tokio::test]
+async fn explaining_says_what_is_wrong_with_a_tenant() {
+    let bench = bench_with(json!({"tenant": "required"}), &[("cache-control", "max-age=60")]);
+    for (named, word) in [("", "tenant_missing"), ("no name", "tenant_invalid")] {
+        let mut headers = http::HeaderMap::new();
+        if !named.is_empty() {
+            headers.insert("x-tenant", named.parse().unwrap());
+        }
+        let request = crate::OwnRequest {
+            url: URL.parse().unwrap(),
+            method: http::Method::GET,
+            headers,
+        };
+        let told = bench.plane.explain(&request, false).await;
+        assert!(told.steps.iter().any(|step| step.outcome == word), "{told:?}");
+        assert!(told.key.is_none());
+    }
+}

@@ -99,7 +99,11 @@ impl Forwarded {
         if !trusted.contains(address) {
             return own;
         }
-        let elements = elements(headers);
+        let elements = if knows_older_only(headers) {
+            Vec::new()
+        } else {
+            elements(headers)
+        };
         let way: Vec<Option<IpAddr>> = if headers.contains_key(X_FORWARDED_FOR) {
             listed(headers, &X_FORWARDED_FOR).map(address_of).collect()
         } else {
@@ -126,6 +130,10 @@ impl Forwarded {
     pub fn write(&self, headers: &mut HeaderMap, peer: &Peer) {
         let address = peer.address.ip().to_canonical();
         let way = self.trusted.then(|| joined(headers, &X_FORWARDED_FOR)).flatten();
+        // A proxy that writes the older fields may have passed the newer one as the client wrote it, for origins to believe.
+        if knows_older_only(headers) {
+            headers.remove(FORWARDED);
+        }
         let element = self.trusted.then(|| joined(headers, &FORWARDED)).flatten();
         // Nobody writes what only looks like a claim in good faith, and what is written here would not replace it.
         remove_where(headers, |name| {
@@ -142,6 +150,12 @@ impl Forwarded {
             insert(headers, FORWARDED, format!("{element}, for={}", node(address)));
         }
     }
+}
+
+/// Whether a request came from a proxy that writes the older fields, for all that is known.
+fn knows_older_only(headers: &HeaderMap) -> bool {
+    let mut older = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST].into_iter();
+    older.any(|name| headers.contains_key(name))
 }
 
 /// Whether origins that know fields by the names that CGI gives them (RFC 3875 §4.1.18) cannot tell `name` from `other`:

@@ -215,9 +215,12 @@ const WAYS: &[Case<'_>] = &[
     // Both: the older one counts.
     (
         "10.0.0.1",
-        &[("forwarded", "for=1.1.1.1"), ("x-forwarded-for", "192.0.2.1")],
+        &[
+            ("forwarded", "for=1.1.1.1;proto=https;host=evil"),
+            ("x-forwarded-for", "192.0.2.1"),
+        ],
         ("192.0.2.1", false, "h"),
-        ["192.0.2.1, 10.0.0.1", "http", "h", "for=1.1.1.1, for=10.0.0.1"],
+        ["192.0.2.1, 10.0.0.1", "http", "h", ""],
     ),
     // A host that is none.
     (
