@@ -122,6 +122,27 @@ fn on_sigterm_requests_under_way_finish_and_no_further_ones_are_taken() {
 }
 
 #[test]
+fn it_serves_on_for_the_drain_delay_and_says_that_it_is_draining() {
+    let origin = Origin::start(|_| Reply::ok(&[("cache-control", "max-age=600")], "page"));
+    let mut peregrine = Peregrine::before(&origin, "[server]\ndrain_delay = \"10m\"\n");
+    let mut kept = Client::connect(peregrine.address);
+    let mut ask = || kept.send(request("GET", "/a", &[])).read("GET");
+    assert!(!ask().field("connection").contains("close"));
+    peregrine.process.signal(Signal::TERM);
+    until("the word to whoever balances load", || {
+        let ready = peregrine.admin("GET", "/readyz", None);
+        (ready.status, ready.text().trim()) == (503, "draining")
+    });
+    assert_eq!(ask().field("connection"), "close", "clients are sent elsewhere");
+    for target in ["/a", "/b"] {
+        assert_eq!(peregrine.get(target, &[]).status, 200, "new connections are taken");
+    }
+    // Whoever cannot wait says so.
+    peregrine.process.signal(Signal::TERM);
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+}
+
+#[test]
 fn what_does_not_finish_within_the_drain_time_is_cut_off_and_said() {
     let gate = Gate::default();
     let waiting = gate.clone();

@@ -113,12 +113,10 @@ fn what_is_refused_lets_no_entry_go() {
     for number in 0..100 {
         peregrine.get(&format!("/{number}"), &[]);
     }
-    // The smaller bound is good; the route beside it leads nowhere.
-    peregrine.rewrite(&upstream(
-        &[&origin],
-        "",
-        "[cache]\nmemory = \"4MiB\"\nobject_size_max = \"256KiB\"\n[[route]]\nupstream = \"elsewhere\"\n",
-    ));
+    // The smaller bound is good; the route beside it has a fault that only the routes themselves know of.
+    let cache = "[cache]\nmemory = \"4MiB\"\nobject_size_max = \"256KiB\"\n";
+    let route = "[[route]]\nupstream = \"origin\"\nmatch.methods = [\"NO METHOD\"]\n";
+    peregrine.rewrite(&upstream(&[&origin], "", &format!("{cache}{route}")));
     peregrine.process.signal(Signal::HUP);
     until("the refusal", || peregrine.log().contains("not reloaded"));
     for number in 0..100 {

@@ -18,6 +18,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<String>,
     /// Addresses and networks of clients that may PURGE.
     pub purge_from: Vec<String>,
+    /// How long it goes on serving once a stop was asked for, so that what sends it clients finds out.
+    pub drain_delay: Span,
     /// How long requests under way may take to finish once a stop was asked for.
     pub drain_time: Span,
     /// The largest request head.

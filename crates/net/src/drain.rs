@@ -3,7 +3,8 @@
 //!
 //! Closing a connection that a client keeps open meets the request that is already on its way: the client sees a failure. Who
 //! has a successor therefore retires first: connections are no longer taken, those that are open are answered as ever, and
-//! each answer says that it is the last one. The drain that follows closes what is left.
+//! each answer says that it is the last one. The drain that follows closes what is left. Who has something before it that sends
+//! clients elsewhere leaves first of all: connections are still taken until that has noticed.
 
 use peregrine_base::Runtime;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Drain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Serving,
+    Leaving,
     Retiring,
     Draining,
 }
@@ -67,6 +69,11 @@ pub fn channel() -> (Drain, DrainWatch) {
 }
 
 impl Drain {
+    /// Goes on as before, and lets it be known that this will end.
+    pub fn leave(&self) {
+        self.advance(Phase::Leaving);
+    }
+
     /// Takes no further connections; lets every answer from now on be the last of its connection.
     pub fn retire(&self) {
         self.advance(Phase::Retiring);
@@ -119,7 +126,13 @@ impl DrainWatch {
         self.open.phase.load(Ordering::SeqCst) == Phase::Draining as u8
     }
 
-    /// Whether answers are to be the last of their connections.
+    /// Whether clients had better go elsewhere: over HTTP/1 answers are the last of their connections.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.open.phase.load(Ordering::SeqCst) >= Phase::Leaving as u8
+    }
+
+    /// Whether answers are to be the last of their connections, and no further ones are taken.
     #[must_use]
     pub fn is_retiring(&self) -> bool {
         self.open.phase.load(Ordering::SeqCst) >= Phase::Retiring as u8
@@ -176,16 +189,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn retires_before_it_drains_and_never_goes_back() {
+    async fn leaves_and_retires_before_it_drains_and_never_goes_back() {
         let (drain, watch) = channel();
-        assert!(!watch.is_retiring());
+        assert!(!watch.is_leaving());
+        drain.leave();
+        assert!(watch.is_leaving() && !watch.is_retiring());
         drain.retire();
         watch.retiring().await;
         assert!(watch.is_retiring() && !watch.is_started());
         drain.start();
         watch.started().await;
-        drain.retire();
-        assert!(watch.is_retiring() && watch.is_started());
+        drain.leave();
+        assert!(watch.is_leaving() && watch.is_retiring() && watch.is_started());
     }
 
     #[tokio::test]

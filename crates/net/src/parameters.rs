@@ -19,6 +19,13 @@ pub const PARAMETERS: &[Parameter] = &[
         "Addresses and networks of clients that may take a URL out of the cache by PURGE; nobody may where the list is empty.",
     ),
     row(
+        "server.drain_delay",
+        duration("0s", "10m"),
+        toml("\"0s\""),
+        true,
+        "How long the program goes on serving once a stop was asked for, while /readyz says draining already.",
+    ),
+    row(
         "server.drain_time",
         duration("0s", "1h"),
         toml("\"30s\""),

@@ -31,7 +31,7 @@ const PROBLEMS_MAX: usize = 20;
 
 impl Control for Program {
     fn readiness(&self) -> Readiness {
-        if self.draining.is_retiring() {
+        if self.draining.is_leaving() {
             Readiness::Draining
         } else {
             Readiness::Ready

@@ -30,14 +30,14 @@ use crate::print;
 use cores::{Cores, Threads};
 use handover::{Inherited, Offer, Predecessor, Role, Takeover};
 use peregrine_admin::token;
-use peregrine_base::{Complaint, Secret, TokioRuntime};
+use peregrine_base::{Complaint, Runtime, Secret, TokioRuntime};
 use peregrine_net::config::ListenerConfig;
 use peregrine_net::drain::{self, Drain};
 use peregrine_net::http::{Server, ServerLimits, ServerParts};
 use peregrine_net::listen::{Address, BindError, Listener};
 use peregrine_telemetry::logs;
 use program::Program;
-use signals::Signals;
+use signals::{Cause, Signals};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -441,19 +441,43 @@ impl Running {
         ))
     }
 
-    /// Serves until a signal says stop, then stops; a second signal ends the waiting for requests under way. Where a successor
-    /// took over, the first signal finds it stopping already and changes nothing.
+    /// Serves until a signal says stop, then stops; a further signal ends `server.drain_delay`, and one more the waiting for
+    /// requests under way. Where a successor took over, the first signal finds it stopping already and changes nothing.
     ///
     /// # Errors
     /// As [`Running::stop`], and when a second signal came.
     pub async fn until_stopped(mut self) -> Result<(), Stopped> {
         let cause = self.signals.until_stopped(&self.program, self.offer.as_ref()).await;
+        if cause == Cause::Told {
+            self.leave().await;
+        }
         tokio::select! {
             drained = wind_down(&self.program, &self.drains, self.offer.as_ref()) => drained,
             () = self.signals.stop_at_once(cause) => {
                 self.program.recorder.access_log.flush(FLUSH_LIMIT);
                 Err(Stopped::AtOnce)
             }
+        }
+    }
+
+    /// Serves on for `server.drain_delay`, until a further signal at most, so that whoever balances the load moves over.
+    async fn leave(&mut self) {
+        let delay = self.program.drain_delay();
+        // A successor takes the clients already.
+        if delay.is_zero() || self.program.succeeded.load(Ordering::SeqCst) {
+            return;
+        }
+        tracing::info!(
+            delay_s = delay.as_secs(),
+            "told to stop: serving on for server.drain_delay"
+        );
+        self.program.notify.stopping();
+        // One that is to end lets no successor in.
+        self.offer.iter().for_each(Offer::withdraw);
+        self.drains.requests.leave();
+        tokio::select! {
+            () = TokioRuntime.sleep(delay) => {}
+            () = self.signals.stop() => {}
         }
     }
 

@@ -304,6 +304,10 @@ impl Program {
             .collect()
     }
 
+    pub(super) fn drain_delay(&self) -> Duration {
+        self.loaded.lock().settings.limits.drain_delay.get()
+    }
+
     pub(super) fn drain_time(&self) -> Duration {
         self.loaded.lock().settings.limits.drain_time.get()
     }

@@ -188,8 +188,8 @@ impl Program {
 }
 
 impl Reloaded {
-    /// What `new` changes in what was read last, and what a program that `began` otherwise cannot take over while it runs.
-    pub(super) fn of(began: &Resolved, last: &Resolved, new: &Resolved) -> Self {
+    /// What `new` changes in what was read `last`, and what a program that was started with `begun` takes over by a restart only.
+    pub(super) fn of(begun: &Resolved, last: &Resolved, new: &Resolved) -> Self {
         let fields = |before: &Resolved, reload: bool| {
             let changes = before.changes(new).into_iter();
             let wanted = changes.filter(|change| change.reload == reload);
@@ -197,7 +197,7 @@ impl Reloaded {
         };
         Self {
             applied: fields(last, true),
-            needs_restart: fields(began, false),
+            needs_restart: fields(begun, false),
         }
     }
 }

@@ -198,7 +198,7 @@ impl<'a> Exchange<'a> {
             && is_received
             && framed.sending != Sending::UntilClose
             && !says_close(&head.headers)
-            && !self.drain.is_retiring();
+            && !self.drain.is_leaving();
         let onward = match tunnel {
             Some(_) => Onward::Upgrade,
             None => Onward::of(self.asked.version, self.open),

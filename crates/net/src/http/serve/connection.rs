@@ -259,7 +259,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         self.arriving = Arriving::default();
         self.answered = true;
         self.shared.statistics.requests.increment();
-        let open = head.facts.keep_alive && !self.drain.is_retiring();
+        let open = head.facts.keep_alive && !self.drain.is_leaving();
         if may_be_short(&head) {
             let onward = Onward::of(head.version, open);
             let clock = &*self.shared.parts.clock;
