@@ -169,7 +169,7 @@ impl KeyRules {
         if self.query_sort {
             // Stable and by name alone: values of one name keep their order, which an origin may read as a list.
             let mut pairs: Vec<&str> = counting.collect();
-            pairs.sort_by_key(|pair| parameter_name(pair));
+            pairs.sort_by_cached_key(|pair| decoded_by_php(spelled_name(pair)));
             pairs.into_iter().for_each(push);
         } else {
             counting.for_each(&mut push);
@@ -185,10 +185,7 @@ impl KeyRules {
     /// parameter, so nothing of it is left out.
     fn counts(&self, pair: &str) -> bool {
         let name = parameter_name(pair);
-        let is_wanted = || {
-            let spelled = pair.split_once('=').map_or(pair, |(name, _)| name);
-            self.query_only.any(&name) || self.query_only.any(&decoded_by_php(spelled))
-        };
+        let is_wanted = || self.query_only.any(&name) || self.query_only.any(&decoded_by_php(spelled_name(pair)));
         let is_left_out = self.query_ignore.any(&name) || !(self.query_only.is_empty() || is_wanted());
         !is_left_out || pair.contains(';')
     }
@@ -239,7 +236,12 @@ fn push_lines(fields: &impl Fields, name: &HeaderName, target: &mut String) {
 
 /// The name of a parameter `name=value`, decoded.
 fn parameter_name(pair: &str) -> Cow<'_, str> {
-    decoded(pair.split_once('=').map_or(pair, |(name, _)| name))
+    decoded(spelled_name(pair))
+}
+
+/// The same as it is written.
+fn spelled_name(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name)
 }
 
 /// Renders the variant that a request asks for, for the cache's selectors (RFC 9111 §4.1).

@@ -463,19 +463,18 @@ impl Load {
 }
 
 impl Load {
-    /// What is stored under the key, in every tier and on every node, is not for everybody any more: the origin says so of what
-    /// it confirms, however fresh that was. Not where it may have said so because of who asked.
+    /// The origin says of what it confirms, however fresh that was, that it is not for everybody. Unless it may have said so
+    /// because of who asked, nobody gets it any more.
     fn withdraw(&self, reason: Reason) {
-        let Asking {
-            asked,
-            facts,
-            route,
-            key,
-            ..
-        } = &*self.asking;
-        if asked.authorization || asked.cookie || reasons::is_about_the_asker(reason) {
-            return;
+        let asked = &self.asking.asked;
+        if !(asked.authorization || asked.cookie || reasons::is_about_the_asker(reason)) {
+            self.forget();
         }
+    }
+
+    /// Invalidates what is stored under the key in every tier and on every node, and what a load under way would store.
+    fn forget(&self) {
+        let Asking { facts, route, key, .. } = &*self.asking;
         self.engine.invalidate_uncounted(&Invalidation {
             keys: vec![key.text().to_owned()],
             scope: Some(vec![route.namespace.name().to_owned()]),

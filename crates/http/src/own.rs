@@ -59,12 +59,11 @@ impl OwnRequest {
         let named = named.map(str::to_owned);
         let host = self.url.authority().map(|authority| authority.as_str().to_owned());
         let host = host.or_else(|| named.clone()).unwrap_or_else(|| NO_HOST.to_owned());
-        if named.is_none()
-            && let Ok(value) = HeaderValue::from_str(&host)
-        {
+        let authority = normal_authority(scheme, &host);
+        let sent = named.map_or_else(|| authority.clone(), |named| normal_authority(scheme, &named));
+        if let Ok(value) = HeaderValue::from_str(&sent) {
             headers.insert(header::HOST, value);
         }
-        let authority = normal_authority(scheme, &host);
         let by_header = tenants.take(&mut headers, true);
         hygiene::strip_hop_by_hop(&mut headers);
         // As a proxy in front would have it that says of the URL, and of another host too where one is named.

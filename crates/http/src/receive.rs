@@ -57,7 +57,7 @@ pub(crate) fn receive(
     let host = forwarded.host.as_ref().and_then(|host| host.to_str().ok());
     let host = host.map_or_else(|| peer.local.to_string(), str::to_owned);
     if !headers.contains_key(header::HOST)
-        && let Ok(value) = HeaderValue::from_str(&host)
+        && let Ok(value) = HeaderValue::from_str(&normal_authority(scheme, &host))
     {
         // HTTP/1.0 clients need not send one, origins want one.
         headers.insert(header::HOST, value);

@@ -223,12 +223,10 @@ pub(crate) fn cookies(fields: &impl Fields) -> impl Iterator<Item = (Cow<'_, str
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let (name, value) = pair.split_at(equals);
-            // Who reads `name =value` takes it for `name`.
-            (
-                String::from_utf8_lossy(name.trim_ascii_end()),
-                value.get(1..).unwrap_or_default(),
-            )
+            let name = pair[..equals].trim_ascii_end();
+            // Some take `name =value` for `name`, some do not: the name is the same, and what follows it is not.
+            let begin = if name.len() == equals { equals + 1 } else { name.len() };
+            (String::from_utf8_lossy(name), pair.get(begin..).unwrap_or_default())
         })
 }
 
@@ -243,28 +241,39 @@ pub(crate) fn said_by_proxy(headers: &HeaderMap, scheme: &str, authority: &str) 
     let host = headers.get(header::HOST).and_then(|sent| sent.to_str().ok());
     let host = host.map(|sent| normal_authority(scheme, sent));
     let host = host.filter(|sent| sent != authority).map(|sent| ("host", sent));
-    let said = PLACED_BY.iter().filter_map(|(kind, name)| {
-        let lines = headers.get_all(*name).iter();
+    let said = |name: &str| {
+        let lines = headers.get_all(name).iter();
         let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
-        (!lines.is_empty()).then(|| (*kind, lines.join(",")))
-    });
-    host.into_iter().chain(said).collect()
+        (!lines.is_empty()).then(|| lines.join(","))
+    };
+    let own_port = match authority.strip_prefix(host_of(authority)) {
+        None | Some("") => {
+            if scheme == "https" {
+                "443"
+            } else {
+                "80"
+            }
+        }
+        Some(port) => port.trim_start_matches(':'),
+    };
+    let port = said("x-forwarded-port")
+        .filter(|port| port != own_port)
+        .map(|port| ("port", port));
+    let prefix = said("x-forwarded-prefix").map(|prefix| ("prefix", prefix));
+    host.into_iter().chain(port).chain(prefix).collect()
 }
 
-/// Fields by which proxies tell origins where they are to be found, and what they are in a key.
-const PLACED_BY: [(&str, &str); 3] = [
-    ("port", "x-forwarded-port"),
-    ("prefix", "x-forwarded-prefix"),
-    ("server", "x-forwarded-server"),
-];
-
-/// The same as PHP has it, which makes other names of some: ` a.b[c]` is `a_b` there.
+/// The same as PHP has it, which makes other names of some: ` a.b[c]` is `a_b` there, and `a[b` too.
 pub(crate) fn decoded_by_php(name: &str) -> String {
     let spaced = name.replace('+', " ");
     let name = decoded(&spaced);
     let whole = name.trim_start_matches(' ');
-    let base = whole.find('[').filter(|at| *at > 0).map_or(whole, |at| &whole[..at]);
-    base.replace([' ', '.'], "_")
+    let (base, rest) = match whole.find('[').filter(|at| *at > 0) {
+        Some(at) if whole[at..].contains(']') => (&whole[..at], ""),
+        Some(at) => (&whole[..=at], &whole[at + 1..]),
+        None => (whole, ""),
+    };
+    base.replace([' ', '.', '['], "_") + rest
 }
 
 /// The host in an authority, without its port; an IPv6 literal keeps its brackets.

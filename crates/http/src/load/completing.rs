@@ -21,7 +21,9 @@ impl Load {
         };
         let (range, if_range) = (assembly.range(gap), assembly.validator.if_range.clone());
         let mut arrived = self.send(Wanted::Rest(&range, &if_range)).await?;
-        if let Some((head, plan)) = self.joined(&assembly, gap, &arrived) {
+        if Self::fits(&assembly, gap, &arrived)
+            && let Some((head, plan)) = self.joined(&assembly, &arrived)
+        {
             assembly.head.headers = head;
             arrived.completing = Some((assembly, plan));
             return Ok(arrived);
@@ -91,19 +93,28 @@ impl Load {
     async fn fetch_gap(&self, assembly: &Assembly, gap: ByteSpan) -> Option<Body> {
         let (range, if_range) = (assembly.range(gap), &assembly.validator.if_range);
         let arrived = self.send(Wanted::Rest(&range, if_range)).await.ok()?;
-        self.joined(assembly, gap, &arrived)
-            .map(|_| arrived.response.into_body())
+        if !Self::fits(assembly, gap, &arrived) {
+            return None;
+        }
+        if self.joined(assembly, &arrived).is_none() {
+            // Its bytes are right, and whoever waits for them gets them; but none of it is kept.
+            self.forget();
+        }
+        Some(arrived.response.into_body())
     }
 
-    /// The stored head after the part that fills `gap` has `arrived`, and how the whole is kept; nothing when that is not of the
-    /// same version, or not for everybody.
-    fn joined(&self, assembly: &Assembly, gap: ByteSpan, arrived: &Arrived) -> Option<(HeaderMap, Plan)> {
+    /// Whether what `arrived` is what fills `gap`.
+    fn fits(assembly: &Assembly, gap: ByteSpan, arrived: &Arrived) -> bool {
+        let response = &arrived.response;
+        assembly.fits(gap, response.status(), response.headers(), response.body().length())
+    }
+
+    /// The stored head after a missing part has `arrived`, and how the whole is kept; nothing when that is not for everybody.
+    fn joined(&self, assembly: &Assembly, arrived: &Arrived) -> Option<(HeaderMap, Plan)> {
         let Asking { asked, route, .. } = &*self.asking;
         let (response, rules) = (&arrived.response, &route.rules);
         let kept = policy::headers_to_store(response.headers(), rules, arrived.times.received);
-        let is_somebodys = kept.contains_key(header::SET_COOKIE) && !rules.allow_set_cookie;
-        let fits = assembly.fits(gap, response.status(), response.headers(), response.body().length());
-        if is_somebodys || !fits {
+        if kept.contains_key(header::SET_COOKIE) && !rules.allow_set_cookie {
             return None;
         }
         let (status, mut head) = (assembly.head.status, assembly.head.headers.clone());

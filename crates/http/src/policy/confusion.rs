@@ -166,7 +166,7 @@ fn is_odd(request: &HeaderMap) -> bool {
 
 /// Request fields by which clients make some origins answer another URL, host, scheme or method than the one that the cache
 /// knows the answer by.
-pub const OVERRIDES: [&str; 18] = [
+pub const OVERRIDES: [&str; 19] = [
     "x-original-url",
     "x-original-uri",
     "x-rewrite-url",
@@ -185,6 +185,7 @@ pub const OVERRIDES: [&str; 18] = [
     "front-end-https",
     "x-forwarded-path",
     "x-forwarded-uri",
+    "x-forwarded-server",
 ];
 
 /// Request fields by which origins commonly choose among answers, or answer with less than all (RFC 9110 §10.1.5, §12.5, §13.1),

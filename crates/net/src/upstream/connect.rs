@@ -22,6 +22,9 @@ use tokio::net::TcpStream;
 /// origin that takes an upload steadily but slowly would look for all that time as if it took nothing.
 const UNSENT_BYTES_MAX: u32 = 512 << 10;
 
+/// How long addresses are gone by that nobody confirms: a name that leads nowhere any more may be another's by then.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+
 /// A connection ready for requests.
 pub(crate) enum Dialed {
     Http1(Box<Link>),
@@ -37,7 +40,22 @@ pub(crate) struct Dialer {
     pub(crate) heads: HeadRule,
     pub(crate) parts: UpstreamParts,
     /// The addresses of the target as they were known last: while nobody tells them, they are the best guess.
-    known: Arc<Mutex<Vec<SocketAddr>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// The addresses of a target, and when they were told.
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Vec<SocketAddr>,
+    told: Instant,
+}
+
+impl Known {
+    /// Those that were told not long ago.
+    fn recent(&self, now: Instant) -> Option<Vec<SocketAddr>> {
+        let is_recent = !self.addresses.is_empty() && now < self.told.after(KNOWN_FOR);
+        is_recent.then(|| self.addresses.clone())
+    }
 }
 
 impl Dialer {
@@ -84,7 +102,7 @@ impl Dialer {
     }
 
     async fn dial_by(&self, target: &Target, end: Instant, own: bool) -> Result<Dialed, UpstreamError> {
-        let addresses = self.addresses(target).await?;
+        let addresses = self.addresses(target, end).await?;
         let stream = self.connect(&addresses, end).await?;
         let (Some(tls), Some(name)) = (&self.tls, target.server_name()) else {
             return match self.version {
@@ -106,18 +124,33 @@ impl Dialer {
         }
     }
 
-    /// The addresses of a target, asked for anew each time so that a change of the name is noticed.
-    async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, UpstreamError> {
-        match resolve(target).await {
-            Ok(addresses) => {
-                self.known.lock().clone_from(&addresses);
-                Ok(addresses)
+    /// The same after a reload of the target that `before` connects to.
+    pub(crate) fn after(mut self, before: &Self) -> Self {
+        self.known = Arc::clone(&before.known);
+        self
+    }
+
+    /// The addresses of a target, asked for anew each time so that a change of the name is noticed. Where nobody tells them in
+    /// half of the time until `end`, those that were told last are taken, for a while.
+    async fn addresses(&self, target: &Target, end: Instant) -> Result<Vec<SocketAddr>, UpstreamError> {
+        let now = self.parts.clock.now();
+        let known = self.known.lock().recent(now);
+        let found = if known.is_some() {
+            tokio::select! {
+                biased;
+                found = resolve(target) => found,
+                () = self.parts.runtime.sleep(end.since(now) / 2) => Err(UpstreamError::new(UpstreamErrorKind::Resolve)),
             }
-            Err(error) => {
-                let known = self.known.lock().clone();
-                if known.is_empty() { Err(error) } else { Ok(known) }
-            }
+        } else {
+            resolve(target).await
+        };
+        if let Ok(addresses) = &found {
+            *self.known.lock() = Known {
+                addresses: addresses.clone(),
+                told: now,
+            };
         }
+        found.or_else(|error| known.ok_or(error))
     }
 
     /// Tries `addresses` one after the other; each gets its share of the time until `end`, so that one which does not answer
@@ -194,7 +227,7 @@ async fn resolve(target: &Target) -> Result<Vec<SocketAddr>, UpstreamError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use peregrine_base::{SeededRandom, SystemClock, TokioRuntime};
+    use peregrine_base::{Clock as _, ManualClock, SeededRandom, SystemClock, TokioRuntime};
 
     #[tokio::test]
     async fn what_connecting_goes_by_when_addresses_do_not_answer_or_are_not_told() {
@@ -237,13 +270,24 @@ mod tests {
         );
 
         let unknown = Target::parse("http://shop.invalid").unwrap();
-        dialer.known.lock().clear();
-        assert!(dialer.addresses(&unknown).await.is_err());
-        *dialer.known.lock() = addresses.to_vec();
-        assert_eq!(
-            dialer.addresses(&unknown).await.unwrap(),
-            addresses,
-            "while nobody tells better"
-        );
+        let clock = Arc::new(ManualClock::default());
+        let parts = UpstreamParts {
+            clock: clock.clone(),
+            ..parts
+        };
+        let dialer = Dialer { parts, ..dialer };
+        *dialer.known.lock() = Known {
+            addresses: Vec::new(),
+            told: clock.now(),
+        };
+        assert!(dialer.addresses(&unknown, Instant::FAR).await.is_err());
+        dialer.known.lock().addresses = addresses.to_vec();
+        for is_known in [true, false] {
+            let found = dialer
+                .addresses(&unknown, clock.now().after(crate::tests::PATIENCE))
+                .await;
+            assert_eq!(found.ok(), is_known.then(|| addresses.to_vec()), "for a while");
+            clock.advance(KNOWN_FOR);
+        }
     }
 }

@@ -145,7 +145,7 @@ impl Member {
         // Whether connections made before this configuration are as good as those made by it.
         let alike = common.same_version && (common.same_roots || !target.is_tls());
         let pool = match before {
-            Some(before) => before.pool.after(config, dialer, alike),
+            Some(before) => before.pool.after(config, dialer.after(before.pool.dialer()), alike),
             None => Pool::new(config, dialer),
         };
         Arc::new(Self {

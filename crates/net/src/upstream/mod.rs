@@ -41,6 +41,7 @@ use choose::{Choice, Chooser};
 use ejection::Need;
 use member::{Common, Crew, Known, Member};
 use outgoing::Outgoing;
+use parking_lot::Mutex;
 use peregrine_base::{Clock, Instant, Random, Runtime, Span};
 use peregrine_telemetry::Counter;
 use std::path::PathBuf;
@@ -143,6 +144,8 @@ pub struct Upstream {
     settings: Arc<Settings>,
     /// What tells the certificates that it trusts from others; nothing where no target speaks TLS.
     roots: Option<u64>,
+    /// Why they could not be read when that was tried last.
+    roots_problem: Mutex<Option<String>>,
     clock: Arc<dyn Clock>,
     counts: Arc<Counts>,
 }
@@ -218,6 +221,7 @@ impl Upstream {
             chooser: Chooser::new(members.collect(), config.balance, Arc::clone(&parts.random)),
             settings: Arc::clone(&settings),
             roots,
+            roots_problem: Mutex::default(),
             clock: parts.clock,
             counts: before.map_or_else(Arc::default, |before| Arc::clone(&before.counts)),
         }))
@@ -241,7 +245,13 @@ impl Upstream {
         match parse(config).and_then(|targets| connectors(config, &targets)) {
             Ok(tls) => tls.map(|tls| tls.roots) == self.roots,
             Err(error) => {
-                tracing::error!(%error, "trusted certificates cannot be used: those from before stay in use");
+                let problem = error.to_string();
+                if self.roots_problem.lock().replace(problem.clone()).as_ref() != Some(&problem) {
+                    tracing::error!(
+                        problem,
+                        "trusted certificates cannot be used: those from before stay in use"
+                    );
+                }
                 true
             }
         }

@@ -4,6 +4,8 @@
 use peregrine_base::{Runtime, TokioRuntime};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The way to the service manager, if there is one.
@@ -11,6 +13,8 @@ use std::time::Duration;
 pub(super) struct Notify {
     address: Option<SocketAddr>,
     watchdog: Option<Duration>,
+    /// Whether the end was told, after which there is no word of reloads.
+    ending: Arc<AtomicBool>,
 }
 
 impl Notify {
@@ -26,16 +30,22 @@ impl Notify {
         Self {
             address,
             watchdog: watchdog.filter(|span| !span.is_zero()),
+            ending: Arc::default(),
         }
     }
 
     /// Requests are answered.
     pub(super) fn ready(&self) {
-        self.say("READY=1\nSTATUS=Serving.");
+        if !self.ending.load(Ordering::Relaxed) {
+            self.say("READY=1\nSTATUS=Serving.");
+        }
     }
 
     /// The configuration is read again; [`Notify::ready`] follows.
     pub(super) fn reloading(&self) {
+        if self.ending.load(Ordering::Relaxed) {
+            return;
+        }
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1000);
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=Reloading."));
@@ -43,6 +53,7 @@ impl Notify {
 
     /// No further requests are taken.
     pub(super) fn stopping(&self) {
+        self.ending.store(true, Ordering::Relaxed);
         self.say("STOPPING=1\nSTATUS=Finishing requests under way.");
     }
 

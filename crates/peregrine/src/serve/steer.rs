@@ -77,6 +77,7 @@ impl Program {
             ));
         }
         self.put(&file, &text, &edited)?;
+        let waiting = self.refused.lock().clone();
         match self.reload_now() {
             Ok(reloaded) => {
                 patched.applied = reloaded.applied;
@@ -88,6 +89,7 @@ impl Program {
                     tracing::error!(%error, "the configuration file is not as it was before a change that was refused");
                 }
                 self.note_content();
+                *self.refused.lock() = waiting;
                 Err(Refusal::conflict(format!(
                     "Not applied, and the file is as it was: {failure}"
                 )))
