@@ -81,7 +81,7 @@ impl OwnRequest {
         let mut facts = RequestFacts {
             method: self.method.clone(),
             scheme,
-            said_by_proxy: said_by_proxy(&headers, scheme, &authority),
+            said_by_proxy: said_by_proxy(&headers, &sent, scheme, &authority),
             authority,
             target: self
                 .url

@@ -32,12 +32,19 @@ pub(crate) fn receive(
     hygiene::strip_hop_by_hop(&mut headers);
     let mut forwarded = Forwarded::read(&headers, peer, trusted);
     let scheme = if forwarded.https { "https" } else { "http" };
+    let normal = |host: &HeaderValue| Some(normal_authority(scheme, host.to_str().ok()?));
+    let sent = headers.get(header::HOST).and_then(normal);
+    let asked = forwarded.host.take();
+    let is_named = asked.is_some();
+    let authority = asked.as_ref().and_then(normal);
+    let authority = authority.unwrap_or_else(|| normal_authority(scheme, &peer.local.to_string()));
+    // HTTP/1.0 clients need not send one, origins want one.
+    let sent = sent.unwrap_or_else(|| authority.clone());
     // An origin is asked in the words of the key: for some a capital or a port makes it another host (RFC 9110 §4.2.3).
-    let normal = |host: &HeaderValue| HeaderValue::try_from(normal_authority(scheme, host.to_str().ok()?)).ok();
-    forwarded.host = forwarded.host.map(|host| normal(&host).unwrap_or(host));
-    if let Some(host) = headers.get(header::HOST).and_then(normal) {
+    if let Ok(host) = HeaderValue::from_str(&sent) {
         headers.insert(header::HOST, host);
     }
+    forwarded.host = HeaderValue::from_str(&authority).ok().filter(|_| is_named);
     forwarded.write(&mut headers, peer);
     let request_id = hygiene::request_id(&mut headers, peer, trusted, random);
     if goes_round(&headers) {
@@ -54,19 +61,10 @@ pub(crate) fn receive(
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_target")
             .detail("The request target must be a path, such as /products?page=2."));
     };
-    let host = forwarded.host.as_ref().and_then(|host| host.to_str().ok());
-    let host = host.map_or_else(|| peer.local.to_string(), str::to_owned);
-    if !headers.contains_key(header::HOST)
-        && let Ok(value) = HeaderValue::from_str(&normal_authority(scheme, &host))
-    {
-        // HTTP/1.0 clients need not send one, origins want one.
-        headers.insert(header::HOST, value);
-    }
-    let authority = normal_authority(scheme, &host);
     let mut facts = RequestFacts {
         method: head.method,
         scheme,
-        said_by_proxy: said_by_proxy(&headers, scheme, &authority),
+        said_by_proxy: said_by_proxy(&headers, &sent, scheme, &authority),
         authority,
         target: target.to_owned(),
         headers,

@@ -3,7 +3,7 @@
 use crate::hop::Hop;
 use crate::policy::Fields;
 use crate::tenant::TenantFault;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use peregrine_telemetry::trace::Trace;
 use std::borrow::Cow;
@@ -100,7 +100,11 @@ pub trait RequestView {
     /// The names of the query's parameters, decoded as origins decode them: by one way or another.
     fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let names = self.query_pairs().map(|(name, _)| name);
-        names.flat_map(|name| [decoded(name), Cow::Owned(decoded_by_php(name))])
+        names.flat_map(|name| {
+            let (name, by_php) = (decoded(name), decoded_by_php(name));
+            let other = (name != by_php).then_some(Cow::Owned(by_php));
+            std::iter::once(name).chain(other)
+        })
     }
 
     /// The names and values of all cookies, as in [`cookies`].
@@ -236,26 +240,22 @@ pub(crate) fn decoded(name: &str) -> Cow<'_, str> {
 }
 
 /// What of `headers`, those of a request to `authority` behind a trusted proxy, is not in its URL and makes origins answer
-/// otherwise: another `Host` than the one that the client asked for, and where they take themselves to be.
-pub(crate) fn said_by_proxy(headers: &HeaderMap, scheme: &str, authority: &str) -> Vec<(&'static str, String)> {
-    let host = headers.get(header::HOST).and_then(|sent| sent.to_str().ok());
-    let host = host.map(|sent| normal_authority(scheme, sent));
-    let host = host.filter(|sent| sent != authority).map(|sent| ("host", sent));
+/// otherwise: another `Host` than the one that the client asked for, which is `sent`, and where they take themselves to be.
+pub(crate) fn said_by_proxy(
+    headers: &HeaderMap,
+    sent: &str,
+    scheme: &str,
+    authority: &str,
+) -> Vec<(&'static str, String)> {
+    let host = (sent != authority).then(|| ("host", sent.to_owned()));
     let said = |name: &str| {
         let lines = headers.get_all(name).iter();
         let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
         (!lines.is_empty()).then(|| lines.join(","))
     };
-    let own_port = match authority.strip_prefix(host_of(authority)) {
-        None | Some("") => {
-            if scheme == "https" {
-                "443"
-            } else {
-                "80"
-            }
-        }
-        Some(port) => port.trim_start_matches(':'),
-    };
+    let usual_port = if scheme == "https" { "443" } else { "80" };
+    let own_port = authority[host_of(authority).len()..].strip_prefix(':');
+    let own_port = own_port.unwrap_or(usual_port);
     let port = said("x-forwarded-port")
         .filter(|port| port != own_port)
         .map(|port| ("port", port));
