@@ -285,10 +285,9 @@ impl Engine {
             return Lookup::Unverified;
         }
         // What the first look found gone is simply not there any more.
-        let why = if found.why() == MissReason::Absent {
-            missed
-        } else {
-            found.why()
+        let why = match (missed, found.why()) {
+            (MissReason::Invalidated, MissReason::Variant) | (_, MissReason::Absent) => missed,
+            (_, why) => why,
         };
         self.count_missed(key, why);
         // That the whole is too large to be kept says nothing about a part of it.

@@ -64,8 +64,10 @@ struct Look<'a> {
     /// What is known of other nodes, from before everything else.
     sight: Option<Sight<'a>>,
     position: Position,
-    /// The tier notes nothing, and what is gone stays for the sweeper.
+    /// The tier notes nothing.
     quietly: bool,
+    /// What is gone leaves the tier, for which it is counted once; else that is left to another look, or the sweeper.
+    frees: bool,
 }
 
 impl<'a> Look<'a> {
@@ -78,6 +80,7 @@ impl<'a> Look<'a> {
             sight: engine.sight(key.namespace()),
             position: engine.ledger.position(),
             quietly,
+            frees: !quietly,
         }
     }
 }
@@ -87,6 +90,13 @@ impl Engine {
     #[inline]
     pub(crate) fn find(&self, key: &Key, ask: &Ask<'_>) -> Found {
         Look::new(self, key, ask, false).look()
+    }
+
+    /// The same for who may look again: what that one finds, and why not, is as if nobody had looked before.
+    #[inline]
+    pub(crate) fn find_at_once(&self, key: &Key, ask: &Ask<'_>) -> Found {
+        let look = Look::new(self, key, ask, false);
+        Look { frees: false, ..look }.look()
     }
 
     /// Looks and leaves no trace.
@@ -272,7 +282,7 @@ impl Look<'_> {
             Standing::Valid => false,
             Standing::Soft => true,
             Standing::Gone => {
-                if !self.quietly {
+                if self.frees {
                     let tier = self.key.namespace().tier();
                     tier.remove(hash, &entry, Some(Eviction::Invalidated));
                 }

@@ -15,7 +15,7 @@ impl Engine {
         if self.is_off(key) {
             return None;
         }
-        let (entry, usable) = self.find(key, ask).take_usable()?;
+        let (entry, usable) = self.find_at_once(key, ask).take_usable()?;
         let renew = self.refresh_ahead_due(&entry, ask) && entry.renewal_due(ask.now);
         (usable == Usable::Fresh && !renew).then(|| Hit(entry))
     }

@@ -6,9 +6,11 @@ use crate::request::{RequestFacts, RequestView as _};
 use crate::route::Route;
 use bytes::{Bytes, BytesMut};
 use http::header;
+use http_body::{Frame, SizeHint};
 use peregrine_net::http::{Body, BodyError};
 use ring::digest::{Context, SHA256};
 use std::fmt::Write as _;
+use std::pin::Pin;
 use std::task::Poll;
 
 /// The content of a request that is part of its key.
@@ -45,25 +47,40 @@ pub(crate) async fn take(facts: &RequestFacts, route: &Route, body: Body) -> (Op
 
 /// What was read, and behind it what was not.
 fn put_back(read: Bytes, rest: Result<Body, BodyError>) -> Body {
-    let known = rest.as_ref().ok().and_then(Body::length);
-    let length = known.map(|length| length + read.len() as u64);
-    let (mut read, mut rest) = (Some(read), Some(rest));
-    Body::from_poll(length, move |context| {
-        if let Some(read) = read.take().filter(|read| !read.is_empty()) {
-            return Poll::Ready(Some(Ok(read)));
-        }
-        match rest.take() {
-            None => Poll::Ready(None),
-            Some(Err(error)) => Poll::Ready(Some(Err(error))),
-            Some(Ok(mut body)) => {
-                let next = std::pin::pin!(body.next()).poll(context);
-                if !matches!(next, Poll::Ready(None)) {
-                    rest = Some(Ok(body));
-                }
-                next
-            }
-        }
+    Body::stream(PutBack {
+        read: Some(read).filter(|read| !read.is_empty()),
+        rest: rest.map_err(Some),
     })
+}
+
+/// A body whose beginning was read, with what comes behind it, trailers included.
+struct PutBack {
+    read: Option<Bytes>,
+    rest: Result<Body, Option<BodyError>>,
+}
+
+impl http_body::Body for PutBack {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(read) = self.read.take() {
+            return Poll::Ready(Some(Ok(Frame::data(read))));
+        }
+        match &mut self.rest {
+            Ok(rest) => Pin::new(rest).poll_frame(context),
+            Err(error) => Poll::Ready(error.take().map(Err)),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let known = self.rest.as_ref().ok().and_then(Body::length);
+        let read = self.read.as_ref().map_or(0, Bytes::len) as u64;
+        known.map_or_else(SizeHint::default, |known| SizeHint::with_exact(known + read))
+    }
 }
 
 impl Content {
@@ -106,4 +123,29 @@ fn is_json(facts: &RequestFacts) -> bool {
     let essence = essence.split(|byte| *byte == b';').next().unwrap_or_default();
     let essence = essence.trim_ascii().to_ascii_lowercase();
     (essence == b"application/json" || essence.ends_with(b"+json")) && !fields.has(header::CONTENT_ENCODING.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trailers::Trailers;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http_body::Body as _;
+
+    #[tokio::test]
+    async fn what_was_read_is_put_back_before_all_that_follows() {
+        let fields = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), HeaderValue::from_static("1"))]);
+        let rest = Trailers::stored(fields).follow(Body::full("rest"));
+        let mut whole = put_back(Bytes::from_static(b"read "), Ok(rest));
+        let mut told = Vec::new();
+        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut whole).poll_frame(context)).await {
+            told.push(match frame.unwrap().into_data() {
+                Ok(data) => String::from_utf8(data.to_vec()).unwrap(),
+                Err(frame) => format!("{:?}", frame.into_trailers().unwrap()["x-sum"]),
+            });
+        }
+        assert_eq!(told, ["read ", "rest", "\"1\""]);
+        let known = put_back(Bytes::from_static(b"read "), Ok(Body::full("rest")));
+        assert_eq!(known.length(), Some(9));
+    }
 }

@@ -25,7 +25,8 @@ pub(crate) fn answer(parts: &Parts, asking: &Asking, ask: &Ask<'_>, outcome: &mu
         && asking.content.is_none()
         && asking.ranges.is_none()
         && !asking.asked.range
-        && encode::takes_no_coding(&asking.facts.headers);
+        && encode::takes_no_coding(&asking.facts.headers)
+        && !encode::asks_for_the_original(&asking.facts.headers);
     if !may_be {
         return None;
     }

@@ -102,8 +102,16 @@ fn trailed(status: StatusCode, mut headers: HeaderMap, content: &Content, traile
     for name in trailers.keys() {
         headers.append(header::TRAILER, HeaderValue::from(name.clone()));
     }
-    let mut pieces = content.pieces();
-    let body = Body::from_poll(None, move |_| Poll::Ready(pieces.next().map(Ok)));
+    let (mut pieces, mut left) = (content.pieces(), content.length());
+    // Nothing promises a length here, so what cannot be unpacked says so itself.
+    let body = Body::from_poll(None, move |_| {
+        let next = pieces.next();
+        left = left.saturating_sub(next.as_ref().map_or(0, Bytes::len) as u64);
+        Poll::Ready(match next {
+            None if left > 0 => Some(Err(BodyError::new(BodyFault::Truncated, Party::Upstream))),
+            next => next.map(Ok),
+        })
+    });
     respond(status, headers, Trailers::stored(trailers).follow(body))
 }
 
@@ -244,7 +252,12 @@ pub(crate) fn body_of(
     length: u64,
 ) -> Body {
     if content.is_at_hand() || content.length() <= UNPACKED_BYTES_MAX {
-        return Body::chunks(pieces);
+        let body = Body::chunks(pieces);
+        return match body.length() == Some(length) {
+            true => body,
+            // It could not be unpacked. Without what was promised it does not look whole.
+            false => Body::from_poll(Some(length), |_| Poll::Ready(None)),
+        };
     }
     let mut pieces = pieces;
     Body::from_poll(Some(length), move |_| Poll::Ready(pieces.next().map(Ok)))

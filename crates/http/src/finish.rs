@@ -187,6 +187,7 @@ pub(crate) fn record(
         WallTime::UNKNOWN => clock.wall(),
         known => known,
     };
+    let part = outcome.trace.filter(|trace| trace.sampled || outcome.cache != CacheOutcome::Hit);
     let access = Access {
         time,
         request_id: request.request_id(),
@@ -208,8 +209,8 @@ pub(crate) fn record(
         upstream: outcome.exchange.as_ref().map(|exchange| &*exchange.target),
         error: sent.error,
         user_agent: request.fields().first("user-agent").filter(|agent| !agent.is_empty()),
-        // Whoever traces without us finds the request all the same.
-        trace: outcome.trace.map(|trace| trace.id).or_else(|| {
+        // A hit has a part only in a trace that is recorded. Whoever traces without us finds the request all the same.
+        trace: part.map(|trace| trace.id).or_else(|| {
             let parent = TraceParent::parse(traceparent(request.fields())?)?;
             Some(parent.trace)
         }),

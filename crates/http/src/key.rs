@@ -6,12 +6,11 @@ use crate::config::KeyConfig;
 use crate::learned::Learned;
 use crate::pattern::Patterns;
 use crate::policy::{self, Fields, NoVarySearch};
-use crate::request::{RequestView, cookies, decoded, decoded_by_php};
+use crate::request::{RequestView, cookies, decoded, decoded_by_php, is_plain, may_be};
 use http::{HeaderMap, HeaderName};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use peregrine_cache::Selector;
 use peregrine_net::http::hygiene;
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -54,7 +53,7 @@ impl KeyRules {
             cookies: config.cookies.clone(),
             cookies_ignore: Patterns::new(&config.cookies_ignore),
             query_ignore: Patterns::new(&config.query_ignore),
-            query_only: Patterns::new(&config.query_only),
+            query_only: Patterns::caseless(&config.query_only),
             query_sort: config.query_sort,
             content_max: config.content_max.as_usize(),
             learned: config.no_vary_search.then(Arc::default),
@@ -67,7 +66,7 @@ impl KeyRules {
     pub fn covers_cookies(&self, request: &impl RequestView) -> bool {
         request
             .cookies()
-            .all(|(name, _)| self.cookies.iter().any(|own| *own == name) || self.cookies_ignore.any(&name))
+            .all(|(name, _)| self.cookies.iter().any(|own| may_be(&name, own)) || self.cookies_ignore.any(&name))
     }
 
     /// Appends path, query and the other parts as they stand in the key; gives what was said of the query, by which that was
@@ -182,12 +181,12 @@ impl KeyRules {
     }
 
     /// Whether a parameter of the query is part of the key. Some origins read `;` as `&`: what stands behind one may be any
-    /// parameter, so nothing of it is left out.
+    /// parameter, so nothing of it is left out. What is not among those that alone count is left out only where no origin
+    /// takes it for one of them.
     fn counts(&self, pair: &str) -> bool {
-        let name = parameter_name(pair);
-        let is_wanted = || self.query_only.any(&name) || self.query_only.any(&decoded_by_php(spelled_name(pair)));
-        let is_left_out = self.query_ignore.any(&name) || !(self.query_only.is_empty() || is_wanted());
-        !is_left_out || pair.contains(';')
+        let name = decoded(spelled_name(pair));
+        let is_other = || !self.query_only.is_empty() && is_plain(&name) && !self.query_only.any(&name);
+        !(self.query_ignore.any(&name) || is_other()) || pair.contains(';')
     }
 
     /// Appends the parts that do not come from the URL to `target`.
@@ -212,10 +211,15 @@ impl KeyRules {
             }
         }
         for name in &self.cookies {
-            // All that are called so: nobody knows which one the origin reads.
+            // All that may be called so: nobody knows which one the origin reads.
             let mut is_there = false;
-            for (_, value) in request.cookies().filter(|(key, _)| key == name) {
-                part(target, "cookie", name);
+            for (spelled, value) in request.cookies().filter(|(spelled, _)| may_be(spelled, name)) {
+                if spelled == *name {
+                    part(target, "cookie", name);
+                } else {
+                    let spelled = percent_encode(spelled.as_bytes(), ESCAPED).to_string();
+                    part(target, "cookie-as", &spelled);
+                }
                 let _ = write!(target, "={}", percent_encode(value, ESCAPED));
                 is_there = true;
             }
@@ -234,12 +238,7 @@ fn push_lines(fields: &impl Fields, name: &HeaderName, target: &mut String) {
     }
 }
 
-/// The name of a parameter `name=value`, decoded.
-fn parameter_name(pair: &str) -> Cow<'_, str> {
-    decoded(spelled_name(pair))
-}
-
-/// The same as it is written.
+/// The name of a parameter `name=value`, as it is written.
 fn spelled_name(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(name, _)| name)
 }

@@ -100,6 +100,10 @@ impl<'a> Write<'a> {
 
     /// The origin says what came of it. Answers with how many invalidations that were.
     fn answered(mut self, status: StatusCode, headers: &HeaderMap) -> u64 {
+        if matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
+            // A gateway before the origin says so, and knows no more than who failed here.
+            return 0;
+        }
         if std::mem::take(&mut self.is_open) {
             self.invalidate(status, headers, false)
         } else {

@@ -1,26 +1,48 @@
 //! Patterns in routes: `*` stands for any text, `/` included.
 
 use peregrine_cache::Glob;
+use std::borrow::Cow;
 
 /// Several patterns of which one is to match.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Patterns(Vec<Glob>);
+pub(crate) struct Patterns {
+    globs: Vec<Glob>,
+    /// Whether texts are to be taken in small letters, as the patterns are.
+    is_caseless: bool,
+}
 
 impl Patterns {
     /// The patterns in `texts`.
     pub(crate) fn new(texts: &[String]) -> Self {
-        Self(texts.iter().map(|text| Glob::new(text)).collect())
+        Self {
+            globs: texts.iter().map(|text| Glob::new(text)).collect(),
+            is_caseless: false,
+        }
+    }
+
+    /// The patterns in `texts`, which capitals do not keep from matching small letters.
+    pub(crate) fn caseless(texts: &[String]) -> Self {
+        let globs = texts.iter().map(|text| Glob::new(&text.to_ascii_lowercase()));
+        Self {
+            globs: globs.collect(),
+            is_caseless: true,
+        }
     }
 
     /// Whether there are none.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.globs.is_empty()
     }
 
     /// Whether one of them matches all of `text`.
     #[must_use]
     pub(crate) fn any(&self, text: &str) -> bool {
-        self.0.iter().any(|pattern| pattern.matches(text))
+        let text = if self.is_caseless && text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(text.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(text)
+        };
+        self.globs.iter().any(|pattern| pattern.matches(&text))
     }
 }

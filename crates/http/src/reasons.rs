@@ -27,7 +27,10 @@ pub(crate) const fn pass_reason(reason: Reason) -> PassReason {
 
 /// Whether a refusal is about the one who asked: another's answer could have been stored, and what is stored stays right.
 pub(crate) const fn is_about_the_asker(reason: Reason) -> bool {
-    matches!(reason, Reason::Authorization | Reason::Cookie | Reason::RequestNoStore)
+    matches!(
+        reason,
+        Reason::Authorization | Reason::Cookie | Reason::RequestNoStore | Reason::VaryImitated
+    )
 }
 
 /// What the engine's reason means here.

@@ -97,16 +97,6 @@ pub trait RequestView {
         self.query_pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// The names of the query's parameters, decoded as origins decode them: by one way or another.
-    fn query_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let names = self.query_pairs().map(|(name, _)| name);
-        names.flat_map(|name| {
-            let (name, by_php) = (decoded(name), decoded_by_php(name));
-            let other = (name != by_php).then_some(Cow::Owned(by_php));
-            std::iter::once(name).chain(other)
-        })
-    }
-
     /// The names and values of all cookies, as in [`cookies`].
     fn cookies(&self) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
         cookies(self.fields())
@@ -218,8 +208,9 @@ impl<R: RequestView> RequestView for Arc<R> {
     }
 }
 
-/// The names and values of the cookies in `fields`. Values are bytes, because clients send what is no text and two of them
-/// must not look the same; a name that is no text matches no name that could be configured, and counts all the same.
+/// The names and values of the cookies in `fields`, as they are written: see [`readings`]. Values are bytes, because clients
+/// send what is no text and two of them must not look the same; a name that is no text matches no name that could be
+/// configured, and counts all the same.
 pub(crate) fn cookies(fields: &impl Fields) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
     let pairs = fields.lines("cookie").flat_map(|line| line.split(|byte| *byte == b';'));
     pairs
@@ -227,10 +218,8 @@ pub(crate) fn cookies(fields: &impl Fields) -> impl Iterator<Item = (Cow<'_, str
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let equals = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
-            let name = pair[..equals].trim_ascii_end();
-            // Some take `name =value` for `name`, some do not: the name is the same, and what follows it is not.
-            let begin = if name.len() == equals { equals + 1 } else { name.len() };
-            (String::from_utf8_lossy(name), pair.get(begin..).unwrap_or_default())
+            let value = pair.get(equals + 1..).unwrap_or_default();
+            (String::from_utf8_lossy(&pair[..equals]), value)
         })
 }
 
@@ -263,11 +252,37 @@ pub(crate) fn said_by_proxy(
     host.into_iter().chain(port).chain(prefix).collect()
 }
 
-/// The same as PHP has it, which makes other names of some: ` a.b[c]` is `a_b` there, and `a[b` too.
+/// Whether every origin takes `name`, of a parameter or a cookie, for what it says.
+pub(crate) fn is_plain(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    name.bytes().all(is_plain)
+}
+
+/// The names that one or another origin takes a parameter or a cookie with this name to have: as it is written, without
+/// escapes and white space, as PHP has it, and without the brackets that others look between (`[a]` and `a]` are `a`).
+/// Some take capitals for small letters besides.
+pub(crate) fn readings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let others = (!is_plain(name)).then(|| {
+        let decoded = decoded(name);
+        let bare = decoded.trim_start_matches(['[', ']']);
+        let bare = bare.split(['[', ']', '\0']).next().unwrap_or_default().trim().to_owned();
+        [decoded.trim().to_owned(), bare, decoded_by_php(name)]
+    });
+    let others = others.into_iter().flatten().map(Cow::Owned);
+    std::iter::once(Cow::Borrowed(name)).chain(others)
+}
+
+/// Whether some origin takes what is called `spelled` for `name`.
+pub(crate) fn may_be(spelled: &str, name: &str) -> bool {
+    readings(spelled).any(|reading| reading.eq_ignore_ascii_case(name))
+}
+
+/// A name in a query as PHP has it, which makes other names of some: ` a.b[c]` is `a_b` there, and `a[b` too.
 pub(crate) fn decoded_by_php(name: &str) -> String {
     let spaced = name.replace('+', " ");
     let name = decoded(&spaced);
-    let whole = name.trim_start_matches(' ');
+    let ended = name.split('\0').next().unwrap_or_default();
+    let whole = ended.trim_start_matches(' ');
     let (base, rest) = match whole.find('[').filter(|at| *at > 0) {
         Some(at) if whole[at..].contains(']') => (&whole[..at], ""),
         Some(at) => (&whole[..=at], &whole[at + 1..]),

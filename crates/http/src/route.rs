@@ -10,7 +10,7 @@ use crate::metrics::RouteMetrics;
 use crate::pattern::Patterns;
 use crate::policy::Rules;
 use crate::policy::{EditFields, Fields};
-use crate::request::RequestView;
+use crate::request::{RequestView, readings};
 use crate::template::Template;
 use http::{HeaderName, HeaderValue, Method};
 use peregrine_base::Complaint;
@@ -155,10 +155,13 @@ impl Route {
         if self.bypass.headers.any(request.fields()) {
             return Some(BypassRule::Header);
         }
-        if !self.bypass.cookies.is_empty() && request.cookies().any(|(name, _)| self.bypass.cookies.any(&name)) {
+        let may_be_one_of = |patterns: &Patterns, name: &str| readings(name).any(|name| patterns.any(&name));
+        let cookies = &self.bypass.cookies;
+        if !cookies.is_empty() && request.cookies().any(|(name, _)| may_be_one_of(cookies, &name)) {
             return Some(BypassRule::Cookie);
         }
-        if !self.bypass.query.is_empty() && request.query_names().any(|name| self.bypass.query.any(&name)) {
+        let query = &self.bypass.query;
+        if !query.is_empty() && request.query_pairs().any(|(name, _)| may_be_one_of(query, name)) {
             return Some(BypassRule::Query);
         }
         (!self.bypass.paths.is_empty() && self.bypass.paths.any(request.path())).then_some(BypassRule::Path)

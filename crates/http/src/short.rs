@@ -78,7 +78,7 @@ impl Plane {
             rules: &route.key,
         };
         let ask = terms(route, &asked, leads(heard.method(), &asked), &variants, now);
-        let hit = self.parts.engine.fresh(key, &ask).filter(|hit| hit.parts().is_none())?;
+        let hit = self.parts.engine.fresh(key, &ask)?;
         let representation = Representation::of(route, &heard, &hit)?;
         if heard.is_in_doubt() {
             return None;

@@ -136,7 +136,7 @@ fn forbids_transforming(headers: &impl Fields) -> bool {
 }
 
 /// Whether who sent `request` wants content as the origin made it (RFC 9111 §5.2.1.6).
-fn asks_for_the_original(request: &impl Fields) -> bool {
+pub(crate) fn asks_for_the_original(request: &impl Fields) -> bool {
     request.has(header::CACHE_CONTROL.as_str()) && forbids_transforming(request)
 }
 

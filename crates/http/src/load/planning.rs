@@ -4,9 +4,9 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::policy::{self, Decision, Plan, Reason, Storage, Times};
 use crate::request::RequestView as _;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use peregrine_cache::PartMeta;
-use peregrine_net::http::Body;
+use peregrine_net::http::{Body, hygiene};
 
 /// How a response is stored: its head, the plan, and which part it is with the length of its content, where it is one.
 pub(crate) type Planned = (StoredHead, Plan, Option<(u64, PartMeta)>);
@@ -43,12 +43,21 @@ pub(crate) fn plan(asking: &Asking, response: &Response<Body>, times: Times) -> 
     // By all that the origin said, fields that are not stored included.
     let said = response.headers();
     match policy::decide_storage(asked, &asking.load_method(), status, said, &route.rules, times) {
+        Storage::Store(plan) if plan.vary.iter().any(|name| is_imitated(name, &facts.headers)) => {
+            Err(Reason::VaryImitated.into())
+        }
         Storage::Store(plan) => {
             query_rule_permits(asking, status, said)?;
             Ok((StoredHead::new(status, headers), plan, part))
         }
         Storage::Pass(decision) => Err(decision),
     }
+}
+
+/// Whether some origins take another field of the request for `name`, by which they chose the answer.
+fn is_imitated(name: &HeaderName, request: &HeaderMap) -> bool {
+    let mut sent = request.keys().filter(|sent| hygiene::is_odd_name(sent.as_str()) && *sent != name);
+    sent.any(|sent| hygiene::is_alike(name.as_str(), sent.as_str()))
 }
 
 /// Whether the response says of its query what the key was made by. What else it says holds from the next request on.

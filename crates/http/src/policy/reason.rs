@@ -192,6 +192,8 @@ reasons! {
             "let the origin name the fields that it varies on";
         VaryTooWide "vary_too_wide" 9111 "4.1" "not stored: Vary names more fields than are kept apart"
             "let the origin vary on fewer fields";
+        VaryImitated "vary_imitated" 9111 "4.1"
+            "not stored: some origins cannot tell a field of the request from one that Vary names";
         NoFreshness "no_freshness" 9111 "3" "not stored: no freshness from the origin"
             "`freshness = \"fallback\"` would cache these";
         FreshnessUnreadable "freshness_unreadable" 9111 "4.2.1" "not stored: the lifetime in Cache-Control cannot be read"

@@ -77,11 +77,12 @@ fn normalise(name: &str, headers: &impl Fields, out: &mut String) {
     }
 }
 
-/// Appends the lines of the field `name` as one (RFC 9110 §5.3), without white space around commas where `is_list`.
+/// Appends the lines of the field `name` as one (RFC 9110 §5.3), without white space around commas where `is_list`. Where it
+/// is none two lines are no line with a comma, and stay apart by what no field value can hold.
 fn combine(name: &str, headers: &impl Fields, is_list: bool, out: &mut String) {
     for (index, line) in headers.lines(name).enumerate() {
         if index > 0 {
-            out.push(',');
+            out.push(if is_list { ',' } else { '\u{2}' });
         }
         let line = line.trim_ascii();
         if is_list {

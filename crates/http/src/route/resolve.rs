@@ -79,8 +79,8 @@ impl Resolving<'_> {
         let matcher = self.matcher(config);
         let bypass = Bypass {
             headers: self.field_patterns("bypass.headers", &config.bypass.headers),
-            cookies: Patterns::new(&config.bypass.cookies),
-            query: Patterns::new(&config.bypass.query),
+            cookies: Patterns::caseless(&config.bypass.cookies),
+            query: Patterns::caseless(&config.bypass.query),
             paths: Patterns::new(&config.bypass.paths),
         };
         let targeted_fields = config

@@ -43,6 +43,33 @@ async fn a_cookie_is_what_its_reader_takes_it_for() {
 }
 
 #[tokio::test]
+async fn a_cookie_under_another_spelling_is_in_the_key_and_goes_past_where_it_does() {
+    let key = json!({"key": {"cookies": ["my_theme"]}});
+    let bench = echoing(Setup::with(&[key]), "cookie");
+    bench.get_stored(URL, &[]).await;
+    let past = echoing(
+        Setup::with(&[json!({"bypass": {"cookies": ["my_theme", "PHPSESSID"]}})]),
+        "cookie",
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for name in ["my_theme", "my.theme", "my theme", "my[theme", "my%5ftheme", "my_theme[x]", "My_Theme", "my_theme "] {
+        let cookie = format!("{name}=dark");
+        let own = bench.get_stored(URL, &[("cookie", &cookie)]).await;
+        assert_eq!(own.text, cookie, "not the page of another spelling");
+        seen.insert(own.text);
+        past.get_stored(URL, &[("cookie", &cookie)]).await;
+        assert_eq!(past.get(URL, &[("cookie", "phpsessid=1")]).await.text, "phpsessid=1");
+    }
+    assert_eq!(seen.len(), 8);
+    assert!(!past.get_stored(URL, &[]).await.is_hit(), "none of them was stored");
+    let plain = bench.get(URL, &[("cookie", "other=1; my-theme=2")]).await;
+    assert!(plain.is_hit(), "no origin takes these for it");
+    // What is behind the sign is another's value.
+    let odd = bench.get_stored(URL, &[("cookie", "my_theme= =dark")]).await;
+    assert_eq!(odd.text, "my_theme= =dark");
+}
+
+#[tokio::test]
 async fn a_parameter_is_what_its_reader_takes_it_for() {
     let only = Setup::with(&[json!({"key": {"query_only": ["page", "page_no"]}})]);
     let bench = only.before(async |heard| answer(200, &[SHARED], heard.target));
@@ -57,10 +84,15 @@ async fn a_parameter_is_what_its_reader_takes_it_for() {
         "page%5Bx%5D=2",
         "page[]=2",
         "page[no=2",
+        "[page]=2",
+        "page]=2",
+        "page%00x=2",
+        "Page=2",
     ] {
         let answer = bench.get_stored(&format!("{URL}?{query}"), &[]).await;
         assert_eq!(answer.text, format!("/page?{query}"));
-        let query = query.replace("page", "preview").replace(".no", "").replace("[no", "");
+        let query = query.replace("page", "preview").replace("Page", "Preview");
+        let query = query.replace(".no", "").replace("[no", "");
         for _ in 0..2 {
             assert!(
                 !past.get_stored(&format!("{URL}?{query}"), &[]).await.is_hit(),

@@ -44,6 +44,14 @@ async fn plainly(bench: &Bench) -> Answer {
 }
 
 #[tokio::test]
+async fn who_asks_for_what_was_sent_gets_nothing_that_was_decoded() {
+    let bench = origin(Setup::plain(), gzip(text(2_000).as_bytes()), &[]);
+    bench.get_stored(URL, &[GZIP]).await;
+    let original = bench.get(URL, &[("cache-control", "no-transform")]).await;
+    assert_eq!(original.text, "its own");
+}
+
+#[tokio::test]
 async fn a_client_that_takes_no_coding_gets_what_another_had_encoded() {
     for length in [0, 2_000, 400_000, 1_500_000] {
         let text = text(length);

@@ -68,6 +68,21 @@ async fn fields_that_an_origin_takes_for_others_do_not_reach_a_shared_answer() {
 }
 
 #[tokio::test]
+async fn a_field_that_an_origin_takes_for_one_of_vary_makes_no_variant() {
+    let bench = Setup::plain().before(async |heard| {
+        let whole = heard.field("hx-request").is_empty() && heard.field("hx_request").is_empty();
+        let fields = [SHARED, ("vary", "HX-Request")];
+        answer(200, &fields, if whole { "page" } else { "fragment" })
+    });
+    let evil = bench.get_stored("http://shop.example/", &[("hx_request", "true")]).await;
+    assert_eq!(evil.text, "fragment");
+    assert!(evil.field("cache-status").contains("detail=vary_imitated"), "{evil:?}");
+    let page = bench.get_stored("http://shop.example/", &[]).await;
+    assert_eq!((&*page.text, page.is_hit()), ("page", false));
+    assert!(bench.get("http://shop.example/", &[("api_key", "mine")]).await.is_hit());
+}
+
+#[tokio::test]
 async fn what_a_trusted_proxy_says_of_a_host_mixes_no_sites() {
     let setup = Setup::plain().trusting("127.0.0.1");
     let bench = setup.before(async |heard| answer(200, &[SHARED], heard.field("host").to_owned()));

@@ -301,6 +301,28 @@ fn both_ways_give_the_same_answer_and_count_the_same() {
 }
 
 #[tokio::test]
+async fn declining_takes_nothing_from_what_the_long_way_tells() {
+    for stored in [vec![], vec![("vary", "X-Variant")]] {
+        let bench = bench(stored, 200);
+        let asked = Asked {
+            method: "GET",
+            target: "/plain",
+            host: "shop.example",
+            fields: vec![],
+        };
+        at_length(&bench, &asked).await;
+        shortly(&bench, &asked).expect("it is stored");
+        bench.ask("POST", "http://shop.example/plain", &[]).await;
+        assert_eq!(shortly(&bench, &asked), None);
+        let (_, fields, _) = at_length(&bench, &asked).await;
+        assert!(
+            fields["cache-status"][0].contains("fwd=miss; stored"),
+            "{fields:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_encoding_that_is_there_is_given_by_both_ways_alike() {
     for kept in [
         &[][..],

@@ -79,6 +79,16 @@ async fn a_write_that_cannot_be_sent_leaves_what_stands_in_for_the_origin() {
 }
 
 #[tokio::test]
+async fn a_write_that_a_gateway_lost_sight_of_may_have_been_done() {
+    for status in [502, 504] {
+        let bench = written(Setup::plain(), move || std::future::ready(answer(status, &[], "")));
+        bench.get(URL, &[]).await;
+        assert_eq!(bench.ask("POST", URL, &[]).await.status, status);
+        assert!(!bench.get(URL, &[]).await.is_hit(), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_write_that_fails_changes_nothing() {
     let bench = written(Setup::plain(), async || answer(500, &[], ""));
     bench.get(URL, &[]).await;

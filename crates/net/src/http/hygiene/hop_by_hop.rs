@@ -48,8 +48,9 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     for option in options {
         let option = option.trim_ascii();
-        // What nearly every client says names a field that is off already.
-        if !option.eq_ignore_ascii_case(b"keep-alive")
+        // What nearly every client says is about the connection, and no field's name or one that is off already.
+        let is_usual = [&b"keep-alive"[..], b"close"].iter().any(|usual| option.eq_ignore_ascii_case(usual));
+        if !is_usual
             && let Ok(name) = HeaderName::from_bytes(option)
             && !NEVER_NOMINATED.contains(&name)
         {

@@ -53,6 +53,7 @@ fn hop_by_hop_fields_come_off() {
 fn nominated_fields_come_off_and_the_rest_stays() {
     let table: &[(Fields<'_>, &[&str])] = &[
         (&[("connection", "close"), ("accept", "a")], &["accept"]),
+        (&[("connection", "Close, keep-alive"), ("close", "a")], &["close"]),
         (
             &[("connection", "x-secret"), ("x-secret", "s"), ("x-other", "o")],
             &["x-other"],
