@@ -94,7 +94,11 @@ impl Fill {
     fn unlist_unless(&mut self, storing: bool) {
         if self.listed && !storing {
             self.listed = false;
-            self.held().unlist();
+            if let Some(held) = &mut self.held {
+                held.unlist();
+                // Nobody on another node is to wait for what will not lie in Redis.
+                held.cluster = None;
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Parts of one value that arrive in one answer, one after the other: gathered while they pass, and put into memory together
 //! when all of them are there. Nothing is stored before, and nobody waits for it.
 
-use crate::budget::{Budget, Charge};
+use crate::budget::{Budget, Charge, PIECE_OVERHEAD_BYTES};
 use crate::entry::Kind;
 use crate::flight::Closed;
 use crate::lease::{Held, Lease};
@@ -60,7 +60,7 @@ impl Gathering {
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let more = bytes.len() as u64;
         self.length = self.length.saturating_add(more);
-        let has_room = self.length <= self.limit && self.is_in_time() && self.take_room(more);
+        let has_room = self.length <= self.limit && self.is_in_time() && self.take_room(more + PIECE_OVERHEAD_BYTES);
         let Some((_, chunks)) = self.parts.last_mut().filter(|_| has_room) else {
             return false;
         };

@@ -1,18 +1,21 @@
 //! The lease: the right, and the duty, to load. Whoever holds it says what came of it by one of its consuming methods; one
 //! that is dropped without a word wakes the followers, of whom the first to look again leads.
 
+use crate::config::Compression;
 use crate::engine::Engine;
 use crate::entry::{BodyDraft, Entry, Kind, PACKED_MAX, SEGMENT_BYTES, tags_fit};
 use crate::fill::Fill;
 use crate::flight::{Closed, Flight, StreamHead};
 use crate::hit::Hit;
 use crate::key::{Key, TEXT_MAX};
+use crate::invalidation::Invalidation;
 use crate::ledger::Position;
 use crate::lookup::{Meta, Terms};
 use crate::outcome::{LoadFailure, MissReason, NotStored, PassReason, Refused};
 use crate::redis::ClusterLease;
 use crate::selector::{Selector, Variants};
 use crate::strategy::Strategy;
+use crate::sync::Ordering;
 use crate::table::Shard;
 use bytes::Bytes;
 use std::fmt;
@@ -129,13 +132,17 @@ impl Lease {
     /// # Errors
     /// The engine cannot store it: it is too large or has too many tags or variants. The followers were released.
     pub fn fill(self, meta: Meta, variants: &dyn Variants) -> Result<Fill, Refused> {
-        let held = self.take();
+        let mut held = self.take();
         let limit = held.engine.object_limit(&held.key);
         if meta.length.is_some_and(|length| length > limit) {
             held.pass(PassReason::TooLarge);
             return Err(Refused {
                 reason: PassReason::TooLarge,
             });
+        }
+        if meta.length.is_some_and(|length| held.is_too_long_for_redis(length)) {
+            // Nobody on another node is to wait for it.
+            held.cluster = None;
         }
         let (held, meta, variant) = held.settle(meta, variants)?;
         if meta.part.is_none() {
@@ -203,9 +210,19 @@ impl Lease {
         self.take().close(Closed::Passed(reason), None);
     }
 
-    /// What lies there was found outdated without anything to take its place: from now on it is stale (RFC 9111 §4.3.5).
+    /// What lies there was found outdated without anything to take its place: from now on it is stale (RFC 9111 §4.3.5). Where
+    /// other nodes may have it too, all of its variants are.
     pub fn outdate(self) {
         let held = self.take();
+        if held.engine.redis_tier(&held.strategy).is_some() {
+            held.engine.invalidate_uncounted(&Invalidation {
+                keys: vec![held.key.text().to_owned()],
+                scope: Some(vec![held.key.namespace().name().to_owned()]),
+                tenant: Some(held.key.tenant().to_owned()).filter(|tenant| !tenant.is_empty()),
+                soft: true,
+                ..Invalidation::default()
+            });
+        }
         if let Some(Hit(stale)) = &held.stale {
             stale.soften();
             // An encoding of it may have been made since, which is another entry.
@@ -335,6 +352,12 @@ impl Held {
             }
         }
         Some(Variant { selector, text })
+    }
+
+    /// Whether a body of `length` bytes is not written to Redis, as far as that can be said before it is compressed.
+    fn is_too_long_for_redis(&self, length: u64) -> bool {
+        let limit = self.engine.limits.redis_object_size_max.load(Ordering::Relaxed);
+        length > limit && self.strategy.compression() == Compression::Off
     }
 
     /// A part was asked for and the whole comes: from now on everybody may wait for it.

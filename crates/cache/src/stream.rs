@@ -138,14 +138,14 @@ impl Stream {
 
     /// Whether `length` more bytes may be passed on before readers catch up.
     pub(crate) fn has_room(&self, length: usize) -> bool {
-        let held: u64 = self.pieces.iter().map(|piece| piece.bytes.len() as u64).sum();
+        let held = self.received - self.start() + self.pieces.len() as u64 * PIECE_OVERHEAD_BYTES;
         held == 0 || held + length as u64 <= WINDOW_BYTES
     }
 
     /// Passes `chunk` on to the readers without storing it. It is counted where there is room to count it; a single piece
     /// that is on its way through is let pass.
     pub(crate) fn pass_on(&mut self, chunk: Bytes) {
-        let charged = chunk.len() as u64;
+        let charged = chunk.len() as u64 + PIECE_OVERHEAD_BYTES;
         let charged = if self.charge.grow(charged) { charged } else { 0 };
         self.append(chunk, charged);
         (self.sealed, self.open_bytes) = (self.pieces.len(), 0);

@@ -16,7 +16,7 @@ use crate::siblings::{self, Candidate};
 use crate::store;
 use crate::trailers::Trailers;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use peregrine_base::{Clock, Instant, Random, Task};
+use peregrine_base::{Clock, Instant, Random, Runtime};
 use peregrine_cache::{Engine, Fill, Hit, Invalidation, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
 use peregrine_net::http::Body;
 use peregrine_net::upstream::{Exchange, Retry};
@@ -115,9 +115,9 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> Driven
         recorder: Arc::clone(&parts.recorder),
         tenants: Arc::clone(&parts.tenants),
         engine: Arc::clone(&parts.engine),
+        runtime: Arc::clone(&parts.runtime),
     };
-    let limit = parts.runtime.sleep(asking.route.strategy.load_hard_limit());
-    Driven::new(Box::pin(load.run(lease, limit, give)), take, &parts.runtime)
+    Driven::new(Box::pin(load.run(lease, give)), take, &parts.runtime)
 }
 
 /// An entry to be filled, with what; and where trailers are kept, its head and those.
@@ -130,6 +130,7 @@ struct Load {
     recorder: Arc<Recorder>,
     tenants: Arc<Tenants>,
     engine: Arc<Engine>,
+    runtime: Arc<dyn Runtime>,
 }
 
 /// The stored head with the fields of a 304, and how it is kept, if it may be.
@@ -149,7 +150,7 @@ struct Arrived {
 }
 
 impl Load {
-    async fn run(self, lease: Lease, limit: Task, give: oneshot::Sender<Loaded>) {
+    async fn run(self, lease: Lease, give: oneshot::Sender<Loaded>) {
         let mut lease = match lease.recall(&self.asking.variants()).await {
             Recalled::Load(lease) => lease,
             Recalled::Found(hit) => {
@@ -161,6 +162,8 @@ impl Load {
                 return;
             }
         };
+        // From here on: waiting for another node's load is not the origin's time.
+        let limit = self.runtime.sleep(self.asking.route.strategy.load_hard_limit());
         let arrived = tokio::select! {
             arrived = self.fetch(&lease) => arrived,
             () = limit => Err(Failure::Load(LoadFailure::TimedOut)),

@@ -381,6 +381,6 @@ pub(crate) fn script_command(name: &'static str, what: &str, keys: &[&[u8]], arg
 }
 
 /// Whether a server does not know a script yet.
-pub(crate) fn is_unknown(reply: &Result<Reply, StoreError>) -> bool {
+pub(crate) fn is_unknown<T>(reply: &Result<T, StoreError>) -> bool {
     matches!(reply, Err(StoreError::Refused { code, .. }) if &**code == "NOSCRIPT")
 }

@@ -54,7 +54,7 @@ impl Control {
     ) -> Result<Acknowledged, StoreError> {
         let known = script_command("EVALSHA", script.sha(), keys, args);
         let mut result = self.run(&known, replicas, wait_limit).await;
-        if is_unknown(&result.as_ref().map(|done| done.reply.clone()).map_err(Clone::clone)) {
+        if is_unknown(&result) {
             let told = script_command("EVAL", script.body(), keys, args);
             result = self.run(&told, replicas, wait_limit).await;
         }

@@ -148,7 +148,8 @@ impl Node {
         match none {
             NoReply::Lost(why) => StoreError::Lost { server, why },
             NoReply::TimedOut { silent } => {
-                if silent {
+                // In less than a server gets, because others had used up the rest, silence says nothing about this one.
+                if silent && limit >= self.around.dialer.operation_limit {
                     self.hang_up(began, &format!("said nothing for {limit:?}"));
                 } else if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE_MAX {
                     self.late.store(0, Ordering::Relaxed);

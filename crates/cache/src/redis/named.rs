@@ -143,7 +143,7 @@ impl Engine {
             return Err(RedisMiss::Invalidated);
         }
         if strategy.keeps_in(Tier::Memory) && shard.written() == written {
-            self.keep_recalled(key, key.hash(), &entry);
+            self.keep_recalled(key, key.hash(), &entry, self.parts.clock.now());
         }
         Ok(Hit(entry))
     }

@@ -182,11 +182,14 @@ impl Recalling<'_> {
         let mut pause = PAUSE_MIN;
         loop {
             let acquired = self.tier.acquire(name, &token, seen).await;
+            let is_unknown = acquired.as_ref().is_err_and(StoreError::maybe_executed);
+            if is_unknown || matches!(acquired, Ok(Acquired::Taken)) {
+                // One that was taken and not heard of would stand in everybody's way until it lapses.
+                self.lease.held_mut().cluster = Some(ClusterLease::keep(&self.tier, name, token.clone()));
+            }
             match acquired.map_err(|_| RedisLease::Away)? {
                 Acquired::Taken => {
                     self.tier.counters.leased(RedisLease::Taken);
-                    let lease = ClusterLease::keep(&self.tier, name, token);
-                    self.lease.held_mut().cluster = Some(lease);
                     return Ok(None);
                 }
                 Acquired::Value(value) => return Ok(Some(value)),
@@ -289,7 +292,8 @@ impl Recalling<'_> {
             return self.useless(RedisMiss::Invalidated);
         }
         if held.strategy.keeps_in(Tier::Memory) {
-            engine.keep_recalled(&held.key, variant.hash(&held.key), &hit.0);
+            let asked = held.flight.started;
+            engine.keep_recalled(&held.key, variant.hash(&held.key), &hit.0, asked);
         }
         engine.flights.unlist(&mut shard, held.key.text(), &held.flight);
         drop(shard);
@@ -322,12 +326,15 @@ impl Engine {
         self.redis.get().filter(|_| strategy.keeps_in(Tier::Redis))
     }
 
-    /// Puts what Redis had into memory, unless what is there is newer. The caller holds the lock of the key's place.
-    pub(super) fn keep_recalled(&self, key: &Key, hash: u64, entry: &Entry) {
+    /// Puts what Redis had into memory, unless what is there is newer, as what was loaded since Redis was `asked` is. The caller
+    /// holds the lock of the key's place.
+    pub(super) fn keep_recalled(&self, key: &Key, hash: u64, entry: &Entry, asked: Instant) {
+        let now = self.parts.clock.now();
         let newer = |there: &Entry| {
+            let lasts_longer = || there.position() >= entry.position() && there.fresh_until() > entry.fresh_until();
+            let began_later = || there.load_start(now).is_some_and(|start| start > asked);
             there.kind() == Kind::Value
-                && there.position() >= entry.position()
-                && there.fresh_until() > entry.fresh_until()
+                && (lasts_longer() || began_later())
                 && self.standing(there, key.namespace()) == Standing::Valid
         };
         if !key.namespace().tier().peek(hash).as_ref().is_some_and(newer) {
@@ -362,7 +369,7 @@ impl Engine {
                     NotGood::BelowFloor => RedisMiss::BelowFloor,
                     _ => RedisMiss::Unverified,
                 });
-                return doubtful(key, read, self.ledger.position(), now);
+                return doubtful(key, read, now);
             }
         };
         if let Some(stamp) = position
@@ -380,7 +387,9 @@ impl Engine {
             .await;
         let now = tier.parts.clock.now();
         let reading = reading.ok_or(RedisMiss::NoClock)?;
-        let age = Duration::from_millis(reading.latest(now).saturating_sub(read.front.made_ms));
+        // Made later than now: the clock there was set back, and how old it is nobody knows.
+        let age = reading.latest(now).checked_sub(read.front.made_ms);
+        let age = age.map(Duration::from_millis).ok_or(RedisMiss::NoClock)?;
         let entry = read.payload.entry(key, &read.front, position, now, age)?;
         if Hit(entry.clone()).length() > self.object_limit(key) {
             return Err(RedisMiss::NoRoom);
@@ -406,15 +415,16 @@ fn variant_of(read: &Read) -> Option<&str> {
     (!read.payload.selector.is_empty()).then_some(&*read.payload.variant)
 }
 
-/// A value of which nobody knows whether it still holds: the origin may say so.
-fn doubtful(key: &Key, read: &Read, position: Position, now: Instant) -> Result<Judged, RedisMiss> {
+/// A value of which nobody knows whether it still holds: the origin may say so. Its position is before everything, so that
+/// whatever this node knows of reaches it, and where nothing does it is as doubtful as it was.
+fn doubtful(key: &Key, read: &Read, now: Instant) -> Result<Judged, RedisMiss> {
     let front = Front {
         lifetime_ms: 0,
         stale_while_revalidate_ms: 0,
         stale_if_error_ms: 0,
         ..read.front
     };
-    let entry = read.payload.entry(key, &front, position, now, Duration::ZERO)?;
+    let entry = read.payload.entry(key, &front, Position::default(), now, Duration::ZERO)?;
     Ok(Judged {
         entry,
         softened: true,

@@ -1,6 +1,7 @@
 //! The tier with a real Redis: what one node loads, others have; what is damaged, old or invalidated nobody has; and losing
 //! Redis costs loads only.
 
+mod leases;
 mod named;
 mod nodes;
 mod restamped;

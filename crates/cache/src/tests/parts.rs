@@ -344,13 +344,18 @@ async fn what_is_gathered_as_slowly_as_it_is_taken_leaves_room_for_what_loads() 
         gathering.begin(start);
         gathering
     };
-    let chunk = [b'x'; 256 << 10];
+    // With 80 bytes for what holds it.
+    let chunk = [b'x'; (256 << 10) - 80];
     let mut gathered: Vec<_> = (0..4).map(|number| gather(number * 10)).collect();
     // A quarter of what bodies under way may have, which is two of eight mebibytes.
     let taken = gathered.iter_mut().map(|gathering| gathering.push(&chunk));
     assert_eq!(taken.collect::<Vec<_>>(), [true, true, false, false]);
     assert!(matches!(store(&bench, 100, "loaded", None), Finished::Stored(_)));
     gathered.clear();
+    let mut crumbs = gather(0);
+    let held = (0..10_000).take_while(|_| crumbs.push(b"x")).count();
+    assert!(held < 7_000, "{held} bytes, each with what holds it");
+    drop(crumbs);
     let mut slow = gather(0);
     assert!(slow.push(b"a piece"));
     bench.advance(61);

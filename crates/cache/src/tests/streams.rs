@@ -50,6 +50,19 @@ fn what_takes_long_to_arrive_is_not_served_for_longer() {
     }
 }
 
+#[test]
+fn crumbs_of_a_body_that_is_not_stored_are_held_in_small_numbers() {
+    let bench = Bench::new();
+    let mut fill = fill(&bench, None);
+    let mut reader = fill.reader();
+    while push_now(&mut fill, Bytes::from(vec![b'x'; MIB])).is_ready() {}
+    let mut context = Context::from_waker(Waker::noop());
+    while std::pin::pin!(reader.next()).poll(&mut context).is_ready() {}
+    let held = (0..10_000).take_while(|_| push_now(&mut fill, Bytes::from_static(b"x")).is_ready());
+    let held = held.count();
+    assert!((1_000..4_000).contains(&held), "{held} bytes, each with what holds it");
+}
+
 #[tokio::test]
 async fn bodies_of_all_sizes_and_chunks_come_back_whole() {
     let bench = Bench::new();

@@ -106,8 +106,16 @@ impl Link {
     }
 }
 
+/// How long a node waits for Redis. A machine that is busy with other tests may be slow; a server that is gone is found gone at
+/// once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// An engine, and the Redis that it is to share.
-async fn alone(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> (Arc<Engine>, Arc<Redis>, Parts) {
+async fn alone(
+    url: &str,
+    (wrong, patience): (Duration, Duration),
+    edit: impl FnOnce(&mut StrategyConfig),
+) -> (Arc<Engine>, Arc<Redis>, Parts) {
     let mut settings = Settings {
         redis: true,
         ..Settings::default()
@@ -119,8 +127,7 @@ async fn alone(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig
         random: Arc::new(SystemRandom),
     };
     let mut config = RedisConfig::at(url);
-    // A machine that is busy with other tests may be slow; a server that is gone is found gone at once.
-    config.operation_timeout = peregrine_base::Span::new(Duration::from_secs(20));
+    config.operation_timeout = peregrine_base::Span::new(patience);
     let redis = Redis::start(
         &config,
         peregrine_store::Parts {
@@ -149,7 +156,7 @@ pub(super) async fn member(
     node: &str,
     edit: impl FnOnce(&mut StrategyConfig),
 ) -> (Arc<Engine>, Arc<Backplane>) {
-    let (engine, redis, parts) = alone(&server.url(), Duration::ZERO, edit).await;
+    let (engine, redis, parts) = alone(&server.url(), (Duration::ZERO, PATIENCE), edit).await;
     let config = BackplaneConfig {
         freshness_bound: BOUND,
         node: node.to_owned(),
@@ -217,16 +224,26 @@ impl Node {
 
     /// A node with an edited default strategy, whose clocks are wrong.
     pub(super) async fn with(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
-        Self::begin(url, wrong, 1, edit).await
+        Self::begin(url, (wrong, PATIENCE), 1, edit).await
     }
 
     /// A node whose callers write heads in this form.
     pub(super) async fn reading(url: &str, stored: u32) -> Self {
-        Self::begin(url, Duration::ZERO, stored, |_| {}).await
+        Self::begin(url, (Duration::ZERO, PATIENCE), stored, |_| {}).await
     }
 
-    async fn begin(url: &str, wrong: Duration, stored: u32, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
-        let (engine, redis, _) = alone(url, wrong, edit).await;
+    /// A node that does not wait for Redis for long.
+    pub(super) async fn hasty(url: &str) -> Self {
+        Self::begin(url, (Duration::ZERO, Duration::from_secs(2)), 1, |_| {}).await
+    }
+
+    async fn begin(
+        url: &str,
+        times: (Duration, Duration),
+        stored: u32,
+        edit: impl FnOnce(&mut StrategyConfig),
+    ) -> Self {
+        let (engine, redis, _) = alone(url, times, edit).await;
         let link = Arc::new(Link {
             engine: OnceLock::new(),
             redis: Arc::clone(&redis),
@@ -249,6 +266,11 @@ impl Node {
     /// Hears of everything that was invalidated so far.
     pub(super) async fn learn(&self) {
         self.link.sync().await;
+    }
+
+    /// There is a connection to Redis.
+    pub(super) async fn connected(&self) {
+        self.link.redis.ready().await;
     }
 
     /// How often somebody asked what happened, because of what was found.
