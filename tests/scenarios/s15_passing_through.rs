@@ -1,7 +1,7 @@
 //! What passes through beside requests and answers: hints before the answer, a body that waits to be asked for, trailers, a
 //! change of protocol; and what an origin says that cannot be passed through.
 
-use crate::harness::{Client, Gate, Origin, Peregrine, Reply, request, until};
+use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Signal, request, until};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -133,6 +133,22 @@ fn a_websocket_passes_through_both_ways_until_its_end() {
         peregrine.metric("peregrine_decisions_total", &["reason=\"upgrade\""]),
         1.0
     );
+}
+
+#[test]
+fn a_websocket_that_stays_open_is_closed_after_the_drain_time_and_nothing_went_wrong() {
+    let (address, _) = echoing();
+    let text = format!(
+        "[server]\ndrain_time = \"200ms\"\n[[upstream]]\nname = \"chat\"\ntargets = [\"http://{address}\"]\n\
+         [[route]]\nname = \"chat\"\nupstream = \"chat\"\n"
+    );
+    let mut peregrine = Peregrine::start(&text);
+    let mut client = Client::connect(peregrine.address);
+    let switched = client.send(request("GET", "/chat", &HANDSHAKE)).head().unwrap();
+    assert_eq!(switched.status, 101);
+    peregrine.process.signal(Signal::TERM);
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    assert!(client.is_closed());
 }
 
 #[test]

@@ -32,9 +32,14 @@ fn node(origin: &Origin, redis: &str) -> Peregrine {
 
 /// A node whose leases live so long without a word of their holder.
 fn node_with(origin: &Origin, redis: &str, lease: &str) -> Peregrine {
+    configured(origin, redis, lease, "")
+}
+
+/// The same with this text behind its configuration.
+fn configured(origin: &Origin, redis: &str, lease: &str, strategy: &str) -> Peregrine {
     // A machine that is busy with other tests may keep an answer waiting; what is cut fails at once.
     let redis = format!("[redis]\nurl = \"{redis}\"\noperation_timeout = \"20s\"\n");
-    let more = format!("{redis}[cache]\nfreshness_bound = \"60s\"\nlease = \"{lease}\"\n");
+    let more = format!("{redis}[cache]\nfreshness_bound = \"60s\"\nlease = \"{lease}\"\n{strategy}");
     let peregrine = Peregrine::start(&upstream(&[origin], "", &more));
     until("the node to be in step", || {
         peregrine.statistics()["backplane"]["shards"][0]["state"] == "in_step"
@@ -93,6 +98,30 @@ fn what_one_node_loaded_the_other_takes_from_redis_and_then_has_in_memory() {
     // And nobody takes what is invalidated.
     one.invalidate(&json!({"tags": ["page"]}));
     assert_eq!(two.get("/page", &[]).text(), "answer 2");
+}
+
+#[test]
+fn waiting_for_another_node_takes_nothing_from_the_time_of_the_origin() {
+    let redis = RedisServer::start(&[]);
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let asked = AtomicUsize::new(0);
+    let origin = Origin::start(move |_| {
+        let fields = [("cache-control", "max-age=600"), ("transfer-encoding", "chunked")];
+        let begun = Reply::default().head(200, &fields).chunk(b"begun");
+        match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => begun.wait(&waiting).send("0\r\n\r\n"),
+            _ => begun.send("0\r\n\r\n"),
+        }
+    });
+    let hasty = "[strategy.default]\nload_hard_limit = \"1s\"\n";
+    let [one, two] = [(); 2].map(|()| configured(&origin, &redis.url(), "3s", hasty));
+    let mut slow = one.begin("/page", &[]);
+    assert_eq!(slow.head().unwrap().status, 200);
+    let answer = two.get("/page", &[]);
+    assert_eq!((answer.status, &*answer.text()), (200, "begun"));
+    assert_eq!(counted(&two, "/leases_by_outcome/timed_out"), 1);
+    gate.open();
 }
 
 #[test]
