@@ -21,7 +21,7 @@ use std::time::Duration;
                   so that more of it would come from the cache.",
     after_help = "Examples:\n  \
         peregrine explain http://127.0.0.1:8080/products\n  \
-        peregrine explain --fetch /products/7                 also ask the origin what it would answer now\n  \
+        peregrine explain --fetch /products/7                 make the request too, and say what became of it\n  \
         peregrine explain -H 'Accept-Encoding: gzip' /products"
 )]
 pub struct Arguments {
@@ -33,7 +33,7 @@ pub struct Arguments {
     /// A header of the request, as "Name: value"; may be given several times.
     #[arg(short = 'H', long, value_name = "HEADER")]
     header: Vec<String>,
-    /// Ask the origin what it would answer now, and say what would become of it. Stores nothing.
+    /// Make the request as a client would: through the cache, which stores what may be stored.
     #[arg(long)]
     fetch: bool,
     #[command(flatten)]
