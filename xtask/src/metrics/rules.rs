@@ -98,7 +98,8 @@ const ALERTS: &[Alert] = &[
         lasting: "1m",
         severity: "critical",
         summary: "{{ $labels.target }} of {{ $labels.upstream }} gets no requests",
-        next_step: "peregrine_target_errors_total and the log say why it was left out.",
+        next_step: "peregrine_target_errors_total and the log say why it was left out. The only target of an upstream \
+                    is never left out by failures: set health.path to see it here.",
     },
     Alert {
         name: "PeregrineRedisDown",
