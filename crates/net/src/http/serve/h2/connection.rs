@@ -8,7 +8,7 @@ use super::bell::Bell;
 use super::meter::{Allowed, Meter, Sent};
 use super::receive::{Hunger, Opening};
 use super::request_body::Room;
-use super::stream::{OUTPUT_BYTES_MAX, Outbound, Stream, Turn};
+use super::stream::{BODIES_BYTES_MAX, Outbound, Stream, Turn};
 use crate::drain::DrainWatch;
 use crate::http::codec::pages::PAGE_BYTES;
 use crate::http::codec::wire::{Wire, WriteFault};
@@ -201,7 +201,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
                     return Poll::Pending;
                 }
                 Hunger::Full if flushed => continue,
-                // No frame is looked at before the client takes what it has asked for; the work for its requests goes on.
+                // No frame is looked at before the client takes the replies to those that were; the work for its requests goes on.
                 Hunger::Full => return self.wait(cx),
                 Hunger::Hungry => {}
             }
@@ -260,7 +260,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
     /// Lets those that have more to write do so, one after the other, while there is room.
     fn write_queue(&mut self) {
         loop {
-            while self.wire.output.len() < OUTPUT_BYTES_MAX
+            while self.wire.output.len() < BODIES_BYTES_MAX
                 && let Some(id) = self.queue.pop_front()
             {
                 if let Some(stream) = self.streams.get_mut(&id) {

@@ -19,8 +19,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// How much may wait for the socket before nothing more is written for it.
+/// How much may wait for the socket before no further frame is looked at: each may call for a reply.
 pub(super) const OUTPUT_BYTES_MAX: usize = 256 << 10;
+/// How much may wait before no more of a body is written for it: less than what keeps frames from being looked at, which
+/// have to be though the client takes no answer (RFC 9113 §5.2.2).
+pub(super) const BODIES_BYTES_MAX: usize = OUTPUT_BYTES_MAX / 2;
 /// How much of one answer is written before others have their turn.
 const TURN_BYTES: usize = 64 << 10;
 /// So much in one frame earns the client control frames of its own, though its window cut it short.
@@ -235,7 +238,7 @@ impl Answering {
         let mut written = 0;
         loop {
             while !self.rest.is_empty() {
-                if written >= TURN_BYTES || out.output.len() >= OUTPUT_BYTES_MAX {
+                if written >= TURN_BYTES || out.output.len() >= BODIES_BYTES_MAX {
                     return Turn::More;
                 }
                 let room = usize::try_from((*window).min(*out.window)).unwrap_or(0);

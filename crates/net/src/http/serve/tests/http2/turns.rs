@@ -15,6 +15,39 @@ fn get(path: &str) -> Vec<u8> {
     block(&GET.map(|(name, value)| (name, if name == ":path" { path } else { value })))
 }
 
+/// A body without end that counts its pieces.
+fn endless(pieces: &Arc<AtomicUsize>) -> Body {
+    let (pieces, piece) = (Arc::clone(pieces), Bytes::from(vec![b'a'; 1 << 16]));
+    Body::from_poll(None, move |_| {
+        pieces.fetch_add(1, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(piece.clone())))
+    })
+}
+
+/// A client that opens all windows.
+async fn open_wide(running: &Running) -> Raw {
+    let mut raw = Raw::connect_to(running.address).await;
+    let largest = 0x7fff_ffffu32.to_be_bytes();
+    raw.send(4, 0, 0, &[&[0, 4], &largest[..]].concat()).await;
+    raw.send(8, 0, 0, &0x7fff_0000u32.to_be_bytes()).await;
+    raw
+}
+
+/// Waits until nothing more fits the sockets: nothing more is taken of an endless body for a while.
+async fn until_full(pieces: &AtomicUsize) {
+    let (last, same) = (Cell::new(0), Cell::new(0));
+    until("the sockets are full", || {
+        let now = pieces.load(Ordering::SeqCst);
+        same.set(if last.replace(now) == now && now > 0 {
+            same.get() + 1
+        } else {
+            0
+        });
+        same.get() > 30
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn work_goes_on_while_the_client_takes_nothing() {
     let (produced, gate, worked) = (
@@ -35,36 +68,50 @@ async fn work_goes_on_while_the_client_takes_nothing() {
                     }
                     return Response::new(Body::empty());
                 }
-                let piece = Bytes::from(vec![b'a'; 1 << 16]);
-                Response::new(Body::from_poll(None, move |_| {
-                    pieces.fetch_add(1, Ordering::SeqCst);
-                    Poll::Ready(Some(Ok(piece.clone())))
-                }))
+                Response::new(endless(&pieces))
             }
         },
     );
-    let mut raw = Raw::connect_to(running.address).await;
-    let largest = 0x7fff_ffffu32.to_be_bytes();
-    raw.send(4, 0, 0, &[&[0, 4], &largest[..]].concat()).await;
-    raw.send(8, 0, 0, &0x7fff_0000u32.to_be_bytes()).await;
+    let mut raw = open_wide(&running).await;
     raw.send(HEADERS, 0x5, 1, &get("/waits")).await;
     raw.send(HEADERS, 0x5, 3, &get("/endless")).await;
-    // Nothing more fits when nothing more is taken of the body for a while.
-    let (last, same) = (Cell::new(0), Cell::new(0));
-    until("the sockets are full", || {
-        let now = produced.load(Ordering::SeqCst);
-        same.set(if last.replace(now) == now && now > 0 {
-            same.get() + 1
-        } else {
-            0
-        });
-        same.get() > 30
-    })
-    .await;
+    until_full(&produced).await;
     // Again and again: what is left in the buffers is used up by the first rounds.
     for count in 1..=5 {
         gate.notify_one();
         until("it is worked on", || worked.load(Ordering::SeqCst) == count).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_sends_is_read_while_it_takes_nothing() {
+    let (produced, uploaded) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (pieces, received) = (Arc::clone(&produced), Arc::clone(&uploaded));
+    let running = start(
+        |_| {},
+        move |request: Request<Body>| {
+            let (pieces, received) = (Arc::clone(&pieces), Arc::clone(&received));
+            async move {
+                if request.uri().path() == "/endless" {
+                    return Response::new(endless(&pieces));
+                }
+                let body = request.into_body().collect(1 << 20).await.unwrap();
+                received.fetch_add(body.len(), Ordering::SeqCst);
+                Response::new(Body::empty())
+            }
+        },
+    );
+    let mut raw = open_wide(&running).await;
+    raw.send(HEADERS, 0x5, 1, &get("/endless")).await;
+    until_full(&produced).await;
+    // RFC 9113 §5.2.2: a client may well send all of its body before it reads.
+    for stream in [3, 5, 7] {
+        let before = uploaded.load(Ordering::SeqCst);
+        raw.send(HEADERS, 0x4, stream, &get("/upload")).await;
+        for last in [0, 0, 0, 1] {
+            raw.send(DATA, last, stream, &[0; 10_000]).await;
+        }
+        until("it is read", || uploaded.load(Ordering::SeqCst) == before + 40_000).await;
     }
 }
 
