@@ -350,7 +350,13 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
     /// The same for the window of the connection.
     pub(super) fn give_back_to_all(&mut self, taken: u32) {
         self.credit += taken;
-        if self.credit >= connection_window(&self.shared.limits) / 2 {
+        self.renew_window();
+    }
+
+    /// Opens the window of the connection again once there is as much to give back as is left of it. That is half of it, and
+    /// less while some of it is not taken: what waits must not keep from the others what they may have.
+    pub(super) fn renew_window(&mut self) {
+        if self.credit > 0 && i64::from(self.credit) >= self.window {
             let credit = std::mem::take(&mut self.credit);
             self.window += i64::from(credit);
             self.room.begin(self.now);

@@ -186,6 +186,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
         if self.window < 0 {
             return Err(self.fail(Code::FlowControl, End::Protocol));
         }
+        self.renew_window();
         if self.window == 0 {
             self.room.end();
         }

@@ -16,6 +16,16 @@ async fn settings_window(raw: &mut Raw, size: u32) {
     raw.send(4, 0, 0, &[&[0, 4][..], &size.to_be_bytes()].concat()).await;
 }
 
+impl Raw {
+    /// Sends so many bytes of a body.
+    async fn send_data(&mut self, stream: u32, length: usize) {
+        let body = vec![0; length];
+        for piece in body.chunks(1 << 14) {
+            self.send(DATA, 0, stream, piece).await;
+        }
+    }
+}
+
 /// The data of `stream` until the answer to a PING, and whether it was its end.
 async fn data_until_pong(raw: &mut Raw, stream: u32) -> (usize, bool) {
     raw.send(6, 0, 0, &[7; 8]).await;
@@ -144,6 +154,58 @@ async fn a_long_body_flows_as_it_is_taken_and_one_that_nobody_takes_holds_up_no_
     body.send_data(Bytes::from(vec![0; 3 << 20]), true).unwrap();
     let mut body = patiently(response).await.unwrap().into_body();
     assert_eq!(read(&mut body).await.unwrap(), (3 << 20).to_string());
+}
+
+#[tokio::test]
+async fn bodies_that_nobody_takes_leave_the_others_what_is_left_of_the_window_of_all() {
+    const WINDOW_BYTES: usize = 64 << 10;
+    let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = Arc::clone(&taken);
+    let running = start(
+        |limits| limits.http2.window = 64 << 10,
+        move |request: Request<Body>| {
+            let taken = Arc::clone(&counter);
+            async move {
+                if request.method() == "PUT" {
+                    let _held = request;
+                    return std::future::pending().await;
+                }
+                let mut body = request.into_body();
+                while let Some(piece) = body.next().await {
+                    taken.fetch_add(piece.unwrap().len(), std::sync::atomic::Ordering::SeqCst);
+                }
+                Response::new(Body::full("all of it"))
+            }
+        },
+    );
+    let head = |method| block(&GET.map(|(name, value)| (name, if name == ":method" { method } else { value })));
+    // What is taken of the one comes before what nobody takes, or behind it; four windows are all there is.
+    for (first, holders, last) in [(0, &[3, 5, 7][..], WINDOW_BYTES), (1 << 14, &[3, 5, 7, 9], 0)] {
+        let mut raw = Raw::connect_to(running.address).await;
+        raw.settled().await;
+        raw.send(HEADERS, 0x4, 1, &head("POST")).await;
+        let before = taken.load(std::sync::atomic::Ordering::SeqCst);
+        raw.send_data(1, first).await;
+        until("it is taken", || {
+            taken.load(std::sync::atomic::Ordering::SeqCst) == before + first
+        })
+        .await;
+        let mut left = 4 * WINDOW_BYTES - first - last;
+        for holder in holders {
+            raw.send(HEADERS, 0x4, *holder, &head("PUT")).await;
+            raw.send_data(*holder, left.min(WINDOW_BYTES)).await;
+            left = left.saturating_sub(WINDOW_BYTES);
+        }
+        raw.send_data(1, last).await;
+        loop {
+            let (kind, _, of, _) = raw.frame().await.expect("the connection stays");
+            if (kind, of) == (WINDOW, 0) && taken.load(std::sync::atomic::Ordering::SeqCst) == before + first + last {
+                break;
+            }
+        }
+        raw.send(DATA, 1, 1, b"the rest").await;
+        assert_eq!(raw.answer(1).await.1, b"all of it");
+    }
 }
 
 #[tokio::test]
