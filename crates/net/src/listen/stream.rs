@@ -57,6 +57,13 @@ impl Stream {
         }
     }
 
+    /// Lets the close that follows be an end after all, behind everything that was written.
+    pub(crate) fn keep(&self) {
+        if let Socket::Tcp(stream) = &self.socket {
+            let _ = socket2::SockRef::from(stream).set_linger(None);
+        }
+    }
+
     /// Lets the next write be tried though the system did not say that there is room.
     pub(crate) const fn insist(&mut self) {
         self.insists = true;

@@ -73,6 +73,8 @@ pub(crate) struct Exchange<'a> {
     stage: Stage<'a>,
     /// Whether the connection goes on after it.
     open: bool,
+    /// Whether only the end of the connection says where the answer ends, so that any other end has to be a reset.
+    ends_it: bool,
     /// Since when only the rest of the request body is waited for.
     answered_since: Option<Instant>,
     clock: &'a dyn Clock,
@@ -94,6 +96,7 @@ impl<'a> Exchange<'a> {
             receiving,
             stage: Stage::Thinking(thinking),
             open: false,
+            ends_it: false,
             answered_since: None,
             clock,
             drain,
@@ -203,6 +206,11 @@ impl<'a> Exchange<'a> {
             Some(_) => Onward::Upgrade,
             None => Onward::of(self.asked.version, self.open),
         };
+        self.ends_it = framed.sending == Sending::UntilClose;
+        if self.ends_it {
+            // RFC 9112 §8: what is cut short must not look whole, not even when it is our program or its task that ends.
+            wire.stream.reset();
+        }
         let wall = self.clock.wall();
         wire.output
             .text(|text| respond::write_head(text, head.status, &head.headers, framed, onward, wall));
@@ -255,6 +263,9 @@ impl<'a> Exchange<'a> {
     fn end<S: Transport>(&mut self, received: Poll<Received>, wire: &mut Wire<S>, cx: &Context<'_>) -> Poll<Ended> {
         if let Stage::Tunnel(tunnel) = std::mem::replace(&mut self.stage, Stage::Answered) {
             return Poll::Ready(Ended::Tunnel(tunnel));
+        }
+        if std::mem::take(&mut self.ends_it) {
+            wire.stream.keep();
         }
         match received {
             Poll::Ready(Received::Whole) if self.open => Poll::Ready(Ended::Open),

@@ -7,6 +7,9 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Lets the close that follows look like a failure to the client, not like an end.
     fn reset(&self);
 
+    /// Takes [`Transport::reset`] back: the close that follows is an end.
+    fn keep(&self);
+
     /// Lets the next write be tried though the system did not say that there is room.
     fn insist(&mut self);
 

@@ -9,6 +9,10 @@ impl Transport for Stream {
         Self::reset(self);
     }
 
+    fn keep(&self) {
+        Self::keep(self);
+    }
+
     fn insist(&mut self) {
         Self::insist(self);
     }
@@ -21,6 +25,10 @@ impl Transport for Stream {
 impl Transport for TlsStream<Stream> {
     fn reset(&self) {
         self.get_ref().0.reset();
+    }
+
+    fn keep(&self) {
+        self.get_ref().0.keep();
     }
 
     fn insist(&mut self) {

@@ -153,6 +153,39 @@ async fn a_response_that_fails_never_looks_whole() {
 }
 
 #[tokio::test]
+async fn an_answer_that_only_the_end_of_its_connection_delimits_looks_whole_only_when_it_is() {
+    // More than reaches a client that reads nothing: the system still has the rest when the connection ends.
+    const LENGTH: usize = 500_000;
+    let body = |panics: bool| {
+        let mut pieces = vec![Ok(Bytes::from(vec![b'x'; LENGTH]))];
+        Body::from_poll(None, move |_| {
+            let piece = pieces.pop();
+            assert!(piece.is_some() || !panics, "as the test wants");
+            Poll::Ready(piece)
+        })
+    };
+    let running = Running::start(
+        |_| {},
+        move |request: Request<Body>| async move { Response::new(body(request.uri() == "/panic")) },
+    );
+    for path in ["/panic", "/"] {
+        let mut client = running.client().await;
+        client.send(&format!("GET {path} HTTP/1.0\r\nhost: x\r\n\r\n")).await;
+        until("its connection is gone", || {
+            running.server.status().connections_accepted > 0 && running.server.status().connections_open == 0
+        })
+        .await;
+        let rest = client.rest().await;
+        if path == "/" {
+            let answer = rest.unwrap();
+            assert_eq!(answer.split_once("\r\n\r\n").unwrap().1.len(), LENGTH);
+        } else {
+            assert_eq!(rest.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_response_shorter_than_announced_never_looks_whole() {
     let running = Running::start(
         |_| {},

@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 impl Transport for DuplexStream {
     fn reset(&self) {}
 
+    fn keep(&self) {}
+
     fn insist(&mut self) {}
 
     fn sent(&self) -> u64 {
