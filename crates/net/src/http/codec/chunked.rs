@@ -6,7 +6,8 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The most digits of a size: what 64 bits hold. Leading zeros count.
 const SIZE_DIGITS_MAX: u8 = 16;
-/// The most bytes of extensions in one body. Nobody uses them but those who want to keep a parser busy.
+/// The most bytes of extensions in the body of a request (RFC 9112 §7.1.1), and in one chunk of an answer. Nobody uses them
+/// but those who want to keep a parser busy, and origins that pad every size.
 const EXTENSIONS_BYTES_MAX: u32 = 4096;
 /// The most bytes of trailers.
 const TRAILERS_BYTES_MAX: usize = 8192;
@@ -19,18 +20,19 @@ pub struct ChunkedDecoder {
     place: Place,
     /// Of the size that is being read, then of the chunk that is being passed on.
     left: u64,
+    /// Of the whole body, or of the chunk.
     extension_bytes: u32,
     trailers: Vec<u8>,
     trailers_bytes_max: usize,
     trailers_count_max: usize,
-    /// Whether white space may follow a size.
-    takes_padding: bool,
+    /// Whether an origin sent it: white space may follow a size, and extensions are bounded chunk by chunk.
+    is_answer: bool,
 }
 
 impl Default for ChunkedDecoder {
     fn default() -> Self {
         let mut decoder = Self::of_answer(TRAILERS_BYTES_MAX, TRAILERS_COUNT_MAX);
-        decoder.takes_padding = false;
+        decoder.is_answer = false;
         decoder
     }
 }
@@ -91,7 +93,7 @@ impl ChunkedDecoder {
             trailers: Vec::new(),
             trailers_bytes_max: bytes_max,
             trailers_count_max: count_max,
-            takes_padding: true,
+            is_answer: true,
         }
     }
 
@@ -140,11 +142,14 @@ impl ChunkedDecoder {
         Ok(match (self.place, byte) {
             (Place::Start, _) => {
                 self.left = digit(byte)?;
+                if self.is_answer {
+                    self.extension_bytes = 0;
+                }
                 Place::Size(1)
             }
             (Place::Size(_), b'\r') => Place::SizeEnd,
             (Place::Size(_) | Place::Padding, b';') => self.extend()?,
-            (Place::Size(_), b' ' | b'\t') if self.takes_padding => self.pad()?,
+            (Place::Size(_), b' ' | b'\t') if self.is_answer => self.pad()?,
             (Place::Padding, b' ' | b'\t') => self.pad()?,
             (Place::Padding, b'\r') => Place::SizeEnd,
             (Place::Size(digits), _) if digits < SIZE_DIGITS_MAX => {

@@ -188,6 +188,35 @@ fn extensions_and_trailers_are_bounded() {
 }
 
 #[test]
+fn extensions_are_bounded_in_a_request_as_a_whole_and_in_an_answer_chunk_by_chunk() {
+    let each = |padding: &str| format!("1{padding}\r\nx\r\n").repeat(2000) + "0\r\n\r\n";
+    let long = format!("1;{}\r\nx\r\n0\r\n\r\n", "a".repeat(5000));
+    let table = [
+        (each("   "), true, false),
+        (each(";a"), true, true),
+        (each(";abc"), true, false),
+        (long, false, false),
+    ];
+    for (body, in_answer, in_request) in table {
+        for (mut decoder, expected) in [
+            (ChunkedDecoder::of_answer(100, 1), in_answer),
+            (ChunkedDecoder::default(), in_request),
+        ] {
+            let mut rest = body.as_bytes();
+            let whole = loop {
+                match decoder.decode(rest) {
+                    Ok(Decoded::Data { skip, length }) => rest = &rest[skip + length..],
+                    Ok(Decoded::End(_)) => break true,
+                    Ok(Decoded::Nothing(_)) => panic!("all of it is there"),
+                    Err(NotChunked) => break false,
+                }
+            };
+            assert_eq!(whole, expected, "{:?}", &body[..20]);
+        }
+    }
+}
+
+#[test]
 fn sizes_and_numbers_are_written_as_they_are_read() {
     for length in [1, 9, 10, 15, 16, 255, 256, 4095, 4096, 65535, 65536, usize::MAX] {
         let mut text = Vec::new();
