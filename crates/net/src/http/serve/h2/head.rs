@@ -161,9 +161,12 @@ impl Found {
             b":path" => &mut self.path,
             _ => return Err(Wrong::Malformed),
         };
-        if place.replace(index).is_some() || !is_value(fields.value(index)) {
+        let value = fields.value(index);
+        if place.replace(index).is_some() || !is_value(value) {
             return Err(Wrong::Malformed);
         }
+        // In HTTP/1 it would stand in the head too, and count.
+        self.size += value.len();
         Ok(())
     }
 

@@ -171,6 +171,38 @@ fn requests_by_table() {
 }
 
 #[test]
+fn a_head_is_as_large_as_all_that_is_in_it() {
+    let limits = ServerLimits {
+        header_size_max: 1000,
+        uri_length_max: 10_000,
+        ..ServerLimits::default()
+    };
+    let read_with = |method: &str, path: &str, authority: &str, value: &str| {
+        let all = request(method, path, Some(authority), &[("a", value)])
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect::<Vec<_>>();
+        let all: Vec<_> = all
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        with(&all, |fields| read(fields, true, &limits).map(|_| ()))
+    };
+    let (long, path) = ("a".repeat(600), format!("/{}", "a".repeat(600)));
+    let too_large = Err(Wrong::Refused(Refusal::HeaderTooLarge));
+    // Each fits, and any two do not.
+    assert_eq!(read_with(&long, "/", "y", ""), Ok(()));
+    assert_eq!(read_with("GET", &path, "y", ""), Ok(()));
+    assert_eq!(read_with("GET", "/", &long, ""), Ok(()));
+    assert_eq!(read_with(&long, &path, "y", ""), too_large);
+    assert_eq!(read_with(&long, "/", &long, ""), too_large);
+    assert_eq!(read_with(&long, "/", "y", &long), too_large);
+    assert_eq!(read_with("GET", &path, &long, ""), too_large);
+    assert_eq!(read_with("GET", &path, "y", &long), too_large);
+    assert_eq!(read_with("GET", "/", &long, &long), too_large);
+}
+
+#[test]
 fn schemes_and_tunnels() {
     let with = |scheme: &'static str| {
         [
