@@ -69,8 +69,8 @@ pub(super) struct Connection<'a, S, H> {
     pub(super) tableless: bool,
     /// Whether there are requests whose answers wait for the window of all of them.
     pub(super) scarce: bool,
-    /// How many requests were answered at once in this turn.
-    pub(super) answered: usize,
+    /// How many requests were taken up in this turn.
+    pub(super) asked: usize,
     /// Whether there was any request.
     pub(super) served: bool,
     pub(super) now: Instant,
@@ -127,7 +127,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             flowed: now,
             tableless: false,
             scarce: false,
-            answered: 0,
+            asked: 0,
             served: false,
             now,
             changed: now,
@@ -169,7 +169,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.now = self.wire.alarm.now();
         self.meter.turn(self.now);
-        self.answered = 0;
+        self.asked = 0;
         loop {
             if self.opening.is_begun() && self.leaving.is_none() && self.drain.is_retiring() {
                 self.leave();

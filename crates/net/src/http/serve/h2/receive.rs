@@ -18,8 +18,8 @@ use crate::http::{Body, BodyFault, Handler, Interim, Refusal};
 use ::http::{HeaderMap, Request, StatusCode};
 use peregrine_base::Instant;
 
-/// How many requests may be answered at once before the others of the event loop have their turn.
-const ANSWERS_PER_TURN_MAX: usize = 128;
+/// How many requests are taken up before the others of the event loop have their turn.
+const REQUESTS_PER_TURN_MAX: usize = 128;
 
 /// How a connection begins, and heads on it.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
             self.opening.preface = true;
         }
         loop {
-            if self.answered >= ANSWERS_PER_TURN_MAX {
+            if self.asked >= REQUESTS_PER_TURN_MAX {
                 return Ok(Hunger::Turn);
             }
             if self.wire.output.len() >= OUTPUT_BYTES_MAX {
@@ -301,6 +301,7 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
 
     /// A request whose head is here.
     fn request(&mut self, id: u32, fields: &mut Fields, end: bool) {
+        self.asked += 1;
         if self.told.is_some() {
             // §6.8: the client knows that nothing is done for it.
             return self.write_reset(id, Code::Refused);

@@ -51,7 +51,6 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
             return false;
         }
         self.tableless = true;
-        self.answered += 1;
         if length == 0 {
             return true;
         }

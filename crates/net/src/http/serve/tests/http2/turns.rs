@@ -1,6 +1,6 @@
 //! Requests side by side on one connection: what one does, or what is under way to one that is over, is nothing to the others.
 
-use super::hostile::{GET, Raw, block};
+use super::hostile::{GET, Raw, block, raw_frame};
 use super::*;
 use crate::http::hpack::{Decoder, Fields};
 use std::cell::Cell;
@@ -134,6 +134,31 @@ async fn much_work_in_one_go_is_done_in_several() {
     );
     let mut client = connect(&running).await;
     assert_eq!(ask(&mut client, request("GET", "http://x/")).await.unwrap().2, "499500");
+}
+
+#[tokio::test]
+async fn others_have_their_turn_among_many_requests() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (told, tell) = tokio::sync::watch::channel(None);
+    let counter = Arc::clone(&asked);
+    let running = start(
+        |_| {},
+        move |_| {
+            if counter.fetch_add(1, Ordering::SeqCst) == 0 {
+                let (told, counter) = (told.clone(), Arc::clone(&counter));
+                tokio::spawn(async move { told.send_replace(Some(counter.load(Ordering::SeqCst))) });
+            }
+            async { Response::new(Body::empty()) }
+        },
+    );
+    let mut raw = Raw::connect_to(running.address).await;
+    let requests: Vec<u8> = (0..400)
+        .flat_map(|number| raw_frame(HEADERS, 0x5, 2 * number + 1, &get("/")))
+        .collect();
+    raw.write(&requests).await;
+    assert_eq!(raw.answer(799).await.2, Ok(()));
+    let seen = tell.borrow().expect("it had its turn");
+    assert!((1..=128).contains(&seen), "after {seen} requests");
 }
 
 #[tokio::test]
