@@ -9,7 +9,7 @@ use crate::http::codec::output::Output;
 use crate::http::frames::{self, PAYLOAD_BYTES_MAX, flag, kind};
 use crate::http::hpack::encode;
 use crate::http::{Body, Interim, Problem, hygiene};
-use ::http::header::{CONTENT_LENGTH, DATE};
+use ::http::header::{CONTENT_LENGTH, DATE, TRAILER};
 use ::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 use http_body::Body as _;
@@ -190,6 +190,7 @@ impl<'a> Stream<'a> {
         };
         let (mut head, body) = response.into_parts();
         let headers = &mut head.headers;
+        let trailers: Vec<_> = headers.get_all(TRAILER).iter().cloned().collect();
         hygiene::strip_hop_by_hop(headers);
         let bodiless = self.is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let announced = headers
@@ -209,6 +210,12 @@ impl<'a> Stream<'a> {
             headers.remove(CONTENT_LENGTH);
             if let Some(length) = length {
                 headers.insert(CONTENT_LENGTH, length.into());
+            }
+        }
+        if length.is_none() && !bodiless {
+            // Who made the answer says what will stand behind its body (RFC 9110 §6.6.2).
+            for names in trailers {
+                headers.append(TRAILER, names);
             }
         }
         let ended = bodiless || (body.is_empty() && length.unwrap_or(0) == 0);

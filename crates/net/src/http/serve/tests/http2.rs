@@ -186,6 +186,40 @@ async fn bodies_and_trailers_pass_both_ways_and_interim_answers_before_them() {
     );
 }
 
+#[tokio::test]
+async fn trailers_are_announced_where_there_may_be_some() {
+    let running = start(
+        |_| {},
+        async |request: Request<Body>| {
+            let sum = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
+            let body = match request.uri().path() {
+                "/some" => Body::stream(frames([
+                    http_body::Frame::data(Bytes::from_static(b"abc")),
+                    http_body::Frame::trailers(sum),
+                ])),
+                _ => Body::full("abc"),
+            };
+            let mut response = Response::new(body);
+            for name in ["x-sum", "x-more"] {
+                response.headers_mut().append("trailer", name.parse().unwrap());
+            }
+            response
+        },
+    );
+    let mut client = connect(&running).await;
+    for (path, expected) in [("some", &["x-sum", "x-more"][..]), ("none", &[])] {
+        let (_, headers, text) = ask(&mut client, request("GET", &format!("http://x/{path}")))
+            .await
+            .unwrap();
+        let announced: Vec<_> = headers
+            .get_all("trailer")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!((&announced[..], text.as_str()), (expected, "abc"), "{path}");
+    }
+}
+
 /// A body of these frames.
 fn frames<const N: usize>(
     frames: [http_body::Frame<Bytes>; N],
