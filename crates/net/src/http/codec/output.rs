@@ -22,6 +22,8 @@ pub(crate) struct Output {
     text_start: usize,
     pieces: VecDeque<Piece>,
     length: usize,
+    /// How much was written ever.
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,16 @@ impl Output {
     /// The number of bytes that wait.
     pub(crate) const fn len(&self) -> usize {
         self.length
+    }
+
+    /// How many bytes went out so far.
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// How many will have gone out once those that wait have.
+    pub(crate) const fn end(&self) -> u64 {
+        self.written + self.length as u64
     }
 
     /// Appends what `write` appends to the text.
@@ -108,6 +120,7 @@ impl Output {
 
     fn advance(&mut self, mut written: usize) {
         self.length -= written;
+        self.written += written as u64;
         while written > 0 {
             let Some(piece) = self.pieces.front_mut() else { break };
             let now = match piece {

@@ -63,8 +63,9 @@ pub(super) struct Connection<'a, S, H> {
     pub(super) credit: u32,
     /// What was written of bodies since the meter was told.
     pub(super) sent: Sent,
-    /// When something of a body was written last.
-    flowed: Instant,
+    /// Up to where the output has something of bodies, and when that was last on its way.
+    pub(super) bodies_end: u64,
+    pub(super) flowed: Instant,
     /// Whether the client knows that our side uses no table of fields.
     pub(super) tableless: bool,
     /// Whether there are requests whose answers wait for the window of all of them.
@@ -76,8 +77,10 @@ pub(super) struct Connection<'a, S, H> {
     pub(super) now: Instant,
     /// When a request ended last, or the connection began.
     pub(super) changed: Instant,
+    /// Whether there are requests that wait for a window and for what they have written.
+    pub(super) unsent: bool,
     /// Not after the first time at which a request has waited too long for a window.
-    due: Instant,
+    pub(super) due: Instant,
     /// Since when the client has been told to leave.
     pub(super) leaving: Option<Instant>,
     /// Whether it knows.
@@ -124,6 +127,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             room: Arc::new(Room::new(now)),
             credit: 0,
             sent: Sent::default(),
+            bodies_end: 0,
             flowed: now,
             tableless: false,
             scarce: false,
@@ -131,6 +135,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             served: false,
             now,
             changed: now,
+            unsent: false,
             due: Instant::FAR,
             leaving: None,
             knows: false,
@@ -181,9 +186,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             };
             self.write_queue();
             let sent = std::mem::take(&mut self.sent);
-            if sent.bytes > 0 {
-                self.flowed = self.now;
-            }
+            self.note_flow(&sent);
             self.meter.sent(&sent);
             let flushed = match self.wire.poll_flush(cx) {
                 Poll::Ready(Ok(())) => true,
@@ -191,6 +194,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
                 Poll::Ready(Err(WriteFault::Stalled)) => return Poll::Ready(End::Stalled),
                 Poll::Pending => false,
             };
+            self.note_sent();
             if flushed && self.told.is_some() && self.streams.is_empty() {
                 return Poll::Ready(End::Done);
             }
@@ -307,8 +311,8 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         {
             inbox.answered(self.now);
         }
-        if let Some(since) = stream.blocked_since {
-            self.due = self.due.min(since.after(self.shared.limits.stall_timeout));
+        if let Some(blocked) = &stream.blocked {
+            self.unsent |= blocked.sent_at.is_none();
             self.scarce |= stream.window > 0;
         }
         if turn == Turn::More && !stream.queued {
@@ -457,9 +461,9 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         let some = id.map_or(0..=u32::MAX, |id| id..=id);
         let mut waiting: Vec<(Instant, u32)> = Vec::new();
         for (id, stream) in self.streams.range_mut(some) {
-            if let Some(since) = stream.blocked_since.filter(|_| !stream.queued) {
+            if let Some(blocked) = stream.blocked.filter(|_| !stream.queued) {
                 stream.queued = true;
-                waiting.push((since, *id));
+                waiting.push((blocked.since, *id));
             }
         }
         // Who has waited longest comes first, or the first ones would take it all whenever there is little.
@@ -511,25 +515,5 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             deadline = deadline.min(until);
         }
         Ok(Some(deadline))
-    }
-
-    /// Ends the requests that have waited too long for a window. That of all of them is shut to nobody alone: who waits for it
-    /// while others have their turn waits for them, not for the client.
-    fn end_stalled(&mut self) {
-        let (now, timeout, flowed) = (self.now, self.shared.limits.stall_timeout, self.flowed);
-        let waiting = self.streams.iter().filter_map(|(id, stream)| {
-            let since = stream.blocked_since?;
-            Some((*id, if stream.window > 0 { since.max(flowed) } else { since }))
-        });
-        let (over, left): (Vec<_>, Vec<_>) = waiting.partition(|(_, since)| since.after(timeout) <= now);
-        self.due = left
-            .iter()
-            .map(|(_, since)| since.after(timeout))
-            .min()
-            .unwrap_or(Instant::FAR);
-        for (id, _) in over {
-            self.shared.statistics.stalled.increment();
-            self.cut(id, Code::Cancel);
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! HTTP/2 on a connection of a client (RFC 9113), with an engine of our own: one task for each connection owns all there is
 //! of it, without a lock. It reads into one buffer, looks at frames where they were read, and writes all that is answered in
 //! one turn together ([`connection`]). A request that the handler can answer at once is read and written without a map of
-//! fields ([`short`]); any other is worked on in the same task, only when something rang for it ([`stream`], [`bell`]).
+//! fields ([`short`]); any other is worked on in the same task, only when something rang for it ([`stream`], [`bell`]), and
+//! ended when its client opens no window for it ([`stall`]).
 //!
 //! What frames and blocks of fields are made of is known to [`crate::http::frames`] and [`crate::http::hpack`]; what frames do
 //! to [`receive`]; which requests are ones to [`head`].
@@ -16,6 +17,7 @@ pub(super) mod meter;
 mod receive;
 mod request_body;
 mod short;
+mod stall;
 mod stream;
 
 use super::transport::Transport;

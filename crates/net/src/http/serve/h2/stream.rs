@@ -5,6 +5,7 @@ use super::super::Shared;
 use super::bell::{Bell, Ring};
 use super::meter::Sent;
 use super::request_body::Inbox;
+use super::stall::Blocked;
 use crate::http::codec::output::Output;
 use crate::http::frames::{self, PAYLOAD_BYTES_MAX, flag, kind};
 use crate::http::hpack::encode;
@@ -41,8 +42,8 @@ pub(super) struct Stream<'a> {
     /// How much of the answer the client takes; less than nothing after it made its windows smaller (RFC 9113 §6.9.2).
     pub(super) window: i64,
     pub(super) receiving: Receiving,
-    /// Since when the answer waits for a window.
-    pub(super) blocked_since: Option<Instant>,
+    /// Whether the answer waits for a window.
+    pub(super) blocked: Option<Blocked>,
     /// Whether it stands in the connection's queue of those that have more to write.
     pub(super) queued: bool,
     ring: Arc<Ring>,
@@ -114,7 +115,7 @@ impl<'a> Stream<'a> {
                 ended: true,
                 inbox: None,
             },
-            blocked_since: None,
+            blocked: None,
             queued: false,
             waker: Waker::from(Arc::clone(&ring)),
             ring,
@@ -169,10 +170,11 @@ impl<'a> Stream<'a> {
         let turn = answering.poll(id, &mut self.window, out, &mut cx);
         let blocked = turn == Turn::Waits && !answering.rest.is_empty();
         if !blocked || out.sent.bytes > before {
-            self.blocked_since = None;
+            self.blocked = None;
         }
         if blocked {
-            self.blocked_since.get_or_insert(now);
+            let end = out.output.end();
+            self.blocked.get_or_insert_with(|| Blocked::new(now, end));
         }
         if turn == Turn::Ended {
             self.stage = Stage::Answered;

@@ -3,6 +3,7 @@
 mod hostile;
 mod rules;
 mod short;
+mod slow;
 mod turns;
 mod windows;
 

@@ -1,10 +1,10 @@
 //! HTTP/2 as hostile clients speak it: frames by hand.
 
 use super::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A connection by hand.
-pub(super) struct Raw(TcpStream);
+pub(super) struct Raw<S = TcpStream>(S);
 
 /// A frame as it came: kind, flags, stream, content.
 pub(super) type RawFrame = (u8, u8, u32, Vec<u8>);
@@ -24,6 +24,16 @@ impl Raw {
     pub(super) async fn silent(address: SocketAddr) -> Self {
         let mut raw = Self(TcpStream::connect(address).await.unwrap());
         raw.0.write_all(crate::http::serve::h2::meter::PREFACE).await.unwrap();
+        raw
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
+    /// Over `stream`, with the windows that are usual.
+    pub(super) async fn over(stream: S) -> Self {
+        let mut raw = Self(stream);
+        raw.0.write_all(crate::http::serve::h2::meter::PREFACE).await.unwrap();
+        raw.send(4, 0, 0, &[]).await;
         raw
     }
 
