@@ -7,14 +7,14 @@ use super::End;
 use super::bell::Bell;
 use super::meter::{Allowed, Meter, Sent};
 use super::receive::{Hunger, Opening};
-use super::request_body::Room;
+use super::request_body::{Inbox, Room};
 use super::stream::{BODIES_BYTES_MAX, Outbound, Stream, Turn};
 use crate::drain::DrainWatch;
 use crate::http::codec::pages::PAGE_BYTES;
 use crate::http::codec::wire::{Wire, WriteFault};
 use crate::http::frames::{self, Code, WINDOW_FIRST, WINDOW_MAX, kind};
 use crate::http::hpack::Decoder;
-use crate::http::{Handler, Peer};
+use crate::http::{BodyFault, Handler, Peer};
 use peregrine_base::Instant;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -165,8 +165,13 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         });
     }
 
-    /// What is left when it has ended; all work for its requests is dropped.
+    /// What is left when it has ended; all work for its requests is dropped, and their bodies come to no end.
     pub(super) fn into_wire(self) -> Wire<S> {
+        let receiving = self.streams.values().map(|stream| &stream.receiving);
+        for inbox in receiving.filter_map(|receiving| receiving.inbox.as_ref()) {
+            inbox.fail(BodyFault::Broken);
+            self.count_fault(inbox);
+        }
         self.wire
     }
 
@@ -374,13 +379,15 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         let receiving = &stream.receiving;
         if receiving.ended {
             self.remove(id);
-        } else if receiving
-            .inbox
-            .as_ref()
-            .is_none_or(super::request_body::Inbox::is_given_up)
-        {
+        } else if receiving.inbox.as_ref().is_none_or(Inbox::is_given_up) {
             // RFC 9113 §8.1: what is still to come is of no use.
             self.cut(id, Code::NoError);
+        }
+    }
+
+    fn count_fault(&self, inbox: &Inbox) {
+        if let Some(fault) = inbox.take_fault() {
+            self.shared.statistics.fail_body(fault);
         }
     }
 
@@ -389,6 +396,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         if let Some(stream) = self.streams.remove(&id)
             && let Some(inbox) = &stream.receiving.inbox
         {
+            self.count_fault(inbox);
             let taken = u32::try_from(inbox.close()).unwrap_or(WINDOW_MAX);
             self.give_back_to_all(taken);
         }
@@ -426,7 +434,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
         if let Some(stream) = self.streams.get(&id)
             && let Some(inbox) = &stream.receiving.inbox
         {
-            inbox.fail(crate::http::BodyFault::Malformed);
+            inbox.fail(BodyFault::Malformed);
         }
         self.cut(id, code);
     }
@@ -509,6 +517,7 @@ impl<'a, S: Transport, H: Handler> Connection<'a, S, H> {
             };
             let until = self.changed.after(silence);
             if self.now >= until {
+                self.shared.statistics.idle.increment();
                 self.leave();
                 return Ok(None);
             }

@@ -47,6 +47,8 @@ struct Shelf {
     data: BytesMut,
     trailers: Option<HeaderMap>,
     end: End,
+    /// Why it failed whoever took it.
+    fault: Option<BodyFault>,
     /// How much was taken since the connection last asked.
     taken: usize,
     taker: Option<Waker>,
@@ -78,6 +80,7 @@ pub(super) fn channel(
         data: BytesMut::new(),
         trailers: None,
         end: End::Open,
+        fault: None,
         taken: 0,
         taker: None,
         owner,
@@ -133,8 +136,16 @@ impl Inbox {
         self.change(|shelf| {
             if shelf.end == End::Open {
                 shelf.end = End::Failed(fault);
+                if !shelf.given_up {
+                    shelf.fault.get_or_insert(fault);
+                }
             }
         });
+    }
+
+    /// Why it failed whoever took it, if it did; told once.
+    pub(super) fn take_fault(&self) -> Option<BodyFault> {
+        self.0.lock().fault.take()
     }
 
     /// How much was taken since the last time.
@@ -191,6 +202,7 @@ pub(super) struct RequestBody {
 impl RequestBody {
     fn fail(&mut self, fault: BodyFault) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.over = true;
+        self.shelf.lock().fault.get_or_insert(fault);
         Poll::Ready(Some(Err(BodyError::new(fault, Party::Downstream))))
     }
 

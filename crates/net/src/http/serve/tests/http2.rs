@@ -1,5 +1,6 @@
 //! HTTP/2 as well-behaved clients speak it.
 
+mod counts;
 mod hostile;
 mod rules;
 mod short;
