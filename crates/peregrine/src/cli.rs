@@ -35,36 +35,23 @@ pub struct Cli {
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "what a command does its arguments say, at length too")]
 pub enum Command {
-    /// Serve: answer requests in front of an upstream.
     Serve(serve::Arguments),
-    /// Start a sample shop, drive it with and without Peregrine, and show the difference.
     Demo(demo::Arguments),
-    /// Find every mistake in a configuration file.
     Check(check::Arguments),
     /// Explain, describe or write configuration.
     Config(config::Arguments),
-    /// Why a URL is, or is not, answered from the cache.
     Explain(explain::Arguments),
-    /// Make cached answers go away, or become stale.
     Invalidate(invalidate::Arguments),
-    /// Make, list, rotate and destroy the keys of encryption.
     Keys(keys::Arguments),
-    /// Make, list and revoke keys to the admin API.
     Apikeys(apikeys::Arguments),
-    /// Who changed what, and whether the record of it is whole.
     Audit(audit::Arguments),
-    /// Load pages into the cache before anybody asks for them.
     Warm(warm::Arguments),
-    /// What the cache holds and did, and why it did not do more.
     Stats(stats::Arguments),
-    /// The same live: requests, latency, hit ratio, routes, upstreams and nodes, in this terminal.
     Top(top::Arguments),
-    /// What is wrong now, and what to do about it.
     Alerts(alerts::Arguments),
-    /// What changed, what it means, and what would make it better.
     Report(report::Arguments),
-    /// Measure a URL under load, or two side by side.
     Bench(bench::Arguments),
     /// Whether running nodes keep their promises about freshness.
     #[command(subcommand)]

@@ -201,7 +201,7 @@ reasons! {
         AlreadyStale "already_stale" 9111 "4.2" "not stored: stale on arrival, with nothing to validate it by"
             "let the origin send a longer lifetime or an ETag, or check its clock";
         Status "status" 9111 "3" "not stored: the status is not cacheable unless the origin gives a lifetime"
-            "let the origin send `max-age`, or list the status under `negative_statuses`";
+            "let the origin send `max-age`; an error may be kept by `negative_statuses` and `negative_ttl`";
         StatusForbids "status_forbids" 6585 "3" "not stored: the status may never be stored (428, 429, 431, 511)";
         StatusOfRequest "status_of_request" 9111 "3"
             "not stored: the status answers fields of this one request, which are no part of the key";

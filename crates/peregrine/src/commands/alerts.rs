@@ -15,6 +15,7 @@ use std::fmt::Write;
 /// What can be said to `alerts`.
 #[derive(Debug, Args)]
 #[command(
+    about = "What is wrong now, and what to do about it",
     long_about = "Lists what fires or is about to, the worst first, with what to do about it. With --fail-on the exit code is 1 \
                   while an alert of at least that severity fires, so that a deployment can stop.",
     after_help = "Examples:\n  \

@@ -12,6 +12,7 @@ use serde_json::json;
 /// What can be said to `apikeys`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Make, list and revoke keys to the admin API",
     long_about = "API keys let programs and people call the admin API of a running Peregrine with less than the admin token \
                   may: as viewer, operator or admin, limited to namespaces and in time, each told apart in the audit log. A \
                   key is shown once, when it is made.",

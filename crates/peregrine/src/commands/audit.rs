@@ -12,6 +12,7 @@ use std::path::PathBuf;
 /// What can be said to `audit`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Who changed what, and whether the record of it is whole",
     long_about = "Shows what was changed on a running Peregrine, by whom, and how it ended: changes through the admin API, \
                   logins, refused attempts, reloads. `verify` reads the log's own files, beside a running Peregrine or without \
                   one, and names the first record that was changed, removed, swapped or cut off.",

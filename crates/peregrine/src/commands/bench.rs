@@ -16,6 +16,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// What can be said to `bench`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Measure a URL under load, or two side by side",
     long_about = "Sends the same request again and again over many connections and measures how long the answers take. \
                   Without --rate it is a closed loop: each connection asks again as soon as it is answered, and a second \
                   table puts back what a stall kept from being sent. With --rate it is an open loop: requests come at their \

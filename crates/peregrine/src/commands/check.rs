@@ -18,6 +18,7 @@ use std::sync::Arc;
 /// What can be said to `check`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Find every mistake in a configuration file",
     long_about = "Reads a configuration as `serve` would, with the environment, and lists every mistake with its file, line \
                   and column: unknown fields with the nearest valid name, wrong types, impossible values, names that do not \
                   exist. Nothing is started.",
@@ -29,6 +30,9 @@ use std::sync::Arc;
 pub struct Arguments {
     /// The file; without it PEREGRINE_CONFIG, or peregrine.toml in this directory.
     pub file: Option<PathBuf>,
+    /// The same, as other commands take it.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -56,7 +60,7 @@ struct Problem {
 /// # Errors
 /// When the configuration has mistakes, or there is none.
 pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
-    let Found { path, .. } = found::file(arguments.file.as_deref(), environment)
+    let Found { path, .. } = found::file(arguments.file.as_deref().or(arguments.config.as_deref()), environment)
         .ok_or_else(|| Failure::Usage("there is no peregrine.toml here: name the file to check".to_owned()))?;
     let file = path.display().to_string();
     let loaded = config::load(&Origin::File(path), &Overrides::default(), environment).and_then(rehearsed);

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// What can be said to `demo`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Start a sample shop, drive it with and without Peregrine, and show the difference",
     long_about = "Starts a sample shop API with realistic latency and Peregrine in front of it, drives the same mix of requests \
                   first straight at the shop and then through Peregrine, compares every answer with the shop's truth, and \
                   shows the difference. Then it keeps serving, so that you can look around.",

@@ -16,12 +16,13 @@ use std::time::Duration;
 /// What can be said to `explain`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Why a URL is, or is not, answered from the cache",
     long_about = "Asks a running Peregrine what it does with a request and why: the route that takes it, the key, what lies \
                   in the cache under it, every decision with its reason and the clause that asks for it, and what to change \
                   so that more of it would come from the cache.",
     after_help = "Examples:\n  \
         peregrine explain http://127.0.0.1:8080/products\n  \
-        peregrine explain --fetch /products/7                 make the request too, and say what became of it\n  \
+        peregrine explain --fetch /products/7                 make the request too\n  \
         peregrine explain -H 'Accept-Encoding: gzip' /products"
 )]
 pub struct Arguments {

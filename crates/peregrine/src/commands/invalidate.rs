@@ -13,6 +13,7 @@ use serde_json::json;
 /// What can be said to `invalidate`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Make cached answers go away, or become stale",
     long_about = "Takes answers out of the cache. Whatever is asked for after this returns was loaded from the origin after \
                   it. Several targets at once reach whatever any of them names.",
     after_help = "Examples:\n  \

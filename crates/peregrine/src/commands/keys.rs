@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 /// What can be said to `keys`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Make, list, rotate and destroy the keys of encryption",
     long_about = "Strategies with `encryption = true` leave memory sealed: by a data key for each tenant, which a master key \
                   wraps. `generate` works alone; the others ask a running Peregrine.",
     after_help = "Examples:\n  \
@@ -29,13 +30,9 @@ pub struct Arguments {
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a master key and print it as it is written into the configuration.
     Generate(generate::Arguments),
-    /// List the master keys and who has data keys.
     List(list::Arguments),
-    /// Let the active master key wrap all data keys.
     Rotate(rotate::Arguments),
-    /// Destroy the data keys of a tenant or namespace.
     Erase(erase::Arguments),
 }
 

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 /// What can be said to `report`.
 #[derive(Debug, Args)]
 #[command(
+    about = "What changed, what it means, and what would make it better",
     long_about = "A running Peregrine writes a report every few minutes: what changed, trends, the routes that cost their origins \
                   most, what was saved, and recommendations with their evidence. This prints the newest, or another of those \
                   that it kept.",

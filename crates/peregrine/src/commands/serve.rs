@@ -9,18 +9,22 @@ use std::path::PathBuf;
 /// What can be said to `serve`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Serve: answer requests in front of an upstream",
     long_about = "Answers requests in front of an upstream, from the cache where it may. SIGHUP reloads the configuration \
                   without dropping a request; a faulty one is refused and the running one stays. SIGUSR2 starts the program \
                   anew, which takes over without refusing a client. SIGTERM lets requests under way finish and ends.",
     after_help = "Examples:\n  \
-        peregrine serve --upstream http://127.0.0.1:3000                     safe defaults, no file needed\n  \
+        peregrine serve --upstream http://127.0.0.1:3000     safe defaults, no file needed\n  \
         peregrine serve --upstream https://api.example.com --listen 0.0.0.0:80\n  \
-        peregrine serve --config peregrine.toml\n  \
-        peregrine serve --config peregrine.toml --take-over                 in the place of the one that runs\n\n\
-        Without --config and --upstream: PEREGRINE_CONFIG, or peregrine.toml in this directory."
+        peregrine serve peregrine.toml\n  \
+        peregrine serve peregrine.toml --take-over           in the place of the one that runs\n\n\
+        Without a file and --upstream: PEREGRINE_CONFIG, or peregrine.toml in this directory."
 )]
 pub struct Arguments {
     /// The configuration file.
+    #[arg(conflicts_with_all = ["config", "upstream"])]
+    file: Option<PathBuf>,
+    /// The same, as other commands take it.
     #[arg(long, value_name = "FILE", conflicts_with = "upstream")]
     config: Option<PathBuf>,
     /// Serve this API with safe defaults, without a file.
@@ -44,11 +48,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, environment: &Environment) -> Result<(), Failure> {
     let origin = match &arguments.upstream {
         Some(url) => Origin::Upstream(with_scheme(url)),
-        None => match found::file(arguments.config.as_deref(), environment) {
+        None => match found::file(arguments.file.as_deref().or(arguments.config.as_deref()), environment) {
             Some(found) => Origin::File(found.path),
             None => {
                 return Err(Failure::Usage(
-                    "nothing to serve: name an API with --upstream http://127.0.0.1:3000, or a file with --config; `peregrine \
+                    "nothing to serve: name an API with --upstream http://127.0.0.1:3000, or a file; `peregrine \
                      demo` shows it on a sample shop"
                         .to_owned(),
                 ));

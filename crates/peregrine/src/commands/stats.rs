@@ -19,6 +19,7 @@ use std::time::Duration;
 /// What can be said to `stats`.
 #[derive(Debug, Args)]
 #[command(
+    about = "What the cache holds and did, and why it did not do more",
     long_about = "Shows for every namespace what was answered from the cache, what was not and why, and what it saved; and the \
                   reasons why requests did not come from the cache, each with what would change it. With Redis also how it is, and \
                   the nodes that share it with how far each is behind.",

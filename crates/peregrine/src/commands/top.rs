@@ -31,6 +31,7 @@ const KEY_WAIT: Duration = Duration::from_millis(200);
 /// What can be said to `top`.
 #[derive(Debug, Args)]
 #[command(
+    about = "The same live: requests, latency, hit ratio, routes, upstreams and nodes, in this terminal",
     long_about = "Shows a running Peregrine live: requests, errors, latency, hit ratio and what was saved; routes, the cache, \
                   upstreams, nodes, and requests as they end. Press ? for the keys.",
     after_help = "Examples:\n  \

@@ -24,14 +24,15 @@ const BOUND: Duration = Duration::from_secs(1);
 
 /// What can be verified.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "what a command does its arguments say, at length too")]
 pub enum Arguments {
-    /// Change values, invalidate them, read them from all nodes, and compare what comes with what is promised.
     Freshness(Box<Freshness>),
 }
 
 /// What can be said to `verify freshness`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Change values, invalidate them, read them from all nodes, and compare what comes with what is promised",
     long_about = "Serves an origin of its own whose values have version numbers, changes them, invalidates each change through \
                   the nodes, reads from all nodes all the time, and compares every answer with what was promised when it was \
                   asked for: P1 (the node that invalidated never gives an older version afterwards), P2 (no node does, one \
@@ -48,8 +49,9 @@ pub enum Arguments {
                   strategy = \"api_responses\"           # the one to be verified",
     after_help = "Examples:\n  \
         peregrine verify freshness --nodes http://127.0.0.1:8080 --duration 20s\n  \
-        peregrine verify freshness --origin-listen 0.0.0.0:7070 --nodes http://a:8080,http://b:8080,http://c:8080 \\\n    \
-        --admin http://a:9180,http://b:9180,http://c:9180 --duration 60s"
+        peregrine verify freshness --origin-listen 0.0.0.0:7070 --duration 60s \\\n    \
+        --nodes http://a:8080,http://b:8080,http://c:8080 \\\n    \
+        --admin http://a:9180,http://b:9180,http://c:9180"
 )]
 pub struct Freshness {
     /// The nodes to read from, as clients reach them.

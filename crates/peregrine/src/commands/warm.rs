@@ -21,6 +21,7 @@ const PROBLEMS_MAX: usize = 20;
 /// What can be said to `warm`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Load pages into the cache before anybody asks for them",
     long_about = "Has a running Peregrine ask its origin for every page of a list, at a bounded rate, and keep what may be \
                   kept. The list is a file with a URL or a path on each line (blank lines and lines that begin with # are \
                   passed over), `-` for the standard input, or a sitemap: a file or a URL, also of a sitemap index.",

@@ -2,6 +2,8 @@
 
 use super::node::Source;
 use super::{Resolved, Settings};
+use peregrine_cache::Freshness;
+use peregrine_http::config::{MatchConfig, RouteConfig};
 
 /// What `[cache]` says about sharing.
 const OF_SHARING: [&str; 5] = [
@@ -14,11 +16,62 @@ const OF_SHARING: [&str; 5] = [
 
 /// The doubts about `settings`, which `resolved` became.
 pub(super) fn of(settings: &Settings, resolved: &Resolved) -> Vec<String> {
-    if settings.redis.is_on() {
+    let mut doubts = if settings.redis.is_on() {
         with_redis(settings)
     } else {
         without_redis(resolved)
+    };
+    doubts.extend(lifetimes(settings, resolved));
+    doubts.extend(never_taken(settings));
+    doubts
+}
+
+/// Lifetimes that nothing gets.
+fn lifetimes(settings: &Settings, resolved: &Resolved) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for (name, strategy) in &settings.strategies {
+        let place = |field: &str| {
+            let source = &resolved.root.at(&format!("strategy.{name}.{field}"))?.source;
+            (*source != Source::Default).then(|| resolved.text.place(source))
+        };
+        if strategy.freshness == Freshness::Origin
+            && let Some(place) = place("ttl")
+        {
+            doubts.push(format!(
+                "strategy.{name}.ttl ({place}) is no lifetime of responses while strategy.{name}.freshness is \"origin\": \
+                 \"fallback\" uses it where the origin gives none"
+            ));
+        }
+        if strategy.negative_ttl.get().is_zero()
+            && let Some(place) = place("negative_statuses")
+        {
+            doubts.push(format!(
+                "strategy.{name}.negative_statuses ({place}) has no effect while strategy.{name}.negative_ttl is 0s"
+            ));
+        }
     }
+    doubts
+}
+
+/// Routes behind one that takes every request.
+fn never_taken(settings: &Settings) -> Option<String> {
+    let takes_all = |route: &RouteConfig| {
+        let MatchConfig {
+            host,
+            path,
+            methods,
+            headers,
+        } = &route.matches;
+        host == "*" && matches!(&**path, "*" | "/*") && methods.is_empty() && headers.is_empty()
+    };
+    let first = settings.routes.iter().position(takes_all)?;
+    let behind = settings.routes.len() - first - 1;
+    (behind > 0).then(|| {
+        format!(
+            "route[{first}] takes every request, so nothing reaches the {behind} behind it: routes are tried in the order of \
+             the file"
+        )
+    })
 }
 
 fn without_redis(resolved: &Resolved) -> Vec<String> {

@@ -12,8 +12,8 @@ targets = ["http://127.0.0.1:3000"]
 match = { path = "/api/*" }
 upstream = "api"
 strategy = "api_responses"
-
 [strategy.api_responses]
+freshness = "fallback"
 ttl = "5m"
 "#;
 
@@ -214,6 +214,28 @@ fn the_environment_names_the_file_and_goes_over_it() {
         &said.err,
         &["warning: cache.freshness_bound (300ms) is shorter than redis.operation_timeout (500ms)"],
     );
+}
+
+#[test]
+fn what_hardly_means_what_it_seems_to_is_told() {
+    let place = Place::with(
+        "[[upstream]]\nname = \"o\"\ntargets = [\"http://127.0.0.1:3000\"]\n[[route]]\nupstream = \"o\"\n\
+         [[route]]\nmatch.path = \"/api/*\"\nupstream = \"o\"\n\
+         [strategy.pages]\nttl = \"1m\"\n[strategy.errors]\nfreshness = \"force\"\nttl = \"1m\"\nnegative_statuses = [404]\n",
+    );
+    for arguments in [&["check"][..], &["check", "--config", "peregrine.toml"]] {
+        let said = place.run(arguments);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert_says(
+            &said.err,
+            &[
+                "warning: route[0] takes every request, so nothing reaches the 1 behind it",
+                "warning: strategy.pages.ttl (peregrine.toml:10:",
+                "warning: strategy.errors.negative_statuses (peregrine.toml:14:",
+            ],
+        );
+        assert!(!said.err.contains("strategy.errors.ttl"), "{}", said.err);
+    }
 }
 
 #[test]

@@ -108,6 +108,25 @@ fn the_help_of_every_command_names_its_options_and_has_an_example() {
         assert_eq!(said.code, 0, "{command:?}");
         assert_says(&said.out, options);
         assert_says(&said.out, &[&format!("peregrine {}", command.join(" "))]);
+        let examples = said.out.split("Examples:\n").nth(1).unwrap_or_default().lines();
+        for line in examples.take_while(|line| !line.is_empty()) {
+            let is_whole = ["peregrine ", "--"].iter().any(|begin| line.trim_start().starts_with(begin));
+            assert!(is_whole || line.contains("| peregrine"), "to be copied in one piece: {line}");
+        }
+    }
+}
+
+#[test]
+fn help_at_length_says_more_than_help_in_short() {
+    for (command, more) in [
+        (&["serve"][..], "SIGHUP reloads"),
+        (&["check"], "Nothing is started"),
+        (&["keys", "erase"], "Destroys the data keys"),
+        (&["verify", "freshness"], "Serves an origin of its own"),
+    ] {
+        let said = |flag| run(&[command, &[flag]].concat()).out;
+        assert_says(&said("--help"), &[more]);
+        assert!(!said("-h").contains(more), "{command:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 /// What can be said to `keys erase`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Destroy the data keys of a tenant or namespace",
     long_about = "Destroys the data keys of a tenant, or of what belongs to no tenant in a namespace: what was stored for it \
                   by strategies with encryption cannot be read again, wherever copies of it lie. What is in memory goes too. \
                   This cannot be undone.",

@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 /// What can be said to `keys generate`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Make a master key and print it as it is written into the configuration",
     long_about = "Makes a master key from the system's random bytes and prints it, or writes it to a new file. It is kept \
                   nowhere else: whoever loses it loses what it encrypts, whoever else reads it can read that too.",
     after_help = "Examples:\n  \
         peregrine keys generate\n  \
         peregrine keys generate --id 2026-11 --env      PEREGRINE_ENCRYPTION_KEY=2026-11:…\n  \
-        peregrine keys generate --file master.key       for encryption.key_files; only its owner can read it"
+        peregrine keys generate --file master.key       for encryption.key_files"
 )]
 pub(super) struct Arguments {
     /// Its name in records and listings; without it today's date and four random letters.

@@ -13,6 +13,7 @@ use peregrine_telemetry::time::Rfc3339;
 /// What can be said to `keys list`.
 #[derive(Debug, Args)]
 #[command(
+    about = "List the master keys and who has data keys",
     long_about = "Lists the master keys of a running Peregrine by their ids and, for every tenant and namespace that has any, \
                   its data keys. No key is shown.",
     after_help = "Examples:\n  peregrine keys list\n  peregrine keys list --json | jq '.owners[].owner'"

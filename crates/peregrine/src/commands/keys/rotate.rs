@@ -13,6 +13,7 @@ use serde_json::json;
 /// What can be said to `keys rotate`.
 #[derive(Debug, Args)]
 #[command(
+    about = "Let the active master key wrap all data keys",
     long_about = "Lets the active master key wrap the data keys that another one wraps: afterwards the old master key can be \
                   taken out of the configuration. Nothing that is stored is touched, and all of it can still be opened.",
     after_help = "Examples:\n  \
