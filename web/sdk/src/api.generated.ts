@@ -424,7 +424,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Why a URL is served as it is. Nothing is counted, nothing stored. */
+        /** Why a URL is served as it is. Nothing is counted, and nothing stored without `fetch`. */
         get: operations["explain"];
         put?: never;
         post?: never;
@@ -5312,7 +5312,7 @@ export interface operations {
                 url: string;
                 /** @description Default GET. */
                 method?: string;
-                /** @description Whether to ask the origin what it would answer now; default false. Not for who is limited to namespaces. */
+                /** @description Whether to make the request too, as a client would, which stores what may be stored; default false. Not for who is limited to namespaces. */
                 fetch?: boolean;
                 /** @description Header fields of the request, as a JSON object from names to texts. */
                 headers?: string;

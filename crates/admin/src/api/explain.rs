@@ -17,7 +17,8 @@ pub struct ExplainRequest {
     pub url: String,
     /// The method; GET when it is not given.
     pub method: String,
-    /// Whether to ask the origin what it would answer now. Without that, only what is stored and known is looked at.
+    /// Whether to make the request too, as a client would: through the cache, which stores what may be stored. Without that, only
+    /// what is stored and known is looked at.
     pub fetch: bool,
     /// Header fields of the request.
     pub headers: BTreeMap<String, String>,

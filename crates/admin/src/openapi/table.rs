@@ -112,7 +112,7 @@ const EXPLAIN: &[Given] = &[
     Given::new(
         "fetch",
         Kind::Flag,
-        "Whether to ask the origin what it would answer now; default false. Not for who is limited to namespaces.",
+        "Whether to make the request too, as a client would, which stores what may be stored; default false. Not for who is limited to namespaces.",
     ),
     Given::text(
         "headers",
@@ -226,7 +226,7 @@ pub(super) const TOLD: &[(Call, Told)] = &[
     (Call::Strategies, Told::new(Area::Cache, "The caching policies: what each of them means, who uses it, what came of it, its settings.").gives::<StrategiesReport>()),
     (Call::Tags, Told::new(Area::Cache, "The tags that most entries in memory carry.").asks(&[Given::new("limit", PAGE, "At most so many; default 100.")]).gives::<TagsPage>()),
     (Call::Entries, Told::new(Area::Cache, "Looks through the entries in memory, for a quarter of a second at most.").asks(ENTRIES).gives::<EntriesPage>()),
-    (Call::Explain, Told::new(Area::Cache, "Why a URL is served as it is. Nothing is counted, nothing stored.").asks(EXPLAIN).gives::<Explanation>()),
+    (Call::Explain, Told::new(Area::Cache, "Why a URL is served as it is. Nothing is counted, and nothing stored without `fetch`.").asks(EXPLAIN).gives::<Explanation>()),
     (Call::Operation, Told::new(Area::Cache, "Reads and writes named values.").takes::<OperationRequest>().gives::<WrittenOutcome<'_>>().also(PENDING.0, PENDING.1).refused(&[404])),
     (Call::Invalidate, invalidating("Makes entries gone or stale; answers when that holds.").takes::<Invalidation>()),
     (Call::Clear, invalidating("Removes a namespace, or everything.").may_take::<ClearRequest>()),

@@ -33,7 +33,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "alert[].metric",
         Kind::Text,
         Fallback::Required,
-        "The series that is watched, of those in docs/concepts/alerts.md.",
+        "The series that is watched, of those that the admin API lists under `history`.",
     ),
     row(
         "alert[].labels",
