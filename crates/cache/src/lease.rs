@@ -9,7 +9,7 @@ use crate::flight::{Closed, Flight, StreamHead};
 use crate::hit::Hit;
 use crate::key::{Key, TEXT_MAX};
 use crate::invalidation::Invalidation;
-use crate::ledger::Position;
+use crate::ledger::{Position, Standing};
 use crate::lookup::{Meta, Terms};
 use crate::outcome::{LoadFailure, MissReason, NotStored, PassReason, Refused};
 use crate::redis::ClusterLease;
@@ -211,10 +211,12 @@ impl Lease {
     }
 
     /// What lies there was found outdated without anything to take its place: from now on it is stale (RFC 9111 §4.3.5). Where
-    /// other nodes may have it too, all of its variants are.
+    /// other nodes may have it too, all of its variants are; they are told once.
     pub fn outdate(self) {
         let held = self.take();
-        if held.engine.redis_tier(&held.strategy).is_some() {
+        let namespace = held.key.namespace();
+        let is_good = |Hit(stale): &Hit| held.engine.standing(stale, namespace) == Standing::Valid;
+        if held.engine.redis_tier(&held.strategy).is_some() && held.stale.as_ref().is_some_and(is_good) {
             held.engine.invalidate_uncounted(&Invalidation {
                 keys: vec![held.key.text().to_owned()],
                 scope: Some(vec![held.key.namespace().name().to_owned()]),

@@ -3,7 +3,8 @@
 use crate::encode;
 use crate::head::StoredHead;
 use crate::identify::Asking;
-use crate::load::query_rule_permits;
+use crate::load::permits;
+use crate::reasons::is_about_the_asker;
 use crate::plane::Parts;
 use crate::policy::{self, Times};
 use crate::store;
@@ -62,14 +63,17 @@ impl<'a> Checking<'a> {
         let headers = &*encode::kept_apart(&head.headers, headers);
         let stored = (head.status, &mut head.headers);
         match policy::decide_head_update(&asking.asked, stored, length, (status, headers), rules, times) {
-            policy::HeadUpdate::Updated(_) if query_rule_permits(asking, head.status, &head.headers).is_err() => {
-                lease.outdate();
-                false
-            }
-            policy::HeadUpdate::Updated(plan) => {
-                let tags = policy::tags(&head.headers);
-                store::renew(lease, asking, &head, &plan, tags).is_ok()
-            }
+            policy::HeadUpdate::Updated(plan) => match permits(asking, &plan, head.status, &head.headers) {
+                Ok(()) => {
+                    let tags = policy::tags(&head.headers);
+                    store::renew(lease, asking, &head, &plan, tags).is_ok()
+                }
+                Err(decision) if is_about_the_asker(decision.reason) => false,
+                Err(_) => {
+                    lease.outdate();
+                    false
+                }
+            },
             policy::HeadUpdate::Outdated => {
                 lease.outdate();
                 false

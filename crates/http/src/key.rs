@@ -128,7 +128,7 @@ impl KeyRules {
 
     /// Whether some origins cannot tell it from another one, which decides about the answer and is known here by its own name
     /// only (see [`hygiene::is_alike`]).
-    fn is_imitation(&self, name: &HeaderName) -> bool {
+    pub(crate) fn is_imitation(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
         let is_meant = |known: &str| known != name && hygiene::is_alike(known, name);
         let is_known = || {

@@ -30,7 +30,7 @@ mod driven;
 mod planning;
 
 use driven::Driven;
-pub(crate) use planning::{Planned, plan, query_rule_permits};
+pub(crate) use planning::{Planned, permits, plan};
 
 /// What a load gives to the client that began it.
 pub(crate) enum Loaded {
@@ -283,7 +283,7 @@ impl Load {
         );
         match renewal {
             Renewal::Renewed(plan) => {
-                let kept = query_rule_permits(&self.asking, head.status, &head.headers).map(|()| plan);
+                let kept = permits(&self.asking, &plan, head.status, &head.headers).map(|()| plan);
                 Some((head, kept))
             }
             Renewal::Once(decision) => Some((head, Err(decision))),

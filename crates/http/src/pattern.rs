@@ -1,7 +1,6 @@
 //! Patterns in routes: `*` stands for any text, `/` included.
 
 use peregrine_cache::Glob;
-use std::borrow::Cow;
 
 /// Several patterns of which one is to match.
 #[derive(Clone, Debug, Default)]
@@ -38,11 +37,17 @@ impl Patterns {
     /// Whether one of them matches all of `text`.
     #[must_use]
     pub(crate) fn any(&self, text: &str) -> bool {
-        let text = if self.is_caseless && text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(text.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(text)
+        let any = |text: &str| self.globs.iter().any(|pattern| pattern.matches(text));
+        if !(self.is_caseless && text.bytes().any(|byte| byte.is_ascii_uppercase())) {
+            return any(text);
+        }
+        // Names are short, and a hit allocates nothing.
+        let mut room = [0; 64];
+        let Some(room) = room.get_mut(..text.len()) else {
+            return any(&text.to_ascii_lowercase());
         };
-        self.globs.iter().any(|pattern| pattern.matches(&text))
+        room.copy_from_slice(text.as_bytes());
+        room.make_ascii_lowercase();
+        std::str::from_utf8(room).is_ok_and(any)
     }
 }

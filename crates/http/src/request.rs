@@ -264,12 +264,21 @@ pub(crate) fn is_plain(name: &str) -> bool {
 pub(crate) fn readings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let others = (!is_plain(name)).then(|| {
         let decoded = decoded(name);
-        let bare = decoded.trim_start_matches(['[', ']']);
-        let bare = bare.split(['[', ']', '\0']).next().unwrap_or_default().trim().to_owned();
-        [decoded.trim().to_owned(), bare, decoded_by_php(name)]
+        let bare = part(&decoded, |name| {
+            let from = name.trim_start_matches(['[', ']']);
+            from.split(['[', ']', '\0']).next().unwrap_or_default().trim()
+        });
+        [part(&decoded, str::trim), bare, Cow::Owned(decoded_by_php(name))]
     });
-    let others = others.into_iter().flatten().map(Cow::Owned);
-    std::iter::once(Cow::Borrowed(name)).chain(others)
+    std::iter::once(Cow::Borrowed(name)).chain(others.into_iter().flatten())
+}
+
+/// The part of `text` that `choose` chooses, copied only where the text is.
+fn part<'a>(text: &Cow<'a, str>, choose: impl Fn(&str) -> &str) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(choose(text)),
+        Cow::Owned(text) => Cow::Owned(choose(text).to_owned()),
+    }
 }
 
 /// Whether some origin takes what is called `spelled` for `name`.

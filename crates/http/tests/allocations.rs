@@ -136,6 +136,9 @@ fn route() -> RouteConfig {
         };
     }
     whole["key"]["query_ignore"] = serde_json::json!(["utm_*"]);
+    whole["key"]["cookies"] = serde_json::json!(["currency"]);
+    whole["bypass"]["cookies"] = serde_json::json!(["admin_session"]);
+    whole["bypass"]["query"] = serde_json::json!(["preview"]);
     serde_json::from_value(whole).unwrap()
 }
 
@@ -295,7 +298,7 @@ fn ten_thousand_hits_on_a_connection_allocate_nothing() {
         ("GET /page", "", 200, 1024),
         (
             "GET /page?b=1&utm_source=x",
-            "Cookie: session=1; theme=dark\r\n",
+            "Cookie: session=1; theme=dark; PHPSESSID=2; _ga_4XYZ=3; __Host-x=4\r\n",
             200,
             1024,
         ),

@@ -121,7 +121,7 @@ impl Load {
         let newer = encode::kept_apart(&head, response.headers());
         match policy::decide_update(asked, status, &mut head, &newer, rules, arrived.times) {
             Storage::Store(plan) => {
-                let permitted = super::query_rule_permits(&self.asking, status, &head);
+                let permitted = super::permits(&self.asking, &plan, status, &head);
                 permitted.is_ok().then_some((head, plan))
             }
             Storage::Pass(_) => None,

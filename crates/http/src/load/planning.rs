@@ -43,25 +43,34 @@ pub(crate) fn plan(asking: &Asking, response: &Response<Body>, times: Times) -> 
     // By all that the origin said, fields that are not stored included.
     let said = response.headers();
     match policy::decide_storage(asked, &asking.load_method(), status, said, &route.rules, times) {
-        Storage::Store(plan) if plan.vary.iter().any(|name| is_imitated(name, &facts.headers)) => {
-            Err(Reason::VaryImitated.into())
-        }
         Storage::Store(plan) => {
-            query_rule_permits(asking, status, said)?;
+            permits(asking, &plan, status, said)?;
             Ok((StoredHead::new(status, headers), plan, part))
         }
         Storage::Pass(decision) => Err(decision),
     }
 }
 
-/// Whether some origins take another field of the request for `name`, by which they chose the answer.
-fn is_imitated(name: &HeaderName, request: &HeaderMap) -> bool {
-    let mut sent = request.keys().filter(|sent| hygiene::is_odd_name(sent.as_str()) && *sent != name);
-    sent.any(|sent| hygiene::is_alike(name.as_str(), sent.as_str()))
+/// Whether the key and the variant that were asked for are those of a response that may be stored by `plan`.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn permits(asking: &Asking, plan: &Plan, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
+    if plan.vary.iter().any(|name| is_imitated(name, asking)) {
+        return Err(Reason::VaryImitated.into());
+    }
+    query_rule_permits(asking, status, headers)
+}
+
+/// Whether some origins take another field of the load for `name`, by which they chose the answer.
+fn is_imitated(name: &HeaderName, asking: &Asking) -> bool {
+    let Asking { facts, route, .. } = asking;
+    let is_alike = |sent: &HeaderName| sent != name && hygiene::is_alike(name.as_str(), sent.as_str());
+    facts.headers.keys().any(|sent| is_alike(sent) && !route.key.is_imitation(sent))
 }
 
 /// Whether the response says of its query what the key was made by. What else it says holds from the next request on.
-pub(crate) fn query_rule_permits(asking: &Asking, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
+fn query_rule_permits(asking: &Asking, status: StatusCode, headers: &HeaderMap) -> Result<(), Decision> {
     let Asking { facts, route, rule, .. } = asking;
     let said = route.key.said_of_query(facts, headers);
     if said.as_ref() == rule.as_deref() {

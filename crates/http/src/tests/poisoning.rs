@@ -83,6 +83,26 @@ async fn a_field_that_an_origin_takes_for_one_of_vary_makes_no_variant() {
 }
 
 #[tokio::test]
+async fn a_variant_that_an_imitation_is_confirmed_as_is_not_another_one_s() {
+    let bench = Setup::plain().before(async |heard| {
+        let (tag, text) = match [heard.field("hx-request"), heard.field("hx_request")].concat().is_empty() {
+            true => ("\"p\"", "page"),
+            false => ("\"f\"", "fragment"),
+        };
+        let status = if heard.field("if-none-match").contains(tag) { 304 } else { 200 };
+        answer(status, &[SHARED, ("vary", "HX-Request"), ("etag", tag)], if status == 304 { "" } else { text })
+    });
+    let url = "http://shop.example/";
+    bench.get_stored(url, &[("hx-request", "true")]).await;
+    let evil = bench.get_stored(url, &[("hx_request", "true")]).await;
+    assert_eq!((evil.status, &*evil.text), (200, "fragment"), "as its origin says");
+    assert_eq!(bench.get_stored(url, &[]).await.text, "page");
+    bench.advance(70);
+    bench.get_stored(url, &[("hx_request", "true")]).await;
+    assert_eq!(bench.get_stored(url, &[]).await.text, "page");
+}
+
+#[tokio::test]
 async fn what_a_trusted_proxy_says_of_a_host_mixes_no_sites() {
     let setup = Setup::plain().trusting("127.0.0.1");
     let bench = setup.before(async |heard| answer(200, &[SHARED], heard.field("host").to_owned()));

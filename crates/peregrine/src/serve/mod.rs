@@ -505,6 +505,7 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     }
     requests.start();
     let drained = requests.finished(limit, &TokioRuntime).await;
+    let tunnels = usize::try_from(program.server.status().tunnels_open).unwrap_or(usize::MAX);
     admin.start();
     let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
     program.watching.finish().await;
@@ -519,7 +520,6 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     let _ = tokio::time::timeout(FLUSH_LIMIT, program.send_last_spans()).await;
     program.recorder.access_log.flush(FLUSH_LIMIT);
     program.close_audit();
-    let tunnels = usize::try_from(program.server.status().tunnels_open).unwrap_or(usize::MAX);
     match drained.open.saturating_sub(tunnels) {
         0 => {
             // Nobody knows when a changed protocol, such as a WebSocket, is done: it has had its time.

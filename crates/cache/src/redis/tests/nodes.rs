@@ -234,7 +234,7 @@ impl Node {
 
     /// A node that does not wait for Redis for long.
     pub(super) async fn hasty(url: &str) -> Self {
-        Self::begin(url, (Duration::ZERO, Duration::from_secs(2)), 1, |_| {}).await
+        Self::begin(url, (Duration::ZERO, Duration::from_secs(5)), 1, |_| {}).await
     }
 
     async fn begin(

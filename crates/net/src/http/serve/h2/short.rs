@@ -5,7 +5,7 @@
 use super::super::transport::Transport;
 use super::connection::Connection;
 use super::head::{FIELDS_SHORT_MAX, Head};
-use super::stream::{Outbound, Stream, write_data_header};
+use super::stream::{BODIES_BYTES_MAX, Outbound, Stream, write_data_header};
 use crate::http::frames::{self, PAYLOAD_BYTES_MAX, flag};
 use crate::http::hpack::{Fields, encode};
 use crate::http::{Answer, Body, Handler};
@@ -28,8 +28,10 @@ impl<S: Transport, H: Handler> Connection<'_, S, H> {
     fn write_answer(&mut self, id: u32, answer: &mut Answer) -> bool {
         let length = answer.copied.len() + answer.body.iter().map(Bytes::len).sum::<usize>();
         let room = self.send_window.min(self.peer_window);
-        let fits =
-            !self.scarce && length <= PAYLOAD_BYTES_MAX && i64::try_from(length).is_ok_and(|length| length <= room);
+        let fits = !self.scarce
+            && length <= PAYLOAD_BYTES_MAX
+            && i64::try_from(length).is_ok_and(|length| length <= room)
+            && self.wire.output.len() < BODIES_BYTES_MAX;
         let (clock, tableless) = (&self.shared.parts.clock, self.tableless);
         let mut written = false;
         self.wire.output.text(|text| {
