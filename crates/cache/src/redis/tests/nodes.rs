@@ -106,16 +106,8 @@ impl Link {
     }
 }
 
-/// How long a node waits for Redis. A machine that is busy with other tests may be slow; a server that is gone is found gone at
-/// once.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// An engine, and the Redis that it is to share.
-async fn alone(
-    url: &str,
-    (wrong, patience): (Duration, Duration),
-    edit: impl FnOnce(&mut StrategyConfig),
-) -> (Arc<Engine>, Arc<Redis>, Parts) {
+async fn alone(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> (Arc<Engine>, Arc<Redis>, Parts) {
     let mut settings = Settings {
         redis: true,
         ..Settings::default()
@@ -127,7 +119,8 @@ async fn alone(
         random: Arc::new(SystemRandom),
     };
     let mut config = RedisConfig::at(url);
-    config.operation_timeout = peregrine_base::Span::new(patience);
+    // A machine that is busy with other tests may be slow; a server that is gone is found gone at once.
+    config.operation_timeout = peregrine_base::Span::new(Duration::from_secs(20));
     let redis = Redis::start(
         &config,
         peregrine_store::Parts {
@@ -156,7 +149,7 @@ pub(super) async fn member(
     node: &str,
     edit: impl FnOnce(&mut StrategyConfig),
 ) -> (Arc<Engine>, Arc<Backplane>) {
-    let (engine, redis, parts) = alone(&server.url(), (Duration::ZERO, PATIENCE), edit).await;
+    let (engine, redis, parts) = alone(&server.url(), Duration::ZERO, edit).await;
     let config = BackplaneConfig {
         freshness_bound: BOUND,
         node: node.to_owned(),
@@ -224,26 +217,16 @@ impl Node {
 
     /// A node with an edited default strategy, whose clocks are wrong.
     pub(super) async fn with(url: &str, wrong: Duration, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
-        Self::begin(url, (wrong, PATIENCE), 1, edit).await
+        Self::begin(url, wrong, 1, edit).await
     }
 
     /// A node whose callers write heads in this form.
     pub(super) async fn reading(url: &str, stored: u32) -> Self {
-        Self::begin(url, (Duration::ZERO, PATIENCE), stored, |_| {}).await
+        Self::begin(url, Duration::ZERO, stored, |_| {}).await
     }
 
-    /// A node that does not wait for Redis for long.
-    pub(super) async fn hasty(url: &str) -> Self {
-        Self::begin(url, (Duration::ZERO, Duration::from_secs(5)), 1, |_| {}).await
-    }
-
-    async fn begin(
-        url: &str,
-        times: (Duration, Duration),
-        stored: u32,
-        edit: impl FnOnce(&mut StrategyConfig),
-    ) -> Self {
-        let (engine, redis, _) = alone(url, times, edit).await;
+    async fn begin(url: &str, wrong: Duration, stored: u32, edit: impl FnOnce(&mut StrategyConfig)) -> Self {
+        let (engine, redis, _) = alone(url, wrong, edit).await;
         let link = Arc::new(Link {
             engine: OnceLock::new(),
             redis: Arc::clone(&redis),
@@ -266,11 +249,6 @@ impl Node {
     /// Hears of everything that was invalidated so far.
     pub(super) async fn learn(&self) {
         self.link.sync().await;
-    }
-
-    /// There is a connection to Redis.
-    pub(super) async fn connected(&self) {
-        self.link.redis.ready().await;
     }
 
     /// How often somebody asked what happened, because of what was found.
