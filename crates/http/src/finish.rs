@@ -187,7 +187,9 @@ pub(crate) fn record(
         WallTime::UNKNOWN => clock.wall(),
         known => known,
     };
-    let part = outcome.trace.filter(|trace| trace.sampled || outcome.cache != CacheOutcome::Hit);
+    let part = outcome
+        .trace
+        .filter(|trace| trace.sampled || outcome.cache != CacheOutcome::Hit);
     let access = Access {
         time,
         request_id: request.request_id(),

@@ -424,7 +424,9 @@ fn doubtful(key: &Key, read: &Read, now: Instant) -> Result<Judged, RedisMiss> {
         stale_if_error_ms: 0,
         ..read.front
     };
-    let entry = read.payload.entry(key, &front, Position::default(), now, Duration::ZERO)?;
+    let entry = read
+        .payload
+        .entry(key, &front, Position::default(), now, Duration::ZERO)?;
     Ok(Judged {
         entry,
         softened: true,

@@ -66,7 +66,10 @@ pub(crate) fn permits(asking: &Asking, plan: &Plan, status: StatusCode, headers:
 fn is_imitated(name: &HeaderName, asking: &Asking) -> bool {
     let Asking { facts, route, .. } = asking;
     let is_alike = |sent: &HeaderName| sent != name && hygiene::is_alike(name.as_str(), sent.as_str());
-    facts.headers.keys().any(|sent| is_alike(sent) && !route.key.is_imitation(sent))
+    facts
+        .headers
+        .keys()
+        .any(|sent| is_alike(sent) && !route.key.is_imitation(sent))
 }
 
 /// Whether the response says of its query what the key was made by. What else it says holds from the next request on.

@@ -52,7 +52,16 @@ async fn a_cookie_under_another_spelling_is_in_the_key_and_goes_past_where_it_do
         "cookie",
     );
     let mut seen = std::collections::BTreeSet::new();
-    for name in ["my_theme", "my.theme", "my theme", "my[theme", "my%5ftheme", "my_theme[x]", "My_Theme", "my_theme "] {
+    for name in [
+        "my_theme",
+        "my.theme",
+        "my theme",
+        "my[theme",
+        "my%5ftheme",
+        "my_theme[x]",
+        "My_Theme",
+        "my_theme ",
+    ] {
         let cookie = format!("{name}=dark");
         let own = bench.get_stored(URL, &[("cookie", &cookie)]).await;
         assert_eq!(own.text, cookie, "not the page of another spelling");

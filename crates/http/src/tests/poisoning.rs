@@ -74,7 +74,9 @@ async fn a_field_that_an_origin_takes_for_one_of_vary_makes_no_variant() {
         let fields = [SHARED, ("vary", "HX-Request")];
         answer(200, &fields, if whole { "page" } else { "fragment" })
     });
-    let evil = bench.get_stored("http://shop.example/", &[("hx_request", "true")]).await;
+    let evil = bench
+        .get_stored("http://shop.example/", &[("hx_request", "true")])
+        .await;
     assert_eq!(evil.text, "fragment");
     assert!(evil.field("cache-status").contains("detail=vary_imitated"), "{evil:?}");
     let page = bench.get_stored("http://shop.example/", &[]).await;
@@ -85,12 +87,23 @@ async fn a_field_that_an_origin_takes_for_one_of_vary_makes_no_variant() {
 #[tokio::test]
 async fn a_variant_that_an_imitation_is_confirmed_as_is_not_another_one_s() {
     let bench = Setup::plain().before(async |heard| {
-        let (tag, text) = match [heard.field("hx-request"), heard.field("hx_request")].concat().is_empty() {
+        let (tag, text) = match [heard.field("hx-request"), heard.field("hx_request")]
+            .concat()
+            .is_empty()
+        {
             true => ("\"p\"", "page"),
             false => ("\"f\"", "fragment"),
         };
-        let status = if heard.field("if-none-match").contains(tag) { 304 } else { 200 };
-        answer(status, &[SHARED, ("vary", "HX-Request"), ("etag", tag)], if status == 304 { "" } else { text })
+        let status = if heard.field("if-none-match").contains(tag) {
+            304
+        } else {
+            200
+        };
+        answer(
+            status,
+            &[SHARED, ("vary", "HX-Request"), ("etag", tag)],
+            if status == 304 { "" } else { text },
+        )
     });
     let url = "http://shop.example/";
     bench.get_stored(url, &[("hx-request", "true")]).await;

@@ -315,10 +315,7 @@ async fn declining_takes_nothing_from_what_the_long_way_tells() {
         bench.ask("POST", "http://shop.example/plain", &[]).await;
         assert_eq!(shortly(&bench, &asked), None);
         let (_, fields, _) = at_length(&bench, &asked).await;
-        assert!(
-            fields["cache-status"][0].contains("fwd=miss; stored"),
-            "{fields:?}"
-        );
+        assert!(fields["cache-status"][0].contains("fwd=miss; stored"), "{fields:?}");
     }
 }
 

@@ -110,8 +110,13 @@ fn the_help_of_every_command_names_its_options_and_has_an_example() {
         assert_says(&said.out, &[&format!("peregrine {}", command.join(" "))]);
         let examples = said.out.split("Examples:\n").nth(1).unwrap_or_default().lines();
         for line in examples.take_while(|line| !line.is_empty()) {
-            let is_whole = ["peregrine ", "--"].iter().any(|begin| line.trim_start().starts_with(begin));
-            assert!(is_whole || line.contains("| peregrine"), "to be copied in one piece: {line}");
+            let is_whole = ["peregrine ", "--"]
+                .iter()
+                .any(|begin| line.trim_start().starts_with(begin));
+            assert!(
+                is_whole || line.contains("| peregrine"),
+                "to be copied in one piece: {line}"
+            );
         }
     }
 }

@@ -72,8 +72,10 @@ async fn a_lease_that_was_taken_and_not_heard_of_has_its_holder() {
     proxy.restore();
     let held = leading.await.unwrap();
     assert_eq!(node.statistics().leases_by_outcome["away"], 1);
-    node.until("its holder to look after it", |_| server.ask(&["PTTL", &lies]).int() <= 3000)
-        .await;
+    node.until("its holder to look after it", |_| {
+        server.ask(&["PTTL", &lies]).int() <= 3000
+    })
+    .await;
     drop(held);
 }
 
@@ -155,7 +157,9 @@ async fn what_is_doubtful_is_gone_where_this_node_knows_that() {
     };
     let moved = [&other.encode(name.number())[..], &there[Stamp::BYTES..]].concat();
     server.ask(&["DEL", &lies_at(name)]);
-    let put = tier.put(name, super::Writer::Setter, Duration::from_secs(60), &moved).await;
+    let put = tier
+        .put(name, super::Writer::Setter, Duration::from_secs(60), &moved)
+        .await;
     assert_eq!(put.unwrap(), super::Put::Stored);
     two.engine.invalidate(&Invalidation::of_tags(vec!["t".into()])).await;
     let lease = lead(&two, "/a").await;
@@ -169,8 +173,10 @@ async fn what_was_loaded_since_redis_was_asked_stays() {
     let (_server, _one, two, loads) = super::where_one_has("old").await;
     let old = two.load("/a", "new", &loads).await;
     let asked = two.engine.parts.clock.now();
-    two.until("another moment", |_| two.engine.parts.clock.now().since(asked) > Duration::from_millis(20))
-        .await;
+    two.until("another moment", |_| {
+        two.engine.parts.clock.now().since(asked) > Duration::from_millis(20)
+    })
+    .await;
     let (key, ask) = (two.key("/a"), Ask::plain(two.engine.parts.clock.now(), &two.strategy));
     let alone = two.engine.lead_alone(&key, &ask);
     let meta = Meta {

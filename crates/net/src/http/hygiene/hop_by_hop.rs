@@ -49,7 +49,9 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for option in options {
         let option = option.trim_ascii();
         // What nearly every client says is about the connection, and no field's name or one that is off already.
-        let is_usual = [&b"keep-alive"[..], b"close"].iter().any(|usual| option.eq_ignore_ascii_case(usual));
+        let is_usual = [&b"keep-alive"[..], b"close"]
+            .iter()
+            .any(|usual| option.eq_ignore_ascii_case(usual));
         if !is_usual
             && let Ok(name) = HeaderName::from_bytes(option)
             && !NEVER_NOMINATED.contains(&name)
