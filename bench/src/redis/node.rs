@@ -109,6 +109,7 @@ impl Node {
             prefix: "pg".to_owned(),
             stored: 1,
             lease: CacheConfig::default().lease.get(),
+            told: Duration::from_millis(100),
         };
         engine.attach_redis(Arc::clone(&redis), tier);
         let namespace = engine.namespace("default").ok_or("there is always a default")?;

@@ -185,22 +185,25 @@ impl Engine {
 
     /// Takes the value named `name` out; whether one was there.
     pub fn delete(&self, namespace: &Arc<Namespace>, name: &str) -> bool {
-        self.take_out(&Key::named(namespace, "", name))
+        self.take_out(&Key::named(namespace, "", name)).0
     }
 
-    /// Takes the value under `key` out; whether one was there.
-    pub(crate) fn take_out(&self, key: &Key) -> bool {
-        let was_there = self.take_out_here(key);
-        self.tell_mirrors_of_key(key);
-        was_there
-    }
-
-    fn take_out_here(&self, key: &Key) -> bool {
-        let namespace = key.namespace();
+    /// Takes the value under `key` out; whether one was there, and what waits until Redis has heard of it, where there are
+    /// other nodes. It is told to them whether somebody waits or not.
+    pub(crate) fn take_out(&self, key: &Key) -> (bool, Option<Stamping>) {
         let mut shard = self.flights.lock(key.hash());
         shard.write(key.text());
         self.keep_from_snapshot(key);
-        drop(self.tell_nodes_of_key(key));
+        let stamping = self.tell_nodes_of_key(key);
+        let was_there = self.take_out_here(key);
+        drop(shard);
+        self.tell_mirrors_of_key(key);
+        (was_there, stamping)
+    }
+
+    /// The caller holds the lock of the key's place.
+    fn take_out_here(&self, key: &Key) -> bool {
+        let namespace = key.namespace();
         let tier = namespace.tier();
         let Some(entry) = tier.peek(key.hash()).filter(|entry| entry.key() == key.text()) else {
             return false;

@@ -148,8 +148,8 @@ impl Node {
         match none {
             NoReply::Lost(why) => StoreError::Lost { server, why },
             NoReply::TimedOut { silent } => {
-                // In less than a server gets, because others had used up the rest, silence says nothing about this one.
-                if silent && limit >= self.around.dialer.operation_limit {
+                // In a small rest, because others had used up the most of it, silence says nothing about this one.
+                if silent && limit >= self.around.dialer.operation_limit / 2 {
                     self.hang_up(began, &format!("said nothing for {limit:?}"));
                 } else if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= LATE_MAX {
                     self.late.store(0, Ordering::Relaxed);

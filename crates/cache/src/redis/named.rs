@@ -22,10 +22,6 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
-
-/// How long a caller who sets a value waits for Redis to have it; after that it goes on in the background.
-const SETTING_MAX: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// As [`Engine::get`] for `tenant` (nobody where it is empty), from Redis too where the strategy `default` keeps its entries
@@ -149,8 +145,8 @@ impl Engine {
     }
 
     /// As [`Engine::set`], in Redis too where the value's strategy keeps its entries there. What lies there is written after
-    /// Redis has heard that what lay there before is gone; that goes on in the background when it takes longer than 100 ms. To
-    /// hear what other nodes did before may take up to 200 ms more where Redis does not answer.
+    /// Redis has heard that what lay there before is gone; that goes on in the background when it takes long. To hear
+    /// what other nodes did before may take up to 200 ms more where Redis does not answer.
     pub async fn set_shared(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
@@ -244,11 +240,17 @@ impl Engine {
         done
     }
 
-    async fn wait_for(&self, mut writing: Vec<Promise<()>>) {
-        let mut limit = self.parts.runtime.sleep(SETTING_MAX);
+    /// Waits for all of `telling`, which go on by themselves when that takes longer than [`RedisTierConfig::told`].
+    ///
+    /// [`RedisTierConfig::told`]: super::RedisTierConfig::told
+    async fn wait_for<F: Future + Unpin>(&self, mut telling: Vec<F>) {
+        let Some(tier) = self.redis.get() else {
+            return;
+        };
+        let mut limit = self.parts.runtime.sleep(tier.config.told);
         poll_fn(|cx| {
-            writing.retain_mut(|one| Pin::new(one).poll(cx).is_pending());
-            if writing.is_empty() {
+            telling.retain_mut(|one| Pin::new(one).poll(cx).is_pending());
+            if telling.is_empty() {
                 return Poll::Ready(());
             }
             limit.as_mut().poll(cx)
@@ -256,14 +258,18 @@ impl Engine {
         .await;
     }
 
-    /// As [`Engine::delete`], in Redis too.
+    /// As [`Engine::delete`], in Redis too. It is over when Redis has heard of it, so that nodes that ask find it gone; that
+    /// goes on in the background when it takes long.
     pub async fn delete_shared(self: &Arc<Self>, namespace: &Arc<Namespace>, tenant: &str, name: &str) -> bool {
         let key = Key::named(namespace, tenant, name);
-        let was_here = self.take_out(&key);
-        let Some(tier) = self.redis_tier(&self.default_strategy()).cloned() else {
-            return was_here;
+        let (was_here, stamping) = self.take_out(&key);
+        let was_there = match self.redis_tier(&self.default_strategy()) {
+            Some(tier) => tier.remove(Name::of(key.text(), None)).await.unwrap_or(false),
+            None => false,
         };
-        let was_there = tier.remove(Name::of(key.text(), None)).await;
-        was_here || was_there.unwrap_or(false)
+        if let Some(stamping) = stamping {
+            self.wait_for(vec![stamping]).await;
+        }
+        was_here || was_there
     }
 }

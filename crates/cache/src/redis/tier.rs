@@ -35,6 +35,8 @@ pub struct RedisTierConfig {
     pub stored: u32,
     /// How long the lease of a load lives when nobody extends it: how long others wait for a leader that is gone.
     pub lease: Duration,
+    /// How long a caller who sets or deletes a value waits for Redis to know; after that it goes on in the background.
+    pub told: Duration,
 }
 
 /// The tier of values in Redis.

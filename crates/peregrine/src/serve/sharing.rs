@@ -20,6 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 const KEYS_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a caller who sets or deletes a value waits for Redis to know.
+const TOLD: Duration = Duration::from_millis(100);
+
 /// What is shared.
 pub(super) struct Sharing {
     pub(super) redis: Arc<Redis>,
@@ -81,6 +84,7 @@ impl Sharing {
             prefix: redis.prefix.clone(),
             stored: peregrine_http::STORED_VERSION,
             lease: cache.lease.get(),
+            told: TOLD,
         };
         engine.attach_redis(Arc::clone(&client), tier);
         tracing::info!(node = name.as_str(), "sharing the cache over Redis");

@@ -108,16 +108,18 @@ fn the_help_of_every_command_names_its_options_and_has_an_example() {
         assert_eq!(said.code, 0, "{command:?}");
         assert_says(&said.out, options);
         assert_says(&said.out, &[&format!("peregrine {}", command.join(" "))]);
-        let examples = said.out.split("Examples:\n").nth(1).unwrap_or_default().lines();
-        for line in examples.take_while(|line| !line.is_empty()) {
-            let is_whole = ["peregrine ", "--"]
-                .iter()
-                .any(|begin| line.trim_start().starts_with(begin));
-            assert!(
-                is_whole || line.contains("| peregrine"),
-                "to be copied in one piece: {line}"
-            );
-        }
+        assert_examples_are_whole(&said.out);
+    }
+}
+
+/// Each example is to be copied in one piece.
+fn assert_examples_are_whole(help: &str) {
+    let examples = help.split("Examples:\n").nth(1).unwrap_or_default().lines();
+    for line in examples.take_while(|line| !line.is_empty()) {
+        let begins = ["peregrine ", "--"]
+            .iter()
+            .any(|begin| line.trim_start().starts_with(begin));
+        assert!(begins || line.contains("| peregrine"), "not whole: {line}");
     }
 }
 

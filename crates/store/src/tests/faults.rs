@@ -93,6 +93,21 @@ async fn a_server_that_is_always_late_is_left_as_well() {
     .await;
 }
 
+/// A request for several servers gives the last what the others left of its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_for_a_small_rest_of_the_limit_closes_nothing() {
+    let server = RedisServer::start(&[]);
+    let redis = connected(&config(&server.url())).await;
+    let map = redis.core.atlas.map();
+    let node = map.primaries().next().unwrap();
+    let limit = redis.core.limit();
+    let silent = |limit| node.explain(NoReply::TimedOut { silent: true }, Instant::FAR, limit);
+    silent(limit / 10);
+    assert_eq!(node.connections(), 2, "both stay");
+    silent(limit * 9 / 10);
+    until("both are made anew", || async { redis.status().reconnects == 2 }).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_nobody_uses_is_found_dead() {
     let server = RedisServer::start(&[]);

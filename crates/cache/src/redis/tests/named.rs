@@ -91,6 +91,29 @@ async fn of_values_that_redis_heard_of_together_the_last_one_stays() {
     assert_eq!(get(&two, "name").await.as_deref(), Some("the last"));
 }
 
+#[tokio::test]
+async fn a_deletion_is_over_when_redis_has_heard_of_it() {
+    let server = RedisServer::start(&[]);
+    let node = Node::start(&server).await;
+    set(&node.engine, "name", Bytes::from("set")).await;
+    node.written("stored", 1).await;
+    let silence = node.silence().await;
+    let before = server.ask(&["DBSIZE"]).int();
+    let delete = async {
+        node.engine.delete_shared(&of(&node.engine), "", "name").await;
+        node.engine.member(0).standing().pending
+    };
+    let speak = async {
+        until("it to be gone in Redis", || server.ask(&["DBSIZE"]).int() == before - 1).await;
+        // Time for the reply to be heard, and for a deletion that waits for nothing else to be over.
+        node.learn().await;
+        node.learn().await;
+        drop(silence);
+    };
+    let (left, ()) = tokio::join!(delete, speak);
+    assert_eq!(left, 0, "nothing is still to be told");
+}
+
 /// What another node does.
 #[derive(Clone, Copy, Debug)]
 enum Elsewhere {
@@ -113,8 +136,6 @@ async fn what_another_node_did_before_redis_heard_that_it_was_set_reaches_it() {
                 Elsewhere::Deletes => drop(two.engine.delete_shared(&of(&two.engine), "", &name).await),
                 Elsewhere::Nothing => {}
             }
-            // Nobody waits for Redis to hear of a deletion.
-            until("Redis to hear of it", || two.engine.member(0).standing().pending == 0).await;
             drop(silence);
         };
         tokio::join!(set_tagged(&one.engine, &name, Bytes::from("set"), &["t"]), act);
