@@ -146,6 +146,32 @@ fn more_requests_than_may_wait_are_refused_at_once() {
     assert_eq!((first.read("GET").status, second.read("GET").status), (200, 200));
 }
 
+#[test]
+fn who_waits_for_the_load_of_another_is_refused_as_that_is() {
+    let gate = crate::harness::Gate::default();
+    let busy = gate.clone();
+    let origin = Origin::start(move |_| Reply::default().wait(&busy).then(&Reply::ok(&[], "ok")));
+    let peregrine = Peregrine::before_with(&origin, "connections_max = 1\nwait_timeout = \"2s\"", "");
+    let mut first = peregrine.begin("/1", &[]);
+    until("the first to be under way", || origin.count() == 1);
+    let mut leader = peregrine.begin("/2", &[]);
+    until("the second to wait", || {
+        peregrine.metric("peregrine_target_waiting", &[]) == 1.0
+    });
+    let mut follower = peregrine.begin("/2", &[]);
+    for who in [&mut leader, &mut follower] {
+        let answer = who.read("GET");
+        assert_eq!((answer.status, answer.field("retry-after").as_str()), (503, "1"));
+    }
+    gate.open();
+    assert_eq!(first.read("GET").status, 200);
+    assert_eq!(
+        peregrine.metric("peregrine_origin_requests_total", &[]),
+        1.0,
+        "only what the origin got"
+    );
+}
+
 /// Peregrine in front of an origin with TLS, whose authority it is told with `fields`.
 fn before_secure(origin: &SecureOrigin, fields: &str) -> Peregrine {
     let folder = tempfile::tempdir().unwrap();

@@ -116,17 +116,14 @@ impl Failure {
                 "only_if_cached",
                 "Nothing usable is stored, and the request allows no other answer.",
             ),
-            Self::Upstream(error) => problem(error.status(), error.as_str(), error.public()),
+            Self::Upstream(error) => at_work(problem(error.status(), error.as_str(), error.public())),
             Self::Load(failure) => {
                 let status = match failure {
                     LoadFailure::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+                    LoadFailure::Refused => StatusCode::SERVICE_UNAVAILABLE,
                     _ => StatusCode::BAD_GATEWAY,
                 };
-                problem(
-                    status,
-                    failure.as_str(),
-                    "The origin did not answer a request like this one.",
-                )
+                at_work(problem(status, failure.as_str(), failure.public()))
             }
         }
     }
@@ -135,6 +132,15 @@ impl Failure {
 /// A problem of one kind.
 fn problem(status: StatusCode, kind: &'static str, detail: impl Into<Cow<'static, str>>) -> Response<Body> {
     Problem::new(status, kind).detail(detail).into_response()
+}
+
+/// Adds when to ask again where there was too much to do: soon.
+fn at_work(response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        later(response, Duration::from_secs(1))
+    } else {
+        response
+    }
 }
 
 /// Adds when to ask again, in whole seconds, at least one.

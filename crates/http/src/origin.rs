@@ -41,9 +41,11 @@ impl Asker<'_> {
         let sent = route.upstream.send_with(request, facts.hop.interim(), retry).await;
         let ended = self.clock.now();
         let took = ended.since(began);
-        route.metrics.requests.asked_origin(took);
-        if !facts.tenant.is_empty() {
-            self.tenants.asked_origin(&facts.tenant, ended, took);
+        if sent.as_ref().err().is_none_or(|error| error.kind.was_asked()) {
+            route.metrics.requests.asked_origin(took);
+            if !facts.tenant.is_empty() {
+                self.tenants.asked_origin(&facts.tenant, ended, took);
+            }
         }
         if let (Some((tracer, trace)), Some(span)) = (traced, span)
             && trace.sampled

@@ -79,7 +79,7 @@ pub const PARAMETERS: &[Parameter] = &[
         integer(1, 1_000_000),
         toml("10000"),
         false,
-        "The most connections of clients over all listeners; further ones are answered with 503.",
+        "The most connections of clients over all listeners; further ones are answered with 503 where they speak HTTP/1 in the clear, and closed where not.",
     ),
     row(
         "server.uri_length_max",
@@ -326,7 +326,7 @@ pub const PARAMETERS: &[Parameter] = &[
         integer(1, 100_000),
         toml("512"),
         true,
-        "The most requests under way to one target: with HTTP/1.1 each has a connection, with HTTP/2 they share some.",
+        "The most requests under way to one target: with HTTP/1.1 each has a connection, beside idle ones, with HTTP/2 they share some.",
     ),
     row(
         "upstream[].idle_max",
@@ -476,7 +476,7 @@ pub const PARAMETERS: &[Parameter] = &[
         toml("1.0"),
         true,
         "The largest part of the targets that failures may leave out at once; one always may be, but a sole target \
-         never is.",
+         never is, nor the last that passes its checks.",
     ),
     row(
         "upstream[].tls.roots",

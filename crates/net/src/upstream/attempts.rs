@@ -104,13 +104,21 @@ impl Attempts {
             | Kind::WaitTimeout => Next::Other,
             Kind::TotalTimeout | Kind::NoHealthyTarget | Kind::RequestBody(_) => Next::Stop,
         };
-        if next == Next::Stop || self.retries_left == 0 {
+        if next == Next::Stop || !self.take_retry(index) {
             return Next::Stop;
         }
-        self.retries_left -= 1;
         self.count += 1;
-        self.tried.insert(index);
         next
+    }
+
+    /// Whether a request that failed at the target `index` may go to another one, which costs a retry.
+    pub(crate) fn take_retry(&mut self, index: usize) -> bool {
+        let may = self.retries_left > 0;
+        if may {
+            self.retries_left -= 1;
+            self.tried.insert(index);
+        }
+        may
     }
 }
 

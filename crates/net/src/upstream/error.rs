@@ -134,6 +134,21 @@ impl UpstreamErrorKind {
         }
     }
 
+    /// Whether a target got something of the request before that, as far as is known.
+    #[must_use]
+    pub const fn was_asked(self) -> bool {
+        !matches!(
+            self,
+            Self::Resolve
+                | Self::Connect
+                | Self::ConnectTimeout
+                | Self::Tls
+                | Self::NoHealthyTarget
+                | Self::TooManyWaiting
+                | Self::WaitTimeout
+        )
+    }
+
     /// Whether it tells against the target: such failures in a row leave it out.
     pub(crate) const fn is_failure_of_target(self) -> bool {
         matches!(

@@ -57,6 +57,16 @@ impl Known {
     }
 
     /// The same under another configuration.
+    /// Whether it fails its health checks.
+    fn is_failing(&self) -> bool {
+        self.checks.verdict() == Some(Verdict::Failing)
+    }
+
+    /// Whether it is left out, for whatever reason.
+    fn is_out(&self) -> bool {
+        self.is_failing() || self.ejection.is_out()
+    }
+
     fn under(&self, config: &UpstreamConfig) -> Self {
         Self {
             ejection: self.ejection.under(config.ejection),
@@ -81,18 +91,18 @@ struct Unanswered {
 
 /// The targets of an upstream as far as they share a limit: not too many of them may be left out.
 pub(crate) struct Crew {
-    pub(crate) all: Vec<Ejection>,
+    pub(crate) all: Vec<Known>,
     pub(crate) share_max: f64,
 }
 
 impl Crew {
-    /// Whether one more may be left out. A sole target never is: there is nobody to go to instead, and what breaks one part of
-    /// a site would take down the whole of it.
+    /// Whether one more may be left out. A sole target never is, nor one whose fellows all fail their checks: there is nobody to
+    /// go to instead, and what breaks one part of a site would take down the whole of it.
     fn has_room(&self) -> bool {
-        if self.all.len() < 2 {
+        if self.all.iter().filter(|known| !known.is_failing()).count() < 2 {
             return false;
         }
-        let out = self.all.iter().filter(|ejection| ejection.is_out()).count();
+        let out = self.all.iter().filter(|known| known.is_out()).count();
         #[expect(clippy::cast_precision_loss, reason = "targets are few")]
         let (after, all) = (out as f64 + 1.0, self.all.len() as f64);
         out == 0 || after <= all * self.share_max
@@ -220,7 +230,7 @@ impl Member {
     }
 
     fn is_failing(&self) -> bool {
-        self.known.checks.verdict() == Some(Verdict::Failing)
+        self.known.is_failing()
     }
 
     /// The right to send a request there, if it is in service or may be tried.

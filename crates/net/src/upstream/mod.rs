@@ -205,7 +205,7 @@ impl Upstream {
             tls: tls.as_ref(),
             parts: &parts,
             crew: Arc::new(Crew {
-                all: known.iter().map(|(_, known)| known.ejection.clone()).collect(),
+                all: known.iter().map(|(_, known)| known.clone()).collect(),
                 share_max: config.ejection.share_max,
             }),
             same_version: before.is_some_and(|before| before.config.http_version == config.http_version),
@@ -309,11 +309,12 @@ impl Upstream {
             .settings
             .total_timeout
             .map_or(Instant::FAR, |limit| now.after(limit));
-        self.counts.budget.request(now);
         let mut attempts = Attempts::new(self.settings.retries_max);
         let mut outgoing = Outgoing::new(request, interim);
         let repeatable = retry == Retry::Safe && outgoing.is_repeatable();
         let mut choice = self.choose(&attempts.tried, repeatable)?;
+        // Not before: what no target is there for is not sent, and allows no more of others to be sent again.
+        self.counts.budget.request(now);
         loop {
             let (index, ticket) = choice;
             let newer_than = attempts.newer_than(index);
@@ -337,7 +338,9 @@ impl Upstream {
             }
             let now = self.clock.now();
             let next = attempts.next(index, failed.error.kind, failed.grown_old, now);
-            let next = (now < deadline).then(|| self.follow(next, index, &attempts)).flatten();
+            let next = (now < deadline)
+                .then(|| self.follow(next, index, &mut attempts))
+                .flatten();
             let Some(next) = next else {
                 return Err(failed.error);
             };
@@ -347,15 +350,20 @@ impl Upstream {
     }
 
     /// Where a request goes after a failure, if anywhere.
-    fn follow(&self, next: Next, failed: usize, attempts: &Attempts) -> Option<Choice> {
+    fn follow(&self, next: Next, failed: usize, attempts: &mut Attempts) -> Option<Choice> {
         let now = self.clock.now();
         let same = || Ticket::take(&self.chooser.members()[failed], now, Need::Any).map(|ticket| (failed, ticket));
-        let other = || self.chooser.choose(&attempts.tried, now, false);
+        let other = |attempts: &Attempts| self.chooser.choose(&attempts.tried, now, false);
         let choice = match next {
             Next::Stop => None,
-            Next::Same => return same(),
-            Next::Other => other(),
-            Next::OtherOrSame => other().or_else(same),
+            Next::Same => match same() {
+                // Left out, or failing its checks, since the connection was made: another one is to be asked, as after any
+                // other failure.
+                None if attempts.take_retry(failed) => other(attempts),
+                choice => return choice,
+            },
+            Next::Other => other(attempts),
+            Next::OtherOrSame => other(attempts).or_else(same),
         };
         // Last, so that only what can be sent again is taken from the budget.
         choice.filter(|_| self.counts.budget.retry(now, self.settings.retries))

@@ -36,13 +36,19 @@ pub(crate) struct Pool {
     wait_timeout: Duration,
     idle_max: usize,
     keepalive_time: Duration,
+    line: Arc<Line>,
     common: Arc<Common>,
 }
 
-/// What the pools of a target share that follow each other by reloads.
-struct Common {
+/// How many requests go to a target at once, whatever reloads change.
+struct Line {
     limit: Arc<Limit>,
     waiting: AtomicUsize,
+}
+
+/// The connections that pools of a target share which follow each other by reloads.
+#[derive(Default)]
+struct Common {
     kept: Mutex<Kept>,
     /// Held while a connection is made that many requests can share, so that only one is made for all who ask.
     sharing: tokio::sync::Mutex<()>,
@@ -141,26 +147,25 @@ impl Drop for Stream {
 
 impl Pool {
     pub(crate) fn new(config: &UpstreamConfig, dialer: Dialer) -> Self {
-        let common = Common {
+        let line = Line {
             limit: Limit::new(config.connections_max as usize),
             waiting: AtomicUsize::new(0),
-            kept: Mutex::default(),
-            sharing: tokio::sync::Mutex::new(()),
         };
-        Self::with(config, dialer, Arc::new(common))
+        Self::with(config, dialer, Arc::new(line), Arc::default())
     }
 
-    /// The connections of this pool under another configuration; those of `before` are kept when they are made alike. The
+    /// The connections of this pool under another configuration; those that are there are kept when they are made alike. The
     /// number of requests at once changes with [`Pool::take_over`].
     pub(crate) fn after(&self, config: &UpstreamConfig, dialer: Dialer, alike: bool) -> Self {
-        if alike {
-            Self::with(config, dialer, Arc::clone(&self.common))
+        let common = if alike {
+            Arc::clone(&self.common)
         } else {
-            Self::new(config, dialer)
-        }
+            Arc::default()
+        };
+        Self::with(config, dialer, Arc::clone(&self.line), common)
     }
 
-    fn with(config: &UpstreamConfig, dialer: Dialer, common: Arc<Common>) -> Self {
+    fn with(config: &UpstreamConfig, dialer: Dialer, line: Arc<Line>, common: Arc<Common>) -> Self {
         Self {
             dialer,
             connections_max: config.connections_max as usize,
@@ -168,13 +173,14 @@ impl Pool {
             wait_timeout: config.wait_timeout.get(),
             idle_max: config.idle_max as usize,
             keepalive_time: config.keepalive_time.get(),
+            line,
             common,
         }
     }
 
     /// From now on this configuration holds.
     pub(crate) fn take_over(&self) {
-        self.common.limit.resize(self.connections_max);
+        self.line.limit.resize(self.connections_max);
     }
 
     /// How connections are made.
@@ -211,10 +217,10 @@ impl Pool {
 
     /// Waits in line for the right to have one more request under way.
     async fn permit(&self, deadline: Instant, statistics: &TargetStatistics) -> Result<Permit, UpstreamError> {
-        if let Some(permit) = self.common.limit.take_now() {
+        if let Some(permit) = self.line.limit.take_now() {
             return Ok(permit);
         }
-        let _waiting = Waiting::enter(&self.common.waiting, self.waiters_max)
+        let _waiting = Waiting::enter(&self.line.waiting, self.waiters_max)
             .ok_or_else(|| UpstreamError::new(UpstreamErrorKind::TooManyWaiting))?;
         statistics.waits.increment();
         let parts = &self.dialer.parts;
@@ -227,7 +233,7 @@ impl Pool {
         };
         tokio::select! {
             biased;
-            permit = self.common.limit.take() => {
+            permit = self.line.limit.take() => {
                 permit.map_err(|closed| UpstreamError::because(UpstreamErrorKind::WaitTimeout, closed))
             }
             () = timer.until(limit.min(deadline)) => Err(UpstreamError::new(timed_out)),
@@ -426,7 +432,7 @@ impl Pool {
 
     /// Requests in line, to be shown.
     pub(crate) fn waiting(&self) -> usize {
-        self.common.waiting.load(Ordering::Relaxed)
+        self.line.waiting.load(Ordering::Relaxed)
     }
 }
 

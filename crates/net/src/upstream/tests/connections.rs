@@ -220,6 +220,36 @@ async fn a_kept_connection_that_breaks_is_replaced_once_where_that_is_safe() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_that_breaks_at_a_target_left_out_meanwhile_is_replaced_at_another() {
+    let gone = Arc::new(tokio::sync::Semaphore::new(0));
+    let goes = Arc::clone(&gone);
+    let first = Origin::start(move |mut wire, _| {
+        let goes = Arc::clone(&goes);
+        async move {
+            wire.head().await;
+            wire.send(OK).await;
+            wire.head().await;
+            let _ = goes.acquire().await;
+        }
+    })
+    .await;
+    let other = Origin::echo().await;
+    let upstream = upstream_of(&[&first.url(), &other.url()], |config| {
+        (config.retries_max, config.ejection.failures) = (1, 1);
+        config.targets[1].priority = 1;
+    });
+    fetch(&upstream, get("/"), Retry::Safe).await.unwrap();
+    let member = &upstream.chooser.members()[0];
+    let leave = async {
+        until("it is there", || member.statistics().requests.value() == 2).await;
+        member.fail(ejection::Admission::Normal);
+        gone.add_permits(1);
+    };
+    let (answer, ()) = tokio::join!(fetch(&upstream, get("/"), Retry::Safe), leave);
+    assert_eq!(&*answer.unwrap().1.target, other.url());
+}
+
+#[tokio::test]
 async fn a_connection_that_was_closed_while_idle_is_not_used() {
     let origin = Origin::start(|mut wire, _| async move {
         wire.head().await;

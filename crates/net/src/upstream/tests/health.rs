@@ -122,6 +122,25 @@ async fn checks_bring_back_what_failures_left_out() {
 }
 
 #[tokio::test]
+async fn the_last_that_passes_its_checks_is_not_left_out() {
+    let (down, other) = (Checked::start().await, Checked::start().await);
+    let upstream = upstream_of(&[&down.origin.url(), &other.origin.url()], |config| {
+        checking(config);
+        config.ejection.failures = 1;
+    });
+    down.well.store(false, Ordering::SeqCst);
+    upstream.take_over();
+    until("it fails", || health(&upstream, 0).1 == "failing").await;
+    let last = &upstream.chooser.members()[1];
+    last.fail(ejection::Admission::Normal);
+    assert!(!last.ejection().is_out(), "there is nobody else");
+    down.well.store(true, Ordering::SeqCst);
+    until("it is back", || health(&upstream, 0).1 == "passing").await;
+    last.fail(ejection::Admission::Normal);
+    assert!(last.ejection().is_out());
+}
+
+#[tokio::test]
 async fn a_target_that_does_not_answer_checks_in_time_fails_them() {
     let silent = Origin::start(|mut wire, _| async move {
         let _ = wire.rest().await;
@@ -218,7 +237,16 @@ async fn the_limit_of_a_reload_holds_for_what_is_under_way() {
         UpstreamErrorKind::TooManyWaiting
     );
     drop(other);
-    assert!(second.send(get("/"), Retry::Never).await.is_ok());
+    let held = second.send(get("/"), Retry::Never).await.unwrap();
+    // Its connections are made in another way; the target is the same.
+    let third = reloaded(&second, |config| config.http_version = HttpVersion::Http1);
+    third.take_over();
+    assert_eq!(
+        failure(&third, get("/"), Retry::Never).await,
+        UpstreamErrorKind::TooManyWaiting
+    );
+    drop(held);
+    assert!(third.send(get("/"), Retry::Never).await.is_ok());
 }
 
 #[tokio::test]
