@@ -76,7 +76,7 @@ pub const TENANT_PARAMETERS: &[Parameter] = &[
     absent(
         "tenants.redis_entries_max",
         TENANT_ENTRIES,
-        "The most values that a node keeps in Redis for each tenant, by what it wrote since its start; further ones stay in memory.",
+        "The most values that a node keeps in Redis for each tenant, by what it wrote since its start; further ones stay in memory. A million where only bytes are bounded.",
     ),
     row(
         "tenants.tracked_max",
@@ -145,7 +145,7 @@ pub const PARAMETERS: &[Parameter] = &[
         "cache.snapshot",
         Kind::Flag,
         "true",
-        "Whether what is in memory is written to server.state_dir when the program is stopped, and read when it starts again.",
+        "Whether what is in memory is written to server.state_dir when the program is stopped, and read when it starts again; and whether it goes over to a program that takes over.",
     ),
     row(
         "cache.snapshot_max",

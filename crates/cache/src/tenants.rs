@@ -25,6 +25,8 @@ use utoipa::ToSchema;
 const SPARED_MAX: usize = 8;
 /// How many notes there may be beside one for each entry, before those of entries that are gone are taken out.
 const STALE_NOTES_MAX: usize = 1024;
+/// The most values in Redis that are remembered of a tenant with a quota of bytes alone, which takes some 100 MB.
+const REDIS_ENTRIES_MAX: u64 = 1_000_000;
 
 /// How much a tenant may hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -289,8 +291,10 @@ impl Tenants {
         visit(table.accounts.get(tenant).unwrap_or(&self.others))
     }
 
-    fn known(&self, tenant: &str) -> Arc<Account> {
-        self.with_account(tenant, Arc::clone)
+    /// The account of `tenant`, who is about to store something.
+    fn of_storing(&self, tenant: &str) -> Arc<Account> {
+        let known = self.table.read().accounts.get(tenant).map(Arc::clone);
+        known.unwrap_or_else(|| Arc::clone(self.own_or_shared(&mut self.table.write(), tenant)))
     }
 
     /// The account of `tenant`, where it has a quota in memory.
@@ -298,11 +302,7 @@ impl Tenants {
         if tenant.is_empty() || !self.limits_memory.load(Ordering::Relaxed) {
             return None;
         }
-        let known = self.table.read().accounts.get(tenant).map(Arc::clone);
-        let account = known.unwrap_or_else(|| {
-            let mut table = self.table.write();
-            Arc::clone(self.own_or_shared(&mut table, tenant))
-        });
+        let account = self.of_storing(tenant);
         let quota = *account.quota.lock();
         (quota.memory_max.is_some() || quota.entries_max.is_some()).then_some(account)
     }
@@ -313,8 +313,12 @@ impl Tenants {
         if tenant.is_empty() || !self.limits_redis.load(Ordering::Relaxed) {
             return true;
         }
-        let account = self.known(tenant);
+        let account = self.of_storing(tenant);
         let quota = *account.quota.lock();
+        // What nothing bounds is not remembered either.
+        if quota.redis_max.is_none() && quota.redis_entries_max.is_none() {
+            return true;
+        }
         let granted = account.redis.lock().take(name, bytes, &quota, (now, end));
         if !granted {
             account.redis_refused.increment();
@@ -380,7 +384,7 @@ impl Account {
     }
 
     fn is_empty(&self) -> bool {
-        self.entries.load(Ordering::Relaxed) == 0
+        self.entries.load(Ordering::Relaxed) == 0 && self.redis.lock().values.is_empty()
     }
 
     /// Whether an entry of `weight` may be held at all; counted where not.
@@ -481,7 +485,7 @@ impl Written {
         let too_large = quota
             .redis_max
             .is_some_and(|most| without.saturating_add(bytes) > most.as_u64());
-        if too_large || quota.redis_entries_max.is_some_and(|most| values > most) {
+        if too_large || values > quota.redis_entries_max.unwrap_or(REDIS_ENTRIES_MAX) {
             return false;
         }
         if let Some((end, _)) = before {

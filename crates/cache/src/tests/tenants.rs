@@ -1,9 +1,12 @@
 //! Invalidations that are limited to a tenant reach what is the tenant's, and nothing of anybody else.
 
+use crate::tenants::Tenants;
 use crate::testing::{Bench, at_once, tagged, text};
 use crate::{Hit, Invalidation, Key, Lookup, NoVariants, Settings, TenantQuota, TenantQuotas, TenantStatistics};
 use bytes::Bytes;
-use peregrine_base::ByteSize;
+use peregrine_base::{ByteSize, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 const TENANTS: [&str; 3] = ["", "acme", "globex"];
 
@@ -291,4 +294,43 @@ async fn accounts_are_few_and_exact_however_many_tenants_there_are() {
     );
     assert_eq!(statistics.tenants["t7"].entries, 1);
     assert_eq!(statistics.tenants.len(), 3);
+}
+
+#[test]
+fn what_lies_in_redis_is_remembered_of_a_tenant_who_has_nothing_in_memory() {
+    let tenants = Tenants::new();
+    let quotas = TenantQuotas {
+        redis_entries_max: Some(1),
+        tracked_max: 1,
+        ..TenantQuotas::default()
+    };
+    tenants.configure(quotas, &BTreeMap::new());
+    let now = Instant::from_nanos(1);
+    let lasts = (now, now.after(Duration::from_secs(60)));
+    assert!(tenants.write("h|acme|a", 1, 10, lasts));
+    // Another one comes, and there is room for one only.
+    assert!(tenants.write("h|globex|a", 2, 10, lasts));
+    assert!(
+        !tenants.write("h|acme|b", 3, 10, lasts),
+        "its one value lies there still"
+    );
+    let later = (lasts.1, lasts.1.after(Duration::from_secs(60)));
+    assert!(tenants.write("h|acme|b", 3, 10, later));
+}
+
+#[test]
+fn of_a_tenant_without_a_quota_in_redis_nothing_there_is_remembered() {
+    let tenants = Tenants::new();
+    let acme = TenantQuota {
+        redis_max: Some("64KiB".parse().unwrap()),
+        ..TenantQuota::default()
+    };
+    tenants.configure(TenantQuotas::default(), &BTreeMap::from([("acme".to_owned(), acme)]));
+    let now = Instant::from_nanos(1);
+    let lasts = (now, now.after(Duration::from_secs(60)));
+    for tenant in ["acme", "globex"] {
+        assert!(tenants.write(&format!("h|{tenant}|a"), 1, 10, lasts));
+    }
+    let (known, _) = tenants.statistics(now);
+    assert_eq!((known["acme"].redis_entries, known["globex"].redis_entries), (1, 0));
 }
