@@ -4,13 +4,15 @@
 //! sits at the same address, and tells nobody anything. An IPv6 address counts as its /64, since whoever has one has all.
 
 use peregrine_base::Instant;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 /// The most addresses that are remembered; the one that began first is forgotten for another.
 const ADDRESSES_MAX: usize = 1024;
+/// How many old tokens may be in use behind one address without counting again and again.
+const LATELY_MAX: usize = 8;
 
 /// Who tried how many wrong tokens.
 pub(super) struct Attempts {
@@ -23,7 +25,8 @@ pub(super) struct Attempts {
 struct Record {
     since: Instant,
     wrong: u32,
-    last: u64,
+    /// The last different ones, as hashes of this process' own.
+    lately: VecDeque<u64>,
 }
 
 impl Attempts {
@@ -48,16 +51,17 @@ impl Attempts {
 
     /// `address` sent the wrong `token`.
     pub(super) fn wrong(&mut self, address: IpAddr, token: &str, now: Instant) {
-        let (address, last) = (network(address), self.hasher.hash_one(token));
+        let (address, token) = (network(address), self.hasher.hash_one(token));
         let window = self.window;
         let record = self
             .records
             .get_mut(&address)
             .filter(|record| now < record.since.after(window));
         if let Some(record) = record {
-            if record.last != last {
+            if !record.lately.contains(&token) {
                 record.wrong = record.wrong.saturating_add(1);
-                record.last = last;
+                record.lately.truncate(LATELY_MAX - 1);
+                record.lately.push_front(token);
             }
             return;
         }
@@ -69,12 +73,12 @@ impl Attempts {
             Record {
                 since: now,
                 wrong: 1,
-                last,
+                lately: [token].into(),
             },
         );
     }
 
-    /// `address` sent the right one.
+    /// `address` sent the admin's.
     pub(super) fn right(&mut self, address: IpAddr) {
         self.records.remove(&network(address));
     }
@@ -144,6 +148,13 @@ mod tests {
         }
         assert_eq!(attempts.must_wait(client, at(0)), None);
         attempts.right(client);
+        // Two scripts, each with an old one.
+        let mut behind_one_address = Attempts::new(3, WINDOW);
+        for _ in 0..100 {
+            behind_one_address.wrong(client, "old", at(0));
+            behind_one_address.wrong(client, "older", at(0));
+        }
+        assert_eq!(behind_one_address.must_wait(client, at(0)), None);
         attempts.wrong(client, "a", at(1));
         assert_eq!(attempts.must_wait(client, at(1)), None);
         attempts.wrong(client, "b", at(1));
