@@ -1,5 +1,6 @@
 //! What memory held is there again after a restart, unless somebody took it away meanwhile, and never after a crash.
 
+use crate::harness::process::{self, Process};
 use crate::harness::{Origin, Peregrine, Reply, Signal, until};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -63,6 +64,22 @@ fn a_restart_forgets_nothing_and_the_time_in_between_counts() {
     assert_eq!(origin.count(), 50);
     assert!(!second.path(FILE).exists(), "it is read once");
     assert_eq!(second.metric("peregrine_snapshot_entries_total", &["restored"]), 50.0);
+}
+
+#[test]
+fn a_start_that_fails_takes_no_snapshot_away() {
+    let origin = counting();
+    let first = Peregrine::before(&origin, "");
+    first.get("/a", &[]);
+    let folder = stop(first);
+    // Some tool has changed who may read the state.
+    let audit = folder.path().join(".peregrine/audit.log");
+    let let_read = |mode| std::fs::set_permissions(&audit, std::fs::Permissions::from_mode(mode)).unwrap();
+    let_read(0o644);
+    let mut failing = Process::start(process::command(folder.path(), SERVE));
+    assert_eq!(failing.exit_code(), Some(1), "{}", failing.log());
+    let_read(0o600);
+    assert!(again(folder).get("/a", &[]).is_hit());
 }
 
 #[test]

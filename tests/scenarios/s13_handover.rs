@@ -46,6 +46,21 @@ fn holding() -> (Origin, Gate) {
     (origin, gate)
 }
 
+/// An origin that holds writes back until its gate is opened.
+fn writing_late() -> (Origin, Gate) {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let origin = Origin::start(move |heard| {
+        let reply = Reply::ok(&[("cache-control", "max-age=600")], &heard.target);
+        if heard.method == "POST" {
+            Reply::default().wait(&waiting).then(&reply)
+        } else {
+            reply
+        }
+    });
+    (origin, gate)
+}
+
 /// Starts a successor and waits until it serves.
 fn succeed(peregrine: &Peregrine) -> Process {
     let successor = Process::start(process::command(peregrine.folder.path(), SUCCEED));
@@ -242,6 +257,53 @@ fn what_is_invalidated_goes_through_a_program_in_the_middle() {
         assert_eq!(client.read("GET").status, 200);
         assert_eq!(process.exit_code(), Some(0), "{}", process.log());
     }
+}
+
+#[test]
+fn what_the_first_of_three_writes_last_the_third_hears_of() {
+    let (origin, gate) = writing_late();
+    let mut peregrine = Peregrine::before(&origin, "");
+    peregrine.get("/a", &[]);
+    let mut writer = Client::connect(peregrine.address);
+    writer.send(request("POST", "/a", &[("content-length", "0")]));
+    until("the write to be under way", || origin.count() == 2);
+    let mut old = Vec::new();
+    for _ in 0..2 {
+        let successor = succeed(&peregrine);
+        old.push(std::mem::replace(&mut peregrine.process, successor));
+    }
+    assert!(peregrine.get("/a", &[]).is_hit());
+    until("the second to have nothing to do", || old[1].log().contains("draining"));
+    gate.open();
+    assert_eq!(writer.read("POST").status, 200);
+    for mut process in old {
+        assert_eq!(process.exit_code(), Some(0), "{}", process.log());
+    }
+    assert!(!peregrine.get("/a", &[]).is_hit());
+}
+
+#[test]
+fn a_program_that_ends_before_the_one_before_leaves_nothing_that_this_changes() {
+    let (origin, gate) = writing_late();
+    let mut peregrine = Peregrine::before(&origin, "");
+    peregrine.get("/a", &[]);
+    let mut writer = Client::connect(peregrine.address);
+    writer.send(request("POST", "/a", &[("content-length", "0")]));
+    until("the write to be under way", || origin.count() == 2);
+    let mut first = {
+        let successor = succeed(&peregrine);
+        std::mem::replace(&mut peregrine.process, successor)
+    };
+    peregrine.process.signal(Signal::TERM);
+    until("the second to stop", || peregrine.log().contains("draining"));
+    gate.open();
+    assert_eq!(writer.read("POST").status, 200);
+    assert_eq!(first.exit_code(), Some(0), "{}", first.log());
+    assert_eq!(peregrine.process.exit_code(), Some(0), "{}", peregrine.log());
+    let line = &SUCCEED[..SUCCEED.len() - 1];
+    let again = Peregrine::run(peregrine.folder, line);
+    until("the snapshot to be read", || again.log().contains("memory holds again"));
+    assert!(!again.get("/a", &[]).is_hit());
 }
 
 #[test]

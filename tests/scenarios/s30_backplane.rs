@@ -3,7 +3,7 @@
 
 use crate::harness::process::{self, Process};
 use crate::harness::program::upstream;
-use crate::harness::{Origin, Peregrine, Reply, Signal, until};
+use crate::harness::{Client, Gate, Origin, Peregrine, Reply, Signal, request, until};
 use peregrine_test_servers::{Proxy, RedisServer};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -27,6 +27,40 @@ fn versioned() -> (Origin, Arc<AtomicUsize>) {
         }
     });
     (origin, version)
+}
+
+/// Sends a write that the origin does not answer, and tells the node to stop; it has ended then.
+fn cut_off_a_write(node: &mut Peregrine, origin: &Origin) {
+    let asked = origin.count();
+    let mut writer = Client::connect(node.address);
+    writer.send(request("POST", "/a", &[("content-length", "0")]));
+    until("the write to be under way", || origin.count() == asked + 1);
+    node.process.signal(Signal::TERM);
+    assert_eq!(node.process.exit_code(), Some(1), "{}", node.log());
+}
+
+#[test]
+fn a_write_that_the_end_of_a_node_cuts_off_may_have_been_done() {
+    let redis = RedisServer::start(&[]);
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let origin = Origin::start(move |heard| match heard.method.as_str() {
+        "GET" => Reply::ok(&[("cache-control", "max-age=600")], "page"),
+        _ => Reply::default().wait(&waiting),
+    });
+    let ending = format!(
+        "{}[server]\ndrain_time = \"200ms\"\n",
+        configuration(&origin, &redis.url(), "10s")
+    );
+    let mut one = Peregrine::start(&ending);
+    in_step(&one);
+    let two = node(&origin, &redis.url(), "10s");
+    acquainted(&[&one, &two]);
+    two.get("/a", &[]);
+    assert!(two.get("/a", &[]).is_hit());
+    cut_off_a_write(&mut one, &origin);
+    until("the other to hear of it", || !two.get("/a", &[]).is_hit());
+    gate.open();
 }
 
 fn configuration(origin: &Origin, redis: &str, bound: &str) -> String {

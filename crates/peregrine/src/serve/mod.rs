@@ -120,8 +120,8 @@ pub struct Running {
     /// The way to replace it.
     offer: Option<Offer>,
     signals: Signals,
-    /// What the connections run on.
-    _threads: Threads,
+    /// What the connections run on, until those that are left are cut off.
+    threads: Option<Threads>,
 }
 
 /// How it ends.
@@ -275,21 +275,20 @@ async fn start_after(
     }
     let takeover = match &before {
         Some(before) => Some(unless_stopped(&mut signals, before.warm(&program)).await?),
-        None => {
-            program.restore(true);
-            None
-        }
+        None => None,
     };
     let audit = admin::open_audit(&program, &settings)?;
     let _ = program.audit.set(audit);
     let handler = |token: &token::Token| admin::open(&program, &settings, token.secret.clone(), admin_watch.clone());
     let opened = admin.map(|(listener, token)| handler(&token).map(|handler| (listener, handler, token)));
     let admin = opened.transpose()?;
+    let from_snapshot = takeover.is_none();
     if let Some(takeover) = takeover {
         relieve(takeover, &program, &mut signals).await?;
-        // Its memory is here, so whatever it still leaves would be of yesterday.
-        program.restore(false);
     }
+    // Last, because one that does not start must not take it away. Where there was a program before, its memory is here, so
+    // whatever it still leaves would be of yesterday.
+    program.restore(from_snapshot);
     for ((config, listener), spoken) in listeners.into_iter().zip(spoken) {
         program.serve(config, listener, spoken);
     }
@@ -315,7 +314,7 @@ async fn start_after(
         signals,
         program,
         drains,
-        _threads: threads,
+        threads: Some(threads),
     })
 }
 
@@ -451,13 +450,15 @@ impl Running {
         if cause == Cause::Told {
             self.leave().await;
         }
+        let (program, offer) = (&self.program, self.offer.as_ref());
         tokio::select! {
-            drained = wind_down(&self.program, &self.drains, self.offer.as_ref()) => drained,
-            () = self.signals.stop_at_once(cause) => {
-                self.program.recorder.access_log.flush(FLUSH_LIMIT);
-                Err(Stopped::AtOnce)
-            }
+            drained = wind_down(program, &self.drains, offer, &mut self.threads) => return drained,
+            () = self.signals.stop_at_once(cause) => {}
         }
+        cut_off(&mut self.threads).await;
+        tell_of_end(program, offer, CUT_OFF_LIMIT).await;
+        program.recorder.access_log.flush(FLUSH_LIMIT);
+        Err(Stopped::AtOnce)
     }
 
     /// Serves on for `server.drain_delay`, until a further signal at most, so that whoever balances the load moves over.
@@ -485,14 +486,38 @@ impl Running {
     ///
     /// # Errors
     /// When some had to be cut off.
-    pub async fn stop(self) -> Result<(), Stopped> {
-        wind_down(&self.program, &self.drains, self.offer.as_ref()).await
+    pub async fn stop(mut self) -> Result<(), Stopped> {
+        wind_down(&self.program, &self.drains, self.offer.as_ref(), &mut self.threads).await
+    }
+}
+
+/// Ends what is still under way. A write that is cut off has perhaps been done: what it would have invalidated is invalidated
+/// now, while there is somebody to be told.
+async fn cut_off(threads: &mut Option<Threads>) {
+    if let Some(threads) = threads.take() {
+        let ended = tokio::task::spawn_blocking(move || drop(threads));
+        let _ = tokio::time::timeout(CUT_OFF_LIMIT, ended).await;
+    }
+}
+
+/// Tells other nodes and the successor, as far as there are any, what was invalidated here last.
+async fn tell_of_end(program: &Program, offer: Option<&Offer>, limit: Duration) {
+    if let Some(sharing) = &program.sharing {
+        sharing.backplane.leave().await;
+    }
+    if let Some(offer) = offer {
+        offer.finish(limit).await;
     }
 }
 
 /// Lets requests under way finish, within `server.drain_time`, then the admin API.
-async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) -> Result<(), Stopped> {
-    let limit = program.drain_time();
+async fn wind_down(
+    program: &Program,
+    drains: &Drains,
+    offer: Option<&Offer>,
+    threads: &mut Option<Threads>,
+) -> Result<(), Stopped> {
+    let (limit, began) = (program.drain_time(), Program::clock().now());
     let Drains { requests, admin } = drains;
     tracing::info!(open = requests.open(), limit_s = limit.as_secs(), "draining");
     if program.succeeded.load(Ordering::SeqCst) {
@@ -506,16 +531,16 @@ async fn wind_down(program: &Program, drains: &Drains, offer: Option<&Offer>) ->
     requests.start();
     let drained = requests.finished(limit, &TokioRuntime).await;
     let tunnels = usize::try_from(program.server.status().tunnels_open).unwrap_or(usize::MAX);
+    if drained.open > 0 {
+        cut_off(threads).await;
+    }
+    let left = limit.saturating_sub(Program::clock().now().since(began));
+    program.hear_out(left.max(RETIREMENT_MAX)).await;
     admin.start();
     let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
     program.watching.finish().await;
     program.fetch_keys().await;
-    if let Some(sharing) = &program.sharing {
-        sharing.backplane.leave().await;
-    }
-    if let Some(offer) = offer {
-        offer.finish(FLUSH_LIMIT).await;
-    }
+    tell_of_end(program, offer, FLUSH_LIMIT).await;
     // A collector that does not answer does not hold up the end.
     let _ = tokio::time::timeout(FLUSH_LIMIT, program.send_last_spans()).await;
     program.recorder.access_log.flush(FLUSH_LIMIT);

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use peregrine_admin::Audit;
 use peregrine_admission::Permissive;
 use peregrine_base::{Clock, Complaint, Instant, Random, Runtime, SystemRandom, TokioRuntime};
-use peregrine_cache::{Engine, Files, KeyRing};
+use peregrine_cache::{Engine, Files, Invalidation, KeyRing};
 use peregrine_http::{Plane, RouteTable, Rules, Surroundings, TenantRules};
 use peregrine_net::config::{ListenerConfig, UpstreamConfig};
 use peregrine_net::drain::DrainWatch;
@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Upstreams by name.
 pub(super) type Upstreams = BTreeMap<String, Arc<Upstream>>;
@@ -79,6 +80,8 @@ pub(super) struct Program {
     pub(super) level: Mutex<Option<Level>>,
     /// Whether another process has taken over.
     pub(super) succeeded: AtomicBool,
+    /// Changes for the last time when the program before has ended, where there was one.
+    pub(super) before: OnceLock<watch::Receiver<()>>,
     /// What the chores run on.
     runtime: tokio::runtime::Handle,
     /// Itself, for work that outlives a call.
@@ -175,6 +178,7 @@ impl Program {
             steering: Mutex::new(()),
             level: Mutex::new(None),
             succeeded: AtomicBool::new(false),
+            before: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
             this: this.clone(),
         }))
@@ -230,6 +234,28 @@ impl Program {
             let _ = tell.send(());
         });
         let _ = told.recv();
+    }
+
+    /// Waits until the program before, where there was one, has ended: what it invalidates concerns whoever gets the memory of
+    /// this one. After `limit` nobody knows what that is, so everything is to be validated.
+    pub(super) async fn hear_out(&self, limit: Duration) {
+        let Some(mut before) = self.before.get().cloned() else {
+            return;
+        };
+        let ended = async { while before.changed().await.is_ok() {} };
+        if tokio::time::timeout(limit, ended).await.is_ok() {
+            return;
+        }
+        // With others it tells them, whoever of this folder comes next among them.
+        if self.sharing.is_none() {
+            tracing::warn!("the program before has not ended: all that memory holds is left as stale");
+            let everything = Invalidation {
+                all: true,
+                soft: true,
+                ..Invalidation::default()
+            };
+            self.engine.invalidate_as_told(&everything, None);
+        }
     }
 
     /// Leaves for the next start what memory holds. To be called when nothing else runs any more.

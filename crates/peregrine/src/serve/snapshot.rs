@@ -9,7 +9,7 @@ use super::program::Program;
 use crate::config::Origin;
 use parking_lot::Mutex;
 use peregrine_base::{Random, SystemRandom};
-use peregrine_cache::{CacheConfig, Engine, Expecting, Provenance, Restored, SnapshotLimits};
+use peregrine_cache::{CacheConfig, Engine, Expecting, Provenance, Restored, SnapshotLimits, Written};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::collections::hash_map::DefaultHasher;
@@ -34,6 +34,8 @@ const OWNER_PAUSE: Duration = Duration::from_millis(100);
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// How much is written at once.
 const BUFFER_BYTES: usize = 1 << 20;
+/// How much may wait for the disk.
+const SYNC_BYTES: usize = 8 << 20;
 
 /// Where snapshots are kept, and what became of the one from before.
 pub(super) struct Snapshots {
@@ -150,27 +152,40 @@ impl Snapshots {
         }
         let unfinished = self.directory.join(UNFINISHED);
         let written = self.create(&unfinished).and_then(|file| {
-            let whole = self.fill(engine, config, &file)?;
+            let written = self.fill(engine, config, Synced::new(&file))?;
             file.sync_all()?;
-            Ok(whole && self.put_in_place(&unfinished)?)
+            if !engine.is_unchanged_since(written.position) {
+                return Err(io::Error::other("something was invalidated while it was written"));
+            }
+            if !self.put_in_place(&unfinished)? {
+                return Err(io::Error::other("another program has begun here since"));
+            }
+            Ok(written)
         });
-        if !matches!(written, Ok(true)) {
-            let _ = std::fs::remove_file(&unfinished);
-        }
-        if let Err(error) = written {
-            tracing::warn!(%error, path = %unfinished.display(), "no snapshot was written: the next start finds an empty cache");
+        match written {
+            Ok(written) => {
+                let (entries, bytes, left_out) = (written.entries, written.bytes, written.left_out);
+                tracing::info!(entries, bytes, left_out, "snapshot written");
+            }
+            Err(error) => {
+                let _ = std::fs::remove_file(&unfinished);
+                tracing::warn!(%error, path = %unfinished.display(), "no snapshot was written: the next start finds an empty cache");
+            }
         }
     }
 
     /// As [`Snapshots::write`], into a file without a name, for a successor; nothing where there is nothing to hand over.
     pub(super) fn write_unnamed(&self, engine: &Engine, config: &CacheConfig) -> io::Result<Option<File>> {
         if !config.snapshot || !config.enabled {
+            tracing::info!("cache.snapshot is off: the successor begins with an empty cache");
             return Ok(None);
         }
         let unfinished = self.directory.join(UNFINISHED);
         let mut file = self.create(&unfinished)?;
         std::fs::remove_file(&unfinished)?;
-        self.fill(engine, config, &file)?;
+        let written = self.fill(engine, config, &file)?;
+        let (entries, bytes, left_out) = (written.entries, written.bytes, written.left_out);
+        tracing::info!(entries, bytes, left_out, "memory goes over to the successor");
         file.rewind()?;
         Ok(Some(file))
     }
@@ -232,19 +247,43 @@ impl Snapshots {
             .open(path)
     }
 
-    /// Writes the entries; whether nothing was invalidated meanwhile.
-    fn fill(&self, engine: &Engine, config: &CacheConfig, file: &File) -> io::Result<bool> {
-        let started = Program::clock().now();
+    /// Writes the entries.
+    fn fill(&self, engine: &Engine, config: &CacheConfig, out: impl io::Write) -> io::Result<Written> {
         let limits = SnapshotLimits {
             size_max: config.snapshot_max.as_u64(),
             time_max: TIME_MAX,
         };
-        let out = BufWriter::with_capacity(BUFFER_BYTES, file);
-        let written = engine.write_snapshot(out, &self.provenance, &limits)?;
-        let took_ms = Program::clock().now().since(started).as_millis();
-        let (entries, bytes, left_out) = (written.entries, written.bytes, written.left_out);
-        tracing::info!(entries, bytes, left_out, took_ms, "snapshot written");
-        Ok(engine.is_unchanged_since(written.position))
+        let out = BufWriter::with_capacity(BUFFER_BYTES, out);
+        engine.write_snapshot(out, &self.provenance, &limits)
+    }
+}
+
+/// A file that is on the disk as soon as it is written, but for the last few MiB: what the disk takes counts in the time that
+/// a snapshot has.
+struct Synced<'a> {
+    file: &'a File,
+    waiting: usize,
+}
+
+impl<'a> Synced<'a> {
+    const fn new(file: &'a File) -> Self {
+        Self { file, waiting: 0 }
+    }
+}
+
+impl io::Write for Synced<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.waiting >= SYNC_BYTES {
+            self.file.sync_data()?;
+            self.waiting = 0;
+        }
+        let written = self.file.write(bytes)?;
+        self.waiting += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use std::hash::Hasher;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -73,6 +74,10 @@ pub(super) fn watch(program: &Arc<Program>) {
         loop {
             TokioRuntime.sleep(LOOK_EVERY).await;
             let Some(program) = program.upgrade() else { return };
+            // The successor applies it, to the sockets too.
+            if program.succeeded.load(Ordering::SeqCst) {
+                return;
+            }
             let now = Look::at(&path);
             let stays = now == before;
             before = now;

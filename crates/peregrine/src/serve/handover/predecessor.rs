@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// How long the successor reads what memory held before it takes connections; the rest is read while it serves.
 const WARM_TIME_MAX: Duration = Duration::from_secs(10);
@@ -62,10 +62,12 @@ impl Predecessor {
     pub(in crate::serve) async fn warm(&self, program: &Arc<Program>) -> Takeover {
         let (retiring, retired) = oneshot::channel();
         let expecting = program.engine.expect_snapshot();
+        let (lives, before) = watch::channel(());
+        let _ = program.before.set(before);
         // What is invalidated here reaches those whom the program before still answers, from the first request on.
         let mirror = mirror(program, &Telling::new(&self.channel));
         let (own, channel) = (Arc::clone(program), Arc::clone(&self.channel));
-        let receive = move || receive_memory(&own, &channel, mirror, retiring);
+        let receive = move || receive_memory(&own, &channel, mirror, (retiring, lives));
         // The program before hears nothing while it writes: it is waited for as long as that may take.
         let file = tokio::task::spawn_blocking(receive).await.unwrap_or_default();
         if let Some(file) = file {
@@ -97,7 +99,7 @@ fn receive_memory(
     program: &Arc<Program>,
     channel: &Arc<Channel>,
     mirror: MirrorId,
-    retiring: oneshot::Sender<()>,
+    tells: (oneshot::Sender<()>, watch::Sender<()>),
 ) -> Option<File> {
     let received = ask_for_memory(program, channel, mirror);
     let file = received.unwrap_or_else(|error| {
@@ -105,7 +107,7 @@ fn receive_memory(
         None
     });
     let (hearing, heard) = (Arc::clone(program), Arc::clone(channel));
-    let hear = move || hear_of_end(&hearing, &heard, mirror, retiring);
+    let hear = move || hear_of_end(&hearing, &heard, mirror, tells);
     if let Err(error) = std::thread::Builder::new().name("hand-over".to_owned()).spawn(hear) {
         tracing::error!(%error, "the program before is not listened to");
     }
@@ -124,8 +126,13 @@ fn ask_for_memory(program: &Program, channel: &Channel, mirror: MirrorId) -> io:
     }
 }
 
-/// Hears what the predecessor says until it is gone.
-fn hear_of_end(program: &Program, channel: &Channel, mirror: MirrorId, retiring: oneshot::Sender<()>) {
+/// Hears what the predecessor says until it is gone, of which `_lives` tells by its own end.
+fn hear_of_end(
+    program: &Program,
+    channel: &Channel,
+    mirror: MirrorId,
+    (retiring, _lives): (oneshot::Sender<()>, watch::Sender<()>),
+) {
     let mut retiring = Some(retiring);
     if let Err(error) = channel.patience(None) {
         tracing::warn!(%error, "the program before is not listened to for long");
