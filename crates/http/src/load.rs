@@ -14,7 +14,7 @@ use crate::policy::{self, Decision, Plan, Reason, Renewal, StrongValidator, Time
 use crate::reasons;
 use crate::siblings::{self, Candidate};
 use crate::store;
-use crate::trailers::Trailers;
+use crate::trailers::{Trailed, Trailers};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use peregrine_base::{Clock, Instant, Random, Runtime};
 use peregrine_cache::{Engine, Fill, Hit, Invalidation, Lease, LoadFailure, PassReason, RangeLoad, Reader, Recalled};
@@ -121,7 +121,7 @@ pub(crate) fn start(parts: &Parts, asking: &Arc<Asking>, lease: Lease) -> Driven
 }
 
 /// An entry to be filled, with what; and where trailers are kept, its head and those.
-type Filling = (Fill, Body, Option<(StoredHead, Trailers)>);
+type Filling = (Fill, Body, Option<Trailed>);
 
 struct Load {
     asking: Arc<Asking>,
@@ -369,6 +369,9 @@ impl Load {
                 // Only chunks and streams have a place for them.
                 let welcome = self.asking.facts.hop.wants_trailers() && body.length().is_none();
                 let trailers = welcome.then(Trailers::default);
+                // Those of a part say nothing about the whole.
+                let kept = trailers.clone().filter(|_| is_whole);
+                let trailed = kept.map(|kept| Trailed::new(stored, kept, &head.headers, &self.asking.route.rules));
                 let reading = Reading {
                     // The client that asked gets all that was meant for it, fields that are not stored included.
                     head: StoredHead::new(status, head.headers),
@@ -380,9 +383,7 @@ impl Load {
                 let Some(trailers) = trailers else {
                     return Some((fill, body, None));
                 };
-                let body = trailers.keep(body);
-                // Those of a part say nothing about the whole.
-                Some((fill, body, is_whole.then_some((stored, trailers))))
+                Some((fill, trailers.keep(body), trailed))
             }
             Err(reason) => {
                 facts.decision = Some(Decision::new(reasons::of_pass(reason)));

@@ -13,7 +13,7 @@ use crate::policy::{self, Times};
 use crate::request::{RequestFacts, RequestView as _};
 use crate::route::Route;
 use crate::store;
-use crate::trailers::Trailers;
+use crate::trailers::{Trailed, Trailers};
 use http::{Method, Response, StatusCode, header};
 use peregrine_base::Instant;
 use peregrine_cache::{BeforeWrite, Unreached};
@@ -164,7 +164,7 @@ impl Answered<'_> {
             let trailers = Trailers::default();
             body = trailers.keep(body);
             answer = trailers.clone().follow(answer);
-            trailed = Some((stored, trailers));
+            trailed = Some(Trailed::new(stored, trailers, &head.headers, &asking.route.rules));
         }
         parts.runtime.spawn(Box::pin(async move {
             drop(store::pump(fill, body, None, trailed).await);

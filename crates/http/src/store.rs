@@ -4,10 +4,11 @@ use crate::head::StoredHead;
 use crate::identify::Asking;
 use crate::policy::{self, Plan, StrongValidator};
 use crate::request::RequestView;
-use crate::trailers::Trailers;
+use crate::trailers::Trailed;
 use http::HeaderMap;
 use peregrine_cache::{Fill, Finished, Hit, Lease, LoadFailure, Meta, PartMeta, PassReason, Selector};
 use peregrine_net::http::Body;
+use std::borrow::Cow;
 
 /// Begins an entry for a response that is to be stored.
 ///
@@ -65,7 +66,7 @@ pub(crate) fn tags_of(asking: &Asking, headers: &HeaderMap, mut tags: Vec<String
 /// What the engine is told about a response; nothing where it is too much.
 pub(crate) fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<String>) -> Option<Meta> {
     Some(Meta {
-        head: head.encode()?,
+        head: with_trailers_to_keep(asking, head).encode()?,
         tags: tags_of(asking, &head.headers, tags)?,
         initial_age: plan.initial_age,
         fresh_for: plan.fresh_for,
@@ -82,13 +83,23 @@ pub(crate) fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<St
     })
 }
 
+/// `head`, whose trailers were stored with an earlier one, without those that the fields now forbid to store.
+fn with_trailers_to_keep<'a>(asking: &Asking, head: &'a StoredHead) -> Cow<'a, StoredHead> {
+    if head.trailers.is_empty() {
+        return Cow::Borrowed(head);
+    }
+    let mut kept = head.clone();
+    policy::left_out(&head.headers, &asking.route.rules).for_each(|name| _ = kept.trailers.remove(name));
+    Cow::Owned(kept)
+}
+
 /// Moves the origin's body into the entry. A body that ends early is a failure for its readers and is never stored as whole;
 /// what came of a version that can be told from others is kept as a part of it. Answers with what was stored.
 pub(crate) async fn pump(
     mut fill: Fill,
     mut body: Body,
     validator: Option<StrongValidator>,
-    trailed: Option<(StoredHead, Trailers)>,
+    trailed: Option<Trailed>,
 ) -> Option<Hit> {
     while let Some(next) = body.next().await {
         match next {
@@ -105,11 +116,10 @@ pub(crate) async fn pump(
         }
     }
     // Stored apart from the other fields (RFC 9111 §3.1). What is too much is left out, as it says that a cache may.
-    if let Some((mut head, trailers)) = trailed {
-        head.trailers = trailers.to_store();
-        if let Some(head) = head.encode().filter(|_| !head.trailers.is_empty()) {
-            fill.set_head(head);
-        }
+    if let Some(head) = trailed.and_then(Trailed::to_store)
+        && let Some(head) = head.encode()
+    {
+        fill.set_head(head);
     }
     finish(fill)
 }

@@ -2,6 +2,8 @@
 //! who takes them, and are stored with it, apart from its other fields (RFC 9111 §3.1). Whoever takes trailers gets them from the
 //! stored answer too: with the whole content as the origin sent it, since they may be about its very bytes.
 
+use crate::head::StoredHead;
+use crate::policy::{self, Rules};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
 use http_body::{Frame, SizeHint};
@@ -30,10 +32,11 @@ impl Trailers {
         })
     }
 
-    /// What of them is stored; nothing where they are too many.
-    pub(crate) fn to_store(&self) -> HeaderMap {
+    /// What of them is stored beside fields of these names; nothing where they are too many.
+    fn to_store(&self, left_out: &[HeaderName]) -> HeaderMap {
         let mut fields = self.0.lock().clone().unwrap_or_default();
-        NOT_STORED.iter().for_each(|name| _ = fields.remove(name));
+        let names = NOT_STORED.iter().chain(left_out);
+        names.for_each(|name| _ = fields.remove(name));
         let bytes: usize = fields
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len())
@@ -55,6 +58,31 @@ impl Trailers {
             body,
             trailers: Some(self),
         })
+    }
+}
+
+/// An answer that is being stored, and what comes after its body.
+pub(crate) struct Trailed {
+    head: StoredHead,
+    trailers: Trailers,
+    /// What is not stored of the one is not stored of the other: `private="…"` means a field wherever it stands.
+    left_out: Vec<HeaderName>,
+}
+
+impl Trailed {
+    /// `head` is what is stored of the fields `said`, and `trailers` are kept from the body.
+    pub(crate) fn new(head: StoredHead, trailers: Trailers, said: &HeaderMap, rules: &Rules) -> Self {
+        Self {
+            head,
+            trailers,
+            left_out: policy::left_out(said, rules).collect(),
+        }
+    }
+
+    /// The head with what came after the body; nothing where none of that is stored.
+    pub(crate) fn to_store(mut self) -> Option<StoredHead> {
+        self.head.trailers = self.trailers.to_store(&self.left_out);
+        (!self.head.trailers.is_empty()).then_some(self.head)
     }
 }
 

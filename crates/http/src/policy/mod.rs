@@ -65,7 +65,7 @@ pub use part::{Placed, StrongValidator, part_headers, place_part, remove_digests
 pub use posted::stands_for_its_url;
 pub use range::{RANGES_MAX, RangeAnswer, Ranges, if_range_holds, select_range};
 pub use reason::{Group, Reason};
-pub use refresh::{Renewal, decide_renewal, decide_update, for_the_asker, headers_to_store};
+pub use refresh::{Renewal, decide_renewal, decide_update, for_the_asker, headers_to_store, left_out};
 pub use request::{Asked, RequestVerdict, admit_request};
 pub use rules::{Freshness, Methods, Rules, Times};
 pub use stale::{StaleUse, forbids_stale, request_may_use_stale, stale_if_error_status};

@@ -160,8 +160,8 @@ fn insert_date(headers: &mut HeaderMap, time: WallTime) {
     }
 }
 
-/// The fields of a response that are not stored.
-fn left_out(headers: &HeaderMap, rules: &Rules) -> impl Iterator<Item = HeaderName> + use<> {
+/// The fields of a response with the head `headers` that are not stored, be they in it or behind the content (§3.1).
+pub fn left_out(headers: &HeaderMap, rules: &Rules) -> impl Iterator<Item = HeaderName> + use<> {
     let connection = headers.get_all(header::CONNECTION).iter();
     let nominated: Vec<HeaderName> = connection
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))

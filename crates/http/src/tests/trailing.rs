@@ -114,3 +114,52 @@ async fn endless_trailers_are_not_stored() {
         assert_eq!((&*content, &*trailers), ("content", ""));
     }
 }
+
+#[tokio::test]
+async fn trailers_that_are_one_clients_are_not_stored() {
+    for named in ["private=\"x-sum\"", "no-cache=\"a, X-Sum\""] {
+        let control = format!("max-age=60, {named}");
+        let bench = Setup::plain().before(move |heard| {
+            let fields = [("cache-control", &*control), ("content-location", "/page")];
+            let trailers = [("x-sum", heard.method), ("x-other", "2".to_owned())];
+            let response = trailed(&fields, &trailers);
+            async { response }
+        });
+        for method in ["GET", "POST"] {
+            let (_, content, trailers) = read(&bench, method, &TE).await;
+            let own = format!("x-sum={method};x-other=2;");
+            assert_eq!((&*content, &*trailers), ("content", &*own), "its own client gets them");
+            bench.settled().await;
+            let (head, content, trailers) = read(&bench, "GET", &TE).await;
+            assert!(head["cache-status"].to_str().unwrap().contains("; hit"), "{head:?}");
+            assert_eq!(
+                (&*content, &*trailers),
+                ("content", "x-other=2;"),
+                "{named} after {method}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_304_takes_off_the_trailers_that_it_makes_one_clients() {
+    let bench = Setup::plain().before(|heard| {
+        let control = match heard.field("if-none-match") {
+            "" => "max-age=60",
+            _ => "max-age=60, private=\"x-sum\"",
+        };
+        let fields = [("cache-control", control), ("etag", "\"a\"")];
+        let trailers = [("x-sum", "1".to_owned()), ("x-other", "2".to_owned())];
+        let response = match heard.field("if-none-match") {
+            "" => trailed(&fields, &trailers),
+            _ => answer(304, &fields, ""),
+        };
+        async { response }
+    });
+    read(&bench, "GET", &TE).await;
+    bench.advance(61);
+    for _ in 0..2 {
+        let (_, content, trailers) = read(&bench, "GET", &TE).await;
+        assert_eq!((&*content, &*trailers), ("content", "x-other=2;"));
+    }
+}
