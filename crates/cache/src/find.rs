@@ -338,7 +338,7 @@ pub(crate) fn usable(entry: &Entry, softened: bool, ask: &Ask<'_>) -> Result<Usa
     } else {
         MissReason::Expired
     };
-    if entry.never_stale() || !ask.fresh_min.is_zero() {
+    if entry.never_stale() || !ask.takes_stale(ask.now.since(fresh_until)) {
         return Err(over);
     }
     let window = entry.stale_while_revalidate();
@@ -346,7 +346,7 @@ pub(crate) fn usable(entry: &Entry, softened: bool, ask: &Ask<'_>) -> Result<Usa
         return Ok(Usable::Stale(StaleWhy::WhileRevalidate));
     }
     match ask.stale_max {
-        Some(max) if ask.now.since(fresh_until) <= max => Ok(Usable::Stale(StaleWhy::Asked)),
-        _ => Err(over),
+        Some(_) => Ok(Usable::Stale(StaleWhy::Asked)),
+        None => Err(over),
     }
 }

@@ -109,10 +109,11 @@ impl StreamHead {
         if self.must_validate || ask.validate || ask.age_max.is_some_and(|max| age > max) {
             return false;
         }
-        match ask.fresh_min.is_zero() {
-            true => there_for < self.fresh_for.saturating_add(self.stale_while_revalidate),
-            false => there_for.saturating_add(ask.fresh_min) <= self.fresh_for,
+        if there_for < self.fresh_for {
+            return there_for.saturating_add(ask.fresh_min) <= self.fresh_for;
         }
+        let is_useful = there_for < self.fresh_for.saturating_add(self.stale_while_revalidate);
+        is_useful && ask.takes_stale(there_for.saturating_sub(self.fresh_for))
     }
 }
 

@@ -96,6 +96,23 @@ impl Terms {
 }
 
 impl Ask<'_> {
+    /// Whether the asker's own terms leave `hit` to it, were it served before the origin has answered.
+    #[must_use]
+    pub fn takes(&self, hit: &Hit) -> bool {
+        let (entry, fresh_until) = (&hit.0, hit.0.fresh_until());
+        let is_fresh = !entry.softened() && self.now < fresh_until && fresh_until.since(self.now) >= self.fresh_min;
+        !self.validate
+            && self.age_max.is_none_or(|max| entry.age(self.now) <= max)
+            && (is_fresh || self.takes_stale(self.now.since(fresh_until)))
+    }
+
+    /// Whether the asker takes what has been stale for `over`. Who bounds the age and says nothing of staleness wants none
+    /// (RFC 9111 §5.2.1.1), nor does who wants freshness left (§5.2.1.3); who bounds staleness takes no more (§5.2.1.2).
+    #[inline]
+    pub(crate) fn takes_stale(&self, over: Duration) -> bool {
+        self.fresh_min.is_zero() && self.stale_max.map_or(self.age_max.is_none(), |max| over <= max)
+    }
+
     pub(crate) fn terms(&self) -> Terms {
         Terms {
             arrived: self.arrived,

@@ -275,7 +275,14 @@ impl Asking {
         }
     }
 
-    /// Whether a stale response may stand in for a failed or slow load. A client that asked for validation gets none.
+    /// Whether a stale response may stand in for a slow load. Nothing has failed, so the client's own limits hold (RFC 9111
+    /// §5.2.1).
+    pub(crate) fn stale_allowed_for_now(&self, hit: &Hit, now: Instant) -> bool {
+        let (variants, lies_in) = (self.variants(), |_: &Hit| false);
+        self.stale_allowed(hit, now) && self.ask(&variants, &lies_in, now).takes(hit)
+    }
+
+    /// Whether a stale response may stand in for a failed load. A client that asked for validation gets none.
     pub(crate) fn stale_allowed(&self, hit: &Hit, now: Instant) -> bool {
         let Some(head) = StoredHead::decode(hit.head()).filter(|_| !self.asked.validate) else {
             return false;

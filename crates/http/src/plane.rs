@@ -487,7 +487,7 @@ impl Plane {
             .route
             .strategy
             .load_soft_limit()
-            .filter(|_| stale.is_some_and(|hit| asking.stale_allowed(hit, self.parts.clock.now())));
+            .filter(|_| stale.is_some_and(|hit| asking.stale_allowed_for_now(hit, self.parts.clock.now())));
         let Some(limit) = limit else { return Some(loading.await) };
         tokio::select! {
             loaded = loading => Some(loaded),
@@ -529,10 +529,13 @@ impl Plane {
         (how, why): (CacheOutcome, &'static str),
         outcome: &mut Outcome,
     ) -> Option<Result<Response<Body>, Failure>> {
-        // An invalidation may have come while this request waited.
-        let kept = |hit: &Hit| {
-            asking.stale_allowed(hit, self.parts.clock.now()) && !self.parts.engine.is_gone(&asking.key, hit)
+        let now = self.parts.clock.now();
+        let allowed = |hit: &Hit| match how {
+            CacheOutcome::StaleWhileSlow => asking.stale_allowed_for_now(hit, now),
+            _ => asking.stale_allowed(hit, now),
         };
+        // An invalidation may have come while this request waited.
+        let kept = |hit: &Hit| allowed(hit) && !self.parts.engine.is_gone(&asking.key, hit);
         let hit = stale.filter(kept)?;
         // What other nodes may have invalidated says so, whatever else is to be said.
         let trusted = self.parts.engine.is_trusted(&asking.key, &hit);

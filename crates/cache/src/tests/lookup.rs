@@ -122,6 +122,42 @@ fn the_askers_terms_decide() {
 }
 
 #[test]
+fn who_bounds_age_or_staleness_gets_nothing_that_is_only_being_renewed() {
+    type Bounds = (Option<Duration>, Option<Duration>);
+    let cases: [(Bounds, bool); 6] = [
+        ((None, None), true),
+        // RFC 9111 §5.2.1.1: without max-stale nothing stale is wanted, young as it is.
+        ((Some(seconds(80)), None), false),
+        ((Some(seconds(80)), Some(seconds(10))), true),
+        ((Some(seconds(69)), Some(seconds(10))), false),
+        // §5.2.1.2: by no more than that.
+        ((None, Some(seconds(10))), true),
+        ((None, Some(seconds(9))), false),
+    ];
+    let renewable = || Meta {
+        swr: seconds(30),
+        ..meta()
+    };
+    for ((age_max, stale_max), is_served) in cases {
+        let bench = Bench::new();
+        bench.put_with("/a", "one", renewable());
+        let fill = bench.lead("/b").fill(renewable(), &NoVariants).unwrap();
+        bench.advance(70);
+        let ask = Ask {
+            age_max,
+            stale_max,
+            ..bench.ask()
+        };
+        let said = bench.engine.peek(&bench.key("/a"), &ask).usable;
+        assert_eq!(said.is_ok(), is_served, "{age_max:?} {stale_max:?}: {said:?}");
+        // The same of what still arrives.
+        let found = bench.engine.lookup(&bench.key("/b"), &ask);
+        assert_eq!(matches!(found, Lookup::Follow(_)), is_served, "{ask:?}: {found:?}");
+        drop(fill);
+    }
+}
+
+#[test]
 fn what_may_not_be_stale_is_not_served_stale_and_what_must_be_validated_never_as_it_is() {
     let bench = Bench::new();
     bench.put_with(

@@ -262,6 +262,44 @@ async fn who_waited_until_the_stale_answer_was_gone_waits_on_for_the_new_one() {
 }
 
 #[tokio::test]
+async fn who_bounds_age_or_staleness_waits_for_a_slow_origin() {
+    for control in ["max-age=60", "max-stale=0", "min-fresh=1"] {
+        let gate = Gate::shut();
+        let shut = gate.clone();
+        let setup = Setup::plain().strategy(|strategy| {
+            strategy.stale_while_revalidate = peregrine_base::Span::ZERO;
+            strategy.stale_if_error = "1h".parse().unwrap();
+            strategy.load_soft_limit = Some("50ms".parse().unwrap());
+        });
+        let first = std::sync::atomic::AtomicBool::new(true);
+        let bench = setup.before(move |_| {
+            let is_first = first.swap(false, std::sync::atomic::Ordering::SeqCst);
+            let shut = shut.clone();
+            async move {
+                let fields = [("cache-control", "max-age=10")];
+                if is_first {
+                    return answer(200, &fields, "old");
+                }
+                shut.passed().await;
+                answer(200, &fields, "new")
+            }
+        });
+        ask(&bench, &[]).await;
+        bench.advance(11);
+        let fields = [("cache-control", control)];
+        let bounded = bench.get(URL, &fields);
+        let (bounded, plain) = tokio::join!(bounded, async {
+            let plain = bench.get(URL, &[]).await;
+            // Longer than the limit once more: had the other taken what is stale, it would have it by now.
+            tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+            gate.open();
+            plain
+        });
+        assert_eq!((&*bounded.text, &*plain.text), ("new", "old"), "{control}");
+    }
+}
+
+#[tokio::test]
 async fn one_who_wants_no_stale_answer_does_not_take_it_from_the_others() {
     let gate = Gate::shut();
     let shut = gate.clone();
