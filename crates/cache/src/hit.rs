@@ -122,6 +122,13 @@ impl Hit {
         self.0.softened()
     }
 
+    /// Whether its origin forbade, when it was stored, to serve it without its word: stale at all, or in any case
+    /// ([`Meta::never_stale`](crate::Meta::never_stale), [`Meta::must_validate`](crate::Meta::must_validate)).
+    #[must_use]
+    pub fn forbids_stale(&self) -> bool {
+        self.0.never_stale() || self.0.must_validate()
+    }
+
     /// Whether it says that something is not there, and so has the strategy's negative lifetime.
     #[must_use]
     pub fn negative(&self) -> bool {

@@ -284,7 +284,11 @@ impl Asking {
 
     /// Whether a stale response may stand in for a failed load. A client that asked for validation gets none.
     pub(crate) fn stale_allowed(&self, hit: &Hit, now: Instant) -> bool {
-        let Some(head) = StoredHead::decode(hit.head()).filter(|_| !self.asked.validate) else {
+        // The fields that are stored need not be all that the origin said: Connection may name Cache-Control.
+        if self.asked.validate || hit.forbids_stale() {
+            return false;
+        }
+        let Some(head) = StoredHead::decode(hit.head()) else {
             return false;
         };
         if hit.parts().is_some() && !self.lies_in(hit) {

@@ -12,8 +12,9 @@ use std::fmt;
 pub const DELTA_SECONDS_MAX: u32 = 1 << 31;
 
 /// Fields that cannot be left out of a stored response without changing what its content means; a qualified directive that
-/// names one of them counts as unqualified.
+/// names one of them counts as unqualified. Without Cache-Control nobody would know any more what the origin forbids.
 const INSEPARABLE: &[HeaderName] = &[
+    header::CACHE_CONTROL,
     header::CONTENT_ENCODING,
     header::CONTENT_LENGTH,
     header::CONTENT_RANGE,

@@ -73,6 +73,35 @@ async fn an_answer_that_its_confirmation_makes_private_is_given_as_the_origin_no
 }
 
 #[tokio::test]
+async fn what_the_origin_forbids_to_serve_stale_is_not_because_its_word_for_that_was_not_stored() {
+    for fields in [
+        // Whatever Connection names is not stored.
+        vec![
+            ("cache-control", "max-age=10, must-revalidate"),
+            ("connection", "cache-control"),
+        ],
+        vec![(
+            "cache-control",
+            "max-age=10, must-revalidate, no-cache=\"cache-control\"",
+        )],
+    ] {
+        let bench = Setup::plain().before(move |heard| {
+            let fields = [&fields[..], &[("etag", "\"1\"")]].concat();
+            let response = match heard.field("if-none-match") {
+                "" => answer(200, &fields, "page"),
+                _ => answer(503, &[], ""),
+            };
+            async { response }
+        });
+        let url = "http://shop.example/";
+        assert_eq!(bench.get_stored(url, &[]).await.text, "page");
+        bench.advance(11);
+        let refused = bench.get(url, &[("cache-control", "stale-if-error=60")]).await;
+        assert_eq!((refused.status, refused.is_hit()), (503, false), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_age_at_which_an_answer_once_came_says_nothing_after_it_was_confirmed() {
     let bench = Setup::plain().before(async |heard| match heard.field("if-none-match") {
         "" => answer(

@@ -163,6 +163,12 @@ pub(super) const ROWS: &[[&str; 4]] = &[
     [
         "§5.2.2.4",
         "",
+        "200 | Cache-Control: no-cache=\"cache-control\", max-age=60",
+        "no_cache",
+    ],
+    [
+        "§5.2.2.4",
+        "",
         "200 | Cache-Control: no-cache=\"vary\", max-age=60",
         "no_cache",
     ],
