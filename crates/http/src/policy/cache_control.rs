@@ -1,7 +1,7 @@
 //! Cache-Control (RFC 9111 §5.2) of requests and responses, in one type: no directive means different things in the two.
 //!
 //! Where directives repeat or conflict, the most restrictive counts (§4.2.1); a lifetime that cannot be read counts as
-//! zero; what stands behind a quoted string that never ends may restrict but not permit.
+//! zero; what stands behind a quoted string that never ends may restrict but not permit, so a lifetime there is zero.
 
 use super::directives::{Argument, Directive, directives};
 use super::fields::Fields;
@@ -164,7 +164,10 @@ impl CacheControl {
     /// Takes one directive into account; unknown ones are ignored (§5.2.3).
     fn take(&mut self, directive: &Directive<'_>) {
         self.restrict(directive);
-        if !directive.doubtful {
+        if directive.doubtful {
+            self.limit(directive.name, &Argument::Malformed);
+        } else {
+            self.limit(directive.name, &directive.argument);
             self.permit(directive);
         }
     }
@@ -189,18 +192,24 @@ impl CacheControl {
         }
     }
 
+    /// Lifetimes and what may follow them. One that cannot be read, or may be a part of something else, is zero: were it
+    /// absent, Expires or the strategy would speak in its place.
+    fn limit(&mut self, name: &[u8], argument: &Argument<'_>) {
+        if name.eq_ignore_ascii_case(b"max-age") {
+            self.unreadable |= shorten(&mut self.max_age, argument);
+        } else if name.eq_ignore_ascii_case(b"s-maxage") {
+            self.unreadable |= shorten(&mut self.s_maxage, argument);
+        } else if name.eq_ignore_ascii_case(b"stale-while-revalidate") {
+            shorten(&mut self.stale_while_revalidate, argument);
+        } else if name.eq_ignore_ascii_case(b"stale-if-error") {
+            shorten(&mut self.stale_if_error, argument);
+        }
+    }
+
     /// Directives that can permit something.
     fn permit(&mut self, directive: &Directive<'_>) {
         let name = directive.name;
-        if name.eq_ignore_ascii_case(b"max-age") {
-            self.unreadable |= shorten(&mut self.max_age, &directive.argument);
-        } else if name.eq_ignore_ascii_case(b"s-maxage") {
-            self.unreadable |= shorten(&mut self.s_maxage, &directive.argument);
-        } else if name.eq_ignore_ascii_case(b"stale-while-revalidate") {
-            shorten(&mut self.stale_while_revalidate, &directive.argument);
-        } else if name.eq_ignore_ascii_case(b"stale-if-error") {
-            shorten(&mut self.stale_if_error, &directive.argument);
-        } else if name.eq_ignore_ascii_case(b"max-stale") {
+        if name.eq_ignore_ascii_case(b"max-stale") {
             match directive.argument {
                 Argument::Absent => self.max_stale = Some(self.max_stale.unwrap_or(u32::MAX)),
                 _ => _ = shorten(&mut self.max_stale, &directive.argument),

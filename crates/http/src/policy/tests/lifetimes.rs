@@ -56,7 +56,22 @@ pub(super) const ROWS: &[[&str; 3]] = &[
     ["§4.2.1", "200 | Cache-Control: max-age", "freshness_unreadable"],
     ["§4.2.1", "200 | Cache-Control: max-age=", "freshness_unreadable"],
     ["§4.2.1", "200 | Cache-Control: max-age='60'", "freshness_unreadable"],
-    ["§4.2.1", "200 | Cache-Control: max-age=\"60", "no_freshness"],
+    ["§4.2.1", "200 | Cache-Control: max-age=\"60", "freshness_unreadable"],
+    [
+        "§4.2.1",
+        "200 | Cache-Control: max-age=\"0 | Expires: Thu, 01 Jan 2099 00:00:00 GMT",
+        "freshness_unreadable",
+    ],
+    [
+        "§4.2.1",
+        "200 | Cache-Control: max-age=60, s-maxage=\"0",
+        "freshness_unreadable",
+    ],
+    [
+        "RFC 5861 §3",
+        "200 | Cache-Control: max-age=60, stale-while-revalidate=30, x=\", stale-while-revalidate=1",
+        "stored_max_age 60s",
+    ],
     ["§5.2", "200 | Cache-Control: max-age =60", "freshness_unreadable"],
     ["§5.2", "200 | Cache-Control: max-age= 60", "freshness_unreadable"],
     [
@@ -85,7 +100,7 @@ pub(super) const ROWS: &[[&str; 3]] = &[
         "200 | Cache-Control: x=\"a\\\", no-store\", max-age=60",
         "stored_max_age 60s",
     ],
-    ["§5.2", "200 | Cache-Control: x=\", max-age=60", "no_freshness"],
+    ["§5.2", "200 | Cache-Control: x=\", max-age=60", "freshness_unreadable"],
     ["§5.2", "200 | Cache-Control: max-age=60, x=\", no-store", "no_store"],
     [
         "§5.2.3",
