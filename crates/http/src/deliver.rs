@@ -164,12 +164,16 @@ pub(crate) fn of_reader(mut reader: Reader, length: Option<u64>) -> Body {
 }
 
 /// The whole response of a load that is not stored. The conditions that the load left out are evaluated here, as the origin
-/// would have done.
+/// would have done: a Date says something of when it was modified only in what is stored (RFC 9110 §13.1.3, RFC 9111 §4.3.2).
 pub(crate) fn loaded(asking: &Asking, response: Response<Body>, wall: WallTime) -> Response<Body> {
     let (request, status) = (&asking.facts, response.status());
     let mut response = direct(response);
     if status == StatusCode::NOT_MODIFIED {
         tags::give_back(&request.headers, response.headers_mut());
+    }
+    let has_tags = request.headers.contains_key(header::IF_NONE_MATCH);
+    if !has_tags && !response.headers().contains_key(header::LAST_MODIFIED) {
+        return response;
     }
     match policy::evaluate_conditions(&request.method, &request.headers, status, response.headers(), wall) {
         Condition::NotModified => bodiless(

@@ -54,3 +54,24 @@ async fn a_condition_does_not_keep_a_page_from_being_stored() {
     let whole = bench.get(url, &[]).await;
     assert_eq!((&*whole.text, bench.heard().len()), ("page", 1));
 }
+
+#[tokio::test]
+async fn the_date_of_a_page_that_is_not_stored_says_nothing_about_when_it_was_modified() {
+    const DATE: (&str, &str) = ("date", "Thu, 01 Jan 2015 00:00:00 GMT");
+    let since = [("if-modified-since", DATE.1)];
+    for (fields, status) in [
+        (vec![("cache-control", "private"), DATE], 200),
+        (vec![("cache-control", "private"), DATE, ("last-modified", DATE.1)], 304),
+        // RFC 9111 §4.3.2: in what is stored it does.
+        (vec![("cache-control", "max-age=1000000000"), DATE], 304),
+    ] {
+        let setup = Setup::plain().strategy(|strategy| strategy.hit_for_miss = peregrine_base::Span::ZERO);
+        let bench = setup.before(move |_| {
+            let response = answer(200, &fields, "page");
+            async { response }
+        });
+        for _ in 0..2 {
+            assert_eq!(bench.get("http://shop.example/", &since).await.status, status);
+        }
+    }
+}
