@@ -321,24 +321,23 @@ pub(crate) fn usable(entry: &Entry, softened: bool, ask: &Ask<'_>) -> Result<Usa
     if entry.must_validate() {
         return Err(MissReason::Validation);
     }
-    if ask.validate || ask.age_max.is_some_and(|max| entry.age(ask.now) > max) {
-        return Err(MissReason::Asked);
-    }
+    let unwanted = ask.validate || ask.age_max.is_some_and(|max| entry.age(ask.now) > max);
     let fresh_until = entry.fresh_until();
     if !softened && ask.now < fresh_until {
         let enough = ask.fresh_min.is_zero() || fresh_until.since(ask.now) >= ask.fresh_min;
-        return if enough {
+        return if enough && !unwanted {
             Ok(Usable::Fresh)
         } else {
             Err(MissReason::Asked)
         };
     }
+    // Whatever the asker says: that is why only of what is fresh (RFC 9211 §2.2).
     let over = if softened {
         MissReason::Invalidated
     } else {
         MissReason::Expired
     };
-    if entry.never_stale() || !ask.takes_stale(ask.now.since(fresh_until)) {
+    if unwanted || entry.never_stale() || !ask.takes_stale(ask.now.since(fresh_until)) {
         return Err(over);
     }
     let window = entry.stale_while_revalidate();

@@ -67,7 +67,7 @@ impl Identity {
         };
         if facts.hop.upgrade(&route.upgrades).is_some() {
             return Self::Past {
-                why: Forward::Request,
+                why: Forward::Bypass,
                 decision: Decision::new(Reason::Upgrade),
                 rule: None,
             };
@@ -138,11 +138,7 @@ pub(crate) fn asked_of(
             ..asked
         },
         RequestVerdict::Bypass(decision) => {
-            let why = if matches!(decision.reason, Reason::Method | Reason::UnsafeMethod) {
-                Forward::Method
-            } else {
-                Forward::Request
-            };
+            let why = decision.reason.forward().unwrap_or(Forward::Bypass);
             return Err(Identity::Past {
                 why,
                 decision,
@@ -153,7 +149,7 @@ pub(crate) fn asked_of(
     let misses_content = !has_content && route.rules.methods.reads_content(request.method());
     if misses_content || has_body {
         return Err(Identity::Past {
-            why: Forward::Request,
+            why: Forward::Bypass,
             decision: Decision::new(Reason::RequestContent),
             rule: None,
         });

@@ -107,6 +107,13 @@ fn the_askers_terms_decide() {
     assert_eq!(usable(&bench, |ask| ask.validate = true), Err(MissReason::Asked));
     bench.advance(60);
     assert_eq!(usable(&bench, |_| {}), Err(MissReason::Expired));
+    // RFC 9211 §2.2: it is not the asker who keeps it from being served.
+    let validated = usable(&bench, |ask| ask.validate = true);
+    let younger = usable(&bench, |ask| ask.age_max = Some(seconds(19)));
+    assert_eq!(
+        (validated, younger),
+        (Err(MissReason::Expired), Err(MissReason::Expired))
+    );
     assert_eq!(
         usable(&bench, |ask| ask.stale_max = Some(seconds(20))),
         Ok(Usable::Stale(StaleWhy::Asked))

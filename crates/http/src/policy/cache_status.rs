@@ -63,15 +63,13 @@ impl Reason {
             | Self::MustValidate
             | Self::Revalidated
             | Self::Unverified => Forward::Stale,
-            Self::RequestNoCache
-            | Self::RequestMaxAge
-            | Self::RequestMinFresh
-            | Self::Precondition
-            | Self::Upgrade
-            | Self::RequestContent => Forward::Request,
+            Self::RequestNoCache | Self::RequestMaxAge | Self::RequestMinFresh => Forward::Request,
             Self::Invalidated | Self::HitForMiss | Self::ValidatorMismatch => Forward::Miss,
             Self::Method | Self::UnsafeMethod => Forward::Method,
-            Self::CachingOff | Self::BypassRule => Forward::Bypass,
+            // Of these nothing was looked up: whether anything fresh is there nobody knows.
+            Self::Precondition | Self::Upgrade | Self::RequestContent | Self::CachingOff | Self::BypassRule => {
+                Forward::Bypass
+            }
             _ => return None,
         })
     }

@@ -75,3 +75,31 @@ async fn the_date_of_a_page_that_is_not_stored_says_nothing_about_when_it_was_mo
         }
     }
 }
+
+#[tokio::test]
+async fn cache_status_blames_the_request_only_where_something_fresh_was_there() {
+    // RFC 9211 §2.2.
+    let bench =
+        Setup::plain().before(async |_| answer(200, &[("cache-control", "max-age=10"), ("etag", "\"1\"")], "page"));
+    let url = "http://shop.example/";
+    let expects = async |field: (&str, &str), word: &str| {
+        let said = bench.get(url, &[field]).await.field("cache-status");
+        assert!(
+            said.starts_with(&format!("Peregrine; fwd={word};")),
+            "{field:?}: {said}"
+        );
+    };
+    assert_eq!(bench.get_stored(url, &[]).await.text, "page");
+    bench.advance(5);
+    expects(("cache-control", "min-fresh=6"), "request").await;
+    bench.advance(5);
+    expects(("cache-control", "max-age=4"), "request").await;
+    expects(("cache-control", "no-cache"), "request").await;
+    bench.advance(11);
+    expects(("cache-control", "no-cache"), "stale").await;
+    bench.advance(11);
+    expects(("cache-control", "max-age=4"), "stale").await;
+    // There nothing is looked up.
+    expects(("if-match", "\"1\""), "bypass").await;
+    expects(("content-length", "7"), "bypass").await;
+}
