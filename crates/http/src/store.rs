@@ -116,7 +116,7 @@ pub(crate) async fn pump(
         }
     }
     // Stored apart from the other fields (RFC 9111 §3.1). What is too much is left out, as it says that a cache may.
-    if let Some(head) = trailed.and_then(Trailed::to_store)
+    if let Some(head) = trailed.and_then(Trailed::into_stored)
         && let Some(head) = head.encode()
     {
         fill.set_head(head);

@@ -80,7 +80,7 @@ impl Trailed {
     }
 
     /// The head with what came after the body; nothing where none of that is stored.
-    pub(crate) fn to_store(mut self) -> Option<StoredHead> {
+    pub(crate) fn into_stored(mut self) -> Option<StoredHead> {
         self.head.trailers = self.trailers.to_store(&self.left_out);
         (!self.head.trailers.is_empty()).then_some(self.head)
     }
