@@ -38,8 +38,6 @@ const TAGS_MAX: usize = u16::MAX as usize;
 const OVERHEAD_BYTES: usize = size_of::<EntryHead>() + 16 + 8 + 40;
 /// What a segment occupies beside its bytes.
 const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Bytes>() + 48;
-/// How long an entry is kept past its last window, because the origin may find it unchanged.
-const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
 /// What the number of the route takes, between the tags and the caller's head: nobody on the way of a hit reads it.
 const ROUTE_BYTES: usize = size_of::<RouteId>();
 /// A renewal is under way; nobody else begins one.
@@ -165,6 +163,9 @@ pub(crate) struct Draft<'a> {
     pub(crate) age: Duration,
     /// How long it is fresh from now on.
     pub(crate) fresh_for: Duration,
+    /// For how long it has not been fresh any more.
+    pub(crate) overdue: Duration,
+    /// These count from now on, or from the end of its freshness where that is later.
     pub(crate) stale_while_revalidate: Duration,
     pub(crate) stale_if_error: Duration,
     /// How long the load took.
@@ -230,10 +231,16 @@ pub(crate) fn tags_fit(tags: &[String]) -> bool {
 
 impl Entry {
     /// Makes the entry; nothing when a part is longer than its field or memory is refused.
-    pub(crate) fn new(draft: Draft<'_>) -> Option<Self> {
+    pub(crate) fn new(mut draft: Draft<'_>) -> Option<Self> {
+        let lifetime = draft.age.saturating_add(draft.fresh_for).saturating_sub(draft.overdue);
+        // An entry counts them from the end of its freshness. The longer one also says for how long it is kept.
+        if !draft.stale_while_revalidate.is_zero() {
+            draft.stale_while_revalidate = draft.stale_while_revalidate.saturating_add(draft.overdue);
+        }
+        draft.stale_if_error = draft.stale_if_error.saturating_add(draft.overdue);
         let carried = Carried {
             flags: Flags::of(&draft).0,
-            lifetime: draft.age.saturating_add(draft.fresh_for),
+            lifetime,
             hits: 0,
             softened: false,
         };
@@ -464,30 +471,12 @@ impl Entry {
         unpack(self.head_part().lifetime)
     }
 
-    pub(crate) fn fresh_until(&self) -> Instant {
-        let lifetime = i64::try_from(self.lifetime().as_nanos()).unwrap_or(i64::MAX);
-        let until = self.created_ns().saturating_add(lifetime);
-        Instant::from_nanos(u64::try_from(until).unwrap_or(0))
-    }
-
     pub(crate) fn stale_while_revalidate(&self) -> Duration {
         unpack(self.head_part().stale_while_revalidate)
     }
 
     pub(crate) fn stale_if_error(&self) -> Duration {
         unpack(self.head_part().stale_if_error)
-    }
-
-    /// When it is of no use to anybody.
-    pub(crate) fn useless_from(&self) -> Instant {
-        let fresh_until = self.fresh_until();
-        match self.kind() {
-            Kind::Value | Kind::Part => {
-                let grace = self.stale_while_revalidate().max(self.stale_if_error());
-                fresh_until.after(grace).after(KEPT_FOR_VALIDATION)
-            }
-            Kind::Selector | Kind::Marker(_) => fresh_until,
-        }
     }
 
     /// Up to which position it was found good.

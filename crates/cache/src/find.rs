@@ -337,11 +337,11 @@ pub(crate) fn usable(entry: &Entry, softened: bool, ask: &Ask<'_>) -> Result<Usa
     } else {
         MissReason::Expired
     };
-    if unwanted || entry.never_stale() || !ask.takes_stale(ask.now.since(fresh_until)) {
+    if unwanted || entry.never_stale() || !ask.takes_stale(entry.stale_for(ask.now)) {
         return Err(over);
     }
     let window = entry.stale_while_revalidate();
-    if !window.is_zero() && ask.now < fresh_until.after(window) {
+    if !window.is_zero() && ask.now < entry.until(window) {
         return Ok(Usable::Stale(StaleWhy::WhileRevalidate));
     }
     match ask.stale_max {

@@ -90,6 +90,8 @@ pub(crate) struct StreamHead {
     pub(crate) initial_age: Duration,
     /// For how long it is fresh from then on, and may be served while it is renewed.
     pub(crate) fresh_for: Duration,
+    /// For how long it had not been fresh any more then.
+    pub(crate) overdue: Duration,
     pub(crate) stale_while_revalidate: Duration,
     /// Whether each use has to be confirmed by the origin.
     pub(crate) must_validate: bool,
@@ -113,7 +115,7 @@ impl StreamHead {
             return there_for.saturating_add(ask.fresh_min) <= self.fresh_for;
         }
         let is_useful = there_for < self.fresh_for.saturating_add(self.stale_while_revalidate);
-        is_useful && ask.takes_stale(there_for.saturating_sub(self.fresh_for))
+        is_useful && ask.takes_stale(there_for.saturating_sub(self.fresh_for).saturating_add(self.overdue))
     }
 }
 

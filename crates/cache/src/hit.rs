@@ -107,13 +107,13 @@ impl Hit {
     /// Until when it may be served while it is renewed (RFC 5861 §3).
     #[must_use]
     pub fn stale_while_revalidate_until(&self) -> Instant {
-        self.0.fresh_until().after(self.0.stale_while_revalidate())
+        self.0.until(self.0.stale_while_revalidate())
     }
 
     /// Until when it may be served in place of a failure (RFC 5861 §4).
     #[must_use]
     pub fn stale_if_error_until(&self) -> Instant {
-        self.0.fresh_until().after(self.0.stale_if_error())
+        self.0.until(self.0.stale_if_error())
     }
 
     /// Whether a soft invalidation made it stale before its time.

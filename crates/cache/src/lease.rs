@@ -158,6 +158,7 @@ impl Lease {
             arrived: held.engine.parts.clock.now(),
             initial_age: meta.initial_age,
             fresh_for: meta.fresh_for,
+            overdue: meta.overdue,
             stale_while_revalidate: meta.swr,
             must_validate: meta.must_validate,
         };

@@ -103,7 +103,7 @@ impl Ask<'_> {
         let is_fresh = !entry.softened() && self.now < fresh_until && fresh_until.since(self.now) >= self.fresh_min;
         !self.validate
             && self.age_max.is_none_or(|max| entry.age(self.now) <= max)
-            && (is_fresh || self.takes_stale(self.now.since(fresh_until)))
+            && (is_fresh || self.takes_stale(entry.stale_for(self.now)))
     }
 
     /// Whether the asker takes what has been stale for `over`. Who bounds the age and says nothing of staleness wants none
@@ -203,6 +203,9 @@ pub struct Meta {
     pub initial_age: Duration,
     /// How long it is fresh from now on; the age is already taken off.
     pub fresh_for: Duration,
+    /// For how long it had not been fresh any more when it arrived; then it is fresh for no time, and what may follow counts
+    /// from its arrival.
+    pub overdue: Duration,
     /// How long past that it may be served while it is renewed.
     pub swr: Duration,
     /// How long past that it may be served in place of a failure.
@@ -231,6 +234,7 @@ impl Meta {
         let overdue = took.saturating_sub(self.fresh_for);
         self.initial_age = self.initial_age.saturating_add(took);
         self.fresh_for = self.fresh_for.saturating_sub(took);
+        self.overdue = self.overdue.saturating_add(overdue);
         self.swr = self.swr.saturating_sub(overdue);
         self.sie = self.sie.saturating_sub(overdue);
     }

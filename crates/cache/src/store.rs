@@ -58,6 +58,7 @@ impl<'a> Draft<'a> {
             now,
             age: Duration::ZERO,
             fresh_for,
+            overdue: Duration::ZERO,
             stale_while_revalidate: Duration::ZERO,
             stale_if_error: Duration::ZERO,
             cost: Duration::ZERO,
@@ -75,6 +76,7 @@ impl<'a> Draft<'a> {
         self.head = &meta.head;
         self.age = meta.initial_age;
         self.fresh_for = meta.fresh_for;
+        self.overdue = meta.overdue;
         self.stale_while_revalidate = meta.swr;
         self.stale_if_error = meta.sie;
         self.must_validate = meta.must_validate;
@@ -316,7 +318,7 @@ impl Engine {
         let now = self.parts.clock.now();
         let kept = |there: Entry| {
             let until = if reason == PassReason::Status {
-                there.fresh_until().after(there.stale_if_error())
+                there.until(there.stale_if_error())
             } else {
                 there.fresh_until()
             };

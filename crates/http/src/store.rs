@@ -70,6 +70,7 @@ pub(crate) fn meta(asking: &Asking, head: &StoredHead, plan: &Plan, tags: Vec<St
         tags: tags_of(asking, &head.headers, tags)?,
         initial_age: plan.initial_age,
         fresh_for: plan.fresh_for,
+        overdue: plan.overdue,
         jitter: plan.from_strategy,
         swr: plan.swr,
         sie: plan.sie,

@@ -1,8 +1,12 @@
-//! Times in few bits: there are a million entries in memory.
+//! Times in few bits: there are a million entries in memory. And what follows from them: when an entry's freshness ends, and
+//! its use.
 
+use super::{Entry, Kind};
 use peregrine_base::Instant;
 use std::time::Duration;
 
+/// How long an entry is kept past its last window, because the origin may find it unchanged.
+const KEPT_FOR_VALIDATION: Duration = Duration::from_secs(600);
 /// Milliseconds in entries are this much later than they are: half of what 48 bits hold, four thousand years.
 pub(super) const BIAS_MS: i64 = 1 << 47;
 /// Beginnings of loads are told up to a multiple of this many milliseconds; see [`super::Entry::load_start`].
@@ -48,4 +52,35 @@ pub(super) fn signed(instant: Instant) -> i64 {
 /// The beginning of a load in 32 bits; never zero.
 pub(super) fn pack_start(start: Instant) -> u32 {
     u32::try_from(start.as_nanos() / 1_000_000 % LOAD_STARTS + 1).unwrap_or(0)
+}
+
+impl Entry {
+    #[inline]
+    pub(crate) fn fresh_until(&self) -> Instant {
+        self.until(Duration::ZERO)
+    }
+
+    /// When its freshness has been over for `window`: counted from its end even where that was before the clock's zero.
+    #[inline]
+    pub(crate) fn until(&self, window: Duration) -> Instant {
+        let span = self.lifetime().saturating_add(window);
+        let span = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        Instant::from_nanos(u64::try_from(self.created_ns().saturating_add(span)).unwrap_or(0))
+    }
+
+    /// For how long its freshness has been over, though that may have been before the clock's zero.
+    pub(crate) fn stale_for(&self, now: Instant) -> Duration {
+        self.age(now).saturating_sub(self.lifetime())
+    }
+
+    /// When it is of no use to anybody.
+    pub(crate) fn useless_from(&self) -> Instant {
+        match self.kind() {
+            Kind::Value | Kind::Part => {
+                let grace = self.stale_while_revalidate().max(self.stale_if_error());
+                self.until(grace).after(KEPT_FOR_VALIDATION)
+            }
+            Kind::Selector | Kind::Marker(_) => self.fresh_until(),
+        }
+    }
 }

@@ -274,11 +274,14 @@ impl Recalling<'_> {
         let held = self.lease.held();
         let engine = Arc::clone(&held.engine);
         let mut shard = engine.flights.lock(held.key.hash());
+        let now = self.tier.parts.clock.now();
+        let fresh_for = hit.0.fresh_until().since(now);
+        let past_that = |until: Instant| until.since(now).saturating_sub(fresh_for);
         let meta = Meta {
             selector: (!read.payload.selector.is_empty()).then(|| Selector::from_text(&read.payload.selector)),
-            fresh_for: hit.0.fresh_until().since(self.tier.parts.clock.now()),
-            swr: hit.0.stale_while_revalidate(),
-            sie: hit.0.stale_if_error(),
+            fresh_for,
+            swr: past_that(hit.stale_while_revalidate_until()),
+            sie: past_that(hit.stale_if_error_until()),
             ..Meta::default()
         };
         let variant = held.settle_variant(&mut shard, &meta, self.variants);

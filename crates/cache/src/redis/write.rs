@@ -348,11 +348,8 @@ async fn put(
 /// How long a value is kept: while it may be served or validated, and never for ever.
 fn kept_for(entry: &Entry, now: Instant) -> Duration {
     let grace = entry.stale_while_revalidate().max(entry.stale_if_error());
-    let until = entry.fresh_until().since(now);
-    until
-        .saturating_add(grace)
-        .saturating_add(KEPT_FOR_VALIDATION)
-        .min(KEPT_MAX)
+    let left = entry.until(grace).since(now);
+    left.saturating_add(KEPT_FOR_VALIDATION).min(KEPT_MAX)
 }
 
 fn millis(span: Duration) -> u64 {

@@ -165,6 +165,44 @@ fn who_bounds_age_or_staleness_gets_nothing_that_is_only_being_renewed() {
 }
 
 #[test]
+fn what_arrives_stale_is_as_stale_as_it_is() {
+    // RFC 9111 §4.2.3: an hour fresh, and older than the clock's zero.
+    let age = seconds(1_000_000_000);
+    let overdue = age - seconds(3600);
+    let bench = Bench::new();
+    let late = |swr| Meta {
+        initial_age: age,
+        fresh_for: Duration::ZERO,
+        overdue,
+        swr,
+        ..meta()
+    };
+    bench.put_with("/a", "one", late(Duration::ZERO));
+    bench.advance(10);
+    let over = overdue + seconds(10);
+    for (stale_max, is_served) in [(over, true), (over - seconds(1), false), (Duration::MAX, true)] {
+        let said = usable(&bench, |ask| ask.stale_max = Some(stale_max));
+        assert_eq!(said.is_ok(), is_served, "{stale_max:?}: {said:?}");
+    }
+    assert_eq!(usable(&bench, |_| {}), Err(MissReason::Expired));
+    bench.engine.sweep();
+    assert!(
+        bench.lead("/a").stale().is_some(),
+        "it is kept for validation all the same"
+    );
+    // What the origin allows after that counts from when it arrived.
+    bench.put_with("/a", "two", late(seconds(30)));
+    bench.advance(29);
+    assert_eq!(usable(&bench, |_| {}), Ok(Usable::Stale(StaleWhy::WhileRevalidate)));
+    assert_eq!(
+        usable(&bench, |ask| ask.stale_max = Some(seconds(60))),
+        Err(MissReason::Expired)
+    );
+    bench.advance(1);
+    assert_eq!(usable(&bench, |_| {}), Err(MissReason::Expired));
+}
+
+#[test]
 fn what_may_not_be_stale_is_not_served_stale_and_what_must_be_validated_never_as_it_is() {
     let bench = Bench::new();
     bench.put_with(

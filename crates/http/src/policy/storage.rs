@@ -30,6 +30,8 @@ pub struct Plan {
     pub decision: Decision,
     /// How long it is fresh from now on; the age it arrived with is taken off.
     pub fresh_for: Duration,
+    /// For how long it was stale when it arrived.
+    pub overdue: Duration,
     /// The age it arrived with, to which the Age that is sent adds the time in the cache.
     pub initial_age: Duration,
     /// How long after that it may be used while it is renewed (stale-while-revalidate).
@@ -236,6 +238,7 @@ impl Exchange<'_> {
                 ..lifetime.source.into()
             },
             fresh_for,
+            overdue,
             initial_age,
             swr: swr.saturating_sub(overdue),
             sie: sie.saturating_sub(overdue),

@@ -103,3 +103,18 @@ async fn cache_status_blames_the_request_only_where_something_fresh_was_there() 
     expects(("if-match", "\"1\""), "bypass").await;
     expects(("content-length", "7"), "bypass").await;
 }
+
+#[tokio::test]
+async fn what_arrives_stale_is_not_served_to_who_takes_less() {
+    // RFC 9111 §5.2.1.2: 940 seconds past its lifetime, however short it was here.
+    let fields = [("cache-control", "max-age=60"), ("age", "1000"), ("etag", "\"1\"")];
+    let bench = Setup::plain().before(move |_| {
+        let response = answer(200, &fields, "page");
+        async { response }
+    });
+    let url = "http://shop.example/";
+    assert_eq!(bench.get_stored(url, &[]).await.text, "page");
+    bench.advance(1);
+    assert!(bench.get(url, &[("cache-control", "max-stale=942")]).await.is_hit());
+    assert!(!bench.get(url, &[("cache-control", "max-stale=30")]).await.is_hit());
+}
