@@ -144,10 +144,8 @@ impl Program {
         plane.tenant_metrics().keep(tenants_max(settings));
         let started = Self::clock().now();
         let directory = &settings.server.state_dir;
-        let notify = source
-            .as_ref()
-            .map(|source| Notify::of(|name| source.environment.get(name)));
-        let notify = notify.unwrap_or_default();
+        let notify = source.as_ref();
+        let notify = notify.map(|source| Notify::of(|name| source.environment.get(name)));
         let collector = Collector::begin(settings, &recorder)?;
         let system = Mutex::new(SystemReader::new(directory));
         let snapshots = source.as_ref().map(|source| Snapshots::new(directory, &source.origin));
@@ -172,7 +170,7 @@ impl Program {
             read: Mutex::new(Some(read)),
             refused: Mutex::new(None),
             listeners: Listeners::default(),
-            notify,
+            notify: notify.unwrap_or_default(),
             sharing,
             audit: OnceLock::new(),
             steering: Mutex::new(()),
