@@ -179,7 +179,7 @@ impl RequestMetrics {
         self.counters.value(SAVED_BYTES)
     }
 
-    /// Requests that the origin got, renewals in the background and failed ones included.
+    /// Requests that the origin got, renewals in the background and those that it failed included.
     #[must_use]
     pub fn origin_requests(&self) -> u64 {
         self.counters.value(ORIGIN_REQUESTS)

@@ -315,7 +315,7 @@ async fn a_tenants_requests_are_counted_like_those_of_the_route() {
         "{:?}",
         did.error_kinds()
     );
-    assert_eq!(did.origin_requests(), 2);
+    assert_eq!(did.origin_requests(), 1);
     assert!(!did.reasons().is_empty());
     assert_eq!(did.upstream.snapshot().count, did.wait.snapshot().count);
     // Three of the five came from memory, and the others from nowhere in the cache.
