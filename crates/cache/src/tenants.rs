@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// How many entries that were asked for again are spared while room is made for one.
@@ -27,6 +28,8 @@ const SPARED_MAX: usize = 8;
 const STALE_NOTES_MAX: usize = 1024;
 /// The most values in Redis that are remembered of a tenant with a quota of bytes alone, which takes some 100 MB.
 const REDIS_ENTRIES_MAX: u64 = 1_000_000;
+/// How often those who write to Redis look for a tenant who holds nothing any more, where there are too many.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How much a tenant may hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -40,6 +43,13 @@ pub struct TenantQuota {
     pub redis_max: Option<ByteSize>,
     /// Values in Redis, written by this node.
     pub redis_entries_max: Option<u64>,
+}
+
+impl TenantQuota {
+    /// Whether it bounds anything in Redis.
+    const fn is_for_redis(&self) -> bool {
+        self.redis_max.is_some() || self.redis_entries_max.is_some()
+    }
 }
 
 /// What `[tenants]` says of all of them.
@@ -127,12 +137,16 @@ pub(crate) struct Tenants {
     /// Whether any tenant has a quota in memory, and in Redis.
     limits_memory: AtomicBool,
     limits_redis: AtomicBool,
+    /// When a value was written to Redis last, in nanoseconds: by then what is remembered of earlier ones may be over.
+    latest: AtomicU64,
 }
 
 struct Table {
     accounts: HashMap<Box<str>, Arc<Account>>,
     quotas: TenantQuotas,
     named: BTreeMap<String, TenantQuota>,
+    /// Until when nobody looks again for one who holds nothing.
+    full_until: Instant,
 }
 
 /// What one tenant, or all who share this, hold and did.
@@ -175,11 +189,13 @@ impl Tenants {
                 accounts: HashMap::new(),
                 quotas: TenantQuotas::default(),
                 named: BTreeMap::new(),
+                full_until: Instant::ZERO,
             }),
             others: Arc::new(Account::default()),
             any: AtomicBool::new(false),
             limits_memory: AtomicBool::new(false),
             limits_redis: AtomicBool::new(false),
+            latest: AtomicU64::new(0),
         }
     }
 
@@ -190,13 +206,17 @@ impl Tenants {
         table.quotas = quotas;
         table.named.clone_from(named);
         for (tenant, account) in &table.accounts {
-            *account.quota.lock() = quotas.of(named.get(&**tenant));
+            let quota = quotas.of(named.get(&**tenant));
+            *account.quota.lock() = quota;
+            if !quota.is_for_redis() {
+                *account.redis.lock() = Written::default();
+            }
         }
         *self.others.quota.lock() = quotas.of(None);
         let all = || named.values().copied().chain([quotas.of(None)]);
         let in_memory = all().any(|quota| quota.memory_max.is_some() || quota.entries_max.is_some());
         self.limits_memory.store(in_memory, Ordering::Relaxed);
-        let in_redis = all().any(|quota| quota.redis_max.is_some() || quota.redis_entries_max.is_some());
+        let in_redis = all().any(|quota| quota.is_for_redis());
         self.limits_redis.store(in_redis, Ordering::Relaxed);
         changed
     }
@@ -236,13 +256,16 @@ impl Tenants {
     /// The account of `tenant`, made where it has none and there is room.
     fn own_or_shared<'a>(&'a self, table: &'a mut Table, tenant: &str) -> &'a Arc<Account> {
         self.any.store(true, Ordering::Relaxed);
-        let room = table.room();
+        let (room, now) = (table.room(), Instant::from_nanos(self.latest.load(Ordering::Relaxed)));
         let shared = self.others.entries.load(Ordering::Relaxed) > 0;
         if !shared && !table.accounts.contains_key(tenant) {
-            if table.accounts.len() >= room {
-                let idle = table.accounts.iter().find(|(_, account)| account.is_empty());
+            let is_full = table.accounts.len() >= room;
+            if is_full && now >= table.full_until {
+                let idle = table.accounts.iter().find(|(_, account)| account.is_empty(now));
                 if let Some(idle) = idle.map(|(name, _)| name.clone()) {
                     table.accounts.remove(&idle);
+                } else if now > Instant::ZERO {
+                    table.full_until = now.after(LOOK_EVERY);
                 }
             }
             if table.accounts.len() < room {
@@ -313,10 +336,11 @@ impl Tenants {
         if tenant.is_empty() || !self.limits_redis.load(Ordering::Relaxed) {
             return true;
         }
+        self.latest.fetch_max(now.as_nanos(), Ordering::Relaxed);
         let account = self.of_storing(tenant);
         let quota = *account.quota.lock();
         // What nothing bounds is not remembered either.
-        if quota.redis_max.is_none() && quota.redis_entries_max.is_none() {
+        if !quota.is_for_redis() {
             return true;
         }
         let granted = account.redis.lock().take(name, bytes, &quota, (now, end));
@@ -383,8 +407,13 @@ impl Account {
         self.entries.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn is_empty(&self) -> bool {
-        self.entries.load(Ordering::Relaxed) == 0 && self.redis.lock().values.is_empty()
+    fn is_empty(&self, now: Instant) -> bool {
+        let lies_in_redis = || {
+            let mut redis = self.redis.lock();
+            redis.end(now);
+            !redis.values.is_empty()
+        };
+        self.entries.load(Ordering::Relaxed) == 0 && !lies_in_redis()
     }
 
     /// Whether an entry of `weight` may be held at all; counted where not.

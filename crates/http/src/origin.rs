@@ -41,7 +41,7 @@ impl Asker<'_> {
         let sent = route.upstream.send_with(request, facts.hop.interim(), retry).await;
         let ended = self.clock.now();
         let took = ended.since(began);
-        if sent.as_ref().err().is_none_or(|error| error.kind.was_asked()) {
+        if sent.as_ref().err().is_none_or(|error| error.asked) {
             route.metrics.requests.asked_origin(took);
             if !facts.tenant.is_empty() {
                 self.tenants.asked_origin(&facts.tenant, ended, took);

@@ -315,7 +315,13 @@ fn what_lies_in_redis_is_remembered_of_a_tenant_who_has_nothing_in_memory() {
         "its one value lies there still"
     );
     let later = (lasts.1, lasts.1.after(Duration::from_secs(60)));
-    assert!(tenants.write("h|acme|b", 3, 10, later));
+    assert!(tenants.write("h|globex|b", 4, 10, later), "that has ended");
+    let (known, _) = tenants.statistics(later.0);
+    assert_eq!(
+        known.into_keys().collect::<Vec<_>>(),
+        ["globex"],
+        "and gave its place away"
+    );
 }
 
 #[test]

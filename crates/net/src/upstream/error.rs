@@ -14,6 +14,8 @@ pub struct UpstreamError {
     pub kind: UpstreamErrorKind,
     /// The target that was tried last; `None` when none was.
     pub target: Option<Arc<str>>,
+    /// Whether a target got something of the request, as far as is known, be it in an earlier attempt.
+    pub asked: bool,
     /// What the system or the library said. For logs only: it may hold addresses.
     pub cause: Option<Arc<str>>,
 }
@@ -134,9 +136,8 @@ impl UpstreamErrorKind {
         }
     }
 
-    /// Whether a target got something of the request before that, as far as is known.
-    #[must_use]
-    pub const fn was_asked(self) -> bool {
+    /// Whether the target got something of the request before that, as far as is known.
+    pub(crate) const fn was_asked(self) -> bool {
         !matches!(
             self,
             Self::Resolve
@@ -198,6 +199,7 @@ impl UpstreamError {
         Self {
             kind,
             target: None,
+            asked: false,
             cause: None,
         }
     }
@@ -206,6 +208,7 @@ impl UpstreamError {
         Self {
             kind,
             target: None,
+            asked: false,
             cause: Some(cause.to_string().into()),
         }
     }

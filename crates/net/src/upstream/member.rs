@@ -56,17 +56,12 @@ impl Known {
         }
     }
 
-    /// The same under another configuration.
     /// Whether it fails its health checks.
     fn is_failing(&self) -> bool {
         self.checks.verdict() == Some(Verdict::Failing)
     }
 
-    /// Whether it is left out, for whatever reason.
-    fn is_out(&self) -> bool {
-        self.is_failing() || self.ejection.is_out()
-    }
-
+    /// The same under another configuration.
     fn under(&self, config: &UpstreamConfig) -> Self {
         Self {
             ejection: self.ejection.under(config.ejection),
@@ -102,7 +97,7 @@ impl Crew {
         if self.all.iter().filter(|known| !known.is_failing()).count() < 2 {
             return false;
         }
-        let out = self.all.iter().filter(|known| known.is_out()).count();
+        let out = self.all.iter().filter(|known| known.ejection.is_out()).count();
         #[expect(clippy::cast_precision_loss, reason = "targets are few")]
         let (after, all) = (out as f64 + 1.0, self.all.len() as f64);
         out == 0 || after <= all * self.share_max

@@ -315,6 +315,7 @@ impl Upstream {
         let mut choice = self.choose(&attempts.tried, repeatable)?;
         // Not before: what no target is there for is not sent, and allows no more of others to be sent again.
         self.counts.budget.request(now);
+        let mut asked = false;
         loop {
             let (index, ticket) = choice;
             let newer_than = attempts.newer_than(index);
@@ -330,19 +331,21 @@ impl Upstream {
                 }
                 Err(failed) => failed,
             };
+            asked |= failed.error.kind.was_asked();
+            let error = UpstreamError { asked, ..failed.error };
             let Some(again) = failed.again.map(|again| *again) else {
-                return Err(failed.error);
+                return Err(error);
             };
             if failed.probed {
                 attempts.forgive_probe();
             }
             let now = self.clock.now();
-            let next = attempts.next(index, failed.error.kind, failed.grown_old, now);
+            let next = attempts.next(index, error.kind, failed.grown_old, now);
             let next = (now < deadline)
                 .then(|| self.follow(next, index, &mut attempts))
                 .flatten();
             let Some(next) = next else {
-                return Err(failed.error);
+                return Err(error);
             };
             self.chooser.members()[index].statistics().retries.increment();
             (outgoing, choice) = (again, next);

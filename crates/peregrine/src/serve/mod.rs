@@ -62,6 +62,9 @@ const CUT_OFF_LIMIT: Duration = Duration::from_secs(2);
 /// How long a connection without a request is kept open for one more, once a successor takes the new ones.
 const RETIREMENT_MAX: Duration = Duration::from_secs(5);
 
+/// How much longer than `server.drain_time` a program takes to end that was replaced: its retirement, and what follows its drain.
+const PREDECESSOR_MORE: Duration = Duration::from_secs(12);
+
 /// Why a program did not end as it should.
 #[derive(Clone, Copy, Debug)]
 pub enum Stopped {
@@ -535,7 +538,7 @@ async fn wind_down(
         cut_off(threads).await;
     }
     let left = limit.saturating_sub(Program::clock().now().since(began));
-    program.hear_out(left.max(RETIREMENT_MAX)).await;
+    program.hear_out(left + PREDECESSOR_MORE).await;
     admin.start();
     let _ = admin.finished(ADMIN_DRAIN_LIMIT, &TokioRuntime).await;
     program.watching.finish().await;
